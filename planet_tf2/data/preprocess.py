@@ -1,0 +1,56 @@
+"""Images between what is stored (uint8) and what the model sees (float)."""
+
+import tensorflow as tf
+
+
+def preprocess(
+    image: tf.Tensor, bits: int = 5, seed: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Quantises images, adds dequantisation noise, and centres them.
+
+    With fewer bits the model need not spend itself on fine textures; the
+    uniform noise keeps a density over the levels from growing without bound
+    (Kingma and Dhariwal, 2018):
+
+        floor(x / 2^(8 - bits)) / 2^bits + U(0, 2^-bits) - 0.5
+
+    Args:
+      image: uint8 `[...]`.
+      bits: bits per colour to keep, 1 to 8.
+      seed: int32 `[2]`, determines the noise. Without one the noise comes
+        from the global generator.
+
+    Returns:
+      Image, float32 `[...]` in [-0.5, 0.5).
+    """
+    levels = 2.0**bits
+    shape = tf.shape(image)
+    if seed is None:
+        noise = tf.random.uniform(shape, 0.0, 1.0)
+    else:
+        noise = tf.random.stateless_uniform(shape, seed)
+    image = tf.cast(image, tf.float32)
+    if bits < 8:
+        image = tf.floor(image / 2 ** (8 - bits))
+    return (image + noise) / levels - 0.5
+
+
+def postprocess(
+    image: tf.Tensor, bits: int = 5, dtype: tf.DType = tf.float32
+) -> tf.Tensor:
+    """Turns what the model sees or predicts back into an image.
+
+    Args:
+      image: float `[...]`, clipped to [-0.5, 0.5).
+      bits: bits per colour that `preprocess` kept.
+      dtype: `tf.float32` for values in [0, 1) or `tf.uint8` for [0, 255].
+
+    Returns:
+      Image of the given type, `[...]`, at the lower edge of its level.
+    """
+    levels = 2**bits
+    level = tf.floor((tf.cast(image, tf.float32) + 0.5) * levels)
+    level = tf.clip_by_value(level, 0, levels - 1)
+    if dtype == tf.uint8:
+        return tf.cast(level * 2 ** (8 - bits), tf.uint8)
+    return tf.cast(level / levels, dtype)

@@ -1,0 +1,11 @@
+"""Networks that embed observations and that predict from latent features."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "basic": ["FeedForward"],
+        "conv_ha": ["Decoder", "Encoder"],
+    },
+)

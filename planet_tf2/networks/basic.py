@@ -1,0 +1,73 @@
+"""Feed-forward heads: from latent features to a distribution."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from planet_tf2.tools import weights
+from planet_tf2.tools.activations import get_activation
+
+tfd = tfp.distributions
+
+
+class FeedForward(keras.layers.Layer):
+    """Predicts a unit-variance normal from features.
+
+    Args:
+      shape: shape of the predicted value, `()` for a scalar.
+      num_layers: hidden layers.
+      units: units of each hidden layer.
+      activation: of the hidden layers, see `tools.activations`.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (),
+        num_layers: int = 3,
+        units: int = 300,
+        activation: str | Callable = "relu",
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self._shape = tuple(shape)
+        activation = get_activation(activation)
+        self._layers_in_order = [
+            keras.layers.Dense(units, activation) for _ in range(num_layers)
+        ]
+        self._layers_in_order.append(keras.layers.Dense(int(np.prod(shape))))
+
+    def build(self, feature_size: int) -> None:
+        """Creates the variables for features of `feature_size` entries."""
+        for layer in self._layers_in_order:
+            layer.build((None, feature_size))
+            feature_size = layer.units
+        self.built = True
+
+    def call(self, features: tf.Tensor) -> tfd.Distribution:
+        """Returns the distribution of the value.
+
+        Args:
+          features: `[..., F]`.
+
+        Returns:
+          Distribution with batch shape `[...]` and the head's event shape.
+        """
+        mean = self.mean(features)
+        return tfd.Independent(tfd.Normal(mean, 1.0), len(self._shape))
+
+    def mean(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns the mean alone, `[..., *shape]`, as planning needs it."""
+        hidden = tf.reshape(features, [-1, features.shape[-1]])
+        for layer in self._layers_in_order:
+            hidden = layer(hidden)
+        shape = tf.concat([tf.shape(features)[:-1], self._shape], 0)
+        mean = tf.reshape(hidden, tf.cast(shape, tf.int32))
+        return tf.ensure_shape(mean, features.shape[:-1] + self._shape)
+
+    def original_variables(self) -> dict[str, Any]:
+        """Returns the variables by the names that the original gives them."""
+        return weights.name_dense_layers("dense", self._layers_in_order)

@@ -1,0 +1,160 @@
+"""The convolutional encoder and decoder of Ha and Schmidhuber (2018).
+
+PlaNet takes them over for 64x64 images (appendix A of the paper).
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from planet_tf2.tools import weights
+
+tfd = tfp.distributions
+
+IMAGE_SHAPE = (64, 64, 3)
+
+
+class Encoder(keras.layers.Layer):
+    """Embeds images by four strided convolutions.
+
+        64x64x3 -> 31x31x32 -> 14x14x64 -> 6x6x128 -> 2x2x256 -> 1024
+
+    Args:
+      depth: channels of the first convolution; 32 in the paper.
+    """
+
+    def __init__(self, depth: int = 32, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.embedding_size = 4 * 8 * depth
+        self._convs = [
+            keras.layers.Conv2D(depth * 2**index, 4, 2, activation="relu")
+            for index in range(4)
+        ]
+
+    def build(self) -> None:
+        """Creates the variables."""
+        shape = (None, *IMAGE_SHAPE)
+        for conv in self._convs:
+            conv.build(shape)
+            shape = conv.compute_output_shape(shape)
+        self.built = True
+
+    def call(self, image: tf.Tensor) -> tf.Tensor:
+        """Embeds preprocessed images.
+
+        Args:
+          image: float `[..., 64, 64, 3]` in [-0.5, 0.5].
+
+        Returns:
+          Embedding `[..., 32 * depth]`.
+        """
+        hidden = tf.reshape(image, [-1, *IMAGE_SHAPE])
+        for conv in self._convs:
+            hidden = conv(hidden)
+        shape = tf.concat([tf.shape(image)[:-3], [self.embedding_size]], 0)
+        embedded = tf.reshape(hidden, shape)
+        return tf.ensure_shape(
+            embedded, image.shape[:-3] + (self.embedding_size,)
+        )
+
+    def original_variables(self) -> dict[str, Any]:
+        """Returns the variables by the names that the original gives them."""
+        return weights.name_dense_layers("conv2d", self._convs)
+
+
+class Decoder(keras.layers.Layer):
+    """Predicts images by a dense layer and four transposed convolutions.
+
+        features -> 1024 -> 5x5x128 -> 13x13x64 -> 30x30x32 -> 64x64x3
+
+    Args:
+      depth: channels before the last layer; 32 in the paper.
+    """
+
+    def __init__(self, depth: int = 32, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._dense = keras.layers.Dense(32 * depth)
+        transposed = keras.layers.Conv2DTranspose
+        self._first = FirstTransposedConv(4 * depth, 5, activation="relu")
+        self._convs = [
+            transposed(2 * depth, 5, 2, activation="relu"),
+            transposed(depth, 6, 2, activation="relu"),
+            transposed(IMAGE_SHAPE[-1], 6, 2),
+        ]
+
+    def build(self, feature_size: int) -> None:
+        """Creates the variables for features of `feature_size` entries."""
+        self._dense.build((None, feature_size))
+        shape = (None, 1, 1, self._dense.units)
+        for conv in [self._first, *self._convs]:
+            conv.build(shape)
+            shape = conv.compute_output_shape(shape)
+        self.built = True
+
+    def call(self, features: tf.Tensor) -> tfd.Distribution:
+        """Predicts preprocessed images.
+
+        Args:
+          features: `[..., F]`.
+
+        Returns:
+          Unit-variance normal over images, batch shape `[...]`, event shape
+          `[64, 64, 3]`.
+        """
+        hidden = tf.reshape(features, [-1, features.shape[-1]])
+        hidden = self._first(self._dense(hidden))
+        for conv in self._convs:
+            hidden = conv(hidden)
+        shape = tf.concat([tf.shape(features)[:-1], IMAGE_SHAPE], 0)
+        mean = tf.reshape(hidden, shape)
+        mean = tf.ensure_shape(mean, features.shape[:-1] + IMAGE_SHAPE)
+        return tfd.Independent(tfd.Normal(mean, 1.0), 3)
+
+    def original_variables(self) -> dict[str, Any]:
+        """Returns the variables by the names that the original gives them."""
+        return {
+            **weights.name_dense_layers("dense", [self._dense]),
+            **weights.name_dense_layers(
+                "conv2d_transpose", [self._first, *self._convs]
+            ),
+        }
+
+
+class FirstTransposedConv(keras.layers.Layer):
+    """A transposed convolution of a single pixel, computed as a product.
+
+    Over a 1x1 input every output position sees the same pixel, so the layer
+    is a matrix product with the kernel `[size, size, filters, D]` unfolded.
+    That is many times faster than the general operation and has the same
+    variables as `keras.layers.Conv2DTranspose`.
+    """
+
+    def __init__(self, filters: int, size: int, activation: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._filters = filters
+        self._size = size
+        self._activation = keras.activations.get(activation)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates the variables for inputs `[N, 1, 1, D]`."""
+        self.kernel = self.add_weight(
+            (self._size, self._size, self._filters, input_shape[-1]),
+            "glorot_uniform",
+            name="kernel",
+        )
+        self.bias = self.add_weight((self._filters,), "zeros", name="bias")
+        self.built = True
+
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        return (input_shape[0], self._size, self._size, self._filters)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Maps `[N, D]` to `[N, size, size, filters]`."""
+        kernel = tf.reshape(self.kernel, [-1, inputs.shape[-1]])
+        outputs = tf.matmul(inputs, kernel, transpose_b=True)
+        shape = [-1, self._size, self._size, self._filters]
+        return self._activation(tf.reshape(outputs, shape) + self.bias)
