@@ -1,0 +1,13 @@
+"""What can be set, and what the settings are put together to."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["resolve"],
+    submod_attrs={
+        "kinds": ["ConfigError"],
+        "parameters": ["PARAMETERS", "Parameter"],
+        "presets": ["PRESETS", "get_preset"],
+    },
+)

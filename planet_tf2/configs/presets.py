@@ -1,0 +1,65 @@
+"""Named sets of parameters, each a difference to the defaults."""
+
+import copy
+from typing import Any
+
+from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.tools.nearest import did_you_mean
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The paper's settings.
+    "default": {},
+    # Everything tiny, to see in a minute whether all parts work together.
+    "debug": {
+        "action_repeat": 50,
+        "num_seed_episodes": 1,
+        "train_steps": 10,
+        "test_steps": 10,
+        "max_steps": 500,
+        "train_collects": [{"after": 10, "every": 10}],
+        "test_collects": [{"after": 10, "every": 10}],
+        "model_size": 10,
+        "state_size": 5,
+        "num_layers": 1,
+        "num_units": 10,
+        "batch_shape": [5, 10],
+        "loader_every": 5,
+        "planner_amount": 5,
+        "planner_topk": 2,
+        "planner_iterations": 2,
+        "log_every": 1,
+    },
+    # Small enough to learn an easy task in minutes on two CPU cores.
+    "quickstart": {
+        "tasks": ["cartpole_balance"],
+        "batch_shape": [16, 20],
+        "loader_every": 100,
+        "cnn_depth": 16,
+        "model_size": 100,
+        "num_units": 100,
+        "num_layers": 2,
+        "train_steps": 1600,
+        "test_steps": 16,
+        "max_steps": 8080,
+        "collect_every": 800,
+        "planner_amount": 200,
+        "planner_topk": 20,
+        "planner_iterations": 4,
+        "planner_horizon": 12,
+        "log_every": 10,
+    },
+}
+
+
+def get_preset(name: str) -> dict[str, Any]:
+    """Returns the parameters that a preset changes.
+
+    Raises:
+      ConfigError: There is no such preset. Names the nearest, and all.
+    """
+    if name not in PRESETS:
+        raise ConfigError(
+            f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)} "
+            f"Known are {', '.join(PRESETS)}."
+        )
+    return copy.deepcopy(PRESETS[name])

@@ -1,0 +1,228 @@
+"""From preset, `--params` and flags to the parameters of a run.
+
+Flags win over `--params`, which wins over the preset, which wins over the
+defaults. Everything is checked before anything is started or written.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from absl import flags
+
+from planet_tf2.configs import kinds, presets, tasks
+from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.parameters import (
+    DEPRECATED,
+    MISSING,
+    PARAMETERS,
+    defaults,
+)
+from planet_tf2.tools import attr_dict
+from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.nearest import did_you_mean
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def resolve(
+    config: str = "default",
+    params_text: str = "",
+    overrides: Mapping[str, Any] | None = None,
+) -> AttrDict:
+    """Puts the parameters of a run together and checks them.
+
+    Args:
+      config: Name of a preset.
+      params_text: YAML mapping, see `parse_params`.
+      overrides: Parameters by name, from flags. They win over all others.
+
+    Returns:
+      A locked dictionary with a value for every parameter.
+
+    Raises:
+      ConfigError: One line that names the parameter, the value and the fix.
+    """
+    params = defaults()
+    params.update(_checked(presets.get_preset(config)))
+    params.update(_checked(parse_params(params_text)))
+    params.update(_checked(overrides or {}))
+    if params["checkpoint_every"] is None:
+        params["checkpoint_every"] = 10 * params["test_steps"]
+    _check_planner(params)
+    _check_tasks(params)
+    return AttrDict(params).lock()
+
+
+def parse_params(text: str) -> dict[str, Any]:
+    """Reads a YAML mapping.
+
+    Angle brackets can stand for the braces, since many shells and launchers
+    give meaning to braces: in a text that starts with `<`, every `<` and `>`
+    outside of quotes is a brace.
+
+    Raises:
+      ConfigError: The text is broken, with where and why in one line, or it
+        is not a mapping.
+    """
+    text = text.strip()
+    if text.startswith("<"):
+        text = _replace_angles(text)
+    try:
+        params = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(
+            f"Cannot read the parameters {text!r} as YAML: "
+            f"{_describe(error)}. Write them like '{{num_layers: 2, tasks: "
+            "[cheetah_run]}'."
+        ) from None
+    if params is None:
+        return {}
+    if not isinstance(params, dict):
+        raise ConfigError(
+            f"The parameters must be a YAML mapping like '{{num_layers: 2}}', "
+            f"not {kinds.shown(params)}."
+        )
+    return params
+
+
+def differences(saved: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Lists the parameters that differ, as `'name: old -> new'`.
+
+    A parameter that did not exist yet when the others were saved counts as
+    having had its default.
+    """
+    return attr_dict.differences(saved, new, defaults())
+
+
+def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:
+    """Defines a flag for every parameter and returns their names.
+
+    All of them default to None, which means not given. To have them shown
+    by `--help`, declare them as key flags of the program.
+    """
+    for name, parameter in PARAMETERS.items():
+        text = f"{parameter.help} Default: {parameter.default}."
+        if isinstance(parameter.kind, kinds.Bool):
+            flags.DEFINE_boolean(name, None, text, flag_values=flag_values)
+        else:
+            flags.DEFINE_string(name, None, text, flag_values=flag_values)
+    return list(PARAMETERS)
+
+
+def flag_overrides(
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> dict[str, Any]:
+    """Returns the parameters that were given as flags.
+
+    Raises:
+      ConfigError: The value of a flag is not valid YAML.
+    """
+    overrides = {}
+    for name in PARAMETERS:
+        value = flag_values[name].value
+        if value is None:
+            continue
+        overrides[name] = _parse_flag(name, value)
+    return overrides
+
+
+def _parse_flag(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = _replace_angles(value) if value.startswith(("<", "[<")) else value
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(
+            f"Cannot read --{name}={value!r} as YAML: {_describe(error)}."
+        ) from None
+
+
+def _checked(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks the names and converts the values."""
+    result = {}
+    for name, value in params.items():
+        if name in DEPRECATED:
+            _LOGGER.warning("Parameter %r has no effect: ignored.", name)
+        elif name in PARAMETERS:
+            result[name] = PARAMETERS[name].convert(value)
+        else:
+            raise ConfigError(_unknown(name))
+    return result
+
+
+def _unknown(name: Any) -> str:
+    if name in MISSING:
+        return (
+            f"Unknown parameter {name!r}: the original has it, this version "
+            "does not. Leave it out."
+        )
+    if ":" in str(name):
+        return f"Unknown parameter {name!r}. YAML wants a space after ':'."
+    hint = did_you_mean(name, PARAMETERS)
+    return f"Unknown parameter {name!r}.{hint} See docs/parameters.md."
+
+
+def _check_planner(params: Mapping[str, Any]) -> None:
+    amount, topk = params["planner_amount"], params["planner_topk"]
+    if topk > amount:
+        raise ConfigError(
+            f"Parameter 'planner_topk' must be at most planner_amount, which "
+            f"is {amount}, not {topk}."
+        )
+
+
+def _check_tasks(params: Mapping[str, Any]) -> None:
+    names = params["tasks"]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"Parameter 'tasks' names a task twice: {names}.")
+    for name in names:
+        try:
+            task = tasks.get_task(name)
+        except ValueError as error:
+            raise ConfigError(f"Parameter 'tasks': {error}") from None
+        repeat = params["action_repeat"] or task.action_repeat
+        _check_length(name, task.max_length, repeat, params["batch_shape"][1])
+
+
+def _check_length(
+    name: str, max_length: int | None, repeat: int, length: int
+) -> None:
+    if not max_length:
+        return
+    # The reset observation is one more.
+    longest = math.ceil(max_length / repeat) + 1
+    if length > longest:
+        raise ConfigError(
+            f"Parameter 'batch_shape' asks for sequences of {length} steps, "
+            f"but episodes of {name!r} have {longest} with an action repeat "
+            f"of {repeat}. Lower batch_shape[1] or action_repeat."
+        )
+
+
+def _replace_angles(text: str) -> str:
+    """Turns angle brackets outside of quotes into braces."""
+    result, quote, before = [], "", ""
+    for char in text:
+        if quote:
+            quote = "" if char == quote and before != "\\" else quote
+        elif char in "\"'" and before in ("", *"<>{}[],: "):
+            quote = char
+        else:
+            char = {"<": "{", ">": "}"}.get(char, char)
+        result.append(char)
+        before = char
+    return "".join(result)
+
+
+def _describe(error: Exception) -> str:
+    """Returns what is wrong with a YAML text, and where, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    problem = " ".join(str(problem).split())
+    if mark is None:
+        return problem
+    return f"{problem} at line {mark.line + 1}, column {mark.column + 1}"

@@ -1,0 +1,22 @@
+"""Suggests the name that somebody probably meant."""
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(name: object, names: Iterable[str]) -> str | None:
+    """Returns the most similar of `names`, or None if none is similar."""
+    lowered = {known.lower(): known for known in names}
+    matches = difflib.get_close_matches(
+        str(name).lower(), list(lowered), n=1, cutoff=0.5
+    )
+    return lowered[matches[0]] if matches else None
+
+
+def did_you_mean(name: object, names: Iterable[str]) -> str:
+    """Returns `" Did you mean 'x'?"`, or '' if no name is similar.
+
+    Made to be put behind the full stop of an error message.
+    """
+    suggestion = nearest(name, names)
+    return f" Did you mean {suggestion!r}?" if suggestion else ""

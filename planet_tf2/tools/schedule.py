@@ -1,0 +1,73 @@
+"""Schedules over training steps, for Python numbers or NumPy arrays.
+
+Scheduling is plain Python: the phase loop asks these functions when to do
+something, and how much of it.
+"""
+
+from typing import Any
+
+import numpy as np
+
+
+def binary(
+    step: Any, batch_size: int, after: int, every: int, until: int = -1
+) -> Any:
+    """Tells whether something is due at this step.
+
+    The scheduled points are `after, after + every, after + 2 * every, ...`,
+    up to but excluding `until`. Steps advance by `batch_size` at a time, so a
+    point is due at the first step that has reached it, that is, when it lies
+    in `(step - batch_size, step]`.
+
+    ```
+                     after        after + every
+    -----|-----|-----|--x--|-----|-----|--x--|---> step
+                           ^ due              ^ due
+    ```
+
+    Args:
+      step: Current step or an array of them, in sequences.
+      batch_size: How far the step advances from one call to the next.
+      after: The first point.
+      every: Distance of the points. Zero or less means never.
+      until: No point at or behind this one is due. Negative means no end.
+
+    Returns:
+      A bool, or a boolean array of the shape of `step`.
+    """
+    if every <= 0:
+        return _like(step, np.zeros(np.shape(step), bool))
+    steps = np.asarray(step)
+    # The last scheduled point that this step has reached, if any.
+    point = after + (steps - after) // every * every
+    due = (steps >= after) & (point > steps - batch_size)
+    if until >= 0:
+        due &= point < until
+    return _like(step, due)
+
+
+def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:
+    """Ramps linearly between zero and one, within bounds.
+
+    Args:
+      step: Current step or an array of them, in sequences.
+      ramp: Number of steps for the whole way. Positive rises from zero to
+        one, negative falls from one to zero, zero is constantly one.
+      min: The result is at least this.
+      max: The result is at most this.
+
+    Returns:
+      A float, or a float64 array of the shape of `step`.
+    """
+    steps = np.asarray(step, np.float64)
+    if ramp > 0:
+        value = steps / ramp
+    elif ramp < 0:
+        value = 1.0 + steps / ramp
+    else:
+        value = np.ones_like(steps)
+    return _like(step, np.clip(np.clip(value, 0.0, 1.0), min, max))
+
+
+def _like(step: Any, result: Any) -> Any:
+    return result if np.ndim(step) else np.asarray(result).item()

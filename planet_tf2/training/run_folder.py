@@ -1,0 +1,254 @@
+"""The files of a run: where they are, and what may be written there.
+
+```
+DIR/00001/
+  PING, DONE, FAIL   who works on it, and how it ended
+  config.yaml        preset, parameters, seed and versions, as plain data
+  checkpoints/       model, optimizer, steps, random state
+  train_episodes/    episodes to learn from
+  test_episodes/     episodes to test on
+  train/, test/      event files for TensorBoard
+  log.txt            what the program said
+  metrics.jsonl      what it measured, a line at a time
+```
+"""
+
+import contextlib
+import logging
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from planet_tf2.tools.attr_dict import differences, to_plain
+
+Compare = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
+
+
+class RunFolderError(ValueError):
+    """A folder that cannot be used. The message fits in one line."""
+
+
+class RunFolder:
+    """Paths and the configuration of one run. Makes nothing by itself.
+
+    Attributes:
+      path: The folder itself.
+      checkpoints, train_episodes, test_episodes: Folders.
+      train, test: Folders of event files.
+      config, metrics, log: Files.
+      ping, done, fail: Files that tell the state of the run.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = pathlib.Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.train_episodes = self.path / "train_episodes"
+        self.test_episodes = self.path / "test_episodes"
+        self.train = self.path / "train"
+        self.test = self.path / "test"
+        self.config = self.path / "config.yaml"
+        self.metrics = self.path / "metrics.jsonl"
+        self.log = self.path / "log.txt"
+        self.ping = self.path / "PING"
+        self.done = self.path / "DONE"
+        self.fail = self.path / "FAIL"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    def create(self) -> "RunFolder":
+        """Makes the folder and those in it, where missing.
+
+        Raises:
+          RunFolderError: The system does not allow it.
+        """
+        check_writable(self.path)
+        try:
+            for folder in (
+                self.checkpoints,
+                self.train_episodes,
+                self.test_episodes,
+                self.train,
+                self.test,
+            ):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from None
+        return self
+
+    def write_config(self, data: Mapping[str, Any]) -> None:
+        """Writes the configuration as plain YAML, whole or not at all.
+
+        Args:
+          data: `preset`, `params`, `seed` and `versions`, say.
+
+        Raises:
+          ValueError: A value is not plain data.
+        """
+        try:
+            text = yaml.safe_dump(
+                to_plain(data), sort_keys=False, default_flow_style=None
+            )
+        except yaml.YAMLError as error:
+            raise ValueError(
+                f"Only plain data can go to {self.config}: {_one_line(error)}."
+            ) from None
+        write_atomically(self.config, text)
+
+    def read_config(self) -> dict[str, Any]:
+        """Returns what `write_config` wrote.
+
+        Raises:
+          RunFolderError: There is no such file, or it is not plain YAML;
+            live Python objects in it are never made.
+        """
+        try:
+            text = self.config.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunFolderError(
+                f"{self.path} is not the folder of a run: it has no "
+                f"{self.config.name}."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunFolderError(
+                f"Cannot read {self.config}: {_one_line(error)}."
+            ) from None
+        try:
+            data = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError) as error:
+            raise RunFolderError(_unsafe(self.config, error)) from None
+        if not isinstance(data, dict):
+            raise RunFolderError(f"{self.config} does not hold a mapping.")
+        return data
+
+    def check_same(
+        self,
+        params: Mapping[str, Any],
+        compare: Compare = differences,
+        **others: Any,
+    ) -> None:
+        """Checks that the run was made with the same settings.
+
+        Passes where nothing is there yet.
+
+        Args:
+          params: Parameters to go on with.
+          compare: Lists the differences of saved and new parameters.
+          **others: Further entries of the configuration that have to be
+            the same, `seed=3`, say.
+
+        Raises:
+          RunFolderError: Lists the differences, and how to solve it.
+        """
+        if not self.config.exists():
+            return
+        saved = self.read_config()
+        changes = compare(saved.get("params") or {}, params)
+        old = {name: saved[name] for name in others if name in saved}
+        new = {name: others[name] for name in old}
+        changes += differences(old, new)
+        if changes:
+            raise RunFolderError(
+                f"{self.path} was made with other settings: "
+                f"{'; '.join(changes)}. Use another --logdir, or the old "
+                "settings."
+            )
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Checks that a folder can be made, or written to. Writes nothing.
+
+    Raises:
+      RunFolderError: It cannot, and why.
+    """
+    path = pathlib.Path(path)
+    try:
+        parent = pathlib.Path(os.path.abspath(path))
+        while not os.path.lexists(parent):
+            parent = parent.parent
+        if not parent.exists():
+            raise NotADirectoryError(f"{parent} is a link to nothing")
+        if not parent.is_dir():
+            raise NotADirectoryError(f"{parent} is not a folder")
+        # Also false on file systems that are mounted to be read only.
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(f"{parent} cannot be written to")
+    except (OSError, ValueError) as error:
+        raise _cannot_write(path, error) from None
+
+
+def write_atomically(path: str | os.PathLike[str], text: str) -> None:
+    """Writes a file so that readers see the old or the new text, whole."""
+    path = pathlib.Path(path)
+    descriptor, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}-"
+    )
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def logging_to(
+    path: str | os.PathLike[str], level: int = logging.INFO
+) -> Iterator[logging.Handler]:
+    """Appends to a file what is logged inside of a `with` block.
+
+    All warnings and errors of the process go there, and what this package
+    logs at `level` or above.
+    """
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setLevel(level)
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    )
+    package = logging.getLogger("planet_tf2")
+    before = package.level
+    package.setLevel(min(level, package.getEffectiveLevel()))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield handler
+    finally:
+        logging.getLogger().removeHandler(handler)
+        package.setLevel(before)
+        handler.close()
+
+
+def _cannot_write(path: pathlib.Path, error: Exception) -> RunFolderError:
+    return RunFolderError(
+        f"Cannot write to {str(path)!r}: {_one_line(error)}. Choose another "
+        "--logdir."
+    )
+
+
+def _unsafe(path: pathlib.Path, error: Exception) -> str:
+    if "python/" in str(error):
+        return (
+            f"{path} holds live Python objects, which are never loaded: "
+            f"{_one_line(error)}. Only plain YAML is."
+        )
+    return f"{path} is not valid YAML: {_one_line(error)}."
+
+
+def _one_line(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split()).rstrip(".")
+
+
+def _umask() -> int:
+    # The only way to read it is to set it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
