@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 State = dict[str, tf.Tensor]
+Noises = tuple[tf.Tensor | None, tf.Tensor | None]
 
 
 class LatentCell(keras.layers.Layer):
@@ -84,7 +85,7 @@ class LatentCell(keras.layers.Layer):
         prev_state: State,
         prev_action: tf.Tensor,
         obs: tf.Tensor,
-        noise: tf.Tensor | None = None,
+        noises: Noises = (None, None),
     ) -> tuple[State, State]:
         """Computes the prior and, from it, the posterior of a time step.
 
@@ -92,7 +93,8 @@ class LatentCell(keras.layers.Layer):
           prev_state: state at the last time step, tensors `[B, ...]`.
           prev_action: action that leads to this time step, `[B, A]`.
           obs: embedded observation of this time step, `[B, E]`.
-          noise: standard normal `[2, B, S]` for the two samples.
+          noises: standard normals `[B, S]` for the samples of the prior and
+            of the posterior.
 
         Returns:
           Prior state and posterior state.
@@ -124,9 +126,8 @@ class LatentCell(keras.layers.Layer):
           obs: embedded observation of this time step, `[B, E]`.
           noise: standard normal `[B, S]` for the sample.
         """
-        if noise is not None:
-            noise = tf.stack([tf.zeros_like(noise), noise])
-        return self.observe(prev_state, prev_action, obs, noise)[1]
+        noises = (None, noise)
+        return self.observe(prev_state, prev_action, obs, noises)[1]
 
     def zero_state(
         self, batch_size: int | tf.Tensor, dtype: Any = tf.float32

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.models.base import LatentCell, State
+from planet_tf2.models.base import LatentCell, Noises, State
 from planet_tf2.models.gru import GRUCell
 from planet_tf2.tools import weights
 from planet_tf2.tools.activations import get_activation
@@ -116,16 +116,15 @@ class RSSM(LatentCell):
         prev_state: State,
         prev_action: tf.Tensor,
         obs: tf.Tensor,
-        noise: tf.Tensor | None = None,
+        noises: Noises = (None, None),
     ) -> tuple[State, State]:
-        prior_noise, posterior_noise = (None, None) if noise is None else noise
-        prior = self.transition(prev_state, prev_action, prior_noise)
+        prior = self.transition(prev_state, prev_action, noises[0])
         hidden = tf.concat([prior["belief"], obs], -1)
         hidden = _apply(self._posterior, hidden)
         posterior = self._stochastic_state(
             self._posterior_mean(hidden),
             self._posterior_stddev(hidden),
-            posterior_noise,
+            noises[1],
         )
         return prior, {**posterior, "belief": prior["belief"]}
 

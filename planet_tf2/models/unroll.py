@@ -29,7 +29,9 @@ def closed_loop(
         state = cell.zero_state(tf.shape(embedded)[0])
 
     def step(prev, inputs):
-        return cell.observe(prev[1], *inputs)
+        action, obs, *noises = inputs
+        noises = tf.unstack(noises[0]) if noises else (None, None)
+        return cell.observe(prev[1], action, obs, noises)
 
     inputs = [_time_major(prev_action), _time_major(embedded)]
     if noise is not None:

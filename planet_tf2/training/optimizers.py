@@ -1,0 +1,49 @@
+"""Adam behind gradient clipping, as the original sets it up."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class Optimizer(tf.Module):
+    """Adam with the gradient's global norm clipped.
+
+    With gradient g, the moments m and v as usual, and step t from 1:
+
+        w -= lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
+
+    Epsilon stands beside the uncorrected sqrt(v), as in Keras and TensorFlow
+    1. At the default of 1e-4 that differs visibly from the form in which
+    PyTorch adds it to the corrected one.
+
+    Args:
+      variables: what to train.
+      learning_rate: lr.
+      epsilon: see above.
+      clipping: largest global norm of the gradient; a larger gradient is
+        scaled down to it.
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[Any],
+        learning_rate: float = 1e-3,
+        epsilon: float = 1e-4,
+        clipping: float = 1000.0,
+    ):
+        super().__init__("optimizer")
+        self.variables_to_train = list(variables)
+        self._clipping = clipping
+        self._adam = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
+        self._adam.build(self.variables_to_train)
+
+    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Takes one step.
+
+        Args:
+          gradients: one for each of `variables_to_train`.
+        """
+        gradients, _ = tf.clip_by_global_norm(gradients, self._clipping)
+        self._adam.apply(gradients, self.variables_to_train)
