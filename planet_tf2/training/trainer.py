@@ -1,0 +1,232 @@
+"""Phases over time: when to update, to collect, to test, and to save."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.training.stopping import StopRequested
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """Where training stands, handed to every stage. Steps are sequences.
+
+    Attributes:
+      phase: name of the phase.
+      epoch: how often all phases have been completed.
+      global_step: steps of all phases before this one.
+      local_step: steps of this phase in this epoch before this one.
+      phase_step: steps of this phase in all epochs before this one.
+      summary_step: position on a time axis that all phases share: epoch times
+        the longest phase, plus `local_step`.
+      update: steps of this phase in all epochs before this one, in batches.
+      batch_size: steps that this one is worth.
+      is_last: whether this is the phase's last step in this epoch.
+    """
+
+    phase: str
+    epoch: int
+    global_step: int
+    local_step: int
+    phase_step: int
+    summary_step: int
+    update: int
+    batch_size: int
+    is_last: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Says that a stage did something that must not be lost or repeated.
+
+    Attributes:
+      score: the score of a test phase, if there is one.
+    """
+
+    score: float | None = None
+
+
+Stage = Callable[[Step], Outcome | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A part of every epoch.
+
+    Attributes:
+      name: its name.
+      steps: its length, in sequences.
+      batch_size: sequences per step.
+      stages: what happens in each step, in this order.
+    """
+
+    name: str
+    steps: int
+    batch_size: int
+    stages: Sequence[Stage]
+
+    @property
+    def length(self) -> int:
+        """Steps that the phase really takes: whole batches."""
+        return -(-self.steps // self.batch_size) * self.batch_size
+
+
+class RestoreError(ValueError):
+    """A checkpoint does not belong to this configuration."""
+
+
+class Trainer:
+    """Runs phases in the order they were added, over and over.
+
+    `global_step` counts sequences. The current phase follows from it alone. A
+    step runs the stages of its phase one after the other; the number of the
+    next stage is saved too, so that a checkpoint may lie between two stages: an
+    update is not repeated because the collection behind it was broken off.
+
+    Args:
+      directory: folder of the checkpoints; the last three are kept.
+      state: what to save beside the trainer's own counters, by name.
+      checkpoint_every: steps between checkpoints, in sequences, besides those
+        after every stage that returns an `Outcome`.
+      should_stop: asked between stages; if it returns true, a checkpoint is
+        saved and `StopRequested` raised.
+      before_save: called before every checkpoint is written.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        state: Mapping[str, Any],
+        checkpoint_every: int,
+        should_stop: Callable[[], bool] = lambda: False,
+        before_save: Callable[[], None] = lambda: None,
+    ):
+        self._phases: list[Phase] = []
+        self._global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._next_stage = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._checkpoint_every = checkpoint_every
+        self._should_stop = should_stop
+        self._before_save = before_save
+        self._checkpoint = tf.train.Checkpoint(
+            global_step=self._global_step,
+            next_stage=self._next_stage,
+            **state,
+        )
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(directory), max_to_keep=3
+        )
+
+    @property
+    def global_step(self) -> int:
+        """Steps of all phases so far, in sequences."""
+        return int(self._global_step)
+
+    @property
+    def latest_checkpoint(self) -> str | None:
+        """The checkpoint that `restore` would load."""
+        return self._manager.latest_checkpoint
+
+    def add_phase(
+        self,
+        name: str,
+        steps: int,
+        batch_size: int,
+        stages: Sequence[Stage],
+    ) -> None:
+        """Adds a phase to the end of the epoch.
+
+        Args:
+          name: its name.
+          steps: its length in sequences, rounded up to whole batches.
+          batch_size: sequences per step.
+          stages: functions of a `Step`, run in order. One that did something
+            which must be neither lost nor repeated returns an `Outcome`.
+        """
+        self._phases.append(Phase(name, steps, batch_size, tuple(stages)))
+
+    def restore(self) -> bool:
+        """Loads the last checkpoint; returns whether there is one.
+
+        Raises:
+          RestoreError: if it does not match this program's variables.
+        """
+        path = self._manager.latest_checkpoint
+        if path is None:
+            return False
+        try:
+            self._checkpoint.restore(path).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise RestoreError(
+                f"The checkpoint {path} does not fit this configuration: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+        return True
+
+    def save(self) -> str:
+        """Writes a checkpoint and returns its path."""
+        self._before_save()
+        return self._manager.save()
+
+    def step_at(self, global_step: int) -> tuple[Phase, Step]:
+        """Computes the phase and step that a `global_step` falls into."""
+        epoch_length = sum(phase.length for phase in self._phases)
+        longest = max(phase.length for phase in self._phases)
+        epoch, local = divmod(global_step, epoch_length)
+        for phase in self._phases:
+            if local < phase.length:
+                break
+            local -= phase.length
+        phase_step = epoch * phase.length + local
+        return phase, Step(
+            phase=phase.name,
+            epoch=epoch,
+            global_step=global_step,
+            local_step=local,
+            phase_step=phase_step,
+            summary_step=epoch * longest + local,
+            update=phase_step // phase.batch_size,
+            batch_size=phase.batch_size,
+            is_last=local + phase.batch_size >= phase.length,
+        )
+
+    def iterate(self, max_step: int) -> Iterator[float]:
+        """Trains until `max_step` sequences; yields every score.
+
+        Raises:
+          StopRequested: if the program is asked to stop, once all is saved.
+        """
+        assert self._phases, "Add a phase first."
+        while self.global_step < max_step:
+            phase, step = self.step_at(self.global_step)
+            yield from self._run_stages(phase, step)
+            self._global_step.assign_add(phase.batch_size)
+            self._next_stage.assign(0)
+            every = self._checkpoint_every
+            if self.global_step % every < phase.batch_size:
+                self.save()
+        self.save()
+
+    def _run_stages(self, phase: Phase, step: Step) -> Iterator[float]:
+        while (index := int(self._next_stage)) < len(phase.stages):
+            if self._should_stop():
+                self._stop(step)
+            try:
+                outcome = phase.stages[index](step)
+            except RolloutStopped:
+                self._stop(step)
+            self._next_stage.assign(index + 1)
+            if outcome is not None:
+                self.save()
+                if outcome.score is not None:
+                    yield outcome.score
+
+    def _stop(self, step: Step) -> None:
+        path = self.save()
+        _LOGGER.info("Stopped at step %d, saved %s.", step.global_step, path)
+        raise StopRequested(f"Stopped at step {step.global_step}.")
