@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
-from planet_tf2.training.stopping import StopRequested
+from planet_tf2.training.signals import Stopped
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Trainer:
       checkpoint_every: steps between checkpoints, in sequences, besides those
         after every stage that returns an `Outcome`.
       should_stop: asked between stages; if it returns true, a checkpoint is
-        saved and `StopRequested` raised.
+        saved and `Stopped` raised.
       before_save: called before every checkpoint is written.
     """
 
@@ -199,7 +199,7 @@ class Trainer:
         """Trains until `max_step` sequences; yields every score.
 
         Raises:
-          StopRequested: if the program is asked to stop, once all is saved.
+          Stopped: if the program is asked to stop, once all is saved.
         """
         assert self._phases, "Add a phase first."
         while self.global_step < max_step:
@@ -229,4 +229,4 @@ class Trainer:
     def _stop(self, step: Step) -> None:
         path = self.save()
         _LOGGER.info("Stopped at step %d, saved %s.", step.global_step, path)
-        raise StopRequested(f"Stopped at step {step.global_step}.")
+        raise Stopped(f"Stopped at step {step.global_step}.")
