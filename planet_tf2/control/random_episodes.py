@@ -1,0 +1,59 @@
+"""Collects episodes of random actions, to start the training from."""
+
+from typing import Any
+
+import numpy as np
+
+
+def random_episodes(
+    env: Any, num_episodes: int, seed: int, start: int = 0
+) -> list[dict[str, Any]]:
+    """Acts uniformly at random in the action space.
+
+    Every episode has random numbers of its own, which follow from `seed` and
+    its number: episode 3 is the same whether or not the three before it are
+    collected in the same call.
+
+    Args:
+      env: Environment with Gymnasium's `reset` and `step` that reports finished
+        episodes in `info['episode']`, as `data.RecordEpisodes` does.
+      num_episodes: Number of episodes to collect.
+      seed: Seed of the actions and of the environment, at least 0.
+      start: Number of the first episode.
+
+    Returns:
+      The `info['episode']` of each episode.
+
+    Raises:
+      ValueError: The action space is unbounded, or the environment does not
+        report its episodes.
+    """
+    space = env.action_space
+    if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+        raise ValueError(
+            "Random actions need bounds, but the action space is"
+            f" {space}. Wrap the environment to bound its actions."
+        )
+    return [
+        _random_episode(env, np.random.SeedSequence(seed, spawn_key=(number,)))
+        for number in range(start, start + num_episodes)
+    ]
+
+
+def _random_episode(
+    env: Any, sequence: np.random.SeedSequence
+) -> dict[str, Any]:
+    space = env.action_space
+    rng = np.random.default_rng(sequence)
+    env.reset(seed=int(rng.integers(2**31)))
+    done = False
+    while not done:
+        action = rng.uniform(space.low, space.high).astype(space.dtype)
+        _, _, terminated, truncated, info = env.step(action)
+        done = terminated or truncated
+    if "episode" not in info:
+        raise ValueError(
+            "The environment did not report its episode; wrap it in"
+            " RecordEpisodes."
+        )
+    return info["episode"]

@@ -1,0 +1,115 @@
+"""Records the episodes of an environment as files."""
+
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from planet_tf2.data import episodes
+
+
+class RecordEpisodes(gymnasium.Wrapper):
+    """Writes every finished episode to a folder.
+
+    See `episodes` for the format. A reset in the middle of an episode drops
+    what was recorded of it.
+    """
+
+    def __init__(
+        self,
+        env: gymnasium.Env,
+        directory: str | os.PathLike,
+        staged: bool = False,
+    ):
+        """Wraps an environment.
+
+        Args:
+          env: Environment with a dict of observations.
+          directory: Folder for the files; created if missing.
+          staged: Whether the files wait for `episodes.publish`.
+
+        Raises:
+          ValueError: The folder cannot be written to, or an observation is
+            called like one of the other arrays.
+        """
+        super().__init__(env)
+        taken = {"action", "reward", "return"} & set(env.observation_space)
+        if taken:
+            raise ValueError(
+                f"An observation is called {min(taken)!r}, which is the name of"
+                " another array in episode files. Rename the observation."
+            )
+        self._directory = _writable_directory(directory)
+        self._staged = staged
+        self._transitions: list[dict[str, np.ndarray]] | None = None
+        self._simulator_steps = 0
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None):
+        """Starts an episode and its recording."""
+        self._transitions = None
+        obs, info = self.env.reset(seed=seed, options=options)
+        action = np.zeros(self.action_space.shape, np.float32)
+        self._transitions = [_transition(obs, action, 0.0)]
+        self._simulator_steps = 0
+        return obs, info
+
+    def step(self, action: np.ndarray) -> tuple[Any, Any, bool, bool, dict]:
+        """Steps the environment and saves the episode when it ends.
+
+        On the last step `info['episode']` holds the file's `path`, the `return`
+        (sum of rewards), the `length` in agent steps and the number of
+        `simulator_steps`.
+
+        Raises:
+          gymnasium.error.ResetNeeded: The episode is over.
+        """
+        if self._transitions is None:
+            raise gymnasium.error.ResetNeeded(
+                "The episode is over; call reset() before step()."
+            )
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        action = np.array(action, np.float32)
+        self._transitions.append(_transition(obs, action, reward))
+        self._simulator_steps += info.get("simulator_steps", 1)
+        if terminated or truncated:
+            info = {**info, "episode": self._save()}
+        return obs, reward, terminated, truncated, info
+
+    def _save(self) -> dict[str, Any]:
+        transitions, self._transitions = self._transitions, None
+        episode = {
+            key: np.stack([transition[key] for transition in transitions])
+            for key in transitions[0]
+        }
+        path = episodes.save_episode(
+            self._directory, episode, staged=self._staged
+        )
+        return {
+            "path": str(path),
+            "return": float(episode["reward"].sum(dtype=np.float64)),
+            "length": len(transitions) - 1,
+            "simulator_steps": int(self._simulator_steps),
+        }
+
+
+def _transition(obs, action, reward) -> dict[str, np.ndarray]:
+    # Copies, because an environment may write into its arrays again.
+    arrays = {key: np.array(value) for key, value in obs.items()}
+    return {**arrays, "action": action, "reward": np.float32(reward)}
+
+
+def _writable_directory(directory: str | os.PathLike) -> pathlib.Path:
+    path = pathlib.Path(directory)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"Cannot write episodes to {str(directory)!r}: {error.strerror}."
+            " Choose a folder that can be written to."
+        ) from error
+    return path

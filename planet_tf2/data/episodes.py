@@ -1,0 +1,247 @@
+"""Episode files: one compressed NumPy archive per episode.
+
+A file holds arrays with a common first axis: `action`, `reward` and the
+observations by name, for example `image`. An action and a reward stand beside
+the observation that they lead to:
+
+    index     0         1         2              T
+    image     reset     after 1   after 2   ...  last
+    action    zeros     first     second    ...  last
+    reward    0         first     second    ...  last
+
+Files appear under their name all at once: they are written beside it, forced
+to the disk and renamed, so a reader never sees half an episode, whenever the
+writer stops. A *staged* episode, `<name>.npz.staged`, is complete but not yet
+part of the collection; `publish` makes it so.
+"""
+
+import datetime
+import os
+import pathlib
+import time
+import uuid
+import zipfile
+import zlib
+
+import numpy as np
+
+SUFFIX = ".npz"
+STAGED_SUFFIX = ".npz.staged"
+_PARTIAL_PREFIX = ".partial-"
+# All that np.load was seen to raise on damaged files, beside being absent.
+_READ_ERRORS = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class BrokenEpisode(ValueError):
+    """An episode file that cannot be used; the message names it."""
+
+
+def episode_name() -> str:
+    """Returns a new name: `<YYYYmmddTHHMMSS>-<32 hexadecimal digits>`.
+
+    The time is UTC. The digits are a version 7 UUID (RFC 9562), whose first
+    part is the time as well, in quarters of a microsecond. Therefore names sort
+    in the order in which the episodes ended, also within one second, and
+    readers that sort them see the same order in every run.
+    """
+    now = time.time_ns()
+    milliseconds, rest = divmod(now, 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    random_bits = int.from_bytes(os.urandom(8), "big") >> 2
+    unique = uuid.UUID(
+        int=milliseconds << 80
+        | 0x7 << 76
+        | fraction << 64
+        | 0b10 << 62
+        | random_bits
+    )
+    moment = datetime.datetime.fromtimestamp(
+        now // 10**9, datetime.timezone.utc
+    )
+    return f"{moment:%Y%m%dT%H%M%S}-{unique.hex}"
+
+
+def save_episode(
+    directory: str | os.PathLike,
+    episode: dict[str, np.ndarray],
+    name: str | None = None,
+    staged: bool = False,
+) -> pathlib.Path:
+    """Writes an episode; the file appears complete or not at all.
+
+    Args:
+      directory: Existing folder.
+      episode: Arrays `[T+1, ...]` by name, among them `action` and `reward`.
+      name: Name without suffix; a new one by default.
+      staged: Whether to leave the episode for `publish`.
+
+    Returns:
+      Path of the file.
+
+    Raises:
+      BrokenEpisode: The arrays do not form an episode.
+      OSError: The file cannot be written.
+    """
+    name = name or episode_name()
+    _validate(f"Episode {name}", episode)
+    directory = pathlib.Path(directory)
+    path = directory / (name + (STAGED_SUFFIX if staged else SUFFIX))
+    partial = directory / f"{_PARTIAL_PREFIX}{path.name}"
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **episode)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_directory(directory)
+    return path
+
+
+def publish(path: str | os.PathLike) -> pathlib.Path:
+    """Makes a staged episode part of its folder.
+
+    Publishing a second time, as after a crash between two notes of it, does
+    nothing.
+
+    Args:
+      path: Path that ends in `.npz.staged`.
+
+    Returns:
+      Path of the published file.
+
+    Raises:
+      ValueError: The path is not that of a staged episode.
+      FileNotFoundError: There is neither the staged nor the published file.
+    """
+    path = pathlib.Path(path)
+    if not path.name.endswith(STAGED_SUFFIX):
+        raise ValueError(
+            f"Cannot publish {str(path)!r}: the name of a staged episode ends"
+            f" in {STAGED_SUFFIX}."
+        )
+    target = path.with_name(path.name.removesuffix(STAGED_SUFFIX) + SUFFIX)
+    try:
+        os.replace(path, target)
+    except FileNotFoundError:
+        if not target.exists():
+            raise
+    _sync_directory(target.parent)
+    return target
+
+
+def load_episode(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Reads an episode.
+
+    Args:
+      path: Path of the file.
+
+    Returns:
+      The arrays `[T+1, ...]` of the file; `reward` is float32 whatever the file
+      holds, and `return` float32 `[T+1]` is the reward summed up so far.
+
+    Raises:
+      BrokenEpisode: The file is damaged, or does not hold an episode.
+      FileNotFoundError: There is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            episode = {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise
+    except _READ_ERRORS as error:
+        raise BrokenEpisode(_unreadable(path, error)) from error
+    _validate(f"Episode file {str(path)!r}", episode)
+    reward = episode["reward"]
+    episode["reward"] = reward.astype(np.float32)
+    episode["return"] = np.cumsum(reward, dtype=np.float64).astype(np.float32)
+    return episode
+
+
+def list_episodes(directory: str | os.PathLike) -> list[str]:
+    """Returns the names of the published episode files, sorted.
+
+    The names keep their suffix. Files that are staged or being written are left
+    out, and so is everything in a folder that does not exist yet.
+    """
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return sorted(
+        name
+        for name in names
+        if name.endswith(SUFFIX) and not name.startswith(".")
+    )
+
+
+def clean_staged(directory: str | os.PathLike) -> list[str]:
+    """Removes staged and half-written files.
+
+    Only for a folder that no worker is writing to.
+
+    Returns:
+      Names of the removed files, sorted.
+    """
+    directory = pathlib.Path(directory)
+    removed = []
+    if directory.is_dir():
+        for path in sorted(directory.iterdir()):
+            partial = path.name.startswith(_PARTIAL_PREFIX)
+            if partial or path.name.endswith(STAGED_SUFFIX):
+                path.unlink(missing_ok=True)
+                removed.append(path.name)
+    return removed
+
+
+def _validate(name: str, episode: dict[str, np.ndarray]) -> None:
+    for key in ("action", "reward"):
+        if key not in episode:
+            raise BrokenEpisode(f"{name} has no {key!r}.")
+    lengths = {key: _length(array) for key, array in episode.items()}
+    if len(set(lengths.values())) != 1:
+        raise BrokenEpisode(f"{name} has arrays of unequal length: {lengths}.")
+    if lengths["reward"] < 2:
+        raise BrokenEpisode(f"{name} has no step: {lengths}.")
+    expected = {"reward": 1, "action": 2}
+    for key, axes in expected.items():
+        array = np.asarray(episode[key])
+        if array.ndim != axes or not np.issubdtype(array.dtype, np.floating):
+            raise BrokenEpisode(
+                f"{name} has {array.dtype} {key!r} of shape"
+                f" {list(array.shape)}, but it must be floats with {axes} axes."
+            )
+
+
+def _length(array: np.ndarray) -> int:
+    shape = np.shape(array)
+    return shape[0] if shape else -1
+
+
+def _unreadable(path: str | os.PathLike, error: Exception) -> str:
+    return (
+        f"Episode file {str(path)!r} cannot be read"
+        f" ({type(error).__name__}: {error}). Remove it."
+    )
+
+
+def _sync_directory(directory: pathlib.Path) -> None:
+    """Makes a rename outlast a power failure, where the system can do it."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # Some network file systems refuse to sync folders.
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,163 @@
+"""The DeepMind Control Suite behind Gymnasium's interface."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from dm_control import suite
+from dm_control.mujoco import Camera
+from gymnasium import spaces
+
+
+class DMControl(gymnasium.Env):
+    """One task of the control suite with its state observations.
+
+    Observations are a dict of float32 arrays under the names that dm_control
+    gives them (`position`, `velocity`, ...); scalars get shape `[1]`. Actions
+    are bounded by the task's own action specification. Pixels come on demand
+    from `render_pixels`, so that a wrapper can render once per decision
+    instead of once per simulator step.
+
+    An episode ends with `truncated` at the suite's time limit (1000 simulator
+    steps for most tasks) and with `terminated` where the task says so.
+
+    OpenGL is first touched by `render_pixels`, in the thread that calls it, and
+    only that thread may render from then on.
+    """
+
+    metadata = {"render_modes": []}
+
+    def __init__(self, domain: str, task: str, camera_id: int = 0):
+        """Loads the task.
+
+        Args:
+          domain: Domain of the suite, for example `cheetah`.
+          task: Task of that domain, for example `run`.
+          camera_id: Number of the camera of the model that `render_pixels`
+            looks through; -1 is the free camera.
+
+        Raises:
+          ValueError: The suite has no such task or the model no such camera.
+        """
+        if (domain, task) not in suite.ALL_TASKS:
+            raise ValueError(_unknown_task(domain, task))
+        self._env = suite.load(domain, task)
+        cameras = self._env.physics.model.ncam
+        if not (_is_integer(camera_id) and -1 <= camera_id < cameras):
+            raise ValueError(
+                f"camera_id is {camera_id!r}, but {domain} {task} has cameras"
+                f" 0 to {cameras - 1} (and -1, the free camera)."
+            )
+        self._camera_id = int(camera_id)
+        self._cameras: dict[tuple[int, int], Camera] = {}
+        self._running = False
+        self.observation_space = spaces.Dict(
+            {
+                key: spaces.Box(-np.inf, np.inf, spec.shape or (1,), np.float32)
+                for key, spec in self._env.observation_spec().items()
+            }
+        )
+        spec = self._env.action_spec()
+        self.action_space = spaces.Box(
+            spec.minimum.astype(np.float32),
+            spec.maximum.astype(np.float32),
+            dtype=np.float32,
+        )
+
+    def reset(
+        self, *, seed: int | None = None, options: dict | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Starts an episode; a seed restarts the task's random numbers.
+
+        Args:
+          seed: Anything from 0 to 2**32 - 1, or None to go on with the random
+            numbers of the last episode.
+          options: Accepted for the interface's sake, unused.
+
+        Returns:
+          Tuple of the observation and an empty info dict.
+        """
+        super().reset(seed=seed)
+        if seed is not None:
+            self._env.task.random.seed(seed)
+        time_step = self._env.reset()
+        self._running = True
+        return self._convert(time_step.observation), {}
+
+    def step(
+        self, action: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        """Advances by one simulator step of the suite.
+
+        Args:
+          action: Floats `[A]` within the action space.
+
+        Returns:
+          Tuple of observation, reward, terminated, truncated, info.
+
+        Raises:
+          gymnasium.error.ResetNeeded: The episode is over.
+        """
+        if not self._running:
+            raise gymnasium.error.ResetNeeded(
+                "The episode is over; call reset() before step()."
+            )
+        time_step = self._env.step(action)
+        last = time_step.last()
+        terminated = bool(last and time_step.discount == 0.0)
+        truncated = bool(last and not terminated)
+        self._running = not last
+        return (
+            self._convert(time_step.observation),
+            float(time_step.reward or 0.0),
+            terminated,
+            truncated,
+            {},
+        )
+
+    def render_pixels(self, height: int, width: int) -> np.ndarray:
+        """Renders the current state.
+
+        The camera (the scene and its buffers) is kept per size: making one for
+        every frame costs about a millisecond.
+
+        Returns:
+          Image as uint8 `[height, width, 3]`, owned by the caller.
+        """
+        size = (height, width)
+        if size not in self._cameras:
+            self._cameras[size] = Camera(
+                self._env.physics, height, width, self._camera_id
+            )
+        return np.ascontiguousarray(self._cameras[size].render())
+
+    def close(self) -> None:
+        """Frees the physics and its OpenGL context; reset is impossible then.
+
+        Call it from the thread that rendered.
+        """
+        self._running = False
+        self._cameras.clear()
+        self._env.physics.free()
+
+    def _convert(self, observation) -> dict[str, np.ndarray]:
+        return {
+            key: np.array(value, np.float32).reshape(
+                self.observation_space[key].shape
+            )
+            for key, value in observation.items()
+        }
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _unknown_task(domain: str, task: str) -> str:
+    tasks = sorted(task for name, task in suite.ALL_TASKS if name == domain)
+    if tasks:
+        known = f"the tasks of {domain} are {', '.join(tasks)}"
+    else:
+        domains = sorted({name for name, _ in suite.ALL_TASKS})
+        known = f"the domains are {', '.join(domains)}"
+    return f"The control suite has no {domain!r} {task!r}; {known}."

@@ -1,0 +1,48 @@
+"""What goes wrong in an environment that lives somewhere else."""
+
+import contextlib
+import signal
+
+
+class EnvError(RuntimeError):
+    """The environment raised an exception.
+
+    Attributes:
+      summary: One line with the type and message of that exception.
+      kind: Name of the exception's type.
+      traceback: Its traceback, from where the environment lives.
+    """
+
+    def __init__(self, kind: str, message: str, traceback: str = ""):
+        self.kind = kind
+        self.summary = f"{kind}: {message}" if message else kind
+        self.traceback = traceback
+        text = f"The environment raised {self.summary}"
+        super().__init__(f"{text}\n\n{traceback}" if traceback else text)
+
+
+class EnvCrash(EnvError):
+    """The process of the environment ended without an answer.
+
+    Attributes:
+      exit_code: Its exit code; negative numbers are signals.
+    """
+
+    def __init__(self, exit_code: int | None):
+        super().__init__("EnvCrash", "")
+        self.exit_code = exit_code
+        self.summary = f"The environment process {_how_it_ended(exit_code)}"
+        self.args = (
+            f"{self.summary}. Its own messages are on the standard error"
+            " output above. Running out of memory and crashing OpenGL drivers"
+            " are common reasons.",
+        )
+
+
+def _how_it_ended(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "stopped answering"
+    if exit_code < 0:
+        with contextlib.suppress(ValueError):
+            return f"died of {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"

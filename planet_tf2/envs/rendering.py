@@ -1,0 +1,205 @@
+"""Finds an OpenGL that MuJoCo can render with.
+
+MuJoCo draws through EGL (graphics cards without a screen, and Mesa's software
+renderer), OSMesa (software only) or GLFW (needs a screen). Which of them works
+depends on the machine, and a broken one may take the process down, so each is
+tried in a process of its own.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+import subprocess
+import sys
+
+from planet_tf2.envs import child_process
+
+BACKENDS = ("egl", "osmesa", "glfw")
+STRATEGIES = ("process", "thread", "none")
+PROBE_SECONDS = 120
+
+# Names that dm_control understands beside the three, as of version 1.0.50.
+_ALIASES = dict.fromkeys(("on", "enable", "enabled", "true", "1"), "glfw")
+_DISABLED = ("off", "disable", "disabled", "false", "0")
+_SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "lavapipe", "swr")
+_PACKAGES = {
+    "egl": "apt-get install libegl1 libopengl0 libgl1-mesa-dri",
+    "osmesa": "apt-get install libosmesa6 libgl1",
+    "glfw": "apt-get install libglfw3 libgl1 xvfb (and run under xvfb-run)",
+}
+
+
+class RenderingError(RuntimeError):
+    """No OpenGL backend can render; the message tells what to install."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """A way to render that was seen to work.
+
+    Attributes:
+      name: Value for the variable MUJOCO_GL: `egl`, `osmesa` or `glfw`.
+      renderer: What OpenGL calls itself, for example `llvmpipe (LLVM 15)`.
+      software: Whether the processor draws instead of a graphics card.
+    """
+
+    name: str
+    renderer: str
+    software: bool
+
+
+def choose_backend() -> Backend:
+    """Returns the first OpenGL backend that renders a frame.
+
+    A value in the environment variable MUJOCO_GL wins; otherwise EGL, OSMesa
+    and GLFW are tried in this order. The answer is remembered for the life of
+    the process; finding it takes one or two seconds per backend.
+
+    Raises:
+      RenderingError: None works, or the one in MUJOCO_GL does not.
+    """
+    return _choose(os.environ.get("MUJOCO_GL", "").strip().lower())
+
+
+def check_isolation(strategy: str, tensorflow: bool = True) -> None:
+    """Makes sure that rendering cannot crash this process.
+
+    TensorFlow and Mesa's software OpenGL in one process end in a segmentation
+    fault, whichever comes first.
+
+    Args:
+      strategy: Where environments shall live: `process`, `thread` or `none`.
+      tensorflow: Whether TensorFlow is, or will be, imported here.
+
+    Raises:
+      ValueError: The strategy is unknown, or unsafe on this machine.
+      RenderingError: No backend can render, so that the question is moot.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(
+            f"isolate_envs is {strategy!r}, but must be one of"
+            f" {', '.join(STRATEGIES)}."
+        )
+    if strategy == "process" or not tensorflow:
+        return
+    backend = choose_backend()
+    if backend.software:
+        raise ValueError(
+            f"isolate_envs is {strategy!r}, but this machine renders in"
+            f" software ({backend.name}: {backend.renderer}), which crashes in"
+            " one process with TensorFlow. Use isolate_envs: process."
+        )
+
+
+def check_in_process(strategy: str) -> None:
+    """Makes sure that an environment can render in this very process.
+
+    Args:
+      strategy: `thread` or `none`.
+
+    Raises:
+      ValueError: It would crash; see `check_isolation`.
+      RenderingError: No backend can render, or dm_control was imported for
+        another one.
+    """
+    check_isolation(strategy, tensorflow="tensorflow" in sys.modules)
+    chosen = choose_backend().name
+    imported = sys.modules.get("dm_control._render")
+    if imported is not None and imported.BACKEND not in (None, chosen):
+        raise RenderingError(
+            f"dm_control was imported for the OpenGL backend"
+            f" {imported.BACKEND!r}, but {chosen!r} is needed and it cannot"
+            " change within a process. Use isolate_envs: process, or set"
+            f" MUJOCO_GL={chosen} before the program starts."
+        )
+
+
+def gl_variables(backend_name: str | None) -> dict[str, str | None]:
+    """Returns environment variables that make MuJoCo use a backend.
+
+    Args:
+      backend_name: One of `BACKENDS`, or None for a process that must not
+        touch OpenGL at all.
+
+    Returns:
+      Values to set; None stands for a variable to remove.
+    """
+    platform = backend_name if backend_name in ("egl", "osmesa") else None
+    return {"MUJOCO_GL": backend_name or "off", "PYOPENGL_PLATFORM": platform}
+
+
+@functools.cache
+def _choose(requested: str) -> Backend:
+    name = _ALIASES.get(requested, requested)
+    if name in _DISABLED:
+        raise RenderingError(
+            f"MUJOCO_GL is {requested!r}, which turns rendering off, but"
+            " learning from pixels needs it. Unset MUJOCO_GL."
+        )
+    if name and name not in BACKENDS:
+        raise RenderingError(
+            f"MUJOCO_GL is {requested!r}, but must be one of"
+            f" {', '.join(BACKENDS)}. Unset it to choose automatically."
+        )
+    complaints = {}
+    for candidate in [name] if name else BACKENDS:
+        renderer, complaint = _probe(candidate)
+        if renderer is not None:
+            return Backend(candidate, renderer, _is_software(renderer))
+        complaints[candidate] = complaint
+    raise RenderingError(_explain(name, complaints))
+
+
+def _probe(name: str) -> tuple[str | None, str]:
+    """Renders one frame in a child process.
+
+    Returns:
+      Tuple of the renderer's name, or None where it failed, and of the reason
+      for the failure.
+    """
+    command = [sys.executable, "-m", "planet_tf2.envs.rendering_probe"]
+    environ = child_process.child_environ(gl_variables(name))
+    try:
+        result = subprocess.run(
+            command,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return None, f"no frame within {PROBE_SECONDS} seconds"
+    return _read_probe(result.returncode, result.stdout, result.stderr)
+
+
+def _read_probe(
+    exit_code: int, stdout: str, stderr: str
+) -> tuple[str | None, str]:
+    lines = stdout.strip().splitlines()
+    if exit_code == 0 and lines:
+        return json.loads(lines[-1])["renderer"], ""
+    if exit_code < 0:
+        return None, f"the probe died of signal {-exit_code}"
+    errors = stderr.strip().splitlines()
+    return None, errors[-1] if errors else f"exit code {exit_code}"
+
+
+def _is_software(renderer: str) -> bool:
+    return any(name in renderer.lower() for name in _SOFTWARE)
+
+
+def _explain(requested: str, complaints: dict[str, str]) -> str:
+    if requested:
+        head = f"MUJOCO_GL is {requested!r}, but MuJoCo cannot render with it."
+        tail = "Install what is missing, or unset MUJOCO_GL."
+    else:
+        head = "MuJoCo found no OpenGL to render with."
+        tail = "Any one of them is enough; the first is the best choice."
+    lines = [head]
+    for name, complaint in complaints.items():
+        lines.append(f"  {name}: {complaint}")
+        lines.append(f"    on Debian: {_PACKAGES[name]}")
+    return "\n".join([*lines, tail])
