@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["resolve"],
     submod_attrs={
         "kinds": ["ConfigError"],
-        "parameters": ["PARAMETERS", "Parameter"],
+        "parameter": ["Parameter"],
+        "parameters": ["PARAMETERS"],
         "presets": ["PRESETS", "get_preset"],
     },
 )

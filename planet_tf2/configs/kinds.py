@@ -16,6 +16,8 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import yaml
+
 from planet_tf2.tools.nearest import did_you_mean
 
 Kind = Callable[[Any], Any]
@@ -193,6 +195,12 @@ def choices(kind: Kind) -> tuple[str, ...]:
 def shown(value: Any) -> str:
     """Returns a value with its type, for error messages."""
     return f"{value!r} ({type(value).__name__})"
+
+
+def as_yaml(value: Any) -> str:
+    """Returns plain data the way one would type it in YAML, in one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=math.inf)
+    return text.removesuffix("...\n").strip()
 
 
 def _number(text: str) -> int | float:

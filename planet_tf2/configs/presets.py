@@ -7,9 +7,7 @@ from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.tools.nearest import did_you_mean
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # The paper's settings.
     "default": {},
-    # Everything tiny, to see in a minute whether all parts work together.
     "debug": {
         "action_repeat": 50,
         "num_seed_episodes": 1,
@@ -29,7 +27,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "planner_iterations": 2,
         "log_every": 1,
     },
-    # Small enough to learn an easy task in minutes on two CPU cores.
     "quickstart": {
         "tasks": ["cartpole_balance"],
         "batch_shape": [16, 20],
@@ -48,6 +45,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "planner_horizon": 12,
         "log_every": 10,
     },
+}
+
+
+HELP = {
+    "default": "The settings of the paper.",
+    "debug": "Everything tiny, to see within minutes whether all parts work "
+    "together.",
+    "quickstart": "Small enough to learn an easy task within minutes on two "
+    "CPU cores.",
 }
 
 

@@ -6,6 +6,7 @@ defaults. Everything is checked before anything is started or written.
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,12 @@ from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.nearest import did_you_mean
 
 _LOGGER = logging.getLogger(__name__)
+
+# A quote inside of a word, as in "cart's", is no quote in YAML.
+_QUOTED_OR_ANGLE = re.compile(
+    r"""(?<!\w)"(?:\\.|[^"\\])*" | (?<!\w)'[^']*' | [<>]""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
 def resolve(
@@ -74,7 +81,7 @@ def parse_params(text: str) -> dict[str, Any]:
         params = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(
-            f"Cannot read the parameters {text!r} as YAML: "
+            f"Cannot read the parameters {_shortened(text)} as YAML: "
             f"{_describe(error)}. Write them like '{{num_layers: 2, tasks: "
             "[cheetah_run]}'."
         ) from None
@@ -132,6 +139,7 @@ def flag_overrides(
 def _parse_flag(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
+    # As in --train_collects='[<every: 10>]'.
     text = _replace_angles(value) if value.startswith(("<", "[<")) else value
     try:
         return yaml.safe_load(text)
@@ -205,17 +213,13 @@ def _check_length(
 
 def _replace_angles(text: str) -> str:
     """Turns angle brackets outside of quotes into braces."""
-    result, quote, before = [], "", ""
-    for char in text:
-        if quote:
-            quote = "" if char == quote and before != "\\" else quote
-        elif char in "\"'" and before in ("", *"<>{}[],: "):
-            quote = char
-        else:
-            char = {"<": "{", ">": "}"}.get(char, char)
-        result.append(char)
-        before = char
-    return "".join(result)
+    return _QUOTED_OR_ANGLE.sub(
+        lambda match: {"<": "{", ">": "}"}.get(match[0], match[0]), text
+    )
+
+
+def _shortened(text: str, length: int = 200) -> str:
+    return repr(text if len(text) <= length else text[:length] + "...")
 
 
 def _describe(error: Exception) -> str:

@@ -1,0 +1,172 @@
+"""Where and when to act, how to choose actions, and what to log.
+
+Part of the list in `parameters.py`.
+"""
+
+from planet_tf2.configs.kinds import Entries, Float, Int, ListOf, Optional, Text
+from planet_tf2.configs.parameter import grouped
+
+OBJECTIVES = ("reward",)
+
+COLLECT_ENTRY = Entries(
+    (
+        ("name", Text()),
+        ("batch_size", Int(1)),
+        ("horizon", Int(1)),
+        ("objective", Text(OBJECTIVES)),
+        ("after", Int(0)),
+        ("every", Int()),
+        ("until", Int(-1)),
+        ("action_noise", Float(0)),
+        ("action_noise_ramp", Int()),
+        ("action_noise_min", Float(0, 1)),
+    )
+)
+
+COLLECT_HELP = {
+    "name": "Name for the logs: `main` for the first entry.",
+    "batch_size": "Agents that collect an episode each, at the same time.",
+    "horizon": "Agent steps that a plan looks ahead: `planner_horizon`.",
+    "objective": "What plans are rated by: `collect_objective`.",
+    "after": "First training step to collect at: `collect_every`.",
+    "every": "Training steps between collections: `collect_every`. 0 means "
+    "never.",
+    "until": "No collection at or behind this training step. -1 means no end.",
+    "action_noise": "Standard deviation of the noise: `train_action_noise`, "
+    "and 0 in tests.",
+    "action_noise_ramp": "As the parameter, which is its default.",
+    "action_noise_min": "As the parameter, which is its default.",
+}
+
+TASKS = grouped(
+    "Tasks",
+    (
+        "tasks",
+        ["cheetah_run"],
+        ListOf(Text(), minimum_length=1),
+        "Tasks to learn, all by the same agent.",
+    ),
+    (
+        "isolate_envs",
+        "process",
+        Text(("none", "thread", "process")),
+        "Where environments live. `none` and `thread` only work where "
+        "rendering does not use software OpenGL. The original's default is "
+        "`thread`.",
+    ),
+    (
+        "action_repeat",
+        None,
+        Optional(Int(1)),
+        "Simulator steps per agent step. None means the usual number of each "
+        "task.",
+    ),
+    ("camera_id", 0, Int(-1), "Camera that the images are taken with."),
+)
+
+SCHEDULE = grouped(
+    "Schedule",
+    (
+        "train_steps",
+        50000,
+        Int(1),
+        "Length of a training phase, in sequences: an update is worth "
+        "`batch_shape[0]` steps.",
+    ),
+    ("test_steps", 50, Int(1), "Length of a test phase, in sequences."),
+    (
+        "max_steps",
+        50000000,
+        Int(1),
+        "Steps after which the run is done, in sequences, both phases counted.",
+    ),
+    (
+        "checkpoint_every",
+        None,
+        Optional(Int(1)),
+        "Steps between checkpoints, in sequences, besides those after every "
+        "collected episode and every test phase. None means 10 times "
+        "`test_steps`.",
+    ),
+    (
+        "num_seed_episodes",
+        5,
+        Int(1),
+        "Random episodes to start from, for each task and for training and "
+        "test data each.",
+    ),
+    (
+        "collect_every",
+        5000,
+        Int(1),
+        "Training steps between collected episodes, in sequences, where "
+        "`train_collects` says nothing else.",
+    ),
+    (
+        "train_collects",
+        [{}],
+        ListOf(COLLECT_ENTRY),
+        "What to collect for training. See below.",
+    ),
+    (
+        "test_collects",
+        [{}],
+        ListOf(COLLECT_ENTRY),
+        "What to collect in the test phases. See below.",
+    ),
+)
+
+EXPLORATION = grouped(
+    "Exploration",
+    (
+        "train_action_noise",
+        0.3,
+        Float(0),
+        "Standard deviation of the noise added to actions while collecting "
+        "training data. Actions lie in [-1, 1].",
+    ),
+    (
+        "action_noise_ramp",
+        0,
+        Int(),
+        "Training steps over which the noise grows from nothing, or, if "
+        "negative, fades to nothing. 0 keeps it constant.",
+    ),
+    (
+        "action_noise_min",
+        0.0,
+        Float(0, 1),
+        "Fraction of the noise that is kept whatever the ramp says.",
+    ),
+)
+
+PLANNER = grouped(
+    "Planner",
+    ("planner", "cem", Text(("cem",)), "Planning algorithm."),
+    ("planner_horizon", 12, Int(1), "Agent steps that a plan looks ahead."),
+    ("planner_amount", 1000, Int(1), "Action sequences per iteration."),
+    (
+        "planner_topk",
+        100,
+        Int(1),
+        "Best action sequences that the next iteration is fitted to.",
+    ),
+    (
+        "planner_iterations",
+        10,
+        Int(0),
+        "Iterations per decision. 0 plans to do nothing, so that only the "
+        "action noise acts.",
+    ),
+    (
+        "collect_objective",
+        "reward",
+        Text(OBJECTIVES),
+        "What plans are rated by.",
+    ),
+)
+
+LOGGING = grouped(
+    "Logging",
+    ("log_every", 100, Int(1), "Updates between lines of `metrics.jsonl`."),
+)

@@ -1,0 +1,143 @@
+"""What to learn from, what to learn, and how.
+
+Part of the list in `parameters.py`.
+"""
+
+from planet_tf2.configs.kinds import Bool, Float, Int, ListOf, Text
+from planet_tf2.configs.parameter import grouped
+
+_ACTIVATIONS = ("relu", "elu", "tanh", "swish", "softplus", "none")
+
+DATA = grouped(
+    "Data",
+    (
+        "batch_shape",
+        [50, 50],
+        ListOf(Int(1), length=2),
+        "Sequences per batch, and agent steps per sequence.",
+    ),
+    (
+        "num_chunks",
+        1,
+        Int(1),
+        "Sequences that are cut out of an episode each time it is drawn.",
+    ),
+    (
+        "image_bits",
+        5,
+        Int(1, 8),
+        "Bits per color channel that the model sees. 8 keeps all of them.",
+    ),
+    (
+        "loader",
+        "recent",
+        Text(("recent", "cache")),
+        "How episodes are drawn. `cache` draws from all of them evenly; "
+        "`recent` takes half of its episodes from the latest ones.",
+    ),
+    (
+        "loader_every",
+        1000,
+        Int(2),
+        "Episodes that the loader draws before it looks for new files.",
+    ),
+)
+
+NETWORKS = grouped(
+    "Networks",
+    ("network", "conv_ha", Text(("conv_ha",)), "Image encoder and decoder."),
+    (
+        "cnn_depth",
+        32,
+        Int(1),
+        "Channels of the first convolution. The other layers of the image "
+        "encoder and decoder scale with it. The original has 32.",
+    ),
+    (
+        "activation",
+        "relu",
+        Text(_ACTIVATIONS),
+        "Activation function of the latent model and of the heads.",
+    ),
+    ("num_layers", 3, Int(0), "Hidden layers of the heads."),
+    ("num_units", 300, Int(1), "Units per hidden layer of the heads."),
+    (
+        "gradient_heads",
+        ["image", "reward"],
+        ListOf(Text(("image", "reward"))),
+        "Heads whose loss trains the latent model and the encoder. The other "
+        "heads train alone, on features that they cannot change.",
+    ),
+)
+
+MODEL = grouped(
+    "Latent model",
+    ("model", "rssm", Text(("rssm",)), "Latent dynamics model."),
+    (
+        "model_size",
+        200,
+        Int(1),
+        "Units of the deterministic belief and of the embedding layers.",
+    ),
+    ("state_size", 30, Int(1), "Dimensions of the stochastic state."),
+    (
+        "mean_only",
+        False,
+        Bool(),
+        "Use the mean of the state in place of a sample.",
+    ),
+    (
+        "min_stddev",
+        0.1,
+        Float(0),
+        "Smallest standard deviation of the stochastic state.",
+    ),
+    (
+        "future_rnn",
+        True,
+        Bool(),
+        "Predict the next state from the belief. Otherwise from the embedded "
+        "previous state and action.",
+    ),
+    (
+        "model_layers",
+        1,
+        Int(1),
+        "How often each dense stack of the latent model is repeated.",
+    ),
+)
+
+LOSSES = grouped(
+    "Losses",
+    (
+        "divergence_scale",
+        1.0,
+        Float(0),
+        "Scale of the divergence between posterior and prior.",
+    ),
+    ("image_loss_scale", 1.0, Float(0), "Scale of the image loss."),
+    ("reward_loss_scale", 10.0, Float(0), "Scale of the reward loss."),
+    (
+        "free_nats",
+        3.0,
+        Float(0),
+        "Divergence per time step that costs nothing, in nats.",
+    ),
+)
+
+OPTIMIZER = grouped(
+    "Optimizer",
+    ("main_learning_rate", 1e-3, Float(0), "Learning rate of Adam."),
+    (
+        "main_adam_epsilon",
+        1e-4,
+        Float(0),
+        "Epsilon of Adam, beside the uncorrected second moment.",
+    ),
+    (
+        "main_gradient_clipping",
+        1000.0,
+        Float(0),
+        "Largest global norm of the gradient.",
+    ),
+)
