@@ -1,0 +1,77 @@
+"""Turns signals into a request to stop at the next good moment."""
+
+import signal
+import socket
+import threading
+from types import FrameType
+from typing import Any
+
+
+class Stopped(Exception):
+    """The program stopped early because it was asked to, and can go on."""
+
+
+class StopSignals:
+    """Notices SIGTERM and Ctrl-C inside of a `with` block.
+
+    Whoever works asks `requested` between two steps, saves, and raises
+    `Stopped`. A second Ctrl-C interrupts at once; a second SIGTERM does not,
+    since some programs that send it send it twice.
+
+    Python runs signal handlers in the main thread between two bytecodes, so
+    not while that thread is inside a long TensorFlow graph, such as a whole
+    episode. The system's part of the handler writes to a socket at once,
+    though, and a thread that reads there notices.
+
+    Outside of the main thread, where Python cannot handle signals, nothing
+    is ever requested.
+    """
+
+    def __init__(self) -> None:
+        self._requested = False
+        self._before: dict[int, Any] = {}
+        self._wakeup_before = -1
+        self._sending: socket.socket | None = None
+        self._listener: threading.Thread | None = None
+
+    @property
+    def requested(self) -> bool:
+        """Whether there was a signal."""
+        return self._requested
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            receiving, self._sending = socket.socketpair()
+            self._sending.setblocking(False)
+            self._listener = threading.Thread(
+                target=self._listen, args=(receiving,), daemon=True
+            )
+            self._listener.start()
+            self._wakeup_before = signal.set_wakeup_fd(
+                self._sending.fileno(), warn_on_full_buffer=False
+            )
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+        if self._sending is not None:
+            signal.set_wakeup_fd(self._wakeup_before)
+            self._sending.close()
+            self._listener.join()
+            self._sending = None
+
+    def _listen(self, receiving: socket.socket) -> None:
+        with receiving:
+            while numbers := receiving.recv(64):
+                if {signal.SIGTERM, signal.SIGINT} & set(numbers):
+                    self._requested = True
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            # From now on it interrupts at once.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._requested = True
