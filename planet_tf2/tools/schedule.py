@@ -38,12 +38,10 @@ def binary(
     if every <= 0:
         return _like(step, np.zeros(np.shape(step), bool))
     steps = np.asarray(step)
-    # The last scheduled point that this step has reached, if any.
-    point = after + (steps - after) // every * every
-    due = (steps >= after) & (point > steps - batch_size)
-    if until >= 0:
-        due &= point < until
-    return _like(step, due)
+    # The last scheduled point that was reached, if it is at least `after`.
+    last = np.minimum(steps, until - 1) if until >= 0 else steps
+    point = after + (last - after) // every * every
+    return _like(step, (point >= after) & (point > steps - batch_size))
 
 
 def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:

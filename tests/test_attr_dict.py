@@ -1,0 +1,174 @@
+import copy
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+
+from planet_tf2.tools.attr_dict import AttrDict, differences, to_plain
+
+
+def test_keys_are_attributes():
+    params = AttrDict(num_units=3, layers=[1, 2])
+    assert params.num_units == params["num_units"] == 3
+    params.num_units = 4
+    params["size"] = 5
+    assert params == {"num_units": 4, "layers": [1, 2], "size": 5}
+    del params.size
+    assert "size" not in params
+
+
+def test_unknown_key_names_the_nearest():
+    params = AttrDict(planner_horizon=3, batch_shape=4)
+    with pytest.raises(AttributeError, match="'planner_horizon'"):
+        params.planer_horizon  # noqa: B018
+    with pytest.raises(KeyError, match="batch_shape"):
+        params["batchshape"]
+    with pytest.raises(AttributeError, match="batch_shape"):
+        del params.batch_shap
+    with pytest.raises(KeyError, match="batch_shape"):
+        del params["batch_shap"]
+    assert not hasattr(params, "anything")
+    assert params.get("planer_horizon") is None
+    assert params.get("planer_horizon", 7) == 7
+
+
+def test_no_suggestion_where_nothing_is_near():
+    with pytest.raises(AttributeError, match=r"'zzz'\.$"):
+        AttrDict(planner_horizon=3).zzz  # noqa: B018
+
+
+def test_locked_refuses_new_keys_with_suggestion():
+    params = AttrDict(planner_horizon=3).lock()
+    with pytest.raises(RuntimeError, match="'planner_horizon'"):
+        params.planer_horizon = 4
+    assert params == {"planner_horizon": 3}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p: p.update(x=2),
+        lambda p: p.__setitem__("x", 2),
+        lambda p: setattr(p, "x", 2),
+        lambda p: p.setdefault("new", 2),
+        lambda p: p.pop("x"),
+        lambda p: p.popitem(),
+        lambda p: p.clear(),
+        lambda p: p.__delitem__("x"),
+        lambda p: delattr(p, "x"),
+        lambda p: p.__ior__({"x": 2}),
+    ],
+)
+def test_locked_refuses_all_changes(change):
+    params = AttrDict(x=1).lock()
+    with pytest.raises(RuntimeError, match="unlock"):
+        change(params)
+    assert params == {"x": 1}
+    change(params.unlock())
+
+
+def test_unlocked_block_restores_the_lock():
+    params = AttrDict(x=1).lock()
+    with params.unlocked():
+        params.y = 2
+    assert params.locked
+    with pytest.raises(ZeroDivisionError), params.unlocked():
+        params.z = 1 / 0
+    assert params.locked
+    assert params == {"x": 1, "y": 2}
+
+
+def test_setdefault_of_a_known_key_only_reads():
+    assert AttrDict(x=1).lock().setdefault("x", 5) == 1
+
+
+def test_touched_are_the_keys_that_were_read():
+    params = AttrDict(a=1, b=2, c=3, d=4)
+    assert params.a == 1
+    assert params["b"] == 2
+    assert params.get("c") == 3
+    assert "d" in params
+    assert dict(params.items())["d"] == 4
+    assert params.touched == {"a", "b", "c"}
+    assert params.untouched == {"d"}
+
+
+def test_writing_is_not_reading():
+    params = AttrDict()
+    params.a = 1
+    assert params.touched == set()
+    assert params.untouched == {"a"}
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        AttrDict.copy,
+        copy.copy,
+        copy.deepcopy,
+        lambda p: pickle.loads(pickle.dumps(p)),
+    ],
+)
+def test_copies_are_unlocked_and_untouched(duplicate):
+    params = AttrDict(a=[1], b=2)
+    assert params.b == 2
+    other = duplicate(params.lock())
+    assert isinstance(other, AttrDict)
+    assert other == params
+    assert not other.locked
+    assert other.touched == set()
+    other.b = 3
+    assert params.b == 2
+
+
+def test_deepcopy_copies_the_values():
+    params = AttrDict(a=[1])
+    copy.deepcopy(params).a.append(2)
+    assert params.a == [1]
+
+
+def test_union_makes_a_new_dictionary():
+    both = AttrDict(a=1).lock() | {"b": 2}
+    assert isinstance(both, AttrDict)
+    assert both == {"a": 1, "b": 2}
+
+
+def test_to_plain_leaves_only_builtin_types():
+    params = AttrDict(
+        inner=AttrDict(size=np.int64(3)),
+        shape=(np.float32(0.5), 2),
+        array=np.arange(2),
+        names={"b", "a"},
+        path=pathlib.PurePosixPath("x/y"),
+        nothing=None,
+    )
+    plain = params.to_plain()
+    assert plain == {
+        "inner": {"size": 3},
+        "shape": [0.5, 2],
+        "array": [0, 1],
+        "names": ["a", "b"],
+        "path": "x/y",
+        "nothing": None,
+    }
+    assert type(plain) is dict
+    assert type(plain["inner"]) is dict
+    assert type(plain["inner"]["size"]) is int
+    assert type(plain["array"][0]) is int
+    assert to_plain("text") == "text"
+
+
+def test_differences_list_old_and_new():
+    old = {"a": 1, "b": [1, 2], "c": "x", "gone": 0}
+    new = {"a": 1, "b": (1, 3), "c": "x", "new": None}
+    assert differences(old, new) == [
+        "b: [1, 2] -> [1, 3]",
+        "gone: 0 -> (not set)",
+        "new: (not set) -> None",
+    ]
+    assert differences(old, old) == []
+
+
+def test_differences_assume_defaults():
+    assert differences({}, {"a": 1, "b": 2}, {"a": 1, "b": 1}) == ["b: 1 -> 2"]

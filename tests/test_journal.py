@@ -1,0 +1,180 @@
+import json
+import logging
+
+import numpy as np
+import pytest
+
+from planet_tf2.tools import journal as journal_lib
+from planet_tf2.tools.journal import Journal
+
+
+@pytest.fixture(name="journal")
+def _journal(tmp_path):
+    return Journal(tmp_path / "metrics.jsonl")
+
+
+def test_records_come_back_in_order(journal):
+    journal.append({"step": 1, "loss": 0.5})
+    journal.append({"step": 2, "name": "é"}, sync=True)
+    assert journal.read() == [
+        {"step": 1, "loss": 0.5},
+        {"step": 2, "name": "é"},
+    ]
+    assert len(journal.path.read_text().splitlines()) == 2
+
+
+def test_another_journal_goes_on(journal):
+    journal.append({"step": 1})
+    Journal(journal.path).append({"step": 2})
+    assert [record["step"] for record in journal] == [1, 2]
+
+
+def test_missing_file_is_empty(journal):
+    assert journal.read() == []
+    assert journal.position == 0
+    assert journal.truncate(0) == []
+    journal.sync()
+    assert not journal.path.exists()
+
+
+def test_position_is_the_size(journal):
+    for step in range(3):
+        journal.append({"step": step})
+        assert journal.position == journal.path.stat().st_size
+
+
+def test_truncate_returns_what_it_drops(journal):
+    journal.append({"step": 1})
+    position = journal.position
+    journal.append({"step": 2})
+    journal.append({"step": 3})
+    assert journal.truncate(position) == [{"step": 2}, {"step": 3}]
+    assert journal.read() == [{"step": 1}]
+    assert journal.truncate(position) == []
+    journal.append({"step": 4})
+    assert journal.read() == [{"step": 1}, {"step": 4}]
+
+
+def test_truncate_to_nothing(journal):
+    journal.append({"step": 1})
+    assert journal.truncate(0) == [{"step": 1}]
+    assert journal.position == 0
+
+
+@pytest.mark.parametrize("torn", [b'{"st', b'{"step": 9}', b"\0\0\0\0"])
+def test_torn_last_line_is_no_record(journal, torn):
+    journal.append({"step": 1})
+    position = journal.position
+    with open(journal.path, "ab") as file:
+        file.write(torn)
+    assert journal.read() == [{"step": 1}]
+    assert journal.position == position
+    journal.append({"step": 2})
+    assert journal.read() == [{"step": 1}, {"step": 2}]
+
+
+def test_only_a_torn_line(journal):
+    journal.path.write_bytes(b'{"a": ' + b"1" * 10000)
+    assert journal.position == 0
+    assert journal.read() == []
+    journal.append({"step": 1})
+    assert journal.read() == [{"step": 1}]
+
+
+def test_truncate_drops_a_torn_line(journal):
+    journal.append({"step": 1})
+    position = journal.position
+    journal.append({"step": 2})
+    with open(journal.path, "ab") as file:
+        file.write(b"{")
+    assert journal.truncate(position) == [{"step": 2}]
+    assert journal.path.stat().st_size == position
+
+
+def test_long_lines(journal):
+    journal.append({"text": "x" * 10000})
+    position = journal.position
+    with open(journal.path, "ab") as file:
+        file.write(b"y" * 10000)
+    assert journal.position == position
+    journal.append({"text": "z"})
+    assert [len(record["text"]) for record in journal] == [10000, 1]
+
+
+def test_truncate_refuses_positions_of_others(journal):
+    journal.append({"step": 1})
+    with pytest.raises(ValueError, match="Byte 3 .* not the start of a line"):
+        journal.truncate(3)
+    with pytest.raises(ValueError, match="negative"):
+        journal.truncate(-1)
+    assert journal.read() == [{"step": 1}]
+
+
+def test_shorter_than_expected_is_a_warning(journal, caplog):
+    journal.append({"step": 1})
+    with caplog.at_level(logging.WARNING):
+        assert journal.truncate(1000) == []
+    assert "records are missing" in caplog.text
+    assert journal.read() == [{"step": 1}]
+
+
+def test_broken_line_in_the_middle_names_file_and_byte(journal):
+    journal.append({"step": 1})
+    position = journal.position
+    with open(journal.path, "ab") as file:
+        file.write(b"nonsense\n")
+    journal.append({"step": 2})
+    with pytest.raises(ValueError, match=f"metrics.jsonl .* byte {position}"):
+        journal.read()
+
+
+def test_numpy_values(journal):
+    journal.append(
+        {
+            "loss": np.float32(0.5),
+            "step": np.int64(3),
+            "flag": np.bool_(True),
+            "array": np.arange(3),
+        }
+    )
+    record = {"loss": 0.5, "step": 3, "flag": True, "array": [0, 1, 2]}
+    assert journal.read() == [record]
+
+
+def test_lines_are_standard_json(journal):
+    values = [float("nan"), np.float32("inf"), -np.inf, 1.0]
+    journal.append({"values": values, "nested": {"loss": values[0]}})
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not standard JSON.")
+
+    line = journal.path.read_text()
+    record = json.loads(line, parse_constant=refuse)
+    assert record["values"] == ["nan", "inf", "-inf", 1.0]
+    assert record["nested"] == {"loss": "nan"}
+    again = [float(value) for value in record["values"]]
+    np.testing.assert_array_equal(again, values)
+
+
+def test_unknown_types_write_nothing(journal):
+    journal.append({"step": 1})
+    with pytest.raises(TypeError):
+        journal.append({"step": object()})
+    assert journal.read() == [{"step": 1}]
+
+
+def test_failed_write_leaves_whole_lines(journal, monkeypatch):
+    journal.append({"step": 1})
+
+    def write_half(file, data):
+        file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_lib, "_write_all", write_half)
+        with pytest.raises(OSError, match="No space"):
+            journal.append({"step": 2})
+    assert journal.path.read_bytes().endswith(b"\n")
+    assert journal.read() == [{"step": 1}]
+    journal.append({"step": 3})
+    assert journal.read() == [{"step": 1}, {"step": 3}]
