@@ -226,6 +226,9 @@ def _describe(error: Exception) -> str:
     """Returns what is wrong with a YAML text, and where, in one line."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
+    context = getattr(error, "context", None)
+    if context:
+        problem = f"{problem} {context}"
     problem = " ".join(str(problem).split())
     if mark is None:
         return problem

@@ -1,0 +1,67 @@
+import pytest
+
+from planet_tf2.configs import presets
+from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.parameters import defaults
+from planet_tf2.configs.presets import PRESETS, get_preset
+from planet_tf2.configs.resolve import resolve
+
+
+def test_default_changes_nothing():
+    assert get_preset("default") == {}
+
+
+def test_debug_is_that_of_the_original():
+    collects = [{"after": 10, "every": 10}]
+    assert get_preset("debug") == {
+        "action_repeat": 50,
+        "num_seed_episodes": 1,
+        "train_steps": 10,
+        "test_steps": 10,
+        "max_steps": 500,
+        "train_collects": collects,
+        "test_collects": collects,
+        "model_size": 10,
+        "state_size": 5,
+        "num_layers": 1,
+        "num_units": 10,
+        "batch_shape": [5, 10],
+        "loader_every": 5,
+        "planner_amount": 5,
+        "planner_topk": 2,
+        "planner_iterations": 2,
+        "log_every": 1,
+    }
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_can_be_used(name):
+    params = resolve(name)
+    for key, value in get_preset(name).items():
+        assert params[key] == value
+    assert set(params) == set(defaults())
+
+
+def test_quickstart_is_smaller_than_the_default():
+    small, full = resolve("quickstart"), resolve("default")
+    for name in ("cnn_depth", "model_size", "num_units", "planner_amount"):
+        assert small[name] < full[name]
+    assert small["max_steps"] < full["max_steps"]
+
+
+def test_presets_are_explained():
+    assert list(presets.HELP) == list(PRESETS)
+
+
+def test_presets_are_fresh_copies():
+    get_preset("debug")["batch_shape"].append(3)
+    assert get_preset("debug")["batch_shape"] == [5, 10]
+
+
+def test_unknown_preset_suggests_the_nearest():
+    with pytest.raises(ConfigError) as caught:
+        get_preset("debgu")
+    message = str(caught.value)
+    assert "'debgu'" in message
+    assert "Did you mean 'debug'?" in message
+    assert "quickstart" in message

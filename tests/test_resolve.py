@@ -1,0 +1,271 @@
+import logging
+
+import pytest
+from absl import flags
+
+from planet_tf2.configs import collects
+from planet_tf2.configs import resolve as resolve_lib
+from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.parameters import PARAMETERS
+from planet_tf2.configs.resolve import differences, parse_params, resolve
+
+
+@pytest.fixture(name="flag_values")
+def _flag_values():
+    values = flags.FlagValues()
+    resolve_lib.define_flags(values)
+    return values
+
+
+def test_defaults():
+    params = resolve()
+    assert set(params) == set(PARAMETERS)
+    assert params.batch_shape == [50, 50]
+    assert params.locked
+
+
+def test_precedence():
+    assert resolve("default").num_units == 300
+    assert resolve("debug").num_units == 10
+    assert resolve("debug", "{num_units: 20}").num_units == 20
+    assert (
+        resolve("debug", "{num_units: 20}", {"num_units": 30}).num_units == 30
+    )
+
+
+def test_values_have_their_proper_types():
+    params = resolve(
+        params_text="{max_steps: 5e7, main_learning_rate: 1e-4, "
+        "free_nats: 3, num_units: 20.0}"
+    )
+    assert params.max_steps == 50000000
+    assert type(params.max_steps) is int
+    assert params.main_learning_rate == 1e-4
+    assert type(params.free_nats) is float
+    assert type(params.num_units) is int
+
+
+def test_checkpoint_every_follows_from_test_steps():
+    assert resolve().checkpoint_every == 500
+    assert resolve("debug").checkpoint_every == 100
+    assert resolve(params_text="{checkpoint_every: 7}").checkpoint_every == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("planer_horizon", "planner_horizon"),
+        ("batchshape", "batch_shape"),
+        ("num_unit", "num_units"),
+        ("Tasks", "tasks"),
+        ("learning_rate", "main_learning_rate"),
+    ],
+)
+def test_unknown_parameter_suggests_the_nearest(name, nearest):
+    with pytest.raises(ConfigError) as caught:
+        resolve(params_text=f"{{{name}: 3}}")
+    message = str(caught.value)
+    assert f"Unknown parameter {name!r}" in message
+    assert f"Did you mean {nearest!r}?" in message
+    with pytest.raises(ConfigError, match=nearest):
+        resolve(overrides={name: 3})
+
+
+def test_parameters_that_only_the_original_has():
+    with pytest.raises(ConfigError, match="'overshooting_scale': the orig"):
+        resolve(params_text="{overshooting_scale: 1.0}")
+
+
+@pytest.mark.parametrize("name", ["bound_action", "loader_window"])
+def test_parameters_without_effect_are_a_warning(name, caplog):
+    with caplog.at_level(logging.WARNING):
+        params = resolve(params_text=f"{{{name}: 3}}")
+    assert repr(name) in caplog.text
+    assert params == resolve()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{mean_only: 1}", ["'mean_only'", "True or False", "1 (int)"]),
+        ("{num_units: ten}", ["'num_units'", "an integer", "'ten' (str)"]),
+        ("{free_nats: [1]}", ["'free_nats'", "a number", "[1] (list)"]),
+        ("{batch_shape: [5]}", ["'batch_shape'", "2 items", "[5] (list)"]),
+        ("{batch_shape: [0, 5]}", ["'batch_shape'", "at least 1"]),
+        ("{tasks: []}", ["'tasks'", "at least 1", "[] (list)"]),
+        ("{model: rsm}", ["'model'", "'rsm'", "Did you mean 'rssm'?"]),
+        ("{planner_topk: 2000}", ["'planner_topk'", "1000", "2000"]),
+        ("{tasks: [cheeta_run]}", ["'tasks'", "cheeta_run", "cheetah_run"]),
+        ("{tasks: [cup_catch, cup_catch]}", ["'tasks'", "twice"]),
+        ("{num_units: null}", ["'num_units'", "None (NoneType)"]),
+        ("{train_collects: [{untill: 3}]}", ["train_collects", "'until'"]),
+        ("{num_units:3}", ["'num_units:3'", "space after ':'"]),
+        ("{3: 4}", ["Unknown parameter 3"]),
+    ],
+)
+def test_bad_values_are_one_clear_line(text, words):
+    with pytest.raises(ConfigError) as caught:
+        resolve(params_text=text)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_sequences_must_fit_into_episodes():
+    # 1000 simulator steps are 250 decisions, and the reset is one more.
+    assert resolve(params_text="{batch_shape: [50, 251]}")
+    with pytest.raises(ConfigError, match="252 steps.*'cheetah_run' have 251"):
+        resolve(params_text="{batch_shape: [50, 252]}")
+    with pytest.raises(ConfigError, match="have 21 with an action repeat"):
+        resolve(params_text="{action_repeat: 50}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {}),
+        ("  ", {}),
+        ("{}", {}),
+        ("<>", {}),
+        ("{tasks: [cheetah_run]}", {"tasks": ["cheetah_run"]}),
+        ("<tasks: [cheetah_run]>", {"tasks": ["cheetah_run"]}),
+        ("tasks: [cheetah_run]", {"tasks": ["cheetah_run"]}),
+        ("<c: [<every: 3>, <>]>", {"c": [{"every": 3}, {}]}),
+        ("{c: [{every: 3}]}", {"c": [{"every": 3}]}),
+        ("<a: '<b>', c: \"x > y\">", {"a": "<b>", "c": "x > y"}),
+        ("<a: 'it''s <b>', c: <>>", {"a": "it's <b>", "c": {}}),
+        ('<a: "\\"<", c: <>>', {"a": '"<', "c": {}}),
+        ("<a: cart's, b: <c: 1>>", {"a": "cart's", "b": {"c": 1}}),
+        ("{a: <b>}", {"a": "<b>"}),
+        ("{a: 5e7, b: 1.5, c: none}", {"a": "5e7", "b": 1.5, "c": "none"}),
+    ],
+)
+def test_parse_params(text, expected):
+    assert parse_params(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{tasks: [cheetah_run]", ["line 1, column 22", "','"]),
+        ("<tasks: [cheetah_run]", ["line 1, column 22"]),
+        ("{a: 'x}", ["line 1", "quoted"]),
+        ("{a: 1,\n b: ]}", ["line 2, column 5"]),
+        ("[1, 2]", ["mapping", "[1, 2] (list)"]),
+        ("tasks", ["mapping", "'tasks' (str)"]),
+        ("{a: 2020-13-45}", ["month"]),
+        ("!!python/object:builtins.object {}", ["python/object"]),
+        ("{a: \x00}", ["YAML"]),
+    ],
+)
+def test_broken_yaml_is_one_clear_line(text, words):
+    with pytest.raises(ConfigError) as caught:
+        parse_params(text)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_errors_show_only_the_beginning_of_long_texts():
+    with pytest.raises(ConfigError) as caught:
+        parse_params("{" + "a" * 10000)
+    assert len(str(caught.value)) < 500
+
+
+def test_all_parameters_are_flags(flag_values):
+    assert set(PARAMETERS) <= set(flag_values)
+    for name, parameter in PARAMETERS.items():
+        assert parameter.help in flag_values[name].help
+
+
+def test_flags_that_are_not_given_change_nothing(flag_values):
+    flag_values(["program"])
+    assert resolve_lib.flag_overrides(flag_values) == {}
+
+
+def test_flags_are_yaml(flag_values):
+    flag_values(
+        [
+            "program",
+            "--planner_horizon=8",
+            "--batch_shape=[5, 10]",
+            "--max_steps=5e7",
+            "--mean_only",
+            "--nofuture_rnn",
+            "--action_repeat=null",
+            "--activation=none",
+            "--train_collects=[<every: 7>]",
+            "--test_collects=[{horizon: 3}]",
+        ]
+    )
+    overrides = resolve_lib.flag_overrides(flag_values)
+    params = resolve("debug", "{planner_horizon: 3}", overrides)
+    assert params.planner_horizon == 8
+    assert params.batch_shape == [5, 10]
+    assert params.max_steps == 50000000
+    assert params.mean_only is True
+    assert params.future_rnn is False
+    assert params.action_repeat is None
+    assert params.activation == "none"
+    assert params.train_collects == [{"every": 7}]
+    assert params.test_collects == [{"horizon": 3}]
+
+
+def test_broken_flag_names_the_flag(flag_values):
+    flag_values(["program", "--batch_shape=[5, 10"])
+    with pytest.raises(ConfigError, match=r"--batch_shape='\[5, 10'.*line 1"):
+        resolve_lib.flag_overrides(flag_values)
+
+
+def test_wrong_flag_value(flag_values):
+    flag_values(["program", "--planner_horizon=far"])
+    with pytest.raises(ConfigError, match="'planner_horizon' must be"):
+        resolve("debug", "", resolve_lib.flag_overrides(flag_values))
+
+
+def test_differences_assume_defaults_for_new_parameters():
+    saved = resolve("debug").to_plain()
+    del saved["num_chunks"]
+    new = resolve("debug", "{num_units: 11, batch_shape: [6, 10]}")
+    assert differences(saved, new) == [
+        "batch_shape: [5, 10] -> [6, 10]",
+        "num_units: 10 -> 11",
+    ]
+    assert differences(saved, resolve("debug")) == []
+
+
+def test_collects_are_completed_from_the_parameters():
+    params = resolve(
+        params_text="{collect_every: 300, train_action_noise: 0.2, "
+        "planner_horizon: 7, action_noise_ramp: 9, train_collects: "
+        "[{}, {name: far, horizon: 20, after: 5, until: 50}]}"
+    )
+    first, second = collects.train_collects(params)
+    assert first == {
+        "name": "main",
+        "batch_size": 1,
+        "horizon": 7,
+        "objective": "reward",
+        "after": 300,
+        "every": 300,
+        "until": -1,
+        "action_noise": 0.2,
+        "action_noise_ramp": 9,
+        "action_noise_min": 0.0,
+    }
+    changes = {"name": "far", "horizon": 20, "after": 5, "until": 50}
+    assert second == {**first, **changes}
+
+
+def test_test_collects_are_free_of_noise():
+    (entry,) = collects.test_collects(resolve())
+    assert entry.action_noise == 0
+    assert entry.horizon == 12
+
+
+def test_unnamed_collects_get_different_names():
+    params = resolve(params_text="{train_collects: [{}, {}, {}]}")
+    names = [entry.name for entry in collects.train_collects(params)]
+    assert names == ["main", "main_2", "main_3"]
