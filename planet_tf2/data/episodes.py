@@ -109,14 +109,17 @@ def save_episode(
     return path
 
 
-def publish(path: str | os.PathLike) -> pathlib.Path:
-    """Makes a staged episode part of its folder.
+def publish(
+    path: str | os.PathLike, directory: str | os.PathLike | None = None
+) -> pathlib.Path:
+    """Makes a staged episode part of a folder.
 
     Publishing a second time, as after a crash between two notes of it, does
     nothing.
 
     Args:
       path: Path that ends in `.npz.staged`.
+      directory: Folder on the same file system; its own by default.
 
     Returns:
       Path of the published file.
@@ -131,7 +134,8 @@ def publish(path: str | os.PathLike) -> pathlib.Path:
             f"Cannot publish {str(path)!r}: the name of a staged episode ends"
             f" in {STAGED_SUFFIX}."
         )
-    target = path.with_name(path.name.removesuffix(STAGED_SUFFIX) + SUFFIX)
+    directory = path.parent if directory is None else pathlib.Path(directory)
+    target = directory / (path.name.removesuffix(STAGED_SUFFIX) + SUFFIX)
     try:
         os.replace(path, target)
     except FileNotFoundError:

@@ -72,6 +72,6 @@ def load_weights(module: Any, arrays: Mapping[str, np.ndarray]) -> None:
 def save_weights(module: Any) -> dict[str, np.ndarray]:
     """Returns a module's variables as arrays by their original names."""
     return {
-        name: np.array(variable)
+        name: variable.numpy()
         for name, variable in module.original_variables().items()
     }

@@ -10,6 +10,8 @@ DIR/00001/
   train/, test/      event files for TensorBoard
   log.txt            what the program said
   metrics.jsonl      what it measured, a line at a time
+  prediction.gif     the latest open-loop prediction beside the truth
+  episode.gif        the latest test episode
 ```
 """
 
@@ -39,7 +41,7 @@ class RunFolder:
       path: The folder itself.
       checkpoints, train_episodes, test_episodes: Folders.
       train, test: Folders of event files.
-      config, metrics, log: Files.
+      config, metrics, log, prediction_gif, episode_gif: Files.
       ping, done, fail: Files that tell the state of the run.
     """
 
@@ -53,6 +55,8 @@ class RunFolder:
         self.config = self.path / "config.yaml"
         self.metrics = self.path / "metrics.jsonl"
         self.log = self.path / "log.txt"
+        self.prediction_gif = self.path / "prediction.gif"
+        self.episode_gif = self.path / "episode.gif"
         self.ping = self.path / "PING"
         self.done = self.path / "DONE"
         self.fail = self.path / "FAIL"
@@ -66,18 +70,14 @@ class RunFolder:
         Raises:
           RunFolderError: The system does not allow it.
         """
-        check_writable(self.path)
-        try:
-            for folder in (
-                self.checkpoints,
-                self.train_episodes,
-                self.test_episodes,
-                self.train,
-                self.test,
-            ):
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _cannot_write(self.path, error) from None
+        for folder in (
+            self.checkpoints,
+            self.train_episodes,
+            self.test_episodes,
+            self.train,
+            self.test,
+        ):
+            make_folder(folder)
         return self
 
     def write_config(self, data: Mapping[str, Any]) -> None:
@@ -147,7 +147,9 @@ class RunFolder:
         if not self.config.exists():
             return
         saved = self.read_config()
-        changes = compare(saved.get("params") or {}, params)
+        if not isinstance(saved.get("params"), dict):
+            raise RunFolderError(f"{self.config} has no parameters in it.")
+        changes = compare(saved["params"], params)
         old = {name: saved[name] for name in others if name in saved}
         new = {name: others[name] for name in old}
         changes += differences(old, new)
@@ -159,6 +161,19 @@ class RunFolder:
             )
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Makes a folder, where missing, and those that it is in.
+
+    Raises:
+      RunFolderError: The system does not allow it.
+    """
+    check_writable(path)
+    try:
+        pathlib.Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Checks that a folder can be made, or written to. Writes nothing.
 
@@ -168,7 +183,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     path = pathlib.Path(path)
     try:
         parent = pathlib.Path(os.path.abspath(path))
-        while not os.path.lexists(parent):
+        while not _exists(parent):
             parent = parent.parent
         if not parent.exists():
             raise NotADirectoryError(f"{parent} is a link to nothing")
@@ -226,9 +241,20 @@ def logging_to(
         handler.close()
 
 
-def _cannot_write(path: pathlib.Path, error: Exception) -> RunFolderError:
+def _exists(path: pathlib.Path) -> bool:
+    """Like `os.path.lexists`, but does not take every error for a no."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _cannot_write(
+    path: str | os.PathLike[str], error: Exception
+) -> RunFolderError:
     return RunFolderError(
-        f"Cannot write to {str(path)!r}: {_one_line(error)}. Choose another "
+        f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. Choose another "
         "--logdir."
     )
 

@@ -1,0 +1,287 @@
+"""Puts a whole program together from its parameters."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from planet_tf2.configs import collects
+from planet_tf2.configs.environments import open_env
+from planet_tf2.control import objectives, planning
+from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
+from planet_tf2.control.mpc_agent import MPCAgent
+from planet_tf2.control.simulate import Rollout
+from planet_tf2.data.numpy_episodes import numpy_episodes
+from planet_tf2.data.preprocess import preprocess
+from planet_tf2.envs import Async, BatchEnv
+from planet_tf2.models.base import LatentCell
+from planet_tf2.models.rssm import RSSM
+from planet_tf2.networks.basic import FeedForward
+from planet_tf2.networks.conv_ha import Decoder, Encoder
+from planet_tf2.tools.bind import bind
+from planet_tf2.training.collecting import Collector
+from planet_tf2.training.define_model import Learner, WorldModel
+from planet_tf2.training.optimizers import Optimizer
+from planet_tf2.training.progress import Progress
+from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training.session import Parts
+from planet_tf2.training.summaries import Summaries
+
+Params = Mapping[str, Any]
+
+
+def make_cell(params: Params) -> LatentCell:
+    """Makes the latent dynamics model that `params.model` names."""
+    return RSSM(
+        state_size=params["state_size"],
+        belief_size=params["model_size"],
+        embed_size=params["model_size"],
+        future_rnn=params["future_rnn"],
+        mean_only=params["mean_only"],
+        min_stddev=params["min_stddev"],
+        activation=params["activation"],
+        num_layers=params["model_layers"],
+    )
+
+
+def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
+    """Makes the world model, with all its variables.
+
+    Args:
+      params: parameters of the run.
+      action_size: A, entries of an action.
+      seed: determines the initial weights.
+    """
+    keras.utils.set_random_seed(seed)
+    encoder = Encoder(params["cnn_depth"])
+    encoder.build()
+    cell = make_cell(params)
+    cell.build(action_size, encoder.embedding_size)
+    heads = {
+        "image": Decoder(params["cnn_depth"]),
+        "reward": FeedForward(
+            (), params["num_layers"], params["num_units"], params["activation"]
+        ),
+    }
+    for head in heads.values():
+        head.build(cell.feature_size)
+    scales = {name: params[f"{name}_loss_scale"] for name in heads}
+    return WorldModel(
+        cell,
+        encoder,
+        heads,
+        lambda image, seed: preprocess(image, params["image_bits"], seed),
+        {"divergence": params["divergence_scale"], **scales},
+        params["free_nats"],
+        params["gradient_heads"],
+    )
+
+
+def make_learner(params: Params, model: WorldModel) -> Learner:
+    """Makes the training step of a world model."""
+    return Learner(
+        model,
+        bind(
+            Optimizer,
+            learning_rate=params["main_learning_rate"],
+            epsilon=params["main_adam_epsilon"],
+            clipping=params["main_gradient_clipping"],
+        ),
+    )
+
+
+def make_planner(
+    params: Params,
+    model: WorldModel,
+    action_size: int,
+    horizon: int | None = None,
+    objective: str | None = None,
+) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
+    """Makes a function from states and a seed to plans `[B, H, A]`."""
+    objective_fn = objectives.OBJECTIVES[
+        objective or params["collect_objective"]
+    ]
+
+    def plan(state: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+        return planning.cross_entropy_method(
+            model.cell,
+            bind(objective_fn, model.cell, model.heads),
+            state,
+            action_size,
+            horizon or params["planner_horizon"],
+            params["planner_amount"],
+            params["planner_topk"],
+            params["planner_iterations"],
+            seed=seed,
+        )
+
+    return plan
+
+
+def make_agent(
+    params: Params,
+    model: WorldModel,
+    action_size: int,
+    batch_size: int = 1,
+    horizon: int | None = None,
+    objective: str | None = None,
+) -> MPCAgent:
+    """Makes a batch of agents that plan with a world model."""
+    return MPCAgent(
+        batch_size,
+        action_size,
+        model.cell,
+        model.encoder,
+        model.preprocess,
+        make_planner(params, model, action_size, horizon, objective),
+    )
+
+
+class Environments:
+    """The environments of a run, started as they are needed.
+
+    Train and test collections of a task share their environments, and so the
+    graph that runs the agent in them.
+
+    Args:
+      params: parameters of the run.
+      folder: the run's folder. Episodes are staged in `train_episodes`.
+    """
+
+    def __init__(self, params: Params, folder: RunFolder):
+        self._params = params
+        self._record_dir = str(folder.train_episodes)
+        self._envs: dict[str, list[Async]] = {}
+        for task in params["tasks"]:
+            self.get(task, 1)
+
+    def get(self, task: str, amount: int) -> list[Async]:
+        """Returns `amount` environments of a task."""
+        envs = self._envs.setdefault(task, [])
+        while len(envs) < amount:
+            envs.append(
+                open_env(
+                    task,
+                    self._params,
+                    blocking=False,
+                    record_dir=self._record_dir,
+                    staged=True,
+                )
+            )
+        return envs[:amount]
+
+    def close(self) -> None:
+        """Ends all of them."""
+        for envs in self._envs.values():
+            for env in envs:
+                env.close()
+
+
+def make_collectors(
+    params: Params,
+    model: WorldModel,
+    environments: Environments,
+    should_stop: Callable[[], bool],
+) -> dict[str, list[Collector]]:
+    """Makes the collectors of both splits, those of a kind sharing a graph."""
+    rollouts: dict[tuple, tuple[InGraphBatchEnv, Rollout]] = {}
+
+    def rollout(task: str, entry: Mapping[str, Any]):
+        key = (task, entry["batch_size"], entry["horizon"], entry["objective"])
+        if key not in rollouts:
+            batch_env = BatchEnv(environments.get(task, entry["batch_size"]))
+            env = InGraphBatchEnv(batch_env, should_stop)
+            agent = make_agent(
+                params,
+                model,
+                env.action_size,
+                entry["batch_size"],
+                entry["horizon"],
+                entry["objective"],
+            )
+            rollouts[key] = env, Rollout(agent, env)
+        return rollouts[key]
+
+    entries = {
+        "train": collects.train_collects(params),
+        "test": collects.test_collects(params),
+    }
+    result: dict[str, list[Collector]] = {"train": [], "test": []}
+    for split, chosen in entries.items():
+        for task in params["tasks"]:
+            for entry in chosen:
+                env, run = rollout(task, entry)
+                result[split].append(
+                    Collector(
+                        name=entry["name"],
+                        task=task,
+                        index=len(result[split]),
+                        env=env,
+                        rollout=run,
+                        **{
+                            name: entry[name]
+                            for name in (
+                                "after",
+                                "every",
+                                "until",
+                                "action_noise",
+                                "action_noise_ramp",
+                                "action_noise_min",
+                            )
+                        },
+                    )
+                )
+    return result
+
+
+def make_parts(
+    params: Params,
+    folder: RunFolder,
+    seed: int,
+    should_stop: Callable[[], bool],
+) -> Parts:
+    """Makes everything that a training session needs.
+
+    Args:
+      params: parameters of the run.
+      folder: the run's folder.
+      seed: the run's seed.
+      should_stop: whether the program was asked to stop.
+    """
+    environments = Environments(params, folder)
+    try:
+        first = environments.get(params["tasks"][0], 1)[0]
+        model = make_model(params, first.action_space.shape[0], seed)
+        collectors = make_collectors(params, model, environments, should_stop)
+
+        def make_batches(split: str, numbers: Sequence[int]) -> Iterator[dict]:
+            directories = {
+                "train": folder.train_episodes,
+                "test": folder.test_episodes,
+            }
+            return iter(
+                numpy_episodes(
+                    directories[split],
+                    params["batch_shape"],
+                    params["loader"],
+                    params["loader_every"],
+                    params["num_chunks"],
+                    seed=numbers,
+                )
+            )
+
+        return Parts(
+            learner=make_learner(params, model),
+            collectors=collectors,
+            seed_envs={t: environments.get(t, 1)[0] for t in params["tasks"]},
+            make_batches=make_batches,
+            summaries=Summaries(
+                folder.train, folder.test, model, params["image_bits"]
+            ),
+            progress=Progress(params["max_steps"]),
+            close=environments.close,
+        )
+    except BaseException:
+        environments.close()
+        raise

@@ -1,0 +1,78 @@
+"""Collecting episodes with the agent: when, how noisy, with which seeds."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
+from planet_tf2.control.simulate import Rollout
+from planet_tf2.tools import schedule, seeds
+from planet_tf2.training.trainer import Step
+
+
+@dataclasses.dataclass(frozen=True)
+class Collector:
+    """An entry of `train_collects` or `test_collects` for one task.
+
+    Attributes:
+      name: name of the entry.
+      task: name of the task.
+      index: tells its random numbers from those of other collectors.
+      env: the environments.
+      rollout: runs the agent in them.
+      after: first training step to collect at.
+      every: training steps between collections.
+      until: training step to stop collecting at; negative means never.
+      action_noise: standard deviation of the exploration noise.
+      action_noise_ramp: training steps over which the noise grows (positive)
+        or fades (negative); 0 keeps it.
+      action_noise_min: smallest fraction of the noise while it ramps.
+    """
+
+    name: str
+    task: str
+    index: int
+    env: InGraphBatchEnv
+    rollout: Rollout
+    after: int
+    every: int
+    until: int = -1
+    action_noise: float = 0.0
+    action_noise_ramp: int = 0
+    action_noise_min: float = 0.0
+
+    def due(self, step: Step) -> bool:
+        """Whether to collect at this step of the training phase."""
+        return schedule.binary(
+            step.phase_step, step.batch_size, self.after, self.every, self.until
+        )
+
+    def noise_at(self, step: Step) -> float:
+        """Standard deviation of the noise at this training step."""
+        return self.action_noise * schedule.linear(
+            step.phase_step, self.action_noise_ramp, self.action_noise_min
+        )
+
+    def collect(
+        self, seed: tuple[int, ...], action_noise: float
+    ) -> list[dict[str, Any]]:
+        """Runs one episode in every environment.
+
+        Args:
+          seed: numbers that determine everything random in the episodes.
+          action_noise: standard deviation of the exploration noise.
+
+        Returns:
+          What the recorder says of every finished episode.
+        """
+        numbers = (*seed, self.index)
+        env_seeds = np.random.SeedSequence(numbers).generate_state(
+            len(self.env)
+        )
+        results = self.rollout(
+            [int(number) >> 1 for number in env_seeds],
+            seeds.derive(*numbers, 1),
+            action_noise,
+        )
+        return [result["info"]["episode"] for result in results]

@@ -1,0 +1,121 @@
+"""Keeps the episodes of a run and its metrics in step with each other.
+
+A recorded episode is staged first, then announced in `metrics.jsonl`, then
+published to its folder, and then a checkpoint is saved that knows how long
+`metrics.jsonl` is. Wherever that chain is cut, `rollback` to the length that
+the checkpoint knows takes back what came after it, so that nothing is counted
+twice. Episodes that were never announced, such as those that a user puts into
+the folder, stay.
+"""
+
+import contextlib
+import logging
+import pathlib
+from typing import Any
+
+from planet_tf2.data import episodes
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.run_folder import RunFolder
+
+_LOGGER = logging.getLogger(__name__)
+
+SPLITS = ("train", "test")
+
+
+class EpisodeLog:
+    """Announces and publishes episodes, and counts them.
+
+    Args:
+      folder: the run's folder.
+
+    Attributes:
+      env_step: simulator steps of all training episodes of this run.
+    """
+
+    def __init__(self, folder: RunFolder):
+        self._folders = {
+            "train": folder.train_episodes,
+            "test": folder.test_episodes,
+        }
+        self._journal = Journal(folder.metrics)
+        self.env_step = 0
+        self._announced: dict[tuple[str, str], int] = {}
+        for record in self._journal:
+            self._count(record)
+
+    @property
+    def position(self) -> int:
+        """Length of `metrics.jsonl` in bytes."""
+        return self._journal.position
+
+    def count(self, split: str) -> int:
+        """Number of episodes in the folder of `train` or `test`."""
+        return len(episodes.list_episodes(self._folders[split]))
+
+    def announced(self, split: str, task: str) -> int:
+        """Number of episodes of a task that this run has collected."""
+        return self._announced.get((split, task), 0)
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Appends a line to `metrics.jsonl`."""
+        self._journal.append(record)
+
+    def add(
+        self,
+        split: str,
+        task: str,
+        episode: dict[str, Any],
+        **details: Any,
+    ) -> pathlib.Path:
+        """Announces a staged episode and publishes it.
+
+        Args:
+          split: `train` or `test`.
+          task: name of its task.
+          episode: what `RecordEpisodes` says at the end of an episode.
+          **details: more entries of the line, such as `phase` and `step`.
+
+        Returns:
+          Path of the episode file.
+        """
+        staged = pathlib.Path(episode["path"])
+        record = {
+            **details,
+            "split": split,
+            "task": task,
+            "episode": self.count(split) + 1,
+            "env_step": self.env_step,
+            "simulator_steps": episode["simulator_steps"],
+            "length": episode["length"],
+            "return": episode["return"],
+            "file": staged.name.removesuffix(".staged"),
+        }
+        if split == "train":
+            record["env_step"] += episode["simulator_steps"]
+        self._journal.append(record, sync=True)
+        self._count(record)
+        return episodes.publish(staged, self._folders[split])
+
+    def rollback(self, position: int) -> None:
+        """Takes back everything behind a position of `metrics.jsonl`."""
+        dropped = self._journal.truncate(position)
+        for record in dropped:
+            if "file" in record:
+                path = self._folders[record["split"]] / record["file"]
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+                _LOGGER.info("Dropped %s, to be collected again.", path.name)
+        for folder in self._folders.values():
+            episodes.clean_staged(folder)
+        self.env_step = 0
+        self._announced = {}
+        for record in self._journal:
+            self._count(record)
+
+    def _count(self, record: dict[str, Any]) -> None:
+        if "file" not in record:
+            return
+        key = (record["split"], record["task"])
+        self._announced[key] = self._announced.get(key, 0) + 1
+        if record["split"] == "train":
+            self.env_step = record["env_step"]

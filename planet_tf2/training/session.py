@@ -1,0 +1,212 @@
+"""A whole run: seed episodes, then training and test phases to the end."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.tools.streaming_mean import StreamingMean
+from planet_tf2.training import stages
+from planet_tf2.training.collecting import Collector
+from planet_tf2.training.define_model import Learner
+from planet_tf2.training.episode_log import SPLITS, EpisodeLog
+from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training.signals import Stopped
+from planet_tf2.training.trainer import Trainer
+
+_LOGGER = logging.getLogger(__name__)
+
+_SEED_EPISODES = {"train": 11, "test": 12}
+
+
+@dataclasses.dataclass
+class Parts:
+    """What a configuration is made of, ready to use.
+
+    Attributes:
+      learner: the world model with its training and test step.
+      collectors: what to collect while training and testing, by split.
+      seed_envs: recording environments for the seed episodes, by task.
+      make_batches: makes an endless iterator over the batches of a split,
+        given the split and a sequence of numbers as its seed.
+      summaries: writes event files.
+      progress: shows what is going on.
+      close: ends the environments.
+    """
+
+    learner: Learner
+    collectors: Mapping[str, Sequence[Collector]]
+    seed_envs: Mapping[str, Any]
+    make_batches: Callable[[str, Sequence[int]], Iterator[dict]]
+    summaries: Any
+    progress: Any
+    close: Callable[[], None]
+
+
+class Session:
+    """Trains one run from wherever it stands to its end.
+
+    Args:
+      folder: the run's folder; its metrics and episodes have to belong to
+        the checkpoints in it.
+      parts: what the configuration is made of.
+      params: the parameters of the run.
+      seed: the run's seed.
+      should_stop: asked between the parts of the work; if it returns true,
+        everything is saved and `Stopped` raised.
+      on_step: told the global step after each checkpoint.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        parts: Parts,
+        params: Mapping[str, Any],
+        seed: int = 0,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_step: Callable[[int], None] = lambda step: None,
+    ):
+        self._folder = folder
+        self._parts = parts
+        self._params = params
+        self._seed = seed
+        self._should_stop = should_stop
+        self._on_step = on_step
+        self._log = EpisodeLog(folder)
+        self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._test_returns = tf.Variable(
+            tf.zeros(len(parts.collectors["test"])), trainable=False
+        )
+        losses = ["divergence", "total", *parts.learner.model.heads]
+        self._means = {
+            "train": StreamingMean([*losses, "gradient_norm"]),
+            "test": StreamingMean(losses),
+        }
+        self._trainer = Trainer(
+            folder.checkpoints,
+            {
+                "learner": parts.learner,
+                "metrics_position": self._position,
+                "test_returns": self._test_returns,
+                "train_mean": self._means["train"],
+                "test_mean": self._means["test"],
+            },
+            params["checkpoint_every"],
+            should_stop,
+            self._before_save,
+        )
+
+    def run(self) -> Iterator[float]:
+        """Trains to the end of the run; yields the score of each test phase.
+
+        Raises:
+          Stopped: if the program was asked to stop, once all is saved.
+          NonFiniteError: if a loss or the gradient is not finite.
+          RestoreError: if the checkpoint does not fit.
+        """
+        restored = self._trainer.restore()
+        self._log.rollback(int(self._position))
+        if restored:
+            _LOGGER.info(
+                "Going on from step %d with %d training episodes.",
+                self._trainer.global_step,
+                self._log.count("train"),
+            )
+        self._collect_seed_episodes()
+        self._add_phases()
+        yield from self._trainer.iterate(self._params["max_steps"])
+
+    @property
+    def trainer(self) -> Trainer:
+        """The phase loop."""
+        return self._trainer
+
+    def _before_save(self) -> None:
+        self._position.assign(self._log.position)
+        self._on_step(self._trainer.global_step)
+
+    def _collect_seed_episodes(self) -> None:
+        """Fills both folders up to `num_seed_episodes` for every task."""
+        amount = self._params["num_seed_episodes"]
+        envs = self._parts.seed_envs
+        # Episodes that were in the folders before the run count as well. Their
+        # files do not tell their task, so they count for all alike.
+        for split in SPLITS:
+            own = sum(self._log.announced(split, task) for task in envs)
+            found = (self._log.count(split) - own) // len(envs)
+            for task, env in envs.items():
+                start = self._log.announced(split, task) + found
+                for number in range(start, amount):
+                    self._collect_seed_episode(split, task, env, number)
+
+    def _collect_seed_episode(
+        self, split: str, task: str, env: Any, number: int
+    ) -> None:
+        if self._should_stop():
+            self._trainer.save()
+            raise Stopped("Stopped while collecting seed episodes.")
+        amount = self._params["num_seed_episodes"]
+        self._parts.progress.activity(
+            f"random {split} episode {number + 1}/{amount} of {task}"
+        )
+        index = sorted(self._parts.seed_envs).index(task)
+        seed = (self._seed, _SEED_EPISODES[split], index)
+        (episode,) = random_episodes(env, 1, seed, number)
+        self._log.add(split, task, episode, phase="seed", step=0)
+        self._trainer.save()
+
+    def _add_phases(self) -> None:
+        parts, params = self._parts, self._params
+        start = self._trainer.global_step
+        context = stages.Context(
+            self._seed,
+            self._log,
+            parts.summaries,
+            parts.progress,
+            {
+                split: parts.make_batches(split, (self._seed, number, start))
+                for number, split in enumerate(SPLITS)
+            },
+        )
+        train = [
+            stages.LossStage(
+                context,
+                parts.learner.train_step,
+                self._means["train"],
+                params["log_every"],
+            ),
+            stages.PredictionStage(context),
+        ]
+        for collector in parts.collectors["train"]:
+            train.append(stages.CollectStage(context, collector))
+        test = [
+            stages.LossStage(
+                context, parts.learner.test_step, self._means["test"]
+            ),
+            stages.PredictionStage(context, self._folder.prediction_gif),
+        ]
+        for position, collector in enumerate(parts.collectors["test"]):
+            test.append(
+                stages.TestCollectStage(
+                    context,
+                    collector,
+                    self._test_returns,
+                    position,
+                    self._folder.episode_gif,
+                )
+            )
+        batch_size = params["batch_shape"][0]
+        self._trainer.add_phase(
+            "train", params["train_steps"], batch_size, train
+        )
+        self._trainer.add_phase("test", params["test_steps"], batch_size, test)
+
+
+def run_session(session: Session, parts: Parts) -> Iterator[float]:
+    """Runs a session and ends its environments, whatever happens."""
+    with contextlib.closing(parts):
+        yield from session.run()

@@ -1,0 +1,67 @@
+"""Trains PlaNet agents from pixels.
+
+    python scripts/train.py --logdir LOGDIR --config default \
+        --params "{tasks: [cheetah_run]}"
+
+Every parameter of docs/parameters.md is a flag too. Flags win over --params,
+which wins over the preset.
+"""
+
+import os
+import sys
+
+# TensorFlow reads this at import: no notes about missing GPUs and the like.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import app, flags  # noqa: E402
+
+from planet_tf2.configs import resolve  # noqa: E402
+from planet_tf2.configs.launch import train  # noqa: E402
+from planet_tf2.training.signals import Stopped  # noqa: E402
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("logdir", None, "Folder of the experiment.", required=True)
+flags.DEFINE_string("config", "default", "Preset: default, debug, quickstart.")
+flags.DEFINE_string(
+    "params", "", "Parameters as YAML, in braces or angle brackets."
+)
+flags.DEFINE_integer("num_runs", 1, "Number of runs, with a seed each.", 1)
+flags.DEFINE_float(
+    "ping_every", 30, "Seconds between signs of life to other workers.", 0
+)
+flags.DEFINE_boolean("resume_runs", True, "Go on with unfinished runs.")
+flags.DEFINE_integer("seed", 0, "Run number n has this seed plus n.", 0)
+for name in resolve.define_flags():
+    flags.declare_key_flag(name)
+
+# The exit status for a failure that goes away by trying again.
+STOPPED = os.EX_TEMPFAIL
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
+        return os.EX_USAGE
+    try:
+        train(
+            FLAGS.logdir,
+            FLAGS.config,
+            FLAGS.params,
+            resolve.flag_overrides(),
+            FLAGS.num_runs,
+            FLAGS.ping_every,
+            FLAGS.resume_runs,
+            FLAGS.seed,
+        )
+    except Stopped as stop:
+        print(f"{stop} The same command goes on from there.")
+        return STOPPED
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)
