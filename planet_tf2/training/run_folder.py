@@ -254,8 +254,8 @@ def _cannot_write(
     path: str | os.PathLike[str], error: Exception
 ) -> RunFolderError:
     return RunFolderError(
-        f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. Choose another "
-        "--logdir."
+        f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. "
+        "Choose another --logdir."
     )
 
 

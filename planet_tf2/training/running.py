@@ -26,7 +26,11 @@ from collections.abc import Callable, Iterator
 
 from planet_tf2.training import claims
 from planet_tf2.training.run import ProcessFn, Run, Stop, was_started
-from planet_tf2.training.run_folder import RunFolder, check_writable
+from planet_tf2.training.run_folder import (
+    RunFolder,
+    check_writable,
+    make_folder,
+)
 
 
 class Experiment:
@@ -117,8 +121,7 @@ class Experiment:
             return
         if not self._wanted(folder):
             return
-        check_writable(folder.path)
-        folder.path.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.path)
         claim = None
         if self._ping_every:
             claim = self._claim(folder)

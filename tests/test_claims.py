@@ -1,0 +1,232 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from planet_tf2.training import claims
+from planet_tf2.training.claims import Claim
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path):
+    return tmp_path / "PING"
+
+
+@pytest.fixture(name="make")
+def _make(path):
+    made = []
+
+    def make(worker="a", ping_every=30):
+        made.append(Claim(path, worker, ping_every, clock=lambda: 0))
+        return made[-1]
+
+    yield make
+    for claim in made:
+        claim.release()
+
+
+def _take_over(path, claim):
+    return claim.take_over(claims.read(path))
+
+
+def test_only_one_gets_it(make, path):
+    first, second = make("a"), make("b")
+    assert first.acquire()
+    assert not second.acquire()
+    assert first.holds()
+    assert not second.holds()
+    assert claims.describe(claims.read(path))["worker"] == "a"
+
+
+def test_file_says_who_it_is(make, path):
+    claim = make("worker-7", ping_every=12)
+    claim.acquire()
+    claim.step = 40
+    claim.refresh()
+    about = claims.describe(path.read_bytes())
+    assert about["worker"] == "worker-7"
+    assert about["process"] == os.getpid()
+    assert about["host"]
+    assert about["step"] == 40
+    assert about["ping_every"] == 12
+    assert about["time"] == "1970-01-01T00:00:00Z"
+
+
+def test_every_refresh_changes_the_file(make, path):
+    claim = make()
+    claim.acquire()
+    contents = [path.read_bytes()]
+    for _ in range(3):
+        assert claim.refresh()
+        contents.append(path.read_bytes())
+    assert len(set(contents)) == 4
+    assert len({len(content) for content in contents}) == 1
+
+
+def test_release_lets_others_in(make, path):
+    first, second = make(), make()
+    first.acquire()
+    first.release()
+    assert not path.exists()
+    assert not first.holds()
+    assert not first.refresh()
+    assert second.acquire()
+    first.release()
+    assert second.holds()
+
+
+def test_takeover_ends_the_old_claim(make, path):
+    old, new = make("old"), make("new")
+    old.acquire()
+    assert _take_over(path, new)
+    assert new.holds()
+    assert not old.holds()
+    assert not old.refresh()
+    old.release()
+    assert new.holds()
+    assert claims.describe(path.read_bytes())["worker"] == "new"
+    assert os.listdir(path.parent) == ["PING"]
+
+
+def test_takeover_of_a_claim_that_woke_up(make, path):
+    old, new = make(), make()
+    old.acquire()
+    watched = path.read_bytes()
+    old.refresh()
+    assert not new.take_over(watched)
+    assert old.holds()
+    assert os.listdir(path.parent) == ["PING"]
+
+
+def test_only_one_takes_over(make, path):
+    old, first, second = make(), make(), make()
+    old.acquire()
+    watched = path.read_bytes()
+    assert first.take_over(watched)
+    assert not second.take_over(watched)
+    assert first.holds()
+
+
+def test_takeover_of_a_claim_that_is_gone(make, path):
+    old, new = make(), make()
+    old.acquire()
+    watched = path.read_bytes()
+    old.release()
+    assert not new.take_over(watched)
+    assert not path.exists()
+
+
+def test_sleeper_cannot_overwrite_the_new_claim(make, path, monkeypatch):
+    """The old owner looks, is replaced, and only then writes."""
+    old, new = make("old"), make("new")
+    old.acquire()
+    look = old.holds
+
+    def look_then_sleep():
+        result = look()
+        assert _take_over(path, new)
+        return result
+
+    monkeypatch.setattr(old, "holds", look_then_sleep)
+    old.refresh()
+    monkeypatch.undo()
+    assert new.holds()
+    assert not old.holds()
+
+
+def test_sleeper_cannot_remove_the_new_claim(make, path, monkeypatch):
+    old, new = make(), make()
+    old.acquire()
+    look = old.holds
+
+    def look_while_another_tries():
+        assert not _take_over(path, new)
+        return look()
+
+    monkeypatch.setattr(old, "holds", look_while_another_tries)
+    old.release()
+    assert not path.exists()
+    assert new.acquire()
+
+
+def test_lock_of_a_dead_worker_can_be_cleared(make, path):
+    old, new = make(), make()
+    old.acquire()
+    lock = path.with_name("PING.lock")
+    lock.write_text("dead")
+    assert new.lock_content == b"dead"
+    assert not _take_over(path, new)
+    new.clear_lock()
+    new.clear_lock()
+    assert new.lock_content is None
+    assert _take_over(path, new)
+    assert os.listdir(path.parent) == ["PING"]
+
+
+def test_folder_that_was_removed(make, path):
+    claim = make()
+    claim.acquire()
+    path.unlink()
+    path.parent.rmdir()
+    assert not claim.holds()
+    assert not claim.refresh()
+    claim.release()
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"{", None, b"\x80"])
+def test_strange_ping_files_say_nothing(content):
+    assert claims.describe(content) == {}
+    assert not claims.owner_is_gone(content)
+
+
+def test_strange_ping_files_can_be_taken_over(make, path):
+    path.write_bytes(b"")
+    assert not make().acquire()
+    assert make().take_over(b"")
+
+
+def test_stays_compares_with_the_beginning():
+    waits = []
+    assert claims.stays(b"x", lambda: b"x", 60, waits.append, looks=4)
+    assert waits == [15, 15, 15, 15]
+
+
+def test_stays_ends_at_the_first_change():
+    waits, contents = [], iter([b"x", b"y", b"x"])
+    assert not claims.stays(b"x", lambda: next(contents), 60, waits.append, 4)
+    assert waits == [15, 15]
+
+
+def test_owner_is_alive(make, path):
+    make().acquire()
+    assert not claims.owner_is_gone(path.read_bytes())
+
+
+def test_owner_is_gone_when_its_process_is(path):
+    code = (
+        "import os, sys; from planet_tf2.training.claims import Claim; "
+        "Claim(sys.argv[1], 'b', 30).acquire(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)])
+    content = path.read_bytes()
+    if claims.machine_id() is None:
+        pytest.skip("Processes are only told apart on Linux.")
+    assert claims.owner_is_gone(content)
+    elsewhere = content.replace(b'"machine": "', b'"machine": "other ')
+    assert not claims.owner_is_gone(elsewhere)
+
+
+def test_claims_are_released_at_exit(path):
+    code = (
+        "import sys; from planet_tf2.training.claims import Claim; "
+        "claim = Claim(sys.argv[1], 'b', 30); print(claim.acquire()); "
+        "sys.exit(3)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True
+    )
+    assert result.stdout == "True\n"
+    assert result.returncode == 3
+    assert not path.exists()

@@ -1,0 +1,253 @@
+import logging
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import yaml
+
+from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.training import run_folder
+from planet_tf2.training.run_folder import (
+    RunFolder,
+    RunFolderError,
+    check_writable,
+    logging_to,
+    write_atomically,
+)
+
+_CONFIG = {
+    "preset": "debug",
+    "params": {"tasks": ["cheetah_run"], "num_units": 3, "rate": 1e-5},
+    "seed": 2,
+    "versions": {"planet_tf2": "0.1.0"},
+}
+
+
+@pytest.fixture(name="folder")
+def _folder(tmp_path):
+    return RunFolder(tmp_path / "logdir" / "00001").create()
+
+
+def _names(path):
+    return sorted(str(p.relative_to(path)) for p in path.rglob("*"))
+
+
+def test_paths():
+    folder = RunFolder("logdir/00001")
+    names = {
+        name: path.name for name, path in vars(folder).items() if name != "path"
+    }
+    assert {
+        "checkpoints": "checkpoints",
+        "train_episodes": "train_episodes",
+        "test_episodes": "test_episodes",
+        "train": "train",
+        "test": "test",
+        "config": "config.yaml",
+        "metrics": "metrics.jsonl",
+        "log": "log.txt",
+        "ping": "PING",
+        "done": "DONE",
+        "fail": "FAIL",
+    }.items() <= names.items()
+    assert folder.ping == pathlib.Path("logdir", "00001", "PING")
+    assert "00001" in repr(folder)
+
+
+def test_nothing_is_made_before_create(tmp_path):
+    RunFolder(tmp_path / "logdir")
+    assert _names(tmp_path) == []
+
+
+def test_create_makes_the_folders(folder):
+    assert _names(folder.path) == [
+        "checkpoints",
+        "test",
+        "test_episodes",
+        "train",
+        "train_episodes",
+    ]
+    folder.create()
+
+
+def test_config_comes_back(folder):
+    folder.write_config(_CONFIG)
+    assert folder.read_config() == _CONFIG
+    assert _names(folder.path).count("config.yaml") == 1
+    assert not [n for n in _names(folder.path) if n.startswith(".")]
+
+
+def test_config_is_plain_and_readable_yaml(folder):
+    params = AttrDict(size=np.int64(3), shape=(1, 2)).lock()
+    folder.write_config({"preset": "debug", "params": params})
+    text = folder.config.read_text()
+    assert "python" not in text
+    assert text.index("preset") < text.index("params")
+    plain = {"preset": "debug", "params": {"size": 3, "shape": [1, 2]}}
+    assert yaml.safe_load(text) == plain
+
+
+def test_config_refuses_live_objects(folder):
+    folder.write_config(_CONFIG)
+    with pytest.raises(ValueError, match="Only plain data"):
+        folder.write_config({"params": {"fn": print}})
+    assert folder.read_config() == _CONFIG
+
+
+def test_reading_refuses_python_tags(folder, tmp_path):
+    target = tmp_path / "target"
+    folder.config.write_text(
+        f"params: !!python/object/apply:os.mkdir ['{target}']\n"
+    )
+    with pytest.raises(RunFolderError, match="live Python objects") as caught:
+        folder.read_config()
+    assert "\n" not in str(caught.value)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{a: [", "not valid YAML"),
+        (b"- 1\n", "mapping"),
+        (b"", "mapping"),
+        (b"\xff\xfe\xff", "Cannot read"),
+    ],
+)
+def test_reading_broken_config(folder, content, words):
+    folder.config.write_bytes(content)
+    with pytest.raises(RunFolderError, match=words) as caught:
+        folder.read_config()
+    assert "config.yaml" in str(caught.value)
+
+
+def test_reading_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(RunFolderError, match="not the folder of a run"):
+        RunFolder(tmp_path).read_config()
+    with pytest.raises(RunFolderError, match="not the folder of a run"):
+        RunFolder(tmp_path / "missing").read_config()
+
+
+def test_same_settings_pass(folder):
+    folder.check_same(_CONFIG["params"], seed=2)  # Nothing there yet.
+    folder.write_config(_CONFIG)
+    folder.check_same(AttrDict(_CONFIG["params"]), seed=2)
+
+
+def test_other_settings_are_listed(folder):
+    folder.write_config(_CONFIG)
+    params = {**_CONFIG["params"], "num_units": 4, "tasks": ["cup_catch"]}
+    with pytest.raises(RunFolderError) as caught:
+        folder.check_same(params, seed=5)
+    message = str(caught.value)
+    assert "num_units: 3 -> 4" in message
+    assert "tasks: ['cheetah_run'] -> ['cup_catch']" in message
+    assert "seed: 2 -> 5" in message
+    assert "rate" not in message
+    assert "another --logdir" in message
+    assert "\n" not in message
+
+
+def test_comparison_can_be_chosen(folder):
+    folder.write_config(_CONFIG)
+    folder.check_same({"num_units": 7}, compare=lambda old, new: [])
+    with pytest.raises(RunFolderError, match="something"):
+        folder.check_same({}, compare=lambda old, new: ["something"])
+
+
+def test_config_without_parameters(folder):
+    folder.write_config({"seed": 2})
+    with pytest.raises(RunFolderError, match="no parameters"):
+        folder.check_same({})
+
+
+def test_writable_folders_pass_and_stay_untouched(tmp_path):
+    check_writable(tmp_path)
+    check_writable(tmp_path / "a" / "b" / "c")
+    assert _names(tmp_path) == []
+
+
+def test_path_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+        with pytest.raises(RunFolderError, match="not a folder") as caught:
+            RunFolder(path).create()
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert _names(tmp_path) == ["file"]
+
+
+def test_path_below_a_broken_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(RunFolderError, match="link to nothing"):
+        check_writable(tmp_path / "link" / "a")
+
+
+def test_path_with_too_long_a_name(tmp_path):
+    with pytest.raises(RunFolderError, match="too long"):
+        check_writable(tmp_path / ("x" * 1000))
+
+
+def test_path_without_permission(tmp_path, monkeypatch):
+    # Also what a file system looks like that is mounted to be read only.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(RunFolderError, match="cannot be written to"):
+        RunFolder(tmp_path / "logdir").create()
+    assert _names(tmp_path) == []
+
+
+def test_system_errors_name_the_path(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(pathlib.Path, "mkdir", refuse)
+    with pytest.raises(RunFolderError, match="logdir.*Read-only file system"):
+        RunFolder(tmp_path / "logdir").create()
+
+
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+
+    def refuse(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_folder.os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["file"]
+
+
+def test_written_files_have_usual_permissions(tmp_path):
+    write_atomically(tmp_path / "ours", "x")
+    (tmp_path / "usual").write_text("x")
+    modes = [(tmp_path / n).stat().st_mode for n in ("ours", "usual")]
+    assert modes[0] == modes[1]
+
+
+def test_log_has_what_the_package_says(tmp_path):
+    path = tmp_path / "log.txt"
+    package = logging.getLogger("planet_tf2")
+    level = package.level
+    with logging_to(path):
+        logging.getLogger("planet_tf2.training").info("step %d", 3)
+        logging.getLogger("planet_tf2.training").debug("detail")
+        logging.getLogger("other").warning("attention")
+        logging.getLogger("other").info("chatter")
+    logging.getLogger("planet_tf2").error("too late")
+    text = path.read_text()
+    assert "INFO step 3" in text
+    assert "WARNING attention" in text
+    for word in ("detail", "chatter", "too late"):
+        assert word not in text
+    assert package.level == level
+
+
+def test_log_is_appended_to(tmp_path):
+    path = tmp_path / "log.txt"
+    for word in ("first", "second"):
+        with logging_to(path):
+            logging.getLogger("planet_tf2").warning(word)
+    assert len(path.read_text().splitlines()) == 2

@@ -1,0 +1,454 @@
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from planet_tf2.training.claims import Claim, describe
+from planet_tf2.training.run import ClaimLost, Pinger, Run
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training.running import Experiment
+from planet_tf2.training.signals import Stopped
+
+
+class Waiter:
+    """Stands in for `time.sleep`. Does something in place of waiting."""
+
+    def __init__(self, action=lambda: None):
+        self.seconds = 0.0
+        self._action = action
+
+    def __call__(self, seconds):
+        self.seconds += seconds
+        self._action()
+
+
+class StopAfter:
+    """Asks to stop from the n-th question on."""
+
+    def __init__(self, questions):
+        self._questions = questions
+
+    @property
+    def requested(self):
+        self._questions -= 1
+        return self._questions < 0
+
+
+@pytest.fixture(name="messages")
+def _messages():
+    return []
+
+
+@pytest.fixture(name="make")
+def _make(tmp_path, messages):
+    def make(process_fn=None, **kwargs):
+        kwargs = {"report": messages.append, "wait": Waiter(), **kwargs}
+        return Experiment(
+            tmp_path / "logdir",
+            process_fn or (lambda folder, run: [1.0]),
+            clock=lambda: 0,
+            **kwargs,
+        )
+
+    return make
+
+
+def _ping(folder, worker="other", ping_every=30):
+    folder.path.mkdir(parents=True, exist_ok=True)
+    claim = Claim(folder.ping, worker, ping_every)
+    assert claim.acquire()
+    return claim
+
+
+def _numbers(experiment):
+    numbers = []
+    for run in experiment:
+        numbers.append(run.number)
+        list(run)
+    return numbers
+
+
+def test_scores_come_in_order(make):
+    def process(folder, run):
+        yield from (run.number * 10 + value for value in range(3))
+
+    scores = [list(run) for run in make(process, num_runs=2)]
+    assert scores == [[10, 11, 12], [20, 21, 22]]
+
+
+def test_runs_have_folders_of_their_own(make, tmp_path):
+    folders = []
+
+    def process(folder, run):
+        folders.append(folder.path.name)
+        assert folder is run.folder
+        assert folder.path.is_dir()
+        yield 0
+
+    assert _numbers(make(process, num_runs=3)) == [1, 2, 3]
+    assert folders == ["00001", "00002", "00003"]
+    logdir = tmp_path / "logdir"
+    assert sorted(path.name for path in logdir.iterdir()) == folders
+
+
+def test_ping_is_there_while_working(make):
+    def process(folder, run):
+        about = describe(folder.ping.read_bytes())
+        assert about["worker"] == "me"
+        assert not folder.done.exists()
+        yield 0
+
+    experiment = make(process, worker_name="me")
+    assert _numbers(experiment) == [1]
+    assert not experiment.folder(1).ping.exists()
+
+
+def test_done_has_time_step_and_last_score(make):
+    def process(folder, run):
+        run.step = np.int64(50)
+        yield 1.0
+        yield np.float32(2.5)
+
+    experiment = make(process)
+    _numbers(experiment)
+    assert json.loads(experiment.folder(1).done.read_text()) == {
+        "time": "1970-01-01T00:00:00Z",
+        "step": 50,
+        "score": 2.5,
+    }
+
+
+def test_done_runs_are_reported_and_left_out(make, messages):
+    _numbers(make())
+
+    def process(folder, run):
+        raise AssertionError("It is done.")
+
+    assert _numbers(make(process)) == []
+    assert "Run 00001 is already done" in messages[-1]
+
+
+def test_failure_writes_the_traceback_and_is_raised(make):
+    def process(folder, run):
+        run.step = 7
+        yield 0
+        raise ZeroDivisionError("on purpose")
+
+    experiment = make(process)
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        _numbers(experiment)
+    folder = experiment.folder(1)
+    text = folder.fail.read_text()
+    assert "at step 7" in text
+    assert "Traceback" in text
+    assert "ZeroDivisionError: on purpose" in text
+    assert not folder.done.exists()
+    assert not folder.ping.exists()
+
+
+def test_failed_runs_go_on(make, messages):
+    def fail(folder, run):
+        raise ValueError
+        yield
+
+    with pytest.raises(ValueError):
+        _numbers(make(fail))
+
+    def process(folder, run):
+        assert run.resumed
+        assert not folder.fail.exists()
+        yield 0
+
+    experiment = make(process)
+    assert _numbers(experiment) == [1]
+    assert any("failed before" in message for message in messages)
+    assert experiment.folder(1).done.exists()
+
+
+@pytest.mark.parametrize("error", [Stopped, KeyboardInterrupt, SystemExit])
+def test_stopping_is_no_failure(make, error):
+    closed = []
+
+    def process(folder, run):
+        (folder.path / "file").touch()
+        try:
+            yield 0
+            raise error
+        finally:
+            closed.append(folder.ping.exists())
+
+    experiment = make(process)
+    with pytest.raises(error):
+        _numbers(experiment)
+    folder = experiment.folder(1)
+    for path in (folder.ping, folder.done, folder.fail):
+        assert not path.exists()
+    assert closed == [True]  # Released only after the process has ended.
+    assert _numbers(make()) == [1]
+
+
+def test_leaving_the_loop_is_no_failure(make):
+    closed = []
+
+    def process(folder, run):
+        try:
+            yield 0
+            yield 1
+        finally:
+            closed.append(True)
+
+    experiment = make(process)
+    for run in experiment:
+        scores = iter(run)
+        assert next(scores) == 0
+        scores.close()
+    folder = experiment.folder(1)
+    assert closed == [True]
+    assert not folder.ping.exists()
+    assert not folder.done.exists()
+    assert not folder.fail.exists()
+
+
+def test_runs_that_nobody_works_on_are_released(make):
+    experiment = make(num_runs=2)
+    for run in experiment:
+        assert run.folder.ping.exists()
+    assert not experiment.folder(1).ping.exists()
+    assert not experiment.folder(2).ping.exists()
+    assert _numbers(make(num_runs=2)) == [1, 2]
+
+
+def test_resumed_tells_whether_there_was_something(make):
+    resumed = []
+
+    def process(folder, run):
+        resumed.append(run.resumed)
+        (folder.path / "config.yaml").touch()
+        raise Stopped
+        yield
+
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            _numbers(make(process))
+    assert resumed == [False, True]
+
+
+def test_without_resuming_only_new_runs_start(make, messages):
+    experiment = make(resume_runs=False, num_runs=2)
+    experiment.folder(1).create()
+    assert _numbers(experiment) == [2]
+    assert "Run 00001 was started before" in messages[0]
+
+
+def test_living_workers_keep_their_runs(make, messages):
+    experiment = make(num_runs=2)
+    claim = _ping(experiment.folder(1))
+    experiment = make(num_runs=2, wait=Waiter(claim.refresh))
+    assert _numbers(experiment) == [2]
+    assert claim.holds()
+    assert "worker other" in messages[-1]
+    assert "left out" in messages[-1]
+    claim.release()
+
+
+def test_runs_that_look_free_come_first(make):
+    claim = _ping(make().folder(1))
+    assert _numbers(make(num_runs=3)) == [2, 3, 1]
+    assert not claim.holds()
+
+
+@pytest.mark.parametrize(("theirs", "seconds"), [(30, 60), (1, 60), (50, 100)])
+def test_dead_workers_are_replaced_after_watching(
+    make, messages, theirs, seconds
+):
+    waiter = Waiter()
+    experiment = make(wait=waiter)
+    claim = _ping(experiment.folder(1), ping_every=theirs)
+    assert _numbers(experiment) == [1]
+    assert waiter.seconds == pytest.approx(seconds)
+    assert not claim.holds()
+    assert any("taken over from worker other" in m for m in messages)
+    assert experiment.folder(1).done.exists()
+
+
+def test_workers_that_end_while_watched_are_followed(make):
+    claim = _ping(make().folder(1))
+    experiment = make(wait=Waiter(claim.release))
+    assert _numbers(experiment) == [1]
+
+
+def test_workers_that_finish_while_watched_are_left_alone(make, messages):
+    folder = make().folder(1)
+    claim = _ping(folder)
+
+    def finish():
+        folder.done.touch()
+        claim.release()
+
+    assert _numbers(make(wait=Waiter(finish))) == []
+    assert "already done" in messages[-1]
+    assert not folder.ping.exists()
+
+
+def test_processes_that_are_gone_need_no_watching(make, monkeypatch):
+    experiment = make(wait=Waiter(lambda: pytest.fail("No need to wait.")))
+    _ping(experiment.folder(1))
+    monkeypatch.setattr(
+        "planet_tf2.training.claims.owner_is_gone", lambda content: True
+    )
+    assert _numbers(experiment) == [1]
+
+
+def test_lock_left_behind_is_cleared(make):
+    experiment = make()
+    folder = experiment.folder(1)
+    _ping(folder)
+    lock = folder.path / "PING.lock"
+    lock.write_text("dead")
+    assert _numbers(experiment) == [1]
+    assert not lock.exists()
+    assert folder.done.exists()
+
+
+def test_lost_claim_ends_the_run_and_touches_nothing(make, messages):
+    def process(folder, run):
+        yield 0
+        taker = Claim(folder.ping, "taker", 30)
+        assert taker.take_over(folder.ping.read_bytes())
+        with pytest.raises(ClaimLost, match="another worker"):
+            run.check()
+        yield 1
+        pytest.fail("Nobody should get here.")
+
+    experiment = make(process)
+    scores = [list(run) for run in experiment]
+    assert scores == [[0]]
+    folder = experiment.folder(1)
+    assert describe(folder.ping.read_bytes())["worker"] == "taker"
+    assert not folder.done.exists()
+    assert not folder.fail.exists()
+    assert "belongs to another worker" in messages[-1]
+
+
+def test_errors_after_losing_the_claim_write_no_fail(make):
+    def process(folder, run):
+        folder.ping.unlink()
+        raise ValueError
+        yield
+
+    experiment = make(process)
+    with pytest.raises(ValueError):
+        _numbers(experiment)
+    assert not experiment.folder(1).fail.exists()
+
+
+def test_without_pinging_there_are_no_claims(make):
+    def process(folder, run):
+        assert not folder.ping.exists()
+        run.step = 3
+        run.check()
+        yield 0
+
+    experiment = make(process, ping_every=0)
+    assert _numbers(experiment) == [1]
+    assert json.loads(experiment.folder(1).done.read_text())["step"] == 3
+
+
+def test_stop_is_passed_on(make):
+    # Asked by the experiment, then in the process.
+    def process(folder, run):
+        assert not run.stop_requested
+        assert run.stop_requested
+        raise Stopped
+        yield
+
+    with pytest.raises(Stopped):
+        _numbers(make(process, stop=StopAfter(2)))
+
+
+def test_no_run_starts_after_a_stop(make):
+    experiment = make(num_runs=3, stop=StopAfter(2))
+    assert _numbers(experiment) == [1, 2]
+    assert not experiment.folder(3).path.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"num_runs": 0}, {"num_runs": -1}, {"ping_every": -1}]
+)
+def test_bad_numbers_are_refused(make, arguments):
+    (name,) = arguments
+    with pytest.raises(ValueError, match=name):
+        make(**arguments)
+
+
+def test_bad_logdir_is_refused_before_anything_is_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match="not a folder"):
+        Experiment(tmp_path / "file" / "logdir", None)
+
+
+def test_existing_folders_can_be_checked_first(make, tmp_path):
+    experiment = make(num_runs=3)
+    assert experiment.existing_folders() == []
+    assert not (tmp_path / "logdir").exists()
+    experiment.folder(2).create()
+    experiment.folder(9).create()
+    names = [folder.path.name for folder in experiment.existing_folders()]
+    assert names == ["00002"]
+
+
+class Paces(threading.Event):
+    """Event that lets a number of waits pass and then is set."""
+
+    def __init__(self, amount):
+        super().__init__()
+        self.waits = []
+        self._amount = amount
+
+    def wait(self, timeout=None):
+        self.waits.append(timeout)
+        return len(self.waits) > self._amount
+
+
+def test_pinger_refreshes_until_stopped(tmp_path):
+    claim = _ping(RunFolder(tmp_path), ping_every=7)
+    paces = Paces(3)
+    Pinger(claim, paces).start().stop()
+    assert paces.waits == [7] * 4
+    assert describe(claim.path.read_bytes())["pings"] == 3
+    claim.release()
+
+
+def test_pinger_ends_when_the_claim_is_lost(tmp_path):
+    claim = _ping(RunFolder(tmp_path))
+    claim.path.unlink()
+    paces = Paces(10**9)
+    Pinger(claim, paces).start().stop()
+    assert paces.waits == [30]
+
+
+def test_pinger_survives_failing_writes(tmp_path, monkeypatch, caplog):
+    claim = _ping(RunFolder(tmp_path))
+
+    def refuse():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(claim, "refresh", refuse)
+    paces = Paces(2)
+    Pinger(claim, paces).start().stop()
+    assert len(paces.waits) == 3
+    assert caplog.text.count("No space left on device") == 2
+    claim.release()
+
+
+def test_step_goes_to_ping(tmp_path):
+    folder = RunFolder(tmp_path)
+    claim = _ping(folder)
+    run = Run(1, folder, lambda folder, run: [], claim)
+    run.step = 120
+    claim.refresh()
+    assert describe(folder.ping.read_bytes())["step"] == 120
+    run.release()
+    run.release()
+    assert not folder.ping.exists()

@@ -1,0 +1,50 @@
+import signal
+import threading
+
+import pytest
+
+from planet_tf2.training.signals import StopSignals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_are_requests(number):
+    with StopSignals() as stop:
+        assert not stop.requested
+        signal.raise_signal(number)
+        assert stop.requested
+
+
+def test_second_interrupt_interrupts():
+    with StopSignals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert stop.requested
+
+
+def test_second_termination_changes_nothing():
+    with StopSignals() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested
+
+
+def test_handlers_are_restored():
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    with StopSignals():
+        assert [signal.getsignal(number) for number in numbers] != before
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_other_threads_can_use_it():
+    requested = []
+
+    def work():
+        with StopSignals() as stop:
+            requested.append(stop.requested)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert requested == [False]
