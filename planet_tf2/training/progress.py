@@ -1,0 +1,285 @@
+"""Shows how a run is coming along: a bar on a terminal, else plain lines."""
+
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TextIO
+
+import tqdm
+
+_LOGGER = logging.getLogger(__name__)
+
+# Losses that are shown, in this order. The metrics have all of them.
+_SHOWN = ("image", "reward", "divergence")
+
+
+class Progress:
+    """Tells a run's phase, step, speed, losses, returns and time left.
+
+    On a terminal that is a bar at the bottom with messages above it. Where the
+    output goes to a file, it is a line every now and then:
+
+        [train] step 3,200/50,500 (6%)  image 11304.2  reward 1.0  ...
+
+    The lines go to the log as well.
+
+    Args:
+      total_steps: global step at which the run ends.
+      stream: where to write; standard error by default.
+      every_seconds: seconds between two lines, at least.
+      every_fraction: part of the run between two lines, at least. After ten
+        times `every_seconds` a line is due in any case.
+      clock: returns the time in seconds.
+    """
+
+    def __init__(
+        self,
+        total_steps: int,
+        stream: TextIO | None = None,
+        every_seconds: float = 10.0,
+        every_fraction: float = 0.01,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._total = total_steps
+        self._stream = sys.stderr if stream is None else stream
+        self._every_seconds = every_seconds
+        self._every_steps = every_fraction * total_steps
+        self._clock = clock
+        self._pace = Pace(clock)
+        self._returns: dict[str, float] = {}
+        self._last_line: tuple[float, float] | None = None
+        self._bar: tqdm.tqdm | None = None
+        if self._stream.isatty():
+            self._bar = tqdm.tqdm(
+                total=total_steps,
+                file=self._stream,
+                bar_format="{percentage:3.0f}%|{bar:16}| {desc}",
+                dynamic_ncols=True,
+            )
+
+    @property
+    def updates_per_second(self) -> float:
+        """Recent speed of the current phase, 0 while it is not known.
+
+        Time between updates that went into something else, such as collecting
+        an episode, does not count.
+        """
+        return self._pace.updates_per_second
+
+    def update(
+        self, phase: str, step: int, values: Mapping[str, float]
+    ) -> None:
+        """Reports an update.
+
+        Args:
+          phase: `train` or `test`.
+          step: global step that it led to.
+          values: losses by name.
+        """
+        self._pace.update(phase, step)
+        if self._bar is not None:
+            self._bar.n = min(step, self._total)
+            self._bar.set_description_str(
+                "  ".join(self._parts(phase, step, values)), refresh=False
+            )
+            self._bar.update(0)
+        elif self._is_due(step):
+            percent = int(100 * step / self._total)
+            parts = self._parts(phase, step, values)
+            parts[0] += f" ({percent}%)"
+            self._write("  ".join(parts))
+            self._last_line = (self._clock(), step)
+
+    def activity(self, text: str) -> None:
+        """Reports what goes on between updates, such as collecting."""
+        self._pace.interrupt()
+        if self._bar is not None:
+            self._bar.set_description_str(text)
+        elif self._last_line is None or self._seconds_since_line() >= (
+            self._every_seconds
+        ):
+            self._write(text)
+            step = self._last_line[1] if self._last_line else -float("inf")
+            self._last_line = (self._clock(), step)
+
+    def collected(self, split: str, task: str, value: float) -> None:
+        """Reports the return of a collected episode.
+
+        Args:
+          split: `train` or `test`.
+          task: name of the task.
+          value: the return, or the mean over several episodes.
+        """
+        self._pace.interrupt()
+        self._returns[split] = value
+        self.message(f"[{split}] return {value:.1f} in {task}")
+
+    def message(self, text: str) -> None:
+        """Shows a line, above the bar if there is one, and logs it."""
+        self._write(text)
+
+    def close(self) -> None:
+        """Leaves the bar as it is and the cursor below it."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    @contextlib.contextmanager
+    def console(self) -> Iterator[None]:
+        """Shows what programs log as messages, inside of a `with` block.
+
+        Takes the place of the handlers that write to the console, which would
+        tear the bar and repeat what is shown here already.
+        """
+        root = logging.getLogger()
+        replaced = [
+            handler
+            for handler in root.handlers
+            if getattr(handler, "stream", None) in (sys.stderr, sys.stdout)
+        ]
+        handler = _Console(self._show)
+        root.addHandler(handler)
+        for other in replaced:
+            root.removeHandler(other)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            for other in replaced:
+                root.addHandler(other)
+
+    def _parts(
+        self, phase: str, step: int, values: Mapping[str, float]
+    ) -> list[str]:
+        parts = [f"[{phase}] step {step:,}/{self._total:,}"]
+        parts += [f"{n} {_number(values[n])}" for n in _SHOWN if n in values]
+        if self.updates_per_second:
+            parts.append(f"{_speed(self.updates_per_second)} updates/s")
+        if self._returns:
+            returns = [f"{v:.1f} {name}" for name, v in self._returns.items()]
+            parts.append(f"return {', '.join(returns)}")
+        left = self._pace.seconds_left(self._total)
+        if left is not None:
+            parts.append(f"left {duration(left)}")
+        return parts
+
+    def _is_due(self, step: int) -> bool:
+        if self._last_line is None or step >= self._total:
+            return True
+        seconds = self._seconds_since_line()
+        if seconds >= 10 * self._every_seconds:
+            return True
+        steps = step - self._last_line[1]
+        return seconds >= self._every_seconds and steps >= self._every_steps
+
+    def _seconds_since_line(self) -> float:
+        return self._clock() - self._last_line[0]
+
+    def _write(self, text: str) -> None:
+        self._show(text)
+        _LOGGER.info(text)
+
+    def _show(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+            print(text, file=self._stream)
+            self._bar.refresh()
+        else:
+            print(text, file=self._stream, flush=True)
+
+
+class Pace:
+    """Measures updates per second, and the time that is left.
+
+    Args:
+      clock: returns the time in seconds.
+      horizon: updates that the speed is averaged over, about.
+    """
+
+    def __init__(self, clock: Callable[[], float], horizon: int = 20):
+        self._clock = clock
+        self._horizon = horizon
+        self._phase: str | None = None
+        self._counts: dict[str, int] = {}
+        self._seconds: dict[str, float] = {}
+        self._first: tuple[float, int] | None = None
+        self._last: tuple[float, int] | None = None
+        self._interrupted = True
+
+    @property
+    def updates_per_second(self) -> float:
+        """Recent speed of the current phase, 0 while it is not known."""
+        seconds = self._seconds.get(self._phase, 0.0)
+        return 1 / seconds if seconds > 0 else 0.0
+
+    def update(self, phase: str, step: int) -> None:
+        """Tells that an update has just been made, up to a global step."""
+        now = self._clock()
+        if phase == self._phase and not self._interrupted:
+            self._average(phase, now - self._last[0])
+        self._phase = phase
+        self._interrupted = False
+        self._last = (now, step)
+        # The first update took the time to build the graph, so that the
+        # measurement of the rest starts at its end.
+        self._first = self._first or self._last
+
+    def interrupt(self) -> None:
+        """Tells that the next update does not follow the last at once."""
+        self._interrupted = True
+
+    def seconds_left(self, total_steps: int) -> float | None:
+        """Predicts the time to a global step, everything included.
+
+        Returns:
+          Seconds, or None while nothing is known.
+        """
+        if self._first is None:
+            return None
+        seconds = self._last[0] - self._first[0]
+        steps = self._last[1] - self._first[1]
+        if steps <= 0:
+            return None
+        return max(0, total_steps - self._last[1]) * seconds / steps
+
+    def _average(self, phase: str, seconds: float) -> None:
+        count = min(self._counts.get(phase, 0) + 1, self._horizon)
+        mean = self._seconds.get(phase, 0.0)
+        self._counts[phase] = count
+        self._seconds[phase] = mean + (seconds - mean) / count
+
+
+class _Console(logging.Handler):
+    """Shows this package's records, and warnings of all others."""
+
+    def __init__(self, show: Callable[[str], None]):
+        super().__init__(logging.INFO)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == __name__:
+            return  # Has been shown.
+        own = record.name.partition(".")[0] == __name__.partition(".")[0]
+        if record.levelno >= logging.WARNING:
+            self._show(f"{record.levelname.title()}: {self.format(record)}")
+        elif own:
+            self._show(self.format(record))
+
+
+def duration(seconds: float) -> str:
+    """Writes a time span as `3:12` (minutes) or `1:03:12` (hours)."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{seconds:02}"
+    return f"{minutes}:{seconds:02}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _speed(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
