@@ -1,0 +1,228 @@
+"""Who may import whom.
+
+    scripts
+    evaluation
+    configs
+    training
+    control
+    envs, data, networks, models    (not each other)
+    tools
+
+Everything may import what is below it. The rules are checked in the syntax
+tree, so imports that happen later or never count as well.
+"""
+
+import ast
+import functools
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_PACKAGE = "planet_tf2"
+
+_LAYERS = [
+    {"tools"},
+    {"envs", "data", "networks", "models"},
+    {"control"},
+    {"training"},
+    {"configs"},
+    {"evaluation"},
+]
+
+_TENSORFLOW = ("tensorflow", "tensorflow_probability", "keras", "tf_keras")
+
+# Loaded by the processes that render, which must not load TensorFlow: in one
+# process, it and software OpenGL crash each other. Also by those who only
+# want to look at settings or files.
+_WITHOUT_TENSORFLOW = [
+    f"{_PACKAGE}",
+    f"{_PACKAGE}.configs",
+    f"{_PACKAGE}.data",
+    f"{_PACKAGE}.data.collect",
+    f"{_PACKAGE}.data.episodes",
+    f"{_PACKAGE}.envs",
+    f"{_PACKAGE}.tools",
+    f"{_PACKAGE}.tools.attr_dict",
+    f"{_PACKAGE}.tools.bind",
+    f"{_PACKAGE}.tools.journal",
+    f"{_PACKAGE}.tools.nearest",
+    f"{_PACKAGE}.tools.schedule",
+    f"{_PACKAGE}.training.claims",
+    f"{_PACKAGE}.training.run",
+    f"{_PACKAGE}.training.run_folder",
+    f"{_PACKAGE}.training.running",
+    f"{_PACKAGE}.training.signals",
+    f"{_PACKAGE}.version",
+]
+
+# The part of `configs` that builds the whole program.
+_WITH_TENSORFLOW = [
+    f"{_PACKAGE}.configs.assemble",
+    f"{_PACKAGE}.configs.launch",
+]
+
+
+def _module_name(path):
+    parts = path.relative_to(_ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+_MODULES = {
+    _module_name(path): path
+    for path in sorted((_ROOT / _PACKAGE).rglob("*.py"))
+}
+
+
+@functools.cache
+def _tree(name):
+    return ast.parse(_MODULES[name].read_text(), str(_MODULES[name]))
+
+
+def _imports(node):
+    """Yields the modules that the import statements below a node load."""
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield alias.name
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "Write absolute imports."
+            for alias in child.names:
+                # Either a module or something that is in one.
+                name = f"{child.module}.{alias.name}"
+                yield name if name in _MODULES else child.module
+
+
+def _layer(name):
+    """Returns the subpackage and its height, counted from below."""
+    parts = name.split(".")
+    if len(parts) < 2 or parts[1] == "version":
+        return None, None
+    for height, layer in enumerate(_LAYERS):
+        if parts[1] in layer:
+            return parts[1], height
+    raise AssertionError(f"{name} is in no layer.")
+
+
+def _with_parents(name):
+    parts = name.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _loads_tensorflow(name):
+    """Returns the chain of imports to TensorFlow, or None."""
+    seen, chains = set(), [[name]]
+    while chains:
+        chain = chains.pop()
+        if chain[-1].split(".")[0] in _TENSORFLOW:
+            return chain
+        for module in _with_parents(chain[-1]):
+            if module in _MODULES and module not in seen:
+                seen.add(module)
+                chains += [[*chain, other] for other in _imports(_tree(module))]
+    return None
+
+
+def _without_tensorflow():
+    """Yields the modules that must not load TensorFlow."""
+    yield from _WITHOUT_TENSORFLOW
+    for name in _MODULES:
+        package = ".".join(name.split(".")[:2])
+        if package == f"{_PACKAGE}.envs":
+            yield name
+        if package == f"{_PACKAGE}.configs" and name not in _WITH_TENSORFLOW:
+            yield name
+
+
+def test_the_rules_are_about_files_that_exist():
+    assert set(_WITHOUT_TENSORFLOW) <= set(_MODULES)
+    assert set(_WITH_TENSORFLOW) <= set(_MODULES)
+    packages = {name.split(".")[1] for name in _MODULES if name.count(".") > 1}
+    assert packages <= set.union(*_LAYERS)
+    assert len(_MODULES) > 10
+
+
+@pytest.mark.parametrize("name", _MODULES)
+def test_imports_go_downwards(name):
+    package, height = _layer(name)
+    for other in _imports(_tree(name)):
+        if other.split(".")[0] != _PACKAGE:
+            assert other.split(".")[0] != "scripts"
+            continue
+        other_package, other_height = _layer(other)
+        if other_package is None or package is None:
+            # The package itself says its version and loads the rest lazily.
+            assert package is not None or other == f"{_PACKAGE}.version"
+            continue
+        assert other_package == package or other_height < height, (
+            f"{name} must not import {other}."
+        )
+
+
+@pytest.mark.parametrize("name", _MODULES)
+def test_no_imports_inside_of_functions(name):
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert not [
+                other
+                for other in _imports(node)
+                if other.split(".")[0] == _PACKAGE
+            ], f"{node.name} in {name} imports something of the package."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, path in _MODULES.items() if path.stem == "__init__"],
+)
+def test_packages_only_export(name):
+    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
+    for node in _tree(name).body:
+        assert isinstance(node, allowed), (
+            f"Line {node.lineno} of {name} does more than to export."
+        )
+
+
+@pytest.mark.parametrize("name", sorted({*_without_tensorflow()}))
+def test_imports_lead_to_no_tensorflow(name):
+    chain = _loads_tensorflow(name)
+    assert chain is None, " -> ".join(chain)
+
+
+def test_chains_of_imports_are_followed():
+    assert _loads_tensorflow(f"{_PACKAGE}.models.rssm")[-1].startswith(
+        _TENSORFLOW
+    )
+    for name in _WITH_TENSORFLOW:
+        assert _loads_tensorflow(name)
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        [_PACKAGE],
+        [f"{_PACKAGE}.envs"],
+        [f"{_PACKAGE}.envs.worker", f"{_PACKAGE}.configs.environments"],
+        sorted({*_without_tensorflow()}),
+    ],
+    ids=["package", "envs", "worker", "all"],
+)
+def test_no_tensorflow_is_loaded(modules):
+    """Imports for real, since libraries import libraries."""
+    code = (
+        "import importlib, json, sys; "
+        f"[importlib.import_module(name) for name in {modules!r}]; "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(json.loads(result.stdout.splitlines()[-1]))
+    assert set(modules) <= loaded
+    assert not loaded & set(_TENSORFLOW)
