@@ -51,6 +51,7 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.tools.journal",
     f"{_PACKAGE}.tools.nearest",
     f"{_PACKAGE}.tools.schedule",
+    f"{_PACKAGE}.training",
     f"{_PACKAGE}.training.claims",
     f"{_PACKAGE}.training.run",
     f"{_PACKAGE}.training.run_folder",

@@ -1,4 +1,7 @@
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -22,7 +25,8 @@ from planet_tf2.configs.parameters import (
     defaults,
 )
 
-_DOCS = pathlib.Path(__file__).parents[1] / "docs" / "parameters.md"
+_ROOT = pathlib.Path(__file__).parents[1]
+_DOCS = _ROOT / "docs" / "parameters.md"
 
 # What the original's default configuration sets.
 _ORIGINAL = {
@@ -217,6 +221,18 @@ def test_documentation_is_up_to_date():
     assert _DOCS.read_text() == parameter_docs.write_docs(), (
         "Run scripts/write_parameters.py."
     )
+
+
+def test_script_writes_the_documentation(tmp_path):
+    output = tmp_path / "parameters.md"
+    script = _ROOT / "scripts" / "write_parameters.py"
+    subprocess.run(
+        [sys.executable, str(script), f"--output={output}"],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        check=True,
+    )
+    assert output.read_text() == parameter_docs.write_docs()
 
 
 @pytest.mark.parametrize("name", [*PARAMETERS, *DEPRECATED, *MISSING])

@@ -1,0 +1,16 @@
+"""Training: losses, phases, runs and their folders."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "define_model": ["Learner", "WorldModel"],
+        "run": ["ClaimLost", "Run"],
+        "run_folder": ["RunFolder", "RunFolderError"],
+        "running": ["Experiment"],
+        "session": ["Session"],
+        "signals": ["StopSignals", "Stopped"],
+        "trainer": ["Trainer"],
+    },
+)
