@@ -1,12 +1,9 @@
 import json
-import threading
 
-import numpy as np
 import pytest
 
 from planet_tf2.training.claims import Claim, describe
-from planet_tf2.training.run import ClaimLost, Pinger, Run
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training.run_folder import RunFolderError
 from planet_tf2.training.running import Experiment
 from planet_tf2.training.signals import Stopped
 
@@ -104,21 +101,6 @@ def test_ping_is_there_while_working(make):
     assert not experiment.folder(1).ping.exists()
 
 
-def test_done_has_time_step_and_last_score(make):
-    def process(folder, run):
-        run.step = np.int64(50)
-        yield 1.0
-        yield np.float32(2.5)
-
-    experiment = make(process)
-    _numbers(experiment)
-    assert json.loads(experiment.folder(1).done.read_text()) == {
-        "time": "1970-01-01T00:00:00Z",
-        "step": 50,
-        "score": 2.5,
-    }
-
-
 def test_done_runs_are_reported_and_left_out(make, messages):
     _numbers(make())
 
@@ -127,24 +109,6 @@ def test_done_runs_are_reported_and_left_out(make, messages):
 
     assert _numbers(make(process)) == []
     assert "Run 00001 is already done" in messages[-1]
-
-
-def test_failure_writes_the_traceback_and_is_raised(make):
-    def process(folder, run):
-        run.step = 7
-        yield 0
-        raise ZeroDivisionError("on purpose")
-
-    experiment = make(process)
-    with pytest.raises(ZeroDivisionError, match="on purpose"):
-        _numbers(experiment)
-    folder = experiment.folder(1)
-    text = folder.fail.read_text()
-    assert "at step 7" in text
-    assert "Traceback" in text
-    assert "ZeroDivisionError: on purpose" in text
-    assert not folder.done.exists()
-    assert not folder.ping.exists()
 
 
 def test_failed_runs_go_on(make, messages):
@@ -164,50 +128,6 @@ def test_failed_runs_go_on(make, messages):
     assert _numbers(experiment) == [1]
     assert any("failed before" in message for message in messages)
     assert experiment.folder(1).done.exists()
-
-
-@pytest.mark.parametrize("error", [Stopped, KeyboardInterrupt, SystemExit])
-def test_stopping_is_no_failure(make, error):
-    closed = []
-
-    def process(folder, run):
-        (folder.path / "file").touch()
-        try:
-            yield 0
-            raise error
-        finally:
-            closed.append(folder.ping.exists())
-
-    experiment = make(process)
-    with pytest.raises(error):
-        _numbers(experiment)
-    folder = experiment.folder(1)
-    for path in (folder.ping, folder.done, folder.fail):
-        assert not path.exists()
-    assert closed == [True]  # Released only after the process has ended.
-    assert _numbers(make()) == [1]
-
-
-def test_leaving_the_loop_is_no_failure(make):
-    closed = []
-
-    def process(folder, run):
-        try:
-            yield 0
-            yield 1
-        finally:
-            closed.append(True)
-
-    experiment = make(process)
-    for run in experiment:
-        scores = iter(run)
-        assert next(scores) == 0
-        scores.close()
-    folder = experiment.folder(1)
-    assert closed == [True]
-    assert not folder.ping.exists()
-    assert not folder.done.exists()
-    assert not folder.fail.exists()
 
 
 def test_runs_that_nobody_works_on_are_released(make):
@@ -311,38 +231,6 @@ def test_lock_left_behind_is_cleared(make):
     assert folder.done.exists()
 
 
-def test_lost_claim_ends_the_run_and_touches_nothing(make, messages):
-    def process(folder, run):
-        yield 0
-        taker = Claim(folder.ping, "taker", 30)
-        assert taker.take_over(folder.ping.read_bytes())
-        with pytest.raises(ClaimLost, match="another worker"):
-            run.check()
-        yield 1
-        pytest.fail("Nobody should get here.")
-
-    experiment = make(process)
-    scores = [list(run) for run in experiment]
-    assert scores == [[0]]
-    folder = experiment.folder(1)
-    assert describe(folder.ping.read_bytes())["worker"] == "taker"
-    assert not folder.done.exists()
-    assert not folder.fail.exists()
-    assert "belongs to another worker" in messages[-1]
-
-
-def test_errors_after_losing_the_claim_write_no_fail(make):
-    def process(folder, run):
-        folder.ping.unlink()
-        raise ValueError
-        yield
-
-    experiment = make(process)
-    with pytest.raises(ValueError):
-        _numbers(experiment)
-    assert not experiment.folder(1).fail.exists()
-
-
 def test_without_pinging_there_are_no_claims(make):
     def process(folder, run):
         assert not folder.ping.exists()
@@ -396,59 +284,3 @@ def test_existing_folders_can_be_checked_first(make, tmp_path):
     experiment.folder(9).create()
     names = [folder.path.name for folder in experiment.existing_folders()]
     assert names == ["00002"]
-
-
-class Paces(threading.Event):
-    """Event that lets a number of waits pass and then is set."""
-
-    def __init__(self, amount):
-        super().__init__()
-        self.waits = []
-        self._amount = amount
-
-    def wait(self, timeout=None):
-        self.waits.append(timeout)
-        return len(self.waits) > self._amount
-
-
-def test_pinger_refreshes_until_stopped(tmp_path):
-    claim = _ping(RunFolder(tmp_path), ping_every=7)
-    paces = Paces(3)
-    Pinger(claim, paces).start().stop()
-    assert paces.waits == [7] * 4
-    assert describe(claim.path.read_bytes())["pings"] == 3
-    claim.release()
-
-
-def test_pinger_ends_when_the_claim_is_lost(tmp_path):
-    claim = _ping(RunFolder(tmp_path))
-    claim.path.unlink()
-    paces = Paces(10**9)
-    Pinger(claim, paces).start().stop()
-    assert paces.waits == [30]
-
-
-def test_pinger_survives_failing_writes(tmp_path, monkeypatch, caplog):
-    claim = _ping(RunFolder(tmp_path))
-
-    def refuse():
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(claim, "refresh", refuse)
-    paces = Paces(2)
-    Pinger(claim, paces).start().stop()
-    assert len(paces.waits) == 3
-    assert caplog.text.count("No space left on device") == 2
-    claim.release()
-
-
-def test_step_goes_to_ping(tmp_path):
-    folder = RunFolder(tmp_path)
-    claim = _ping(folder)
-    run = Run(1, folder, lambda folder, run: [], claim)
-    run.step = 120
-    claim.refresh()
-    assert describe(folder.ping.read_bytes())["step"] == 120
-    run.release()
-    run.release()
-    assert not folder.ping.exists()
