@@ -62,7 +62,8 @@ def encode_gif(frames: np.ndarray, fps: float = 20) -> bytes:
 def encode_png(image: np.ndarray) -> bytes:
     """Encodes an image, uint8 `[H, W, 3]`, as a PNG."""
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
+    # More takes several times as long and saves little.
+    Image.fromarray(image).save(file, "PNG", compress_level=4)
     return file.getvalue()
 
 
@@ -115,13 +116,10 @@ def image_strip(
         _frame_grid(videos[:, [column]], column * stride < context, separator)
         for column in range(videos.shape[1])
     ]
-    # The last line of a column is the first of the next one, in whose colour
-    # it is drawn: the marked frames have marked lines all around.
-    image = columns[-1]
-    for column in reversed(columns[:-1]):
-        joint = column[:, -separator:] if separator else column[:, :0]
-        image = np.concatenate([column, image[:, joint.shape[1] :]], 1)
-    return image
+    # Every column but the first leaves its left line to its neighbour, so
+    # that frames that are seen have lines of their colour all around.
+    columns[1:] = [column[:, separator:] for column in columns[1:]]
+    return np.concatenate(columns, 1)
 
 
 def side_by_side(
@@ -147,29 +145,39 @@ def side_by_side(
     )
 
 
-def add_labels(video: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Writes a word to the left of each of a video's equally high rows.
+def add_labels(
+    video: np.ndarray, labels: Sequence[str], captions: Sequence[str] = ()
+) -> np.ndarray:
+    """Adds words to the left of a video's rows, and a line above it.
 
     Args:
       video: uint8 `[T, H, W, 3]`.
-      labels: a word per row, from top to bottom.
+      labels: a word for each row, from top to bottom; the rows are of one
+        height.
+      captions: a line for each frame; without them none is added.
 
     Returns:
-      Video, uint8 `[T, H, W + M, 3]` with a margin of M pixels.
+      Video, uint8 `[T, H + C, W + M, 3]`, with a margin of M pixels and a
+      caption of C pixels.
     """
     video = _check_video("video", video)
-    height = video.shape[1]
+    length, height, width = video.shape[:3]
     font = ImageFont.load_default()
-    widths = [font.getbbox(label)[2] for label in labels]
-    margin = Image.new("RGB", (int(max(widths)) + 12, height), UNSEEN)
-    draw = ImageDraw.Draw(margin)
-    for row, label in enumerate(labels):
-        center = (margin.width - 6, (row + 0.5) * height / len(labels))
-        draw.text(center, label, _TEXT, font, anchor="rm")
-    margins = np.broadcast_to(
-        np.asarray(margin), (len(video), height, margin.width, 3)
-    )
-    return np.concatenate([margins, video], 2)
+    margin = 12 + int(max(font.getlength(label) for label in labels))
+    top = 20 if len(captions) else 0
+    result = np.empty((length, height + top, width + margin, 3), np.uint8)
+    for time, frame in enumerate(video):
+        image = Image.new("RGB", (width + margin, height + top), UNSEEN)
+        draw = ImageDraw.Draw(image)
+        for row, label in enumerate(labels):
+            middle = top + (row + 0.5) * height / len(labels)
+            draw.text((margin - 6, middle), label, _TEXT, font, anchor="rm")
+        if top:
+            text = captions[time]
+            draw.text((margin, top / 2), text, _TEXT, font, anchor="lm")
+        image.paste(Image.fromarray(frame), (margin, top))
+        result[time] = image
+    return result
 
 
 def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
@@ -186,23 +194,20 @@ def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
 def _frame_grid(frames: np.ndarray, seen: bool, separator: int) -> np.ndarray:
     """Lays frames `[R, N, H, W, 3]` out as one image with lines around."""
     rows, columns, height, width, _ = frames.shape
-    cells = np.empty(
-        (rows, height + separator, columns, width + separator, 3), np.uint8
+    image = np.empty(
+        (
+            rows * (height + separator) + separator,
+            columns * (width + separator) + separator,
+            3,
+        ),
+        np.uint8,
     )
-    color = SEEN if seen else UNSEEN
-    cells[:] = color
-    cells[:, separator:, :, separator:] = frames.transpose(0, 2, 1, 3, 4)
-    image = cells.reshape(
-        rows * (height + separator), columns * (width + separator), 3
-    )
-    padding = ((0, separator), (0, separator))
-    return np.stack(
-        [
-            np.pad(image[..., channel], padding, constant_values=value)
-            for channel, value in enumerate(color)
-        ],
-        -1,
-    )
+    image[:] = SEEN if seen else UNSEEN
+    for row, column in np.ndindex(rows, columns):
+        top = separator + row * (height + separator)
+        left = separator + column * (width + separator)
+        image[top : top + height, left : left + width] = frames[row, column]
+    return image
 
 
 def _index_colors(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,13 +224,12 @@ def _index_colors(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.bincount(flat, channel.ravel(), 1 << 15)[used]
         for channel in (red, green, blue)
     ]
-    colors = np.rint(np.stack(sums, -1) / counts[used, None])  # [C, 3]
+    colors = np.stack(sums, -1) / counts[used, None]  # [C, 3]
+    colors = np.rint(colors).astype(np.float32)
     palette = _choose_palette(colors, counts[used])
-    distances = (
-        (colors**2).sum(-1)[:, None]
-        - 2 * colors @ palette.T.astype(float)
-        + (palette.astype(float) ** 2).sum(-1)
-    )
+    # The square of the distance, but for what all entries have in common.
+    centers = palette.astype(np.float32)
+    distances = (centers**2).sum(-1) - 2 * colors @ centers.T
     table = np.zeros(1 << 15, np.uint8)
     table[used] = distances.argmin(-1)
     return table[bins], palette

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -48,14 +49,15 @@ class Progress:
         self._every_steps = every_fraction * total_steps
         self._clock = clock
         self._pace = Pace(clock)
-        self._returns: dict[str, float] = {}
-        self._last_line: tuple[float, float] | None = None
+        self._returns: dict[str, dict[str, float]] = {}
+        self._line_seconds = -math.inf
+        self._line_step = -math.inf
         self._bar: tqdm.tqdm | None = None
         if self._stream.isatty():
             self._bar = tqdm.tqdm(
                 total=total_steps,
                 file=self._stream,
-                bar_format="{percentage:3.0f}%|{bar:16}| {desc}",
+                bar_format="|{bar:10}| {desc}",
                 dynamic_ncols=True,
             )
 
@@ -79,30 +81,35 @@ class Progress:
           values: losses by name.
         """
         self._pace.update(phase, step)
+        where = self._format_step(phase, step)
+        losses = [f"{n} {_number(values[n])}" for n in _SHOWN if n in values]
+        speed, returns = self._format_speed(), self._format_returns()
+        left = self._format_time_left()
         if self._bar is not None:
+            # What does not fit into the terminal is cut off.
             self._bar.n = min(step, self._total)
             self._bar.set_description_str(
-                "  ".join(self._parts(phase, step, values)), refresh=False
+                _join(where, *left, *returns, *losses, *speed), refresh=False
             )
             self._bar.update(0)
-        elif self._is_due(step):
-            percent = int(100 * step / self._total)
-            parts = self._parts(phase, step, values)
-            parts[0] += f" ({percent}%)"
-            self._write("  ".join(parts))
-            self._last_line = (self._clock(), step)
+        if self._is_due(step):
+            self._line_seconds, self._line_step = self._clock(), step
+            text = _join(where, *losses, *speed, *returns, *left)
+            if self._bar is None:
+                self._show(text)
+            _LOGGER.info(text)
 
     def activity(self, text: str) -> None:
-        """Reports what goes on between updates, such as collecting."""
+        """Reports what goes on between updates, such as collecting.
+
+        Without a bar, a line appears unless there was one shortly before.
+        """
         self._pace.interrupt()
         if self._bar is not None:
             self._bar.set_description_str(text)
-        elif self._last_line is None or self._seconds_since_line() >= (
-            self._every_seconds
-        ):
-            self._write(text)
-            step = self._last_line[1] if self._last_line else -float("inf")
-            self._last_line = (self._clock(), step)
+        elif self._seconds_since_line() >= self._every_seconds:
+            self._line_seconds = self._clock()
+            self.message(text)
 
     def collected(self, split: str, task: str, value: float) -> None:
         """Reports the return of a collected episode.
@@ -113,12 +120,13 @@ class Progress:
           value: the return, or the mean over several episodes.
         """
         self._pace.interrupt()
-        self._returns[split] = value
+        self._returns.setdefault(split, {})[task] = value
         self.message(f"[{split}] return {value:.1f} in {task}")
 
     def message(self, text: str) -> None:
         """Shows a line, above the bar if there is one, and logs it."""
-        self._write(text)
+        self._show(text)
+        _LOGGER.info(text)
 
     def close(self) -> None:
         """Leaves the bar as it is and the cursor below it."""
@@ -150,36 +158,38 @@ class Progress:
             for other in replaced:
                 root.addHandler(other)
 
-    def _parts(
-        self, phase: str, step: int, values: Mapping[str, float]
-    ) -> list[str]:
-        parts = [f"[{phase}] step {step:,}/{self._total:,}"]
-        parts += [f"{n} {_number(values[n])}" for n in _SHOWN if n in values]
-        if self.updates_per_second:
-            parts.append(f"{_speed(self.updates_per_second)} updates/s")
-        if self._returns:
-            returns = [f"{v:.1f} {name}" for name, v in self._returns.items()]
-            parts.append(f"return {', '.join(returns)}")
-        left = self._pace.seconds_left(self._total)
-        if left is not None:
-            parts.append(f"left {duration(left)}")
-        return parts
+    def _format_step(self, phase: str, step: int) -> str:
+        percent = int(100 * step / self._total)
+        return f"[{phase}] step {step:,}/{self._total:,} ({percent}%)"
+
+    def _format_speed(self) -> list[str]:
+        speed = self.updates_per_second
+        if not speed:
+            return []
+        return [f"{speed:.{1 if speed >= 1 else 2}f} updates/s"]
+
+    def _format_returns(self) -> list[str]:
+        """The last returns, of several tasks their mean."""
+        means = {
+            split: sum(returns.values()) / len(returns)
+            for split, returns in self._returns.items()
+        }
+        text = ", ".join(f"{mean:.1f} {split}" for split, mean in means.items())
+        return [f"return {text}"] if text else []
+
+    def _format_time_left(self) -> list[str]:
+        seconds = self._pace.seconds_left(self._total)
+        return [] if seconds is None else [f"left {duration(seconds)}"]
 
     def _is_due(self, step: int) -> bool:
-        if self._last_line is None or step >= self._total:
-            return True
         seconds = self._seconds_since_line()
-        if seconds >= 10 * self._every_seconds:
+        if step >= self._total or seconds >= 10 * self._every_seconds:
             return True
-        steps = step - self._last_line[1]
+        steps = step - self._line_step
         return seconds >= self._every_seconds and steps >= self._every_steps
 
     def _seconds_since_line(self) -> float:
-        return self._clock() - self._last_line[0]
-
-    def _write(self, text: str) -> None:
-        self._show(text)
-        _LOGGER.info(text)
+        return self._clock() - self._line_seconds
 
     def _show(self, text: str) -> None:
         if self._bar is not None:
@@ -281,5 +291,5 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def _speed(value: float) -> str:
-    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+def _join(*parts: str) -> str:
+    return "  ".join(parts)

@@ -20,6 +20,8 @@ from planet_tf2.tools import seeds, video
 Tensors = dict[str, tf.Tensor]
 
 _HORIZONS = (1, 2, 5, 10, 20, 30, 40, 50)
+# Longer animations leave out frames, to keep event files small.
+_MAX_FRAMES = 25
 _ROWS = ("truth", "prediction", "error")
 _LEGEND = (
     "Rows, for each sequence: truth, prediction, error (grey is none). "
@@ -54,8 +56,8 @@ class Summaries:
       image_bits: bits per colour that the model sees.
       context: steps that open-loop prediction sees, at most; sequences that
         are shorter than twice that are predicted from their first half.
-      num_sequences: sequences of a batch to predict.
-      fps: frames per second of animations.
+      num_sequences: sequences of a batch to predict; strips show two.
+      fps: frames per second of animations that leave none out.
       max_frames: frames of an animated episode, at most.
     """
 
@@ -67,7 +69,7 @@ class Summaries:
         image_bits: int = 5,
         context: int = 5,
         num_sequences: int = 4,
-        fps: float = 10,
+        fps: float = 20,
         max_frames: int = 125,
     ):
         directories = {"train": train_dir, "test": test_dir}
@@ -116,27 +118,26 @@ class Summaries:
           gif_path: file for the open-loop animation, larger and with labels.
         """
         length = batch["image"].shape[1]
+        seen = context_length(length, self._context)
         few = {
             key: value[: self._num_sequences] for key, value in batch.items()
         }
         scalars, rows = self._predict(few, seed)
         scalars = {tag: float(value) for tag, value in scalars.items()}
         self.scalars(split, step, scalars)
-        contexts = {
-            "closedloop": length,
-            "openloop": context_length(length, self._context),
-        }
         frames = {}
         with self._writer(split).as_default(step):
-            for group, context in contexts.items():
+            for group, context in (("closedloop", length), ("openloop", seen)):
                 videos = [rows[group][name].numpy() for name in _ROWS]
                 frames[group] = video.side_by_side(*videos, context=context)
-                _write_gif(f"{group}/animation", frames[group], self._fps)
+                stride = -(-length // _MAX_FRAMES)
+                fps = self._fps / stride
+                _write_gif(f"{group}/animation", frames[group][::stride], fps)
                 strip = _strip(videos, context)
                 _write_image(f"{group}/strip", strip, video.encode_png(strip))
         if gif_path is not None:
-            large = video.enlarge(frames["openloop"], 2)
-            video.write_gif(gif_path, video.add_labels(large, _ROWS), self._fps)
+            large = _annotate(frames["openloop"], seen)
+            video.write_gif(gif_path, large, self._fps / 2)
         self._writer(split).flush()
         return Predictions(scalars, **frames)
 
@@ -161,9 +162,9 @@ class Summaries:
         """
         images = video.limit_length(images, self._max_frames)
         with self._writer(split).as_default(step):
-            _write_gif(f"{group}/episode", images, 2 * self._fps)
+            _write_gif(f"{group}/episode", images, self._fps)
         if gif_path is not None:
-            video.write_gif(gif_path, video.enlarge(images, 3), 2 * self._fps)
+            video.write_gif(gif_path, video.enlarge(images, 3), self._fps)
         values = {f"{group}/{k}": v for k, v in (values or {}).items()}
         self.scalars(split, step, values)
         self._writer(split).flush()
@@ -293,10 +294,22 @@ def _rows(image: tf.Tensor, dist: Any, bits: int) -> Tensors:
 
 
 def _strip(videos: list[np.ndarray], context: int) -> np.ndarray:
-    """Lays `[N, T, H, W, 3]` videos out: three rows for each sequence."""
+    """Lays two of `[N, T, H, W, 3]` videos out: three rows for each."""
     length = videos[0].shape[1]
-    rows = np.stack(videos, 1).reshape(-1, *videos[0].shape[1:])
+    rows = np.stack([kind[:2] for kind in videos], 1)
+    rows = rows.reshape(-1, *rows.shape[2:])
     return video.image_strip(rows, max(1, length // 10), context)
+
+
+def _annotate(frames: np.ndarray, context: int) -> np.ndarray:
+    """Makes an animation explain itself, for those who see nothing else."""
+    captions = [
+        "sees the truth"
+        if time < context
+        else f"predicts step {time - context + 1} without seeing"
+        for time in range(len(frames))
+    ]
+    return video.add_labels(video.enlarge(frames, 2), _ROWS, captions)
 
 
 def _write_gif(tag: str, frames: np.ndarray, fps: float) -> None:
