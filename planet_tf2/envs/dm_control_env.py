@@ -3,7 +3,9 @@
 from typing import Any
 
 import gymnasium
+import mujoco
 import numpy as np
+from absl import logging
 from dm_control import suite
 from dm_control.mujoco import Camera
 from gymnasium import spaces
@@ -41,7 +43,7 @@ class DMControl(gymnasium.Env):
         """
         if (domain, task) not in suite.ALL_TASKS:
             raise ValueError(_unknown_task(domain, task))
-        self._env = suite.load(domain, task)
+        self._env = _load(domain, task)
         cameras = self._env.physics.model.ncam
         if not (_is_integer(camera_id) and -1 <= camera_id < cameras):
             raise ValueError(
@@ -118,18 +120,13 @@ class DMControl(gymnasium.Env):
     def render_pixels(self, height: int, width: int) -> np.ndarray:
         """Renders the current state.
 
-        The camera (the scene and its buffers) is kept per size: making one for
-        every frame costs about a millisecond.
-
         Returns:
           Image as uint8 `[height, width, 3]`, owned by the caller.
         """
         size = (height, width)
         if size not in self._cameras:
-            self._cameras[size] = Camera(
-                self._env.physics, height, width, self._camera_id
-            )
-        return np.ascontiguousarray(self._cameras[size].render())
+            self._cameras[size] = self._make_camera(height, width)
+        return np.array(self._cameras[size].render(), order="C")
 
     def close(self) -> None:
         """Frees the physics and its OpenGL context; reset is impossible then.
@@ -140,6 +137,27 @@ class DMControl(gymnasium.Env):
         self._cameras.clear()
         self._env.physics.free()
 
+    def _make_camera(self, height: int, width: int) -> Camera:
+        """Makes a camera and a framebuffer that just holds its pictures.
+
+        The models ask for a framebuffer of 640 x 480. A smaller one gives the
+        same pixels and saves software OpenGL several milliseconds per frame.
+        """
+        physics = self._env.physics
+        sizes = [*self._cameras, (height, width)]
+        limits = physics.model.vis.global_
+        limits.offheight = max(height for height, _ in sizes)
+        limits.offwidth = max(width for _, width in sizes)
+        if self._cameras:  # Then there is a framebuffer for smaller pictures.
+            with physics.contexts.gl.make_current() as context:
+                context.call(
+                    mujoco.mjr_resizeOffscreen,
+                    limits.offwidth,
+                    limits.offheight,
+                    physics.contexts.mujoco.ptr,
+                )
+        return Camera(physics, height, width, self._camera_id)
+
     def _convert(self, observation) -> dict[str, np.ndarray]:
         return {
             key: np.array(value, np.float32).reshape(
@@ -147,6 +165,17 @@ class DMControl(gymnasium.Env):
             )
             for key, value in observation.items()
         }
+
+
+def _load(domain: str, task: str):
+    # MuJoCo remarks on old attributes in the suite's own models, which no user
+    # of them can change.
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        return suite.load(domain, task)
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _is_integer(value: Any) -> bool:

@@ -23,10 +23,12 @@ PROBE_SECONDS = 120
 _ALIASES = dict.fromkeys(("on", "enable", "enabled", "true", "1"), "glfw")
 _DISABLED = ("off", "disable", "disabled", "false", "0")
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "lavapipe", "swr")
+# What MuJoCo and PyOpenGL load on Debian 12, found by hiding the files of all
+# other packages. The GLFW library itself comes with its Python package.
 _PACKAGES = {
     "egl": "apt-get install libegl1 libopengl0 libgl1-mesa-dri",
-    "osmesa": "apt-get install libosmesa6 libgl1",
-    "glfw": "apt-get install libglfw3 libgl1 xvfb (and run under xvfb-run)",
+    "osmesa": "apt-get install libosmesa6",
+    "glfw": "apt-get install xvfb xauth, then start with xvfb-run",
 }
 
 
