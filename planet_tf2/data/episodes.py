@@ -119,7 +119,8 @@ def publish(
 
     Args:
       path: Path that ends in `.npz.staged`.
-      directory: Folder on the same file system; its own by default.
+      directory: Existing folder on the same file system; by default the one
+        that the episode is staged in.
 
     Returns:
       Path of the published file.
@@ -134,8 +135,8 @@ def publish(
             f"Cannot publish {str(path)!r}: the name of a staged episode ends"
             f" in {STAGED_SUFFIX}."
         )
-    directory = path.parent if directory is None else pathlib.Path(directory)
-    target = directory / (path.name.removesuffix(STAGED_SUFFIX) + SUFFIX)
+    name = path.name.removesuffix(STAGED_SUFFIX) + SUFFIX
+    target = pathlib.Path(directory or path.parent) / name
     try:
         os.replace(path, target)
     except FileNotFoundError:
