@@ -123,7 +123,8 @@ def _process(
         session = Session(
             folder, parts, params, seed, lambda: run.stop_requested, on_step
         )
-        yield from run_session(session, parts)
+        with parts.progress.console():
+            yield from run_session(session, parts)
     report(closing_message(folder))
 
 

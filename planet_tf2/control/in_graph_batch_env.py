@@ -24,7 +24,6 @@ class InGraphBatchEnv:
         `RolloutStopped`, which ends the graph.
 
     Attributes:
-      reset_options: passed to every reset, such as where to record.
       finished: `info` of the last step of every episode since the last reset
         of all environments, by the environment's index.
       error: exception that ended the last graph, or `None`.
@@ -39,7 +38,6 @@ class InGraphBatchEnv:
         self._names = sorted(spaces)
         self._dtypes = [tf.as_dtype(spaces[k].dtype) for k in self._names]
         self._shapes = [spaces[k].shape for k in self._names]
-        self.reset_options: dict[str, Any] = {}
         self.finished: dict[int, dict[str, Any]] = {}
         self.error: BaseException | None = None
 
@@ -113,9 +111,7 @@ class InGraphBatchEnv:
         self._raise_if_stopping()
         for index in indices:
             self.finished.pop(int(index), None)
-        observ = self._batch_env.reset(
-            indices, [int(seed) for seed in env_seeds], self.reset_options
-        )
+        observ = self._batch_env.reset(indices, env_seeds)
         return [observ[name] for name in self._names]
 
     def _step(self, indices: np.ndarray, action: np.ndarray) -> list:
