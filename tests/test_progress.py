@@ -1,0 +1,242 @@
+"""Tests of the progress display."""
+
+import io
+import logging
+import sys
+
+import pytest
+
+from planet_tf2.training.progress import Pace, Progress, duration
+
+LOSSES = {"image": 11304.2, "reward": 1.0, "divergence": 0.3, "total": 11314.5}
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+    def tick(self, seconds):
+        self.now += seconds
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def make(clock, stream=None, total=50500):
+    stream = io.StringIO() if stream is None else stream
+    progress = Progress(total, stream, clock=clock)
+    return progress, stream
+
+
+def lines(stream):
+    return stream.getvalue().splitlines()
+
+
+def test_line_tells_everything(clock):
+    progress, stream = make(clock)
+    progress.collected("test", "cheetah_run", 265.3)
+    progress.update("train", 3100, LOSSES)
+    for step in (3150, 3200):
+        clock.tick(5)
+        progress.update("train", step, LOSSES)
+    clock.tick(5)
+    progress.update("train", 3650, LOSSES)
+    assert lines(stream) == [
+        "[test] return 265.3 in cheetah_run",
+        "[train] step 3,100/50,500 (6%)  image 11304.2  reward 1.00  "
+        "divergence 0.30  return 265.3 test",
+        "[train] step 3,650/50,500 (7%)  image 11304.2  reward 1.00  "
+        "divergence 0.30  0.20 updates/s  return 265.3 test  left 21:18",
+    ]
+
+
+def test_lines_are_rare(clock):
+    progress, stream = make(clock, total=10000)
+    for step in range(1, 1001):
+        clock.tick(1)
+        progress.update("train", step, LOSSES)
+    # Every 100 seconds, since a percent of the run takes as long.
+    assert len(lines(stream)) == 10
+
+
+def test_slow_runs_show_a_line_though_no_percent_has_passed(clock):
+    progress, stream = make(clock, total=10**9)
+    for step in range(1, 32):
+        clock.tick(10)
+        progress.update("train", step, LOSSES)
+    assert len(lines(stream)) == 4
+
+
+def test_last_step_is_always_shown(clock):
+    progress, stream = make(clock, total=100)
+    for step in (98, 99, 100):
+        progress.update("test", step, LOSSES)
+    assert [line.split("  ")[0] for line in lines(stream)] == [
+        "[test] step 98/100 (98%)",
+        "[test] step 100/100 (100%)",
+    ]
+
+
+def test_returns_of_several_tasks_are_averaged(clock):
+    progress, stream = make(clock)
+    progress.collected("train", "cup_catch", 1)
+    progress.collected("train", "cup_catch", 10)
+    progress.collected("train", "walker_walk", 20)
+    progress.update("train", 1, {})
+    assert "return 15.0 train" in lines(stream)[-1]
+
+
+def test_activities_are_shown_now_and_then(clock):
+    progress, stream = make(clock)
+    for number in range(5):
+        progress.activity(f"episode {number}")
+        clock.tick(4)
+    assert lines(stream) == ["episode 0", "episode 3"]
+
+
+def test_lines_go_to_the_log(clock, caplog):
+    caplog.set_level(logging.INFO, "planet_tf2")
+    for stream in (io.StringIO(), Terminal()):
+        caplog.clear()
+        progress, _ = make(clock, stream)
+        progress.update("train", 50, LOSSES)
+        progress.message("100% done")
+        progress.close()
+        assert len(caplog.messages) == 2
+        assert caplog.messages[0].startswith("[train] step 50/50,500 (0%)")
+        assert caplog.messages[1] == "100% done"
+
+
+def test_speed_counts_consecutive_updates_of_a_phase_only(clock):
+    progress, _ = make(clock)
+    assert progress.updates_per_second == 0
+    clock.tick(60)  # Building the graph.
+    progress.update("train", 5, LOSSES)
+    assert progress.updates_per_second == 0
+    clock.tick(0.5)
+    progress.update("train", 10, LOSSES)
+    assert progress.updates_per_second == pytest.approx(2)
+    progress.activity("collecting")
+    clock.tick(100)
+    progress.update("train", 15, LOSSES)
+    progress.collected("train", "cup_catch", 0)
+    clock.tick(100)
+    progress.update("train", 20, LOSSES)
+    assert progress.updates_per_second == pytest.approx(2)
+    clock.tick(30)
+    progress.update("test", 25, LOSSES)
+    assert progress.updates_per_second == 0
+    clock.tick(30)
+    progress.update("train", 30, LOSSES)
+    assert progress.updates_per_second == pytest.approx(2)
+
+
+def test_speed_follows_recent_updates(clock):
+    pace = Pace(clock, horizon=20)
+    for step in range(41):
+        pace.update("train", step)
+        clock.tick(1)
+    for step in range(41, 241):
+        pace.update("train", step)
+        clock.tick(0.1)
+    assert pace.updates_per_second == pytest.approx(10, rel=0.01)
+
+
+def test_time_left_counts_what_this_process_did(clock):
+    pace = Pace(clock)
+    pace.update("train", 900)  # Resumed: 900 steps were done before.
+    assert pace.seconds_left(1000) is None
+    clock.tick(2)
+    pace.update("train", 910)
+    assert pace.seconds_left(1000) == pytest.approx(18)
+    pace.interrupt()
+    clock.tick(8)
+    pace.update("train", 920)
+    assert pace.seconds_left(1000) == pytest.approx(40)
+    pace.update("test", 1010)
+    assert pace.seconds_left(1000) == 0
+
+
+def test_clock_that_stands_still_does_no_harm(clock):
+    progress, stream = make(clock)
+    for step in (5, 10, 15):
+        progress.update("train", step, LOSSES)
+    assert progress.updates_per_second == 0
+    assert len(lines(stream)) == 1
+
+
+def test_bar_ends_with_the_last_step(clock):
+    progress, stream = make(clock, Terminal(), total=100)
+    progress.update("train", 50, LOSSES)
+    progress.update("train", 100, LOSSES)
+    progress.close()
+    last = stream.getvalue().rpartition("\r")[2]
+    assert "[train] step 100/100 (100%)" in last
+    assert last.endswith("\n")
+
+
+def test_bar_is_redrawn_below_messages(clock):
+    progress, stream = make(clock, Terminal(), total=100)
+    progress.activity("collecting cup_catch")
+    progress.message("hello")
+    before, _, after = stream.getvalue().partition("\rhello\n")
+    assert before.endswith(" ")  # The bar was wiped out.
+    assert "collecting cup_catch" in after
+
+
+def test_close_twice_and_go_on(clock):
+    progress, stream = make(clock, Terminal(), total=100)
+    progress.close()
+    progress.close()
+    progress.message("after")
+    assert stream.getvalue().endswith("after\n")
+
+
+def test_console_shows_records_once(clock):
+    root = logging.getLogger()
+    package = logging.getLogger("planet_tf2.somewhere")
+    package.setLevel(logging.INFO)
+    console = logging.StreamHandler(sys.stderr)
+    elsewhere = logging.StreamHandler(io.StringIO())
+    root.addHandler(console)
+    root.addHandler(elsewhere)
+    progress, stream = make(clock)
+    before = list(root.handlers)
+    try:
+        with progress.console():
+            assert console not in root.handlers
+            assert elsewhere in root.handlers
+            package.info("going on from step %d", 7)
+            logging.getLogger("other").info("chatter")
+            logging.getLogger("other").warning("careful")
+            progress.message("own")
+        assert set(root.handlers) == set(before)
+    finally:
+        root.removeHandler(console)
+        root.removeHandler(elsewhere)
+        package.setLevel(logging.NOTSET)
+    assert lines(stream) == [
+        "going on from step 7",
+        "Warning: careful",
+        "own",
+    ]
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [(0, "0:00"), (59.6, "1:00"), (192, "3:12"), (3792, "1:03:12")],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text

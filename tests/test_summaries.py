@@ -1,0 +1,320 @@
+"""Tests of what TensorBoard gets to show."""
+
+import functools
+import io
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing import event_file_loader
+
+from planet_tf2.data.preprocess import preprocess
+from planet_tf2.models.rssm import RSSM
+from planet_tf2.networks import Decoder, Encoder, FeedForward
+from planet_tf2.tools import seeds
+from planet_tf2.training.define_model import WorldModel
+from planet_tf2.training.summaries import Summaries, context_length
+
+SEED = tf.constant([3, 4])
+HEADS = ("image", "reward", "position")
+
+
+@pytest.fixture(scope="module")
+def model():
+    tf.keras.utils.set_random_seed(0)
+    cell = RSSM(state_size=5, belief_size=10, embed_size=10)
+    encoder = Encoder(depth=2)
+    heads = {
+        "image": Decoder(depth=2),
+        "reward": FeedForward((), 1, 10),
+        "position": FeedForward((3,), 1, 10),
+    }
+    encoder.build()
+    cell.build(2, encoder.embedding_size)
+    for head in heads.values():
+        head.build(cell.feature_size)
+    return WorldModel(
+        cell,
+        encoder,
+        heads,
+        lambda image, seed: preprocess(image, 5, seed),
+        dict.fromkeys([*HEADS, "divergence"], 1.0),
+        free_nats=0.0,
+        gradient_heads=HEADS,
+    )
+
+
+@functools.cache
+def make_batch(length=4, size=5):
+    random = np.random.default_rng(0)
+    arrays = {
+        "image": random.integers(0, 256, (size, length, 64, 64, 3), np.uint8),
+        "action": random.uniform(-1, 1, (size, length, 2)),
+        "reward": random.uniform(0, 1, (size, length)),
+        "position": random.normal(size=(size, length, 3)),
+    }
+    return {
+        key: tf.constant(value, tf.uint8 if key == "image" else tf.float32)
+        for key, value in arrays.items()
+    }
+
+
+def make_summaries(tmp_path, model, **kwargs):
+    return Summaries(tmp_path / "train", tmp_path / "test", model, **kwargs)
+
+
+def read(directory):
+    """Returns what event files hold: by tag, steps, values and plugins."""
+    result = {}
+    for path in sorted(directory.glob("events*")):
+        for event in event_file_loader.EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                result.setdefault(value.tag, []).append((event.step, value))
+    return result
+
+
+def read_scalars(directory):
+    return {
+        tag: [
+            (step, tf.make_ndarray(value.tensor).item())
+            for step, value in records
+        ]
+        for tag, records in read(directory).items()
+        if records[0][1].metadata.plugin_data.plugin_name == "scalars"
+    }
+
+
+def read_image(directory, tag):
+    """Returns the last image that TensorBoard would show for a tag."""
+    _, value = read(directory)[tag][-1]
+    assert value.metadata.plugin_data.plugin_name == "images"
+    width, height, encoded = tf.make_ndarray(value.tensor)
+    image = Image.open(io.BytesIO(encoded))
+    assert image.size == (int(width), int(height))
+    return image
+
+
+def test_nothing_is_written_before_there_is_something(tmp_path, model):
+    summaries = make_summaries(tmp_path, model)
+    summaries.flush()
+    summaries.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_scalars_of_both_splits_share_their_tags(tmp_path, model):
+    summaries = make_summaries(tmp_path, model)
+    summaries.scalars("train", 10, {"general/image_loss": 2.5})
+    summaries.scalars("test", 10, {"general/image_loss": 3.5})
+    summaries.flush()
+    summaries.scalars("train", 20, {"general/image_loss": 1.5})
+    summaries.close()
+    assert read_scalars(tmp_path / "train") == {
+        "general/image_loss": [(10, 2.5), (20, 1.5)]
+    }
+    assert read_scalars(tmp_path / "test") == {
+        "general/image_loss": [(10, 3.5)]
+    }
+
+
+def test_writing_goes_on_after_closing(tmp_path, model):
+    summaries = make_summaries(tmp_path, model)
+    for step in (1, 2):
+        summaries.scalars("test", step, {"general/a": step})
+        summaries.close()
+    records = sum(read_scalars(tmp_path / "test").values(), [])
+    assert sorted(records) == [(1, 1.0), (2, 2.0)]
+
+
+def test_other_splits_are_rejected(tmp_path, model):
+    summaries = make_summaries(tmp_path, model)
+    with pytest.raises(ValueError, match="'eval'.*one of train, test"):
+        summaries.scalars("eval", 0, {})
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory, model):
+    """A folder with predictions, the last of them, and what made them."""
+    path = tmp_path_factory.mktemp("predicted")
+    summaries = make_summaries(path, model)
+    batch = make_batch()
+    summaries.predictions("train", 50, batch, SEED + 1)
+    summaries.predictions("test", 50, batch, SEED + 2)
+    gif = path / "prediction.gif"
+    result = summaries.predictions("test", 100, batch, SEED, gif)
+    summaries.close()
+    return path, result, summaries
+
+
+def test_prediction_is_traced_once(predicted):
+    _, _, summaries = predicted
+    assert summaries._predict.experimental_get_tracing_count() == 1
+
+
+def test_predictions_write_the_scalars_that_they_return(predicted):
+    path, result, _ = predicted
+    written = read_scalars(path / "test")
+    assert {tag: records[-1][1] for tag, records in written.items()} == (
+        result.scalars
+    )
+    assert all([s for s, _ in r] == [50, 100] for r in written.values())
+    assert set(read_scalars(path / "train")) == set(written)
+    assert {tag.split("/")[0] for tag in written} == {"closedloop", "openloop"}
+
+
+def test_closed_loop_scalars_agree_with_the_losses(predicted, model):
+    _, result, _ = predicted
+    few = {key: value[:4] for key, value in make_batch().items()}
+    image_seed, latent_seed, _ = seeds.split(SEED, 3)
+    losses = model.losses(model.prepare(few, image_seed), latent_seed)
+    scalars = result.scalars
+    for name in HEADS:
+        actual = -scalars[f"closedloop/{name}_log_prob"]
+        np.testing.assert_allclose(actual, losses[name], rtol=1e-5)
+    np.testing.assert_allclose(
+        scalars["closedloop/divergence"], losses["divergence"], rtol=1e-4
+    )
+
+
+def test_open_loop_scalars_agree_with_each_other(predicted):
+    _, result, _ = predicted
+    ahead = {
+        tag: value
+        for tag, value in result.scalars.items()
+        if tag.startswith("openloop/image_error")
+    }
+    # Two of the four frames are predicted without being seen.
+    assert list(ahead) == [
+        "openloop/image_error_ahead_01",
+        "openloop/image_error_ahead_02",
+    ]
+    constant = 64 * 64 * 3 * math.log(2 * math.pi) / 2
+    np.testing.assert_allclose(
+        np.mean(list(ahead.values())),
+        -result.scalars["openloop/image_log_prob"] - constant,
+        rtol=1e-4,
+    )
+
+
+def test_entropy_and_stddev_are_of_the_states(predicted, model):
+    _, result, _ = predicted
+    few = {key: value[:4] for key, value in make_batch().items()}
+    image_seed, latent_seed, _ = seeds.split(SEED, 3)
+    states = model.infer(model.prepare(few, image_seed), latent_seed)
+    for name, state in zip(("prior", "posterior"), states, strict=True):
+        stddev = state["stddev"].numpy()
+        entropy = np.log(stddev * math.sqrt(2 * math.pi * math.e)).sum(-1)
+        np.testing.assert_allclose(
+            result.scalars[f"closedloop/{name}_stddev"],
+            stddev.mean(),
+            rtol=1e-4,
+        )
+        np.testing.assert_allclose(
+            result.scalars[f"closedloop/{name}_entropy"],
+            entropy.mean(),
+            rtol=1e-4,
+        )
+
+
+def test_frames_show_truth_prediction_and_error(predicted):
+    _, result, _ = predicted
+    assert result.openloop.shape == (4, 3 * 66 + 2, 4 * 66 + 2, 3)
+    images = make_batch()["image"].numpy()
+    # As the model sees it, in five bits, each level at its centre.
+    truth = images // 8 * 8 + 4
+    for column in range(4):
+        left = 2 + 66 * column
+        for frames in (result.closedloop, result.openloop):
+            rows = [
+                frames[:, top : top + 64, left : left + 64].astype(int)
+                for top in (2, 68, 134)
+            ]
+            assert np.abs(rows[0] - truth[column]).max() <= 1
+            # The rounding of three numbers, two of them halved.
+            error = (rows[1] - rows[0] + 255) / 2
+            assert np.abs(rows[2] - error).max() <= 2
+
+
+def test_lines_mark_what_is_seen(predicted):
+    _, result, _ = predicted
+    corners = result.openloop[:, 0, 0].tolist()
+    assert corners[0] == corners[1] != corners[2] == corners[3]
+    assert (result.closedloop[:, 0, 0] == corners[0]).all()
+
+
+def test_open_loop_uses_no_later_observation(tmp_path, model, predicted):
+    _, before, _ = predicted
+    batch = make_batch()
+    late = tf.zeros_like(batch["image"][:, 2:])
+    image = tf.concat([batch["image"][:, :2], late], 1)
+    changed = {**batch, "image": image}
+    result = make_summaries(tmp_path, model).predictions(
+        "test", 0, changed, SEED
+    )
+    rows = slice(68, 132)  # Of the predictions.
+    np.testing.assert_array_equal(
+        result.openloop[2:, rows, 2:], before.openloop[2:, rows, 2:]
+    )
+    assert (
+        result.closedloop[2:, rows, 2:] != before.closedloop[2:, rows, 2:]
+    ).any()
+
+
+@pytest.mark.parametrize("group", ["closedloop", "openloop"])
+def test_images_plugin_gets_moving_and_still_images(predicted, group):
+    path, _, _ = predicted
+    for split in ("train", "test"):
+        animation = read_image(path / split, f"{group}/animation")
+        assert animation.format == "GIF"
+        assert animation.n_frames == 4
+        strip = read_image(path / split, f"{group}/strip")
+        assert strip.format == "PNG"
+        assert strip.size == (4 * 66 + 2, 2 * 3 * 66 + 2)
+
+
+def test_gif_file_is_the_large_animation(predicted):
+    path, result, _ = predicted
+    image = Image.open(path / "prediction.gif")
+    height, width = result.openloop.shape[1:3]
+    assert image.n_frames == 4
+    assert image.width > 2 * width and image.height > 2 * height
+
+
+def test_long_animations_leave_frames_out(tmp_path, model):
+    summaries = make_summaries(tmp_path, model, num_sequences=1, fps=20)
+    batch = make_batch(length=26, size=1)
+    gif = tmp_path / "prediction.gif"
+    result = summaries.predictions("train", 0, batch, SEED, gif)
+    summaries.close()
+    assert len(result.openloop) == 26
+    animation = read_image(tmp_path / "train", "openloop/animation")
+    assert animation.n_frames == 13
+    assert animation.info["duration"] == 100
+    assert Image.open(gif).n_frames == 26
+    ahead = [tag for tag in result.scalars if "image_error" in tag]
+    assert [int(tag[-2:]) for tag in ahead] == [1, 2, 5, 10, 20]
+
+
+@pytest.mark.parametrize(
+    "length, expected", [(50, 5), (10, 5), (9, 4), (6, 3), (2, 1)]
+)
+def test_context_is_half_of_short_sequences(length, expected):
+    assert context_length(length, 5) == expected
+
+
+def test_episode_is_an_animation_of_bounded_length(tmp_path, model):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (251, 16, 16, 3), np.uint8)
+    summaries = make_summaries(tmp_path, model)
+    gif = tmp_path / "episode.gif"
+    group = "simulation/cup_catch/main"
+    summaries.episode("test", 7, group, images, gif, {"return": 12.0})
+    summaries.close()
+    animation = read_image(tmp_path / "test", f"{group}/episode")
+    assert animation.n_frames == 84
+    assert Image.open(gif).n_frames == 84
+    assert Image.open(gif).size == (48, 48)
+    assert read_scalars(tmp_path / "test") == {
+        "simulation/cup_catch/main/return": [(7, 12.0)]
+    }
