@@ -296,8 +296,18 @@ def test_long_animations_leave_frames_out(tmp_path, model):
     assert [int(tag[-2:]) for tag in ahead] == [1, 2, 5, 10, 20]
 
 
+def test_single_steps_have_no_open_loop_scalars(tmp_path, model):
+    batch = make_batch(length=1, size=1)
+    result = make_summaries(tmp_path, model).predictions(
+        "train", 0, batch, SEED
+    )
+    assert {tag.split("/")[0] for tag in result.scalars} == {"closedloop"}
+    assert np.isfinite(list(result.scalars.values())).all()
+    assert len(result.openloop) == 1
+
+
 @pytest.mark.parametrize(
-    "length, expected", [(50, 5), (10, 5), (9, 4), (6, 3), (2, 1)]
+    "length, expected", [(50, 5), (10, 5), (9, 4), (6, 3), (2, 1), (1, 1)]
 )
 def test_context_is_half_of_short_sequences(length, expected):
     assert context_length(length, 5) == expected

@@ -218,6 +218,12 @@ class Summaries:
             scalars |= _head_scalars(group, dists, batch, start)
             rows[group] = _rows(batch["image"], dists["image"], self._bits)
         scalars |= _horizon_scalars(dists["image"], batch["image"], context)
+        if context == length:  # A single step: nothing was predicted.
+            scalars = {
+                tag: value
+                for tag, value in scalars.items()
+                if not tag.startswith("openloop/")
+            }
         return scalars, rows
 
 
