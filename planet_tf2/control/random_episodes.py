@@ -1,12 +1,13 @@
 """Collects episodes of random actions, to start the training from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 
 def random_episodes(
-    env: Any, num_episodes: int, seed: int, start: int = 0
+    env: Any, num_episodes: int, seed: int | Sequence[int], start: int = 0
 ) -> list[dict[str, Any]]:
     """Acts uniformly at random in the action space.
 
@@ -18,7 +19,8 @@ def random_episodes(
       env: Environment with Gymnasium's `reset` and `step` that reports finished
         episodes in `info['episode']`, as `data.RecordEpisodes` does.
       num_episodes: Number of episodes to collect.
-      seed: Seed of the actions and of the environment, at least 0.
+      seed: Seed of the actions and of the environment: one or several whole
+        numbers of at least 0.
       start: Number of the first episode.
 
     Returns:

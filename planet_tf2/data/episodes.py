@@ -27,7 +27,7 @@ import numpy as np
 
 SUFFIX = ".npz"
 STAGED_SUFFIX = ".npz.staged"
-_PARTIAL_PREFIX = ".partial-"
+_PARTIAL_SUFFIX = ".partial"
 # All that np.load was seen to raise on damaged files, beside being absent.
 _READ_ERRORS = (
     OSError,
@@ -95,7 +95,7 @@ def save_episode(
     _validate(f"Episode {name}", episode)
     directory = pathlib.Path(directory)
     path = directory / (name + (STAGED_SUFFIX if staged else SUFFIX))
-    partial = directory / f"{_PARTIAL_PREFIX}{path.name}"
+    partial = directory / (path.name + _PARTIAL_SUFFIX)
     try:
         with partial.open("wb") as file:
             np.savez_compressed(file, **episode)
@@ -203,8 +203,7 @@ def clean_staged(directory: str | os.PathLike) -> list[str]:
     removed = []
     if directory.is_dir():
         for path in sorted(directory.iterdir()):
-            partial = path.name.startswith(_PARTIAL_PREFIX)
-            if partial or path.name.endswith(STAGED_SUFFIX):
+            if path.name.endswith((_PARTIAL_SUFFIX, STAGED_SUFFIX)):
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
     return removed

@@ -72,8 +72,9 @@ class DMControl(gymnasium.Env):
         """Starts an episode; a seed restarts the task's random numbers.
 
         Args:
-          seed: Anything from 0 to 2**32 - 1, or None to go on with the random
-            numbers of the last episode.
+          seed: Whole number of at least 0, of which the lowest 32 bits count;
+            the same one as `random` in the suite's `task_kwargs` starts the
+            same episode. None goes on with the current random numbers.
           options: Accepted for the interface's sake, unused.
 
         Returns:
@@ -81,7 +82,7 @@ class DMControl(gymnasium.Env):
         """
         super().reset(seed=seed)
         if seed is not None:
-            self._env.task.random.seed(seed)
+            self._env.task.random.seed(seed % 2**32)
         time_step = self._env.reset()
         self._running = True
         return self._convert(time_step.observation), {}

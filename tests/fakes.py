@@ -1,0 +1,195 @@
+"""Small environments with known behaviour; NumPy only.
+
+Tests refer to them by name, `fakes:CountingEnv`, where a worker builds them.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class CountingEnv(gymnasium.Env):
+    """Every number can be computed by hand.
+
+    After step t, all pixels of `image` are t % 256, `count` is `[t]` and the
+    reward is t. `noise` is drawn from the seeded random numbers. The episode
+    terminates after `length` steps. Without an `image_size` there is no image.
+    """
+
+    metadata = {"render_modes": []}
+
+    def __init__(self, length=5, action_size=2, image_size=4, low=-1, high=1):
+        observations = {
+            "count": spaces.Box(-np.inf, np.inf, (1,), np.float32),
+            "noise": spaces.Box(-np.inf, np.inf, (3,), np.float32),
+        }
+        if image_size:
+            size = (image_size, image_size, 3)
+            observations["image"] = spaces.Box(0, 255, size, np.uint8)
+        self.observation_space = spaces.Dict(observations)
+        self.action_space = spaces.Box(low, high, (action_size,), np.float32)
+        self.actions = []
+        self.closed = 0
+        self._length = length
+        self._step = None
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._step = 0
+        self.actions = []
+        return self._observe(), {}
+
+    def step(self, action):
+        if self._step is None:
+            raise gymnasium.error.ResetNeeded("Call reset() first.")
+        assert np.shape(action) == self.action_space.shape
+        self.actions.append(np.array(action))
+        self._step += 1
+        obs, reward = self._observe(), float(self._step)
+        over = self._step >= self._length
+        if over:
+            self._step = None
+        return obs, reward, over, False, {}
+
+    def render_pixels(self, height, width):
+        return np.full((height, width, 3), (self._step or 0) % 256, "u1")
+
+    def close(self):
+        self.closed += 1
+
+    def _observe(self):
+        obs = {
+            "count": np.array([self._step], np.float32),
+            "noise": self.np_random.normal(size=3).astype(np.float32),
+        }
+        if "image" in self.observation_space.spaces:
+            size = self.observation_space["image"].shape
+            obs["image"] = np.full(size, self._step % 256, np.uint8)
+        return obs
+
+
+class ReportingEnv(CountingEnv):
+    """Tells in `info` about the process and thread that it lives in."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._made_by = threading.get_ident()
+
+    def step(self, action):
+        *result, info = super().step(action)
+        info = {
+            "modules": sorted(sys.modules),
+            "main": getattr(sys.modules["__main__"].__spec__, "name", None),
+            "environ": dict(os.environ),
+            "pid": os.getpid(),
+            "made_by": self._made_by,
+            "stepped_by": threading.get_ident(),
+        }
+        return *result, info
+
+
+class FailingEnv(CountingEnv):
+    """Fails on the step after the given number of good ones.
+
+    `how` is one of `raise`, `exit` (code 7), `sys.exit` (code 3), `kill`,
+    `hang`, `unpicklable`.
+    """
+
+    def __init__(self, how, good_steps=1):
+        super().__init__(length=100)
+        self._how = how
+        self._good_steps = good_steps
+
+    def step(self, action):
+        if self._step == self._good_steps:
+            self._fail()
+        *result, info = super().step(action)
+        if self._how == "unpicklable":
+            info = {"function": lambda: None}
+        return *result, info
+
+    def _fail(self):
+        if self._how == "raise":
+            raise ZeroDivisionError("the fake failed")
+        if self._how == "exit":
+            os._exit(7)
+        if self._how == "sys.exit":
+            sys.exit(3)
+        if self._how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._how == "hang":
+            threading.Event().wait()
+
+
+class MeetingEnv(CountingEnv):
+    """Steps only while another one, with the other mode, steps as well.
+
+    Opening a named pipe waits until both ends are open. An alarm ends the
+    process if nobody comes.
+    """
+
+    def __init__(self, pipe, mode):
+        super().__init__(length=100)
+        self._pipe = pipe
+        self._mode = mode
+
+    def step(self, action):
+        signal.alarm(60)
+        with open(self._pipe, self._mode):
+            signal.alarm(0)
+        return super().step(action)
+
+
+class ReportingTask(gymnasium.Wrapper):
+    """A task of the program that tells which modules its process loaded."""
+
+    def __init__(self, **kwargs):
+        # Only where it is built; most tests need no simulator.
+        from planet_tf2.configs import environments
+
+        super().__init__(environments.make_env(**kwargs))
+
+    def reset(self, *, seed=None, options=None):
+        obs, info = self.env.reset(seed=seed, options=options)
+        return obs, {**info, "modules": sorted(sys.modules)}
+
+
+class WideEnv(gymnasium.Env):
+    """Returns 64-bit numbers, and on request some that are not finite."""
+
+    metadata = {"render_modes": []}
+
+    def __init__(self, value=0.5, reward=1.0):
+        self.observation_space = spaces.Dict(
+            {
+                "float": spaces.Box(-1.0, 1.0, (2,), np.float64),
+                "whole": spaces.Box(-9, 9, (1,), np.int64),
+                "image": spaces.Box(0, 255, (2, 2, 3), np.uint8),
+            }
+        )
+        self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float64)
+        self._value = value
+        self._reward = reward
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observe(0.0), {}
+
+    def step(self, action):
+        return self._observe(self._value), self._reward, False, False, {}
+
+    def _observe(self, value):
+        return {
+            "float": np.full(2, value, np.float64),
+            "whole": np.array([3], np.int64),
+            "image": np.zeros((2, 2, 3), np.uint8),
+        }
+
+
+def failing_constructor():
+    raise KeyError("no such thing")

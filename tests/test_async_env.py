@@ -1,0 +1,345 @@
+"""Environments in processes and threads, and how they end."""
+
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+from planet_tf2.envs import (
+    Async,
+    EnvCrash,
+    EnvError,
+    child_process,
+    rendering,
+)
+
+_STRATEGIES = ("process", "thread", "none")
+_ACTION = np.zeros(2, np.float32)
+
+
+def _open(name, strategy="process", blocking=True, **kwargs):
+    return Async(f"fakes:{name}", kwargs, strategy, False, blocking)
+
+
+@pytest.mark.parametrize("strategy", _STRATEGIES)
+def test_strategies_have_the_same_interface(strategy):
+    with _open("CountingEnv", strategy, length=2) as env:
+        assert sorted(env.observation_space) == ["count", "image", "noise"]
+        assert env.action_space.shape == (2,)
+        obs, info = env.reset(seed=1)
+        assert (obs["count"], info) == (0, {})
+        obs, reward, terminated, truncated, info = env.step(_ACTION)
+        assert (obs["count"], reward, terminated, truncated) == (1, 1, 0, 0)
+        assert env.step(_ACTION)[2] is True
+        again, _ = env.reset(seed=1)
+        once_more, _ = env.reset(seed=1)
+        assert np.array_equal(again["noise"], once_more["noise"])
+
+
+@pytest.mark.parametrize("strategy", _STRATEGIES)
+def test_promises(strategy):
+    with _open("CountingEnv", strategy, blocking=False) as env:
+        start = env.reset(seed=0, blocking=False)
+        one = env.step(_ACTION, blocking=False)
+        two = env.step(_ACTION, blocking=False)
+        assert two()[1] == 2
+        assert one()[1] == one()[1] == 1
+        assert start()[0]["count"] == 0
+        assert env.step(_ACTION)[1] == 3
+
+
+def test_processes_step_in_parallel(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    kwargs = {"pipe": str(pipe)}
+    with (
+        _open("MeetingEnv", mode="r", **kwargs) as one,
+        _open("MeetingEnv", mode="w", **kwargs) as two,
+    ):
+        for env in (one, two):
+            env.reset()
+        promises = [env.step(_ACTION, blocking=False) for env in (one, two)]
+        assert [promise()[1] for promise in promises] == [1, 1]
+
+
+def test_where_each_strategy_runs():
+    info = {}
+    for strategy in _STRATEGIES:
+        with _open("ReportingEnv", strategy) as env:
+            env.reset()
+            info[strategy] = env.step(_ACTION)[-1]
+            assert (env.pid is not None) == (strategy == "process")
+            if strategy == "process":
+                assert info[strategy]["pid"] == env.pid
+    here = threading.get_ident()
+    assert info["process"]["pid"] != os.getpid()
+    assert info["thread"]["pid"] == info["none"]["pid"] == os.getpid()
+    assert info["none"]["stepped_by"] == info["none"]["made_by"] == here
+    assert info["thread"]["stepped_by"] == info["thread"]["made_by"] != here
+
+
+def test_worker_is_a_fresh_process():
+    with _open("ReportingEnv") as env:
+        env.reset()
+        info = env.step(_ACTION)[-1]
+    assert info["main"] == "planet_tf2.envs.worker"
+    loaded = {module.split(".")[0] for module in info["modules"]}
+    assert not loaded & {"tensorflow", "keras", "tf_keras", "pytest"}
+    assert info["environ"]["OMP_NUM_THREADS"] == "1"
+    assert info["environ"]["MUJOCO_GL"] == "off"
+
+
+def test_environment_variables_of_this_process_stay(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "glfw")
+    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
+    for strategy in _STRATEGIES:
+        _open("CountingEnv", strategy).close()
+        assert os.environ["MUJOCO_GL"] == "glfw"
+        assert "PYOPENGL_PLATFORM" not in os.environ
+
+
+def test_worker_gets_the_chosen_backend(monkeypatch):
+    backend = rendering.Backend("osmesa", "OSMesa", True)
+    monkeypatch.setattr(rendering, "choose_backend", lambda: backend)
+    with Async("fakes:ReportingEnv") as env:
+        env.reset()
+        environ = env.step(_ACTION)[-1]["environ"]
+    assert environ["MUJOCO_GL"] == environ["PYOPENGL_PLATFORM"] == "osmesa"
+
+
+@pytest.mark.render
+def test_worker_with_the_simulator_loads_no_tensorflow():
+    kwargs = {"task": "cartpole_balance", "action_repeat": 100}
+    with Async("fakes:ReportingTask", kwargs) as env:
+        obs, info = env.reset(seed=0)
+    loaded = {module.split(".")[0] for module in info["modules"]}
+    assert {"dm_control", "mujoco"} <= loaded
+    assert not loaded & {"tensorflow", "keras", "tf_keras"}
+    assert obs["image"].std() > 5
+
+
+def test_rendering_in_this_process_next_to_tensorflow(monkeypatch):
+    backend = rendering.Backend("egl", "llvmpipe", True)
+    monkeypatch.setattr(rendering, "choose_backend", lambda: backend)
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    for strategy in ("thread", "none"):
+        with pytest.raises(ValueError, match="isolate_envs: process"):
+            Async("fakes:CountingEnv", strategy=strategy)
+
+
+def test_unknown_strategy():
+    with pytest.raises(ValueError, match="'fork'.*process, thread, none"):
+        Async("fakes:CountingEnv", strategy="fork")
+
+
+@pytest.mark.parametrize("strategy", _STRATEGIES)
+def test_exception_comes_with_its_traceback(strategy):
+    with _open("FailingEnv", strategy, how="raise", good_steps=0) as env:
+        env.reset()
+        with pytest.raises(EnvError, match="ZeroDivisionError") as caught:
+            env.step(_ACTION)
+        assert caught.value.kind == "ZeroDivisionError"
+        assert caught.value.summary == "ZeroDivisionError: the fake failed"
+        assert "in _fail" in caught.value.traceback
+        assert caught.value.traceback in str(caught.value)
+        assert env.reset()[0]["count"] == 0  # It is still there.
+
+
+@pytest.mark.parametrize(
+    "constructor,message",
+    [
+        ("fakes:failing_constructor", "KeyError: 'no such thing'"),
+        ("fakes:missing", "ValueError: Module fakes has no function"),
+        ("fakes", "must look like module:function"),
+        ("no_such_module:make", "ModuleNotFoundError"),
+    ],
+)
+@pytest.mark.parametrize("strategy", _STRATEGIES)
+def test_failing_constructor(strategy, constructor, message):
+    with pytest.raises(EnvError) as caught:
+        Async(constructor, {}, strategy, render=False)
+    assert message in caught.value.summary
+    with Async(constructor, {}, strategy, False, blocking=False) as env:
+        with pytest.raises(EnvError):
+            _ = env.action_space
+
+
+@pytest.mark.parametrize(
+    "how,exit_code,words",
+    [
+        ("exit", 7, "ended with exit code 7"),
+        ("sys.exit", 3, "ended with exit code 3"),
+        ("kill", -signal.SIGKILL, "died of SIGKILL"),
+    ],
+)
+def test_crash(how, exit_code, words):
+    with _open("FailingEnv", how=how, good_steps=0) as env:
+        env.reset()
+        for _ in range(2):
+            with pytest.raises(EnvCrash, match=words) as caught:
+                env.step(_ACTION)
+            assert caught.value.exit_code == exit_code
+            assert words in caught.value.summary
+
+
+def test_answer_that_cannot_be_sent():
+    with _open("FailingEnv", how="unpicklable", good_steps=9) as env:
+        env.reset()
+        with pytest.raises(EnvError, match="pickle"):
+            env.step(_ACTION)
+        assert env.reset()[0]["count"] == 0
+
+
+def test_request_that_cannot_be_sent_leaves_no_process():
+    before = _children()
+    with pytest.raises(Exception, match="pickle"):
+        Async("fakes:CountingEnv", {"length": lambda: 3}, render=False)
+    assert _children() == before
+
+
+@pytest.mark.parametrize("strategy", _STRATEGIES)
+def test_close(strategy):
+    before = _children()
+    env = _open("CountingEnv", strategy)
+    promise = env.reset(blocking=False)
+    env.close()
+    env.close()
+    assert _children() == before
+    with pytest.raises(RuntimeError, match="closed"):
+        env.reset()
+    if strategy == "process":
+        with pytest.raises(RuntimeError, match="closed"):
+            promise()
+
+
+def test_close_does_not_wait_for_a_step_that_hangs(monkeypatch):
+    monkeypatch.setattr("planet_tf2.envs.channels.CLOSE_SECONDS", 0.1)
+    before = _children()
+    env = _open("FailingEnv", how="hang", good_steps=0)
+    env.reset()
+    env.step(_ACTION, blocking=False)
+    env.close()
+    assert _children() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_left_to_the_parent(number):
+    with _open("CountingEnv", blocking=False) as env:
+        os.kill(env.pid, number)  # While Python starts.
+        env.reset()
+        os.kill(env.pid, number)
+        assert env.step(_ACTION)[1] == 1
+    handlers = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert number not in handlers
+
+
+def test_interrupt_while_waiting_ends_the_worker(monkeypatch):
+    with _open("FailingEnv", how="hang", good_steps=0) as env:
+        env.reset()
+        promise = env.step(_ACTION, blocking=False)
+        with monkeypatch.context() as patch:
+            connection = "multiprocessing.connection.Connection.recv"
+            patch.setattr(connection, _interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                promise()
+        with pytest.raises(EnvCrash, match="SIGKILL"):
+            promise()
+
+
+def _interrupt(connection):
+    raise KeyboardInterrupt
+
+
+_PROGRAM = """
+import sys
+import numpy as np
+from planet_tf2.envs import Async
+
+with open(sys.argv[1], "a") as file:
+    file.write("main\\n")
+env = Async("fakes:FailingEnv", {"how": "hang"}, render=False)
+env.reset()
+env.step(np.zeros(2))
+"""
+
+
+def _run_program(tmp_path, end):
+    """Starts a program that opens an environment; returns it and the log."""
+    log = tmp_path / "log"
+    path = tmp_path / "program.py"
+    path.write_text(_PROGRAM + textwrap.dedent(end))
+    program = subprocess.Popen(
+        [sys.executable, str(path), str(log)],
+        env=child_process.child_environ({}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return program, log
+
+
+@pytest.mark.parametrize("hang", [False, True])
+def test_worker_dies_with_a_killed_parent(tmp_path, hang):
+    end = """
+        if {hang}:
+            env.step(np.zeros(2), blocking=False)
+        print(env.pid, flush=True)
+        sys.stdin.read()
+    """
+    program, _ = _run_program(tmp_path, end.format(hang=hang))
+    with program:
+        worker = os.pidfd_open(int(program.stdout.readline()))
+        program.kill()
+    try:
+        assert select.select([worker], [], [], 30)[0], "It still runs."
+    finally:
+        os.close(worker)
+
+
+def test_forgotten_environment_ends_with_the_program(tmp_path):
+    program, log = _run_program(tmp_path, "print(env.pid, flush=True)")
+    with program:
+        worker = int(program.stdout.readline())
+        assert program.wait(60) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+    assert log.read_text() == "main\n"  # The worker did not run the program.
+
+
+@pytest.mark.render
+@pytest.mark.parametrize("strategy", ["thread", "none"])
+def test_rendering_in_a_process_without_tensorflow(strategy):
+    program = textwrap.dedent(
+        f"""
+        import numpy as np
+        from planet_tf2.configs import environments
+
+        kwargs = {{"isolate_envs": {strategy!r}, "action_repeat": 250}}
+        with environments.open_env("cartpole_balance", kwargs) as env:
+            env.reset(seed=0)
+            print(int(env.step(np.ones(1))[0]["image"].std()))
+        """
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=child_process.child_environ({}),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 5
+
+
+def _children():
+    """Process ids of this process's children, zombies included."""
+    tasks = pathlib.Path("/proc/self/task").iterdir()
+    return {
+        pid for task in tasks for pid in (task / "children").read_text().split()
+    }

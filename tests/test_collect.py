@@ -1,0 +1,137 @@
+"""Recording: what is in the files, and where they go."""
+
+import fakes
+import gymnasium
+import numpy as np
+import pytest
+
+from planet_tf2 import envs
+from planet_tf2.data import RecordEpisodes, collect, episodes
+
+_ACTIONS = np.array([[0.1, -0.1], [0.2, -0.2], [0.3, -0.3]], np.float32)
+
+
+def _play(env, actions=_ACTIONS, seed=0):
+    env.reset(seed=seed)
+    return [env.step(action) for action in actions]
+
+
+def test_actions_and_rewards_stand_beside_what_they_lead_to(tmp_path):
+    env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path)
+    *before, last = _play(env)
+    assert all("episode" not in step[-1] for step in before)
+    episode = episodes.load_episode(last[-1]["episode"]["path"])
+    assert {key: (v.shape, v.dtype.name) for key, v in episode.items()} == {
+        "image": ((4, 4, 4, 3), "uint8"),
+        "count": ((4, 1), "float32"),
+        "noise": ((4, 3), "float32"),
+        "action": ((4, 2), "float32"),
+        "reward": ((4,), "float32"),
+        "return": ((4,), "float32"),
+    }
+    np.testing.assert_array_equal(episode["image"][:, 0, 0, 0], [0, 1, 2, 3])
+    np.testing.assert_array_equal(episode["count"][:, 0], [0, 1, 2, 3])
+    np.testing.assert_array_equal(episode["reward"], [0, 1, 2, 3])
+    np.testing.assert_array_equal(episode["return"], [0, 1, 3, 6])
+    np.testing.assert_array_equal(episode["action"][0], [0, 0])
+    np.testing.assert_array_equal(episode["action"][1:], _ACTIONS)
+
+
+def test_what_info_says(tmp_path):
+    env = envs.ActionRepeat(fakes.CountingEnv(length=5), 2)
+    env = RecordEpisodes(env, str(tmp_path))
+    info = _play(env)[-1][-1]["episode"]
+    path = info.pop("path")
+    assert info == {"return": 15.0, "length": 3, "simulator_steps": 5}
+    assert [tmp_path / name for name in episodes.list_episodes(tmp_path)] == [
+        type(tmp_path)(path)
+    ]
+
+
+def test_every_episode_has_a_file(tmp_path):
+    env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path)
+    paths = [_play(env, seed=k)[-1][-1]["episode"]["path"] for k in range(3)]
+    names = episodes.list_episodes(tmp_path)
+    assert [str(tmp_path / name) for name in names] == paths
+
+
+def test_reset_drops_what_was_recorded(tmp_path):
+    env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path)
+    _play(env, _ACTIONS[:2])
+    info = _play(env)[-1][-1]["episode"]
+    assert info["length"] == info["simulator_steps"] == 3
+    assert len(episodes.list_episodes(tmp_path)) == 1
+
+
+def test_failed_episode_is_dropped(tmp_path):
+    env = RecordEpisodes(fakes.FailingEnv("raise", good_steps=2), tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        _play(env)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_environment_may_reuse_its_arrays(tmp_path):
+    class Reusing(gymnasium.ObservationWrapper):
+        buffer = {}
+
+        def observation(self, observation):
+            for key, value in observation.items():
+                np.copyto(self.buffer.setdefault(key, value.copy()), value)
+            return self.buffer
+
+    env = RecordEpisodes(Reusing(fakes.CountingEnv(length=3)), tmp_path)
+    env.reset(seed=0)
+    action = np.zeros(2, np.float32)
+    for value in (1, 2, 3):
+        action[:] = value
+        info = env.step(action)[-1]
+    episode = episodes.load_episode(info["episode"]["path"])
+    np.testing.assert_array_equal(episode["count"][:, 0], [0, 1, 2, 3])
+    np.testing.assert_array_equal(episode["action"][:, 0], [0, 1, 2, 3])
+
+
+def test_staged(tmp_path):
+    env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path, staged=True)
+    path = _play(env)[-1][-1]["episode"]["path"]
+    assert path.endswith(".npz.staged")
+    assert episodes.list_episodes(tmp_path) == []
+    published = episodes.publish(path)
+    assert episodes.list_episodes(tmp_path) == [published.name]
+
+
+def test_step_outside_of_an_episode(tmp_path):
+    env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(_ACTIONS[0])
+    _play(env)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(_ACTIONS[0])
+
+
+def test_folder_is_created(tmp_path):
+    RecordEpisodes(fakes.CountingEnv(), tmp_path / "new" / "folder")
+    assert list((tmp_path / "new" / "folder").iterdir()) == []
+
+
+def test_folder_cannot_be_created(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    for path in (file, file / "folder"):
+        with pytest.raises(ValueError, match="Cannot write episodes") as caught:
+            RecordEpisodes(fakes.CountingEnv(), path)
+        assert repr(str(path)) in str(caught.value)
+
+
+def test_folder_cannot_be_written_to(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(collect.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(ValueError, match="Permission denied"):
+        RecordEpisodes(fakes.CountingEnv(), tmp_path)
+
+
+def test_names_of_observations_must_not_collide(tmp_path):
+    env = envs.ConcatObservations(fakes.CountingEnv(), ["count"], "action")
+    with pytest.raises(ValueError, match="called 'action'"):
+        RecordEpisodes(env, tmp_path)

@@ -1,0 +1,108 @@
+"""Batches of environments."""
+
+import fakes
+import numpy as np
+import pytest
+
+from planet_tf2.envs import Async, BatchEnv, EnvError
+
+
+def _batch(amount, strategy="thread", **kwargs):
+    return BatchEnv(
+        [
+            Async("fakes:CountingEnv", kwargs, strategy, render=False)
+            for _ in range(amount)
+        ]
+    )
+
+
+def test_all_environments():
+    batch = _batch(3, length=2)
+    assert len(batch) == 3
+    obs = batch.reset(seeds=[0, 0, 1])
+    assert {k: (v.shape, v.dtype.name) for k, v in obs.items()} == {
+        "image": ((3, 4, 4, 3), "uint8"),
+        "count": ((3, 1), "float32"),
+        "noise": ((3, 3), "float32"),
+    }
+    assert np.array_equal(obs["noise"][0], obs["noise"][1])
+    assert not np.array_equal(obs["noise"][0], obs["noise"][2])
+    obs, reward, done, infos = batch.step(np.zeros((3, 2)))
+    assert (reward.dtype, reward.shape) == (np.float32, (3,))
+    assert (done.dtype, done.tolist()) == (bool, [False] * 3)
+    assert infos == [{}] * 3
+    *_, done, _ = batch.step(np.zeros((3, 2)))
+    assert done.tolist() == [True] * 3
+    batch.close()
+
+
+def test_some_environments():
+    batch = _batch(3)
+    batch.reset()
+    batch.step(np.zeros((2, 2)), indices=[2, 0])
+    obs, reward, _, _ = batch.step(np.zeros((3, 2)))
+    assert reward.tolist() == [2, 1, 2]
+    obs = batch.reset(np.array([1]), np.array([5]))
+    assert obs["count"].tolist() == [[0]]
+    _, reward, _, _ = batch.step(np.zeros((3, 2)))
+    assert reward.tolist() == [3, 1, 3]
+    batch.close()
+
+
+def test_each_row_of_actions_goes_to_its_environment():
+    inner = [fakes.CountingEnv() for _ in range(3)]
+    batch = BatchEnv(inner, blocking=True)
+    batch.reset()
+    batch.step(np.array([[0.1, 0.1], [0.2, 0.2]]), indices=[2, 1])
+    actions = [[list(action) for action in env.actions] for env in inner]
+    assert actions == [[], [[0.2, 0.2]], [[0.1, 0.1]]]
+    assert batch[1] is inner[1]
+
+
+@pytest.mark.parametrize(
+    "actions,indices,message",
+    [
+        (np.zeros((2, 2)), None, r"\[2, 2\], but must have shape \[3, 2\]"),
+        (np.zeros(2), [0], r"\[2\], but must have shape \[1, 2\]"),
+        (np.full((1, 2), np.nan), [0], "not finite"),
+        (np.zeros((1, 2)), [3], r"\[3\], but must be different"),
+        (np.zeros((1, 2)), [-1], "numbers from 0 to 2"),
+        (np.zeros((2, 2)), [1, 1], "different"),
+        (np.zeros((0, 2)), [], "at least one"),
+    ],
+)
+def test_wrong_actions(actions, indices, message):
+    batch = BatchEnv([fakes.CountingEnv() for _ in range(3)], blocking=True)
+    batch.reset()
+    with pytest.raises(ValueError, match=message):
+        batch.step(actions, indices)
+
+
+def test_wrong_number_of_seeds():
+    batch = BatchEnv([fakes.CountingEnv()], blocking=True)
+    with pytest.raises(ValueError, match="2 seeds for 1"):
+        batch.reset(seeds=[1, 2])
+
+
+def test_spaces_have_to_agree():
+    with pytest.raises(ValueError, match="at least one"):
+        BatchEnv([])
+    two = [fakes.CountingEnv(), fakes.CountingEnv(action_size=3)]
+    with pytest.raises(ValueError, match="same action_space.*number 1"):
+        BatchEnv(two)
+    two = [fakes.CountingEnv(), fakes.CountingEnv(image_size=5)]
+    with pytest.raises(ValueError, match="same observation_space"):
+        BatchEnv(two)
+
+
+def test_error_of_one_leaves_the_others_in_step():
+    failing = Async("fakes:FailingEnv", {"how": "raise"}, "thread", False)
+    counting = Async("fakes:CountingEnv", {}, "thread", False)
+    batch = BatchEnv([failing, counting])
+    batch.reset()
+    batch.step(np.zeros((2, 2)))
+    with pytest.raises(EnvError, match="the fake failed"):
+        batch.step(np.zeros((2, 2)))
+    assert batch.step(np.zeros((1, 2)), [1])[1] == [3]
+    assert batch.reset()["count"].tolist() == [[0], [0]]
+    batch.close()

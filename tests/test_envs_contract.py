@@ -1,0 +1,208 @@
+"""What every environment keeps to, those of the simulator included."""
+
+import contextlib
+
+import gymnasium
+import numpy as np
+import pytest
+
+from planet_tf2.configs import environments, tasks
+from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.data import episodes
+from planet_tf2.envs import Async, BatchEnv, EnvError
+
+_REPEAT = 250  # Few decisions, because drawing in software takes long.
+_SUITE_TASKS = [name for name in tasks.TASKS if name != "dummy"]
+_ACTION_SIZES = {
+    "cartpole_balance": 1,
+    "cartpole_swingup": 1,
+    "reacher_easy": 2,
+    "cheetah_run": 6,
+    "finger_spin": 2,
+    "cup_catch": 2,
+    "walker_walk": 6,
+    "dummy": 5,
+}
+_COMPONENT_SIZES = {
+    "cartpole_balance": {"position": 3, "velocity": 2},
+    "cartpole_swingup": {"position": 3, "velocity": 2},
+    "reacher_easy": {"position": 2, "velocity": 2, "to_target": 2},
+    "cheetah_run": {"position": 8, "velocity": 9},
+    "finger_spin": {"position": 4, "velocity": 3, "touch": 2},
+    "cup_catch": {"position": 4, "velocity": 4},
+    "walker_walk": {"height": 1, "orientations": 14, "velocity": 9},
+    "dummy": {},
+}
+
+
+def _suite(name):
+    return pytest.param(
+        *environments.env_spec(name, {"action_repeat": _REPEAT}),
+        "process",
+        1000 // _REPEAT,
+        id=name,
+        marks=pytest.mark.render,
+    )
+
+
+_ENVIRONMENTS = [
+    *[_suite(name) for name in _SUITE_TASKS],
+    pytest.param(
+        *environments.env_spec("dummy", {"action_repeat": _REPEAT}),
+        "none",
+        1000 // _REPEAT,
+        id="dummy",
+    ),
+    pytest.param("fakes:CountingEnv", {"length": 7}, "process", 7, id="fake"),
+    pytest.param("fakes:ReportingEnv", {}, "thread", 5, id="fake in a thread"),
+]
+
+
+@contextlib.contextmanager
+def _open(constructor, kwargs, strategy):
+    render = kwargs.get("task", "dummy") != "dummy"
+    with Async(constructor, kwargs, strategy, render) as env:
+        yield env
+
+
+@pytest.mark.parametrize("constructor,kwargs,strategy,length", _ENVIRONMENTS)
+def test_contract(constructor, kwargs, strategy, length):
+    with _open(constructor, kwargs, strategy) as env:
+        _check_spaces(env)
+        if "task" in kwargs:
+            _check_sizes(env, kwargs["task"])
+        first = _episode(env, 3)
+        assert len(first) == length + 1
+        second = _episode(env, 3)
+        other = _episode(env, 4)
+        _check_step_after_the_end(env)
+    assert _same(first, second)
+    assert not _same(first, other)
+    if "task" in kwargs:
+        _check_images(first)
+    flags = [(terminated, truncated) for *_, terminated, truncated in first]
+    assert not any(flag for pair in flags[:-1] for flag in pair)
+    assert sum(flags[-1]) == 1
+
+
+def _check_spaces(env):
+    assert isinstance(env.observation_space, gymnasium.spaces.Dict)
+    for name, space in env.observation_space.items():
+        assert space.dtype == (np.uint8 if name == "image" else np.float32)
+    image = env.observation_space["image"]
+    assert len(image.shape) == 3 and image.shape[-1] == 3
+    assert env.action_space.dtype == np.float32
+    assert len(env.action_space.shape) == 1
+    assert np.isfinite(env.action_space.low).all()
+    assert np.isfinite(env.action_space.high).all()
+
+
+def _check_sizes(env, name):
+    """The spaces tell the tasks apart."""
+    shapes = {key: space.shape for key, space in env.observation_space.items()}
+    assert shapes.pop("image") == (64, 64, 3)
+    assert shapes == {key: (n,) for key, n in _COMPONENT_SIZES[name].items()}
+    assert set(shapes) == set(tasks.get_task(name).components)
+    assert env.action_space.shape == (_ACTION_SIZES[name],)
+    assert (env.action_space.low == -1).all()
+    assert (env.action_space.high == 1).all()
+
+
+def _episode(env, seed):
+    """Returns observation, reward and end flags of reset and every step."""
+    space = env.action_space
+    rng = np.random.default_rng(seed)
+    obs, info = env.reset(seed=seed)
+    assert isinstance(info, dict)
+    steps = [(obs, 0.0, False, False)]
+    while not (steps[-1][-1] or steps[-1][-2]):
+        action = rng.uniform(space.low, space.high).astype(np.float32)
+        obs, reward, terminated, truncated, info = env.step(action)
+        assert isinstance(terminated, bool) and isinstance(truncated, bool)
+        assert isinstance(info, dict)
+        assert np.ndim(reward) == 0 and np.isfinite(reward)
+        steps.append((obs, float(reward), terminated, truncated))
+    for obs, *_ in steps:
+        assert set(obs) == set(env.observation_space)
+        for name, value in obs.items():
+            assert env.observation_space[name].contains(value), name
+    return steps
+
+
+def _same(one, two):
+    return all(
+        a[1:] == b[1:] and all(np.array_equal(a[0][k], b[0][k]) for k in a[0])
+        for a, b in zip(one, two, strict=True)
+    )
+
+
+def _check_images(steps):
+    for (before, *_), (after, *_) in zip(steps, steps[1:], strict=False):
+        assert before["image"].std() > 5
+        assert not np.array_equal(before["image"], after["image"])
+
+
+def _check_step_after_the_end(env):
+    with pytest.raises(EnvError, match="ResetNeeded"):
+        env.step(np.zeros(env.action_space.shape, np.float32))
+    env.reset(seed=0)
+    env.step(np.zeros(env.action_space.shape, np.float32))
+
+
+@pytest.mark.slow
+@pytest.mark.render
+def test_default_cheetah_episode_has_251_steps(tmp_path):
+    with environments.open_env("cheetah_run", {}, record_dir=tmp_path) as env:
+        (info,) = random_episodes(env, 1, seed=0)
+    assert (info["length"], info["simulator_steps"]) == (250, 1000)
+    episode = episodes.load_episode(info["path"])
+    assert {key: (v.shape, v.dtype.name) for key, v in episode.items()} == {
+        "image": ((251, 64, 64, 3), "uint8"),
+        "position": ((251, 8), "float32"),
+        "velocity": ((251, 9), "float32"),
+        "action": ((251, 6), "float32"),
+        "reward": ((251,), "float32"),
+        "return": ((251,), "float32"),
+    }
+
+
+@pytest.mark.render
+def test_tasks_of_one_agent_share_spaces():
+    size = 6
+    params = {"action_repeat": _REPEAT}
+    shared = {"pad_actions": size, "image_only": True, "blocking": False}
+    opened = [
+        environments.open_env(name, params, **shared)
+        for name in ("cartpole_balance", "cheetah_run")
+    ]
+    batch = BatchEnv(opened)
+    try:
+        obs = batch.reset(seeds=[0, 1])
+        assert obs["image"].shape == (2, 64, 64, 3)
+        assert list(obs) == ["image"]
+        obs, reward, done, _ = batch.step(np.ones((2, size), np.float32))
+        assert obs["image"].shape == (2, 64, 64, 3)
+        assert reward.shape == done.shape == (2,)
+    finally:
+        batch.close()
+
+
+@pytest.mark.parametrize(
+    "kwargs,message",
+    [
+        (
+            {"camera_id": 7},
+            "camera_id is 7, but cheetah run has cameras 0 to 1",
+        ),
+        ({"camera_id": "side"}, "camera_id is 'side'"),
+        ({"domain": "cheetahs"}, "the domains are acrobot, "),
+        ({"task": "walk"}, "the tasks of cheetah are run"),
+    ],
+)
+def test_suite_errors(kwargs, message):
+    kwargs = {"domain": "cheetah", "task": "run", **kwargs}
+    constructor = "planet_tf2.envs.dm_control_env:DMControl"
+    with pytest.raises(EnvError) as caught:
+        Async(constructor, kwargs, render=False)
+    assert caught.value.kind == "ValueError"
+    assert message in caught.value.summary

@@ -1,0 +1,233 @@
+"""Episode files: complete or absent, and checked when read."""
+
+import datetime
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from planet_tf2.data import episodes
+from planet_tf2.envs import child_process
+
+
+def _episode(length=4):
+    rng = np.random.default_rng(0)
+    return {
+        "image": rng.integers(0, 256, (length, 8, 8, 3), dtype=np.uint8),
+        "position": rng.normal(size=(length, 2)).astype(np.float32),
+        "action": rng.uniform(-1, 1, (length, 3)).astype(np.float32),
+        "reward": np.array([0, 0.5, -1, 2][:length], np.float32),
+    }
+
+
+def test_what_is_saved_can_be_loaded(tmp_path):
+    saved = _episode()
+    path = episodes.save_episode(tmp_path, saved)
+    loaded = episodes.load_episode(path)
+    np.testing.assert_array_equal(loaded.pop("return"), [0, 0.5, -0.5, 1.5])
+    assert loaded.keys() == saved.keys()
+    for key, array in saved.items():
+        np.testing.assert_array_equal(loaded[key], array)
+        assert loaded[key].dtype == array.dtype
+
+
+def test_files_are_plain_compressed_archives(tmp_path):
+    path = episodes.save_episode(tmp_path, _episode(), "name")
+    assert path == tmp_path / "name.npz"
+    with np.load(path, allow_pickle=False) as archive:
+        assert archive.files == ["image", "position", "action", "reward"]
+        assert all(info.compress_type for info in archive.zip.infolist())
+
+
+def test_wide_rewards_are_read_as_32_bit(tmp_path):
+    episode = {**_episode(), "reward": np.array([0, 1, 2, 3], np.float64)}
+    loaded = episodes.load_episode(episodes.save_episode(tmp_path, episode))
+    assert loaded["reward"].dtype == loaded["return"].dtype == np.float32
+    np.testing.assert_array_equal(loaded["return"], [0, 1, 3, 6])
+
+
+def test_names_tell_the_time_and_sort_by_it():
+    before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    names = [episodes.episode_name() for _ in range(50)]
+    after = datetime.datetime.now(datetime.timezone.utc)
+    assert len(set(names)) == 50
+    for name in (names[0], names[-1]):
+        assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{32}", name)
+        moment = datetime.datetime.strptime(name[:15] + "Z", "%Y%m%dT%H%M%S%z")
+        assert before <= moment <= after
+
+
+def test_names_within_one_second_sort_by_time(monkeypatch):
+    start = 1_700_000_000_123_456_000
+    times = iter(range(start, start + 100_000, 1_000))
+    monkeypatch.setattr(episodes.time, "time_ns", lambda: next(times))
+    names = [episodes.episode_name() for _ in range(100)]
+    assert names == sorted(names)
+    assert names[0].startswith("20231114T221320-018bcfe5687b7")
+
+
+def test_list_holds_published_episodes_only(tmp_path):
+    assert episodes.list_episodes(tmp_path / "missing") == []
+    for name in ("b", "a"):
+        episodes.save_episode(tmp_path, _episode(), name)
+    episodes.save_episode(tmp_path, _episode(), "c", staged=True)
+    (tmp_path / "notes.txt").write_text("no episode")
+    (tmp_path / ".hidden.npz").write_text("no episode")
+    assert episodes.list_episodes(tmp_path) == ["a.npz", "b.npz"]
+
+
+def test_publish(tmp_path):
+    staged = episodes.save_episode(tmp_path, _episode(), "one", staged=True)
+    assert staged.name == "one.npz.staged"
+    path = episodes.publish(str(staged))
+    assert path == tmp_path / "one.npz"
+    assert not staged.exists()
+    assert episodes.publish(staged) == path  # Once more does no harm.
+    assert len(episodes.load_episode(path)["reward"]) == 4
+
+
+def test_publish_to_another_folder(tmp_path):
+    source, target = tmp_path / "train", tmp_path / "test"
+    source.mkdir()
+    target.mkdir()
+    staged = episodes.save_episode(source, _episode(), staged=True)
+    path = episodes.publish(staged, target)
+    assert path.parent == target
+    assert episodes.list_episodes(source) == []
+    assert episodes.list_episodes(target) == [path.name]
+
+
+def test_publish_what_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        episodes.publish(tmp_path / "one.npz.staged")
+    with pytest.raises(ValueError, match="ends in .npz.staged"):
+        episodes.publish(tmp_path / "one.npz")
+
+
+def test_clean_staged(tmp_path):
+    assert episodes.clean_staged(tmp_path / "missing") == []
+    episodes.save_episode(tmp_path, _episode(), "a")
+    episodes.save_episode(tmp_path, _episode(), "b", staged=True)
+    (tmp_path / "c.npz.partial").write_bytes(b"half")
+    removed = episodes.clean_staged(tmp_path)
+    assert removed == ["b.npz.staged", "c.npz.partial"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
+    def fail(descriptor):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(episodes.os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        episodes.save_episode(tmp_path, _episode())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_before_the_rename(tmp_path):
+    program = textwrap.dedent(
+        f"""
+        import os, signal
+        import numpy as np
+        from planet_tf2.data import episodes
+
+        os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+        arrays = {{"action": np.zeros((3, 1)), "reward": np.zeros(3)}}
+        episodes.save_episode({str(tmp_path)!r}, arrays, "name")
+        """
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=child_process.child_environ({})
+    )
+    assert result.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["name.npz.partial"]
+    assert episodes.list_episodes(tmp_path) == []
+    assert list(tmp_path.glob("*.npz")) == []
+    assert episodes.clean_staged(tmp_path) == ["name.npz.partial"]
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        ({"reward": None}, "has no 'reward'"),
+        ({"action": None}, "has no 'action'"),
+        ({"image": np.zeros((3, 2, 2, 3), np.uint8)}, "unequal length"),
+        ({"image": np.zeros(())}, "unequal length"),
+        ({"reward": np.zeros((4, 1))}, r"'reward' of shape \[4, 1\]"),
+        ({"reward": np.zeros(4, int)}, "int64 'reward'"),
+        ({"action": np.zeros(4)}, r"'action' of shape \[4\]"),
+    ],
+)
+def test_arrays_that_are_no_episode(tmp_path, change, message):
+    arrays = {**_episode(), **change}
+    arrays = {key: value for key, value in arrays.items() if value is not None}
+    with pytest.raises(episodes.BrokenEpisode, match=message):
+        episodes.save_episode(tmp_path, arrays, "name")
+    assert list(tmp_path.iterdir()) == []
+    np.savez_compressed(tmp_path / "foreign.npz", **arrays)
+    with pytest.raises(episodes.BrokenEpisode, match=message) as caught:
+        episodes.load_episode(tmp_path / "foreign.npz")
+    assert "foreign.npz" in str(caught.value)
+
+
+def test_episode_without_a_step(tmp_path):
+    with pytest.raises(episodes.BrokenEpisode, match="no step"):
+        episodes.save_episode(tmp_path, _episode(length=1))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        episodes.load_episode(tmp_path / "missing.npz")
+
+
+def _assert_broken(path):
+    with pytest.raises(episodes.BrokenEpisode, match="Remove it") as caught:
+        episodes.load_episode(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive", b"\x93NUMPY"])
+def test_files_that_are_no_archive(tmp_path, content):
+    path = tmp_path / "broken.npz"
+    path.write_bytes(content)
+    _assert_broken(path)
+
+
+def test_pickled_objects_are_not_loaded(tmp_path):
+    path = tmp_path / "pickle.npz"
+    rewards = np.array([0.0, pathlib.Path("x")], object)
+    np.savez(path, reward=rewards, action=np.zeros((2, 1)))
+    _assert_broken(path)
+
+
+def test_truncated_files(tmp_path):
+    content = episodes.save_episode(tmp_path, _episode(), "good").read_bytes()
+    path = tmp_path / "broken.npz"
+    for length in range(0, len(content), 97):
+        path.write_bytes(content[:length])
+        _assert_broken(path)
+
+
+def test_flipped_bits_are_noticed_or_harmless(tmp_path):
+    good = episodes.save_episode(tmp_path, _episode(), "good")
+    expected = episodes.load_episode(good)
+    content = bytearray(good.read_bytes())
+    path = tmp_path / "broken.npz"
+    noticed = 0
+    for position in range(0, len(content), 11):
+        content[position] ^= 0x55
+        path.write_bytes(content)
+        content[position] ^= 0x55
+        try:
+            loaded = episodes.load_episode(path)
+        except episodes.BrokenEpisode:
+            noticed += 1
+        else:
+            for key, array in expected.items():
+                np.testing.assert_array_equal(loaded[key], array)
+    assert noticed > len(content) / 11 / 2

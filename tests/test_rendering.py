@@ -1,0 +1,191 @@
+"""The choice of an OpenGL backend; its errors say what to do."""
+
+import subprocess
+
+import pytest
+
+from planet_tf2.envs import rendering
+from planet_tf2.envs.rendering import Backend, RenderingError
+
+_LLVMPIPE = "llvmpipe (LLVM 15.0.6, 256 bits)"
+_DEBIAN = {
+    "egl": "apt-get install libegl1 libopengl0 libgl1-mesa-dri",
+    "osmesa": "apt-get install libosmesa6",
+    "glfw": "apt-get install xvfb xauth",
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_choice(monkeypatch):
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    rendering._choose.cache_clear()
+    yield
+    rendering._choose.cache_clear()
+
+
+@pytest.fixture
+def probes(monkeypatch):
+    """What the probes find: a renderer by backend. Lists those asked for."""
+    found, asked = {}, []
+
+    def probe(name):
+        asked.append(name)
+        return found.get(name), "" if name in found else f"no {name} here"
+
+    monkeypatch.setattr(rendering, "_probe", probe)
+    return found, asked
+
+
+def test_first_that_works(probes):
+    found, asked = probes
+    found.update(osmesa="OSMesa software", glfw="GeForce")
+    assert rendering.choose_backend().name == "osmesa"
+    assert asked == ["egl", "osmesa"]
+    rendering.choose_backend()
+    assert asked == ["egl", "osmesa"]  # Remembered.
+
+
+def test_variable_wins(probes, monkeypatch):
+    found, asked = probes
+    found.update(egl=_LLVMPIPE, glfw="GeForce")
+    monkeypatch.setenv("MUJOCO_GL", "GLFW")
+    assert rendering.choose_backend() == Backend("glfw", "GeForce", False)
+    assert asked == ["glfw"]
+
+
+def test_empty_variable_counts_as_none(probes, monkeypatch):
+    found, _ = probes
+    found.update(egl=_LLVMPIPE)
+    monkeypatch.setenv("MUJOCO_GL", "")
+    assert rendering.choose_backend() == Backend("egl", _LLVMPIPE, True)
+
+
+def test_nothing_works(probes):
+    with pytest.raises(RenderingError) as caught:
+        rendering.choose_backend()
+    for name, command in _DEBIAN.items():
+        assert f"{name}: no {name} here" in str(caught.value)
+        assert command in str(caught.value)
+
+
+def test_backend_of_the_variable_does_not_work(probes, monkeypatch):
+    found, _ = probes
+    found.update(egl=_LLVMPIPE)
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    with pytest.raises(RenderingError) as caught:
+        rendering.choose_backend()
+    assert "MUJOCO_GL is 'osmesa'" in str(caught.value)
+    assert "no osmesa here" in str(caught.value)
+    assert _DEBIAN["osmesa"] in str(caught.value)
+    assert "egl:" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["vulkan", "off", "disabled"])
+def test_variable_without_a_backend(monkeypatch, value):
+    monkeypatch.setenv("MUJOCO_GL", value)
+    with pytest.raises(RenderingError, match=f"MUJOCO_GL is '{value}'"):
+        rendering.choose_backend()
+
+
+@pytest.mark.parametrize(
+    "renderer,software",
+    [
+        (_LLVMPIPE, True),
+        ("softpipe", True),
+        ("OSMesa software, Mesa OffScreen", True),
+        ("SWR (LLVM 12.0.0)", True),
+        ("NVIDIA H100 80GB HBM3/PCIe/SSE2", False),
+        ("AMD Radeon RX 6800 (radeonsi, navi21, LLVM 15.0.6)", False),
+        ("Mesa Intel(R) UHD Graphics 620 (KBL GT2)", False),
+    ],
+)
+def test_software_is_told_by_the_renderer(probes, renderer, software):
+    found, _ = probes
+    found.update(egl=renderer)
+    assert rendering.choose_backend().software is software
+
+
+def test_isolation(probes):
+    found, _ = probes
+    found.update(egl=_LLVMPIPE)
+    rendering.check_isolation("process")
+    for strategy in ("thread", "none"):
+        rendering.check_isolation(strategy, tensorflow=False)
+        with pytest.raises(ValueError) as caught:
+            rendering.check_isolation(strategy)
+        assert repr(strategy) in str(caught.value)
+        assert "llvmpipe" in str(caught.value)
+        assert "isolate_envs: process" in str(caught.value)
+    with pytest.raises(ValueError, match="'fork'.*process, thread, none"):
+        rendering.check_isolation("fork")
+
+
+def test_isolation_with_a_graphics_card(probes):
+    found, asked = probes
+    found.update(egl="NVIDIA A100")
+    rendering.check_isolation("thread")
+    rendering.check_isolation("none")
+    assert asked == ["egl"]
+
+
+def test_simulator_imported_for_another_backend(probes, monkeypatch):
+    found, _ = probes
+    found.update(egl="NVIDIA A100")
+
+    class Imported:
+        BACKEND = "glfw"
+
+    modules = {"dm_control._render": Imported}
+    monkeypatch.setattr(rendering.sys, "modules", modules)
+    with pytest.raises(RenderingError, match="'glfw', but 'egl' is needed"):
+        rendering.check_in_process("none")
+    Imported.BACKEND = "egl"
+    rendering.check_in_process("none")
+
+
+@pytest.mark.parametrize(
+    "exit_code,stdout,stderr,expected",
+    [
+        (0, 'noise\n{"renderer": "llvmpipe"}\n', "", ("llvmpipe", "")),
+        (1, "", "Traceback\nImportError: x\n", (None, "ImportError: x")),
+        (-11, "", "", (None, "the probe died of signal 11")),
+        (3, "", "", (None, "exit code 3")),
+    ],
+)
+def test_what_a_probe_says(monkeypatch, exit_code, stdout, stderr, expected):
+    result = subprocess.CompletedProcess([], exit_code, stdout, stderr)
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: result)
+    assert rendering._probe("egl") == expected
+
+
+def test_probe_that_hangs(monkeypatch):
+    def run(*args, timeout, **kwargs):
+        raise subprocess.TimeoutExpired("probe", timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert rendering._probe("egl") == (None, "no frame within 120 seconds")
+
+
+def test_variables():
+    assert rendering.gl_variables("egl") == {
+        "MUJOCO_GL": "egl",
+        "PYOPENGL_PLATFORM": "egl",
+    }
+    assert rendering.gl_variables("glfw")["PYOPENGL_PLATFORM"] is None
+    assert rendering.gl_variables(None)["MUJOCO_GL"] == "off"
+
+
+@pytest.mark.render
+def test_this_machine_renders():
+    backend = rendering.choose_backend()
+    assert backend.name in rendering.BACKENDS
+    assert backend.renderer
+
+
+@pytest.mark.render
+def test_probe_of_a_backend_that_cannot_work(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    renderer, complaint = rendering._probe("glfw")
+    assert renderer is None
+    assert complaint

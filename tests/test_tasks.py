@@ -1,0 +1,184 @@
+"""The table of tasks, and the environments made from it."""
+
+import fakes
+import numpy as np
+import pytest
+
+from planet_tf2 import envs
+from planet_tf2.configs import environments, tasks
+from planet_tf2.data import episodes
+
+_TABLE = {
+    "cartpole_balance": ("cartpole", "balance", 8),
+    "cartpole_swingup": ("cartpole", "swingup", 8),
+    "reacher_easy": ("reacher", "easy", 4),
+    "cheetah_run": ("cheetah", "run", 4),
+    "finger_spin": ("finger", "spin", 2),
+    "cup_catch": ("ball_in_cup", "catch", 4),
+    "walker_walk": ("walker", "walk", 2),
+    "dummy": ("", "", 1),
+}
+
+
+def test_table():
+    table = {
+        name: (task.domain, task.task, task.action_repeat)
+        for name, task in tasks.TASKS.items()
+    }
+    assert table == _TABLE
+    for name in _TABLE:
+        task = tasks.get_task(name)
+        assert task.name == name
+        assert task.max_length == 1000
+        assert task.renders == (name != "dummy")
+        assert bool(task.components) == (name != "dummy")
+
+
+@pytest.mark.parametrize(
+    "name,hint",
+    [
+        ("cheetah_rum", "Did you mean 'cheetah_run'?"),
+        ("cup_cach", "Did you mean 'cup_catch'?"),
+        ("unlike anything", "The tasks are cartpole_balance, "),
+        (7, "Unknown task 7"),
+    ],
+)
+def test_unknown_task(name, hint):
+    with pytest.raises(ValueError) as caught:
+        tasks.get_task(name)
+    assert hint in str(caught.value)
+    assert repr(name) in str(caught.value)
+
+
+def test_spec():
+    params = {"action_repeat": None, "camera_id": 0, "model_size": 200}
+    constructor, kwargs = environments.env_spec("cheetah_run", params)
+    assert kwargs == {"task": "cheetah_run", "camera_id": 0}
+    module, _, name = constructor.partition(":")
+    assert module == environments.__name__
+    assert getattr(environments, name) is environments.make_env
+
+
+def test_spec_with_other_values():
+    params = {"action_repeat": 50, "camera_id": 1, "image_size": 32}
+    _, kwargs = environments.env_spec("dummy", params, staged=True)
+    assert kwargs == {"task": "dummy", "staged": True, **params}
+    with pytest.raises(ValueError, match="Unknown task 'dumy'"):
+        environments.env_spec("dumy", params)
+
+
+def _steps(env):
+    env.reset(seed=0)
+    amount, done = 0, False
+    while not done:
+        action = np.zeros(env.action_space.shape, np.float32)
+        _, _, terminated, truncated, info = env.step(action)
+        amount, done = amount + 1, terminated or truncated
+    return amount, info
+
+
+@pytest.mark.parametrize(
+    "kwargs,amount", [({}, 1000), ({"action_repeat": 50}, 20)]
+)
+def test_dummy_episode(kwargs, amount, tmp_path):
+    env = environments.make_env(
+        "dummy", image_size=8, record_dir=tmp_path, **kwargs
+    )
+    steps, info = _steps(env)
+    assert steps == info["episode"]["length"] == amount
+    assert info["episode"]["simulator_steps"] == 1000
+    episode = episodes.load_episode(info["episode"]["path"])
+    assert episode["image"].shape == (amount + 1, 8, 8, 3)
+    assert episode["action"].shape == (amount + 1, 5)
+
+
+class _Suite(fakes.CountingEnv):
+    """Stands in for the control suite, so that nothing has to be drawn."""
+
+    made = []
+
+    def __init__(self, domain, task, camera_id):
+        self.made.append((domain, task, camera_id))
+        super().__init__(length=1000, image_size=None)
+
+
+@pytest.fixture
+def suite(monkeypatch):
+    _Suite.made = []
+    # Not `setattr`, which would import the real one to be able to restore it.
+    monkeypatch.setitem(vars(envs), "DMControl", _Suite)
+    return _Suite
+
+
+@pytest.mark.parametrize("name", [name for name in _TABLE if name != "dummy"])
+def test_length_of_episodes(suite, name):
+    domain, task, repeat = _TABLE[name]
+    steps, info = _steps(environments.make_env(name, image_size=2))
+    assert steps == 1000 // repeat
+    assert info["simulator_steps"] == repeat
+    assert suite.made == [(domain, task, 0)]
+
+
+def test_repeat_that_does_not_divide_the_length(suite):
+    env = environments.make_env("cheetah_run", action_repeat=300, image_size=2)
+    assert _steps(env)[0] == 3
+
+
+def test_one_frame_per_decision(suite, monkeypatch):
+    frames = []
+
+    def render_pixels(self, height, width):
+        frames.append((height, width))
+        return np.zeros((height, width, 3), np.uint8)
+
+    monkeypatch.setattr(suite, "render_pixels", render_pixels)
+    env = environments.make_env("cheetah_run", action_repeat=100, camera_id=1)
+    assert _steps(env)[0] == 10
+    assert frames == [(64, 64)] * 11
+    assert suite.made == [("cheetah", "run", 1)]
+
+
+def test_several_tasks_share_images_and_padded_actions(suite, tmp_path):
+    env = environments.make_env(
+        "cheetah_run",
+        action_repeat=100,
+        pad_actions=6,
+        image_only=True,
+        record_dir=tmp_path,
+    )
+    assert list(env.observation_space) == ["image"]
+    assert env.action_space.shape == (6,)
+    _, info = _steps(env)
+    episode = episodes.load_episode(info["episode"]["path"])
+    assert set(episode) == {"image", "action", "reward", "return"}
+    assert episode["action"].shape == (11, 6)
+
+
+@pytest.mark.parametrize(
+    "kwargs,message",
+    [
+        ({"task": "nothing"}, "Unknown task"),
+        ({"action_repeat": 0}, "action_repeat is 0"),
+        ({"action_repeat": 2.5}, "action_repeat is 2.5"),
+        ({"action_repeat": 1001}, "only 1000 simulator steps"),
+        ({"image_size": -1}, "image_size is -1"),
+        ({"max_length": 0}, "max_length is 0"),
+        ({"pad_actions": 3}, "has 5 action dimensions"),
+    ],
+)
+def test_values_out_of_range(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        environments.make_env(**{"task": "dummy", **kwargs})
+
+
+def test_open_env_without_rendering(monkeypatch):
+    """The dummy task needs no OpenGL, so nobody may look for it."""
+
+    def choose_backend():
+        raise AssertionError("not needed")
+
+    monkeypatch.setattr(envs.rendering, "choose_backend", choose_backend)
+    for strategy in ("process", "thread", "none"):
+        params = {"isolate_envs": strategy, "action_repeat": 500}
+        with environments.open_env("dummy", params) as env:
+            assert _steps(env)[0] == 2
