@@ -4,6 +4,7 @@ import io
 import logging
 import sys
 
+import absl.logging
 import pytest
 
 from planet_tf2.training.progress import Pace, Progress, duration
@@ -204,11 +205,20 @@ def test_close_twice_and_go_on(clock):
     assert stream.getvalue().endswith("after\n")
 
 
-def test_console_shows_records_once(clock):
+def absl_handler():
+    handler = absl.logging.ABSLHandler(absl.logging.PythonFormatter())
+    handler.python_handler.stream = sys.stderr
+    return handler
+
+
+@pytest.mark.parametrize(
+    "make_handler", [lambda: logging.StreamHandler(sys.stderr), absl_handler]
+)
+def test_console_shows_records_once(clock, make_handler):
     root = logging.getLogger()
     package = logging.getLogger("planet_tf2.somewhere")
     package.setLevel(logging.INFO)
-    console = logging.StreamHandler(sys.stderr)
+    console = make_handler()
     elsewhere = logging.StreamHandler(io.StringIO())
     root.addHandler(console)
     root.addHandler(elsewhere)

@@ -213,19 +213,18 @@ def _frame_grid(frames: np.ndarray, seen: bool, separator: int) -> np.ndarray:
 def _index_colors(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns indices `[T, H, W]` into a palette `[N, 3]`, both uint8."""
     # Colours that agree in five bits per channel become one, their mean.
-    red, green, blue = (frames[..., index] for index in range(3))
-    bins = (red >> 3).astype(np.intp) << 10
-    bins |= (green >> 3).astype(np.intp) << 5
-    bins |= blue >> 3
-    flat = bins.ravel()
+    bins = (frames[..., 0] >> 3).astype(np.uint16) << 10
+    bins |= (frames[..., 1] >> 3).astype(np.uint16) << 5
+    bins |= frames[..., 2] >> 3
+    flat = bins.ravel().astype(np.intp)
     counts = np.bincount(flat, minlength=1 << 15)
     used = np.flatnonzero(counts)
     sums = [
-        np.bincount(flat, channel.ravel(), 1 << 15)[used]
-        for channel in (red, green, blue)
+        np.bincount(flat, frames[..., channel].ravel(), 1 << 15)[used]
+        for channel in range(3)
     ]
-    colors = np.stack(sums, -1) / counts[used, None]  # [C, 3]
-    colors = np.rint(colors).astype(np.float32)
+    colors = np.stack(sums, -1) / counts[used, None]
+    colors = np.rint(colors).astype(np.float32)  # [C, 3]
     palette = _choose_palette(colors, counts[used])
     # The square of the distance, but for what all entries have in common.
     centers = palette.astype(np.float32)

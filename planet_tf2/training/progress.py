@@ -142,11 +142,7 @@ class Progress:
         tear the bar and repeat what is shown here already.
         """
         root = logging.getLogger()
-        replaced = [
-            handler
-            for handler in root.handlers
-            if getattr(handler, "stream", None) in (sys.stderr, sys.stdout)
-        ]
+        replaced = [h for h in root.handlers if _is_console(h)]
         handler = _Console(self._show)
         root.addHandler(handler)
         for other in replaced:
@@ -276,6 +272,12 @@ class _Console(logging.Handler):
             self._show(f"{record.levelname.title()}: {self.format(record)}")
         elif own:
             self._show(self.format(record))
+
+
+def _is_console(handler: logging.Handler) -> bool:
+    # The handler that programs with absl flags have wraps another.
+    handler = getattr(handler, "python_handler", handler)
+    return getattr(handler, "stream", None) in (sys.stderr, sys.stdout)
 
 
 def duration(seconds: float) -> str:
