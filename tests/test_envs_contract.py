@@ -137,9 +137,9 @@ def _same(one, two):
 
 
 def _check_images(steps):
-    for (before, *_), (after, *_) in zip(steps, steps[1:], strict=False):
-        assert before["image"].std() > 5
-        assert not np.array_equal(before["image"], after["image"])
+    images = [obs["image"] for obs, *_ in steps]
+    assert min(image.std() for image in images) > 5
+    assert len({image.tobytes() for image in images}) > 2
 
 
 def _check_step_after_the_end(env):
