@@ -1,0 +1,59 @@
+# `make help` lists the commands.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+TASK ?= cartpole_balance
+CONFIG ?= quickstart
+LOGDIR ?= logs/$(CONFIG)/$(TASK)
+PARAMS ?=
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help install train test check format docs clean
+
+help:
+	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
+	@echo "              choose others with TASK=... CONFIG=... LOGDIR=... and"
+	@echo "              PARAMS=\"{name: value}\""
+	@echo "make test     run all tests"
+	@echo "make check    format, lint, layers and tests, as before a commit"
+	@echo "make docs     write docs/parameters.md from the list of parameters"
+	@echo "make install  only install, into $(VENV)"
+	@echo "make clean    remove $(VENV)"
+
+install: $(VENV)/installed
+
+# The last line makes sure that MuJoCo can render, and installs what is missing.
+$(VENV)/installed: setup.py pyproject.toml scripts/install_system.sh
+	@sh scripts/install_system.sh python $(PYTHON)
+	@echo "Installing into $(VENV), which takes a few minutes the first time."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --editable '.[test]'
+	@sh scripts/install_system.sh opengl $(BIN)/python
+	@touch $@
+
+train: install
+	@$(BIN)/python scripts/train.py --logdir '$(LOGDIR)' --config $(CONFIG) \
+	    --tasks '[$(TASK)]' --params '$(PARAMS)'
+
+test: install
+	@$(BIN)/python -m pytest -q
+
+check: install
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest -q tests/test_layers.py
+	@$(BIN)/python -m pytest -q
+
+format: install
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: install
+	@$(BIN)/python scripts/write_parameters.py
+
+clean:
+	rm -rf $(VENV)
