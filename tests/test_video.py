@@ -98,6 +98,14 @@ def test_png_keeps_everything():
     np.testing.assert_array_equal(np.asarray(decoded), image)
 
 
+def test_png_with_fewer_colors_is_smaller_and_close():
+    image = noisy()[0]
+    encoded = video.encode_png(image, reduce_colors=True)
+    decoded = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+    assert len(encoded) < len(video.encode_png(image)) / 2
+    assert np.abs(decoded.astype(int) - image).mean() < 10
+
+
 def test_write_gif_replaces_the_file(tmp_path):
     path = tmp_path / "a.gif"
     path.write_bytes(b"old")

@@ -134,7 +134,8 @@ class Summaries:
                 fps = self._fps / stride
                 _write_gif(f"{group}/animation", frames[group][::stride], fps)
                 strip = _strip(videos, context)
-                _write_image(f"{group}/strip", strip, video.encode_png(strip))
+                encoded = video.encode_png(strip, reduce_colors=True)
+                _write_image(f"{group}/strip", strip, encoded)
         if gif_path is not None:
             large = _annotate(frames["openloop"], seen)
             video.write_gif(gif_path, large, self._fps / 2)
