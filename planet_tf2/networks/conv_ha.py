@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from planet_tf2.networks.strided import StridedConv, StridedTransposedConv
 from planet_tf2.tools import weights
 
 tfd = tfp.distributions
@@ -28,9 +29,12 @@ class Encoder(keras.layers.Layer):
     def __init__(self, depth: int = 32, **kwargs: Any):
         super().__init__(**kwargs)
         self.embedding_size = 4 * 8 * depth
+        # The second one has enough pixels and channels for the plain form.
         self._convs = [
-            keras.layers.Conv2D(depth * 2**index, 4, 2, activation="relu")
-            for index in range(4)
+            StridedConv(depth, 4, "relu"),
+            keras.layers.Conv2D(2 * depth, 4, 2, activation="relu"),
+            StridedConv(4 * depth, 4, "relu"),
+            StridedConv(8 * depth, 4, "relu"),
         ]
 
     def build(self) -> None:
@@ -76,12 +80,11 @@ class Decoder(keras.layers.Layer):
     def __init__(self, depth: int = 32, **kwargs: Any):
         super().__init__(**kwargs)
         self._dense = keras.layers.Dense(32 * depth)
-        transposed = keras.layers.Conv2DTranspose
         self._first = FirstTransposedConv(4 * depth, 5, activation="relu")
         self._convs = [
-            transposed(2 * depth, 5, 2, activation="relu"),
-            transposed(depth, 6, 2, activation="relu"),
-            transposed(IMAGE_SHAPE[-1], 6, 2),
+            StridedTransposedConv(2 * depth, 5, "relu"),
+            StridedTransposedConv(depth, 6, "relu"),
+            StridedTransposedConv(IMAGE_SHAPE[-1], 6),
         ]
 
     def build(self, feature_size: int) -> None:
