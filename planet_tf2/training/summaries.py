@@ -130,14 +130,11 @@ class Summaries:
             for group, context in (("closedloop", length), ("openloop", seen)):
                 videos = [rows[group][name].numpy() for name in _ROWS]
                 frames[group] = video.side_by_side(*videos, context=context)
-                stride = -(-length // _MAX_FRAMES)
-                fps = self._fps / stride
-                _write_gif(f"{group}/animation", frames[group][::stride], fps)
-                strip = _strip(videos, context)
-                encoded = video.encode_png(strip, reduce_colors=True)
-                _write_image(f"{group}/strip", strip, encoded)
+                _write_gif(f"{group}/animation", frames[group], self._fps)
+                _write_strip(f"{group}/strip", videos, context)
         if gif_path is not None:
             large = _annotate(frames["openloop"], seen)
+            # Slowly enough to compare the rows.
             video.write_gif(gif_path, large, self._fps / 2)
         self._writer(split).flush()
         return Predictions(scalars, **frames)
@@ -163,7 +160,7 @@ class Summaries:
         """
         images = video.limit_length(images, self._max_frames)
         with self._writer(split).as_default(step):
-            _write_gif(f"{group}/episode", images, self._fps)
+            _write_gif(f"{group}/episode", images, self._fps, len(images))
         if gif_path is not None:
             video.write_gif(gif_path, video.enlarge(images, 3), self._fps)
         values = {f"{group}/{k}": v for k, v in (values or {}).items()}
@@ -218,7 +215,10 @@ class Summaries:
             dists = {name: head(features) for name, head in model.heads.items()}
             scalars |= _head_scalars(group, dists, batch, start)
             rows[group] = _rows(batch["image"], dists["image"], self._bits)
-        scalars |= _horizon_scalars(dists["image"], batch["image"], context)
+            if group == "openloop":
+                scalars |= _horizon_scalars(
+                    dists["image"], batch["image"], context
+                )
         if context == length:  # A single step: nothing was predicted.
             scalars = {
                 tag: value
@@ -300,14 +300,6 @@ def _rows(image: tf.Tensor, dist: Any, bits: int) -> Tensors:
     }
 
 
-def _strip(videos: list[np.ndarray], context: int) -> np.ndarray:
-    """Lays two of `[N, T, H, W, 3]` videos out: three rows for each."""
-    length = videos[0].shape[1]
-    rows = np.stack([kind[:2] for kind in videos], 1)
-    rows = rows.reshape(-1, *rows.shape[2:])
-    return video.image_strip(rows, max(1, length // 10), context)
-
-
 def _annotate(frames: np.ndarray, context: int) -> np.ndarray:
     """Makes an animation explain itself, for those who see nothing else."""
     captions = [
@@ -319,8 +311,22 @@ def _annotate(frames: np.ndarray, context: int) -> np.ndarray:
     return video.add_labels(video.enlarge(frames, 2), _ROWS, captions)
 
 
-def _write_gif(tag: str, frames: np.ndarray, fps: float) -> None:
-    _write_image(tag, frames[0], video.encode_gif(frames, fps))
+def _write_gif(
+    tag: str, frames: np.ndarray, fps: float, max_frames: int = _MAX_FRAMES
+) -> None:
+    """Writes an animation that takes as long, however many frames it has."""
+    stride = -(-len(frames) // max_frames)
+    encoded = video.encode_gif(frames[::stride], fps / stride)
+    _write_image(tag, frames[0], encoded)
+
+
+def _write_strip(tag: str, videos: list[np.ndarray], context: int) -> None:
+    """Writes two of `[N, T, H, W, 3]` videos, with three rows for each."""
+    length = videos[0].shape[1]
+    rows = np.stack([kind[:2] for kind in videos], 1)
+    rows = rows.reshape(-1, *rows.shape[2:])
+    strip = video.image_strip(rows, max(1, length // 10), context)
+    _write_image(tag, strip, video.encode_png(strip, reduce_colors=True))
 
 
 def _write_image(tag: str, image: np.ndarray, encoded: bytes) -> None:
