@@ -152,14 +152,21 @@ class Learner(tf.Module):
         self.train_step = tf.function(self._train_step, autograph=False)
         self.test_step = tf.function(self._test_step, autograph=False)
 
+    @property
+    def norm_names(self) -> list[str]:
+        """What `update` calls the norm of each optimizer's gradient."""
+        others = [name for name in self.optimizers if name != "main"]
+        return ["gradient_norm", *(f"gradient_norm_{n}" for n in others)]
+
     def update(self, batch: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Takes one gradient step on a prepared batch.
 
-        If a loss or the gradient is not finite, nothing is changed.
+        If a loss or a gradient is not finite, nothing is changed.
 
         Returns:
           Scalars by name: every loss before scaling, their weighted sum
-          `total`, and `gradient_norm` before clipping.
+          `total`, and the norms of the gradients before clipping, see
+          `norm_names`.
         """
         groups = [o.variables_to_train for o in self.optimizers.values()]
         with tf.GradientTape() as tape:
@@ -176,7 +183,8 @@ class Learner(tf.Module):
 
         finite = tf.math.is_finite(tf.add_n([total, *norms]))
         tf.cond(finite, apply, lambda: tf.constant(False))
-        return {**values, "total": total, "gradient_norm": norms[0]}
+        norms = dict(zip(self.norm_names, norms, strict=True))
+        return {**values, "total": total, **norms}
 
     def _train_step(self, batch: Batch, seed: tf.Tensor) -> dict:
         image_seed, latent_seed = seeds.split(seed, 2)

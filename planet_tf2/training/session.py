@@ -83,7 +83,7 @@ class Session:
         )
         losses = ["divergence", "total", *parts.learner.model.heads]
         self._means = {
-            "train": StreamingMean([*losses, "gradient_norm"]),
+            "train": StreamingMean([*losses, *parts.learner.norm_names]),
             "test": StreamingMean(losses),
         }
         self._trainer = Trainer(

@@ -121,7 +121,7 @@ def check_finite(values: dict[str, float], step: Step) -> None:
     """
     for name, value in values.items():
         if not math.isfinite(value):
-            what = name if name == "gradient_norm" else f"the {name} loss"
+            what = name if _is_norm(name) else f"the {name} loss"
             raise NonFiniteError(
                 f"Stopped, since {what} is {value} in the {step.phase} phase "
                 f"at step {step.global_step} (update {step.update}). The last "
@@ -264,4 +264,8 @@ def collect(
 
 
 def _metric(name: str) -> str:
-    return name if name == "gradient_norm" else f"{name}_loss"
+    return name if _is_norm(name) else f"{name}_loss"
+
+
+def _is_norm(name: str) -> bool:
+    return name.startswith("gradient_norm")
