@@ -1,0 +1,202 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fakes import CountingEnv, FailingEnv
+
+from planet_tf2.control import InGraphBatchEnv, Rollout, simulate
+from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.envs import Async, BatchEnv, EnvCrash, EnvError
+
+SEED = tf.constant([1, 2])
+LENGTHS = (3, 5, 1)
+
+
+class FakeAgent:
+    """Acts by seed and noise, and writes down what it is told."""
+
+    def __init__(self):
+        self.calls = []
+
+    def begin_episode(self, agent_indices):
+        self._note("begin", agent_indices)
+
+    def perform(self, agent_indices, observ, action_noise, seed):
+        self._note("perform", agent_indices, observ["count"], observ["image"])
+        shape = tf.stack([tf.shape(agent_indices)[0], 2])
+        noise = tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
+        return 0.5 + action_noise * noise
+
+    def experience(self, agent_indices, observ, action, reward, done):
+        self._note("experience", agent_indices, observ["count"], reward, done)
+
+    def end_episode(self, agent_indices):
+        self._note("end", agent_indices)
+
+    def _note(self, name, *tensors):
+        def write(*arrays):
+            self.calls.append((name, *arrays))
+            return np.int32(0)
+
+        tf.numpy_function(write, tensors, tf.int32)
+
+    def named(self, name):
+        return [args for kind, *args in self.calls if kind == name]
+
+
+@pytest.fixture
+def envs():
+    return [CountingEnv(length) for length in LENGTHS]
+
+
+@pytest.fixture
+def agent():
+    return FakeAgent()
+
+
+@pytest.fixture
+def rollout(agent, envs):
+    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    return Rollout(agent, env)
+
+
+def test_returns_and_lengths(rollout):
+    results = rollout([1, 2, 3], SEED)
+    # The reward of step t is t.
+    assert [r["return"] for r in results] == [6, 15, 1]
+    assert [r["length"] for r in results] == list(LENGTHS)
+    assert all(math.isfinite(r["return"]) for r in results)
+
+
+def test_without_a_graph_of_its_own(agent, envs):
+    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    seeds = tf.constant([1, 2, 3], tf.int64)
+    returns, lengths = simulate(agent, env, seeds, SEED)
+    np.testing.assert_array_equal(returns, [6, 15, 1])
+    np.testing.assert_array_equal(lengths, LENGTHS)
+
+
+def test_those_who_are_done_wait(rollout, agent, envs):
+    rollout([1, 2, 3], SEED)
+    assert [len(env.actions) for env in envs] == list(LENGTHS)
+    begun = agent.named("begin")
+    np.testing.assert_array_equal(begun, [[[0, 1, 2]]])
+    indices = [indices.tolist() for indices, *_ in agent.named("perform")]
+    assert indices == [[0, 1, 2], [0, 1], [0, 1], [1], [1]]
+    ended = [indices.tolist() for (indices,) in agent.named("end")]
+    assert ended == [[2], [], [0], [], [1]]
+
+
+def test_what_the_agent_sees_and_experiences(rollout, agent):
+    rollout([1, 2, 3], SEED)
+    for time, (indices, count, image) in enumerate(agent.named("perform")):
+        assert (count == time).all() and count.shape == (len(indices), 1)
+        assert (image == time).all()
+    experience = agent.named("experience")
+    for time, (indices, count, reward, done) in enumerate(experience, 1):
+        assert (count == time).all() and (reward == time).all()
+        expected = [LENGTHS[index] == time for index in indices]
+        assert done.tolist() == expected
+
+
+def test_no_retracing(rollout):
+    for number in range(3):
+        noise = [0, 0.1, 0.25][number]
+        seed = tf.constant([number, 0])
+        results = rollout([number, 8, 9], seed, noise)
+        assert [r["return"] for r in results] == [6, 15, 1]
+    assert rollout.retraces == 0
+
+
+def test_seed_and_noise_determine_actions(rollout, envs):
+    def act(seed, noise):
+        rollout([1, 2, 3], tf.constant(seed), noise)
+        return np.concatenate([env.actions for env in envs])
+
+    np.testing.assert_array_equal(act([1, 2], 0), np.full((9, 2), 0.5))
+    noisy = act([1, 2], 0.1)
+    np.testing.assert_array_equal(act([1, 2], 0.1), noisy)
+    assert np.abs(act([1, 3], 0.1) - noisy).min() > 0
+    # Every step of every agent has noise of its own.
+    assert len(np.unique(noisy)) == noisy.size
+
+
+def test_env_seeds(rollout, envs):
+    first = []
+    for seeds in ([1, 2, 1], [1, 3, 4]):
+        rollout(seeds, SEED)
+        first.append([env.np_random.bit_generator.state for env in envs])
+    assert first[0][0] == first[1][0]
+    assert first[0][1] != first[1][1]
+
+
+def test_info_of_the_last_step():
+    class Informing(CountingEnv):
+        def step(self, action):
+            *result, info = super().step(action)
+            return *result, {**info, "steps": len(self.actions)}
+
+    envs = [Informing(3), Informing(2)]
+    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    results = Rollout(FakeAgent(), env)([1, 2], SEED)
+    assert [r["info"] for r in results] == [{"steps": 3}, {"steps": 2}]
+
+
+def test_exception_keeps_its_type(agent):
+    failing = FailingEnv("raise", good_steps=2)
+    env = InGraphBatchEnv(BatchEnv([failing], blocking=True))
+    rollout = Rollout(agent, env)
+    for _ in range(2):  # The second time as well.
+        with pytest.raises(ZeroDivisionError, match="the fake failed"):
+            rollout([1], SEED)
+    assert rollout.retraces == 0
+
+
+def test_goes_on_after_an_exception(agent):
+    failing = FailingEnv("raise", good_steps=2)
+    env = InGraphBatchEnv(BatchEnv([failing], blocking=True))
+    rollout = Rollout(agent, env)
+    with pytest.raises(ZeroDivisionError):
+        rollout([1], SEED)
+    failing._length, failing._good_steps = 4, 99
+    (result,) = rollout([1], SEED)
+    assert result["return"] == 10 and result["length"] == 4
+
+
+@pytest.mark.parametrize(
+    ("how", "expected", "text"),
+    [("raise", EnvError, "the fake failed"), ("exit", EnvCrash, "7")],
+)
+def test_exceptions_of_other_processes(agent, how, expected, text):
+    with Async("fakes:FailingEnv", {"how": how}, render=False) as env:
+        rollout = Rollout(agent, InGraphBatchEnv(BatchEnv([env])))
+        with pytest.raises(expected, match=text):
+            rollout([1], SEED)
+
+
+def test_exception_of_the_agent(envs):
+    class BrokenAgent(FakeAgent):
+        def perform(self, agent_indices, observ, action_noise, seed):
+            bad = tf.debugging.assert_less(tf.reduce_sum(observ["count"]), 2.0)
+            with tf.control_dependencies([bad]):
+                return tf.zeros([tf.shape(agent_indices)[0], 2])
+
+    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        Rollout(BrokenAgent(), env)([1, 2, 3], SEED)
+    assert env.error is None
+
+
+def test_should_stop(agent, envs):
+    stopping = False
+    env = InGraphBatchEnv(
+        BatchEnv(envs, blocking=True), should_stop=lambda: stopping
+    )
+    rollout = Rollout(agent, env)
+    rollout([1, 2, 3], SEED)
+    stopping = True
+    with pytest.raises(RolloutStopped):
+        rollout([1, 2, 3], SEED)
+    stopping = False
+    assert [r["return"] for r in rollout([1, 2, 3], SEED)] == [6, 15, 1]
