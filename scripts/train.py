@@ -10,14 +10,20 @@ which wins over the preset.
 import os
 import sys
 
-# TensorFlow reads this at import: no notes about missing GPUs and the like.
+from absl import app, flags
+
+from planet_tf2.tools.quiet import native_stderr_silenced
+
+# TensorFlow reads this when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from absl import app, flags  # noqa: E402
+with native_stderr_silenced():
+    from planet_tf2.configs import resolve
+    from planet_tf2.configs.launch import train
+    from planet_tf2.tools import devices
+    from planet_tf2.training.signals import Stopped
 
-from planet_tf2.configs import resolve  # noqa: E402
-from planet_tf2.configs.launch import train  # noqa: E402
-from planet_tf2.training.signals import Stopped  # noqa: E402
+    devices.prepare()
 
 FLAGS = flags.FLAGS
 

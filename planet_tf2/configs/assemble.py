@@ -1,5 +1,6 @@
 """Puts a whole program together from its parameters."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -271,16 +272,21 @@ def make_parts(
                 )
             )
 
+        summaries = Summaries(
+            folder.train, folder.test, model, params["image_bits"]
+        )
+        progress = Progress(params["max_steps"])
+        closing = contextlib.ExitStack()
+        for part in (environments, summaries, progress):
+            closing.callback(part.close)
         return Parts(
             learner=make_learner(params, model),
             collectors=collectors,
             seed_envs={t: environments.get(t, 1)[0] for t in params["tasks"]},
             make_batches=make_batches,
-            summaries=Summaries(
-                folder.train, folder.test, model, params["image_bits"]
-            ),
-            progress=Progress(params["max_steps"]),
-            close=environments.close,
+            summaries=summaries,
+            progress=progress,
+            close=closing.close,
         )
     except BaseException:
         environments.close()

@@ -74,10 +74,9 @@ def train(
             stop=signals,
             report=report,
         )
-        for number, folder in enumerate(experiment.existing_folders(), 1):
-            folder.check_same(
-                params, resolve.differences, seed=seed + number
-            )
+        for folder in experiment.existing_folders():
+            number = int(folder.path.name)
+            folder.check_same(params, resolve.differences, seed=seed + number)
         for run in experiment:
             for _ in run:
                 pass

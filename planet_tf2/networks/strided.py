@@ -3,15 +3,15 @@
 TensorFlow's gradients of strided convolutions are several times slower on CPUs
 than the arithmetic in them asks for, most of all on small images and with few
 channels. The same functions, gradients and variables follow from convolutions
-of stride 1 over *blocks*: `space_to_depth` turns each 2x2 square of pixels into
-one pixel with four times the channels. A kernel of size 2n becomes one of size n
-(odd kernels are padded with zeros).
+of stride 1 over *blocks*: `space_to_depth` turns each 2x2 square of pixels
+into one pixel with four times the channels, and a kernel of size 2n becomes
+one of size n (odd kernels are padded with zeros).
 
     strided convolution      correlate(blocks(x), kernel)
     transposed convolution   pixels(spread(x, kernel))
 
-`spread` is the transpose of `correlate`, so each is the other's gradient, and the
-gradient for the kernel is a matrix product for each of its n * n entries.
+`spread` is the transpose of `correlate`, so each is the other's gradient, and
+the gradient for the kernel is a matrix product for each of its n * n entries.
 """
 
 from collections.abc import Callable
@@ -110,7 +110,7 @@ class StridedTransposedConv(keras.layers.Layer):
         outputs = spread(inputs, _block_kernel(self.kernel))
         outputs = tf.nn.depth_to_space(outputs, 2)
         side = self.compute_output_shape(inputs.shape)[1]
-        return self._activation(outputs[:, :side, :side] + self.bias)
+        return self._activation(_resize(outputs, side) + self.bias)
 
 
 @tf.custom_gradient
@@ -195,7 +195,11 @@ def _block_kernel(kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _resize(images: tf.Tensor, side: int) -> tf.Tensor:
-    """Cuts images `[N, H, H, C]` to `side`, or pads them by one pixel."""
-    missing = max(0, side - images.shape[1])
-    images = tf.pad(images, [[0, 0], [0, missing], [0, missing], [0, 0]])
-    return images[:, :side, :side]
+    """Cuts or pads images `[N, H, H, C]` to `side`, below and to the right."""
+    missing = side - images.shape[1]
+    if missing > 0:
+        margins = [[0, 0], [0, missing], [0, missing], [0, 0]]
+        images = tf.pad(images, margins)
+    elif missing < 0:
+        images = images[:, :side, :side]
+    return images

@@ -229,6 +229,7 @@ def logging_to(
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     )
+    handler.addFilter(_is_of_interest)
     package = logging.getLogger("planet_tf2")
     before = package.level
     package.setLevel(min(level, package.getEffectiveLevel()))
@@ -239,6 +240,12 @@ def logging_to(
         logging.getLogger().removeHandler(handler)
         package.setLevel(before)
         handler.close()
+
+
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    """Leaves out what other packages say below the level of a warning."""
+    own = record.name.partition(".")[0] == "planet_tf2"
+    return own or record.levelno >= logging.WARNING
 
 
 def _exists(path: pathlib.Path) -> bool:
