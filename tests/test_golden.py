@@ -69,7 +69,9 @@ def rssm(request):
 class TestRSSM:
     def test_step(self, rssm, graph):
         cell, golden = rssm
-        state = {name: tf.constant(golden[f"in/state/{name}"]) for name in STATE}
+        state = {
+            name: tf.constant(golden[f"in/state/{name}"]) for name in STATE
+        }
         action, obs = golden["in/action"], golden["in/obs"]
         prior = run(lambda: cell.transition(state, action), graph)
         posterior = run(lambda: cell.posterior(state, action, obs), graph)

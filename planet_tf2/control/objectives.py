@@ -8,9 +8,7 @@ import tensorflow as tf
 State = dict[str, tf.Tensor]
 
 
-def reward(
-    cell: Any, heads: Mapping[str, Any], states: State
-) -> tf.Tensor:
+def reward(cell: Any, heads: Mapping[str, Any], states: State) -> tf.Tensor:
     """Returns the undiscounted sum of the mean predicted rewards.
 
     Args:

@@ -62,8 +62,10 @@ def simulate(
             tf.ones([count], tf.bool),
             tf.zeros([count]),
             tf.zeros([count], tf.int32),
-            {k: tf.ensure_shape(v, (count, *v.shape[1:])) for k, v in
-             observ.items()},
+            {
+                k: tf.ensure_shape(v, (count, *v.shape[1:]))
+                for k, v in observ.items()
+            },
         ),
         parallel_iterations=1,
     )
