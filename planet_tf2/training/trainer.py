@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -154,17 +155,27 @@ class Trainer:
         """Loads the last checkpoint; returns whether there is one.
 
         Raises:
-          RestoreError: if it does not match this program's variables.
+          RestoreError: if it does not match this program's variables, or is
+            damaged.
         """
         path = self._manager.latest_checkpoint
         if path is None:
             return False
         try:
-            self._checkpoint.restore(path).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            status = self._checkpoint.restore(path)
+            try:
+                status.assert_consumed()
+            except AssertionError:
+                status.expect_partial()  # Said below, so not again at exit.
+                raise
+        except (AssertionError, ValueError) as error:
             raise RestoreError(
                 f"The checkpoint {path} does not fit this configuration: "
-                f"{str(error).splitlines()[0]}"
+                f"{_explain(error)}"
+            ) from error
+        except (IndexError, RuntimeError, tf.errors.OpError) as error:
+            raise RestoreError(
+                f"The checkpoint {path} cannot be read: {_explain(error)}"
             ) from error
         return True
 
@@ -230,3 +241,12 @@ class Trainer:
         path = self.save()
         _LOGGER.info("Stopped at step %d, saved %s.", step.global_step, path)
         raise Stopped(f"Stopped at step {step.global_step}.")
+
+
+def _explain(error: Exception) -> str:
+    """Says in one line why a checkpoint does not fit."""
+    missing = re.findall(r"Variable (?:path=|')([^\s',:]+)", str(error))
+    if isinstance(error, AssertionError) and missing:
+        names = ", ".join(missing[:3])
+        return f"it lacks variables of this program, such as {names}."
+    return (str(error).splitlines() or [repr(error)])[0]

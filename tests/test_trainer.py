@@ -1,0 +1,280 @@
+import pytest
+import tensorflow as tf
+
+from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.training.signals import Stopped
+from planet_tf2.training.trainer import Outcome, Trainer
+
+NEVER = 10**9
+
+
+class State(tf.Module):
+    """Something to save."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = tf.Variable(0.0)
+
+
+class Program:
+    """A trainer with two phases of two stages each, as if just started."""
+
+    def __init__(self, directory, checkpoint_every=NEVER, **kwargs):
+        self.calls = []
+        self.state = State()
+        self.outcomes = {"train_b": Outcome(), "test_b": Outcome(score=0.5)}
+        self.failing = {}
+        self.trainer = Trainer(
+            directory, {"state": self.state}, checkpoint_every, **kwargs
+        )
+        for phase, steps in (("train", 10), ("test", 5)):
+            stages = [self._stage(f"{phase}_{name}") for name in "ab"]
+            self.trainer.add_phase(phase, steps, 5, stages)
+
+    def run(self, max_step=30):
+        return list(self.trainer.iterate(max_step))
+
+    def _stage(self, name):
+        def stage(step):
+            assert step.phase == name.split("_")[0]
+            self.calls.append((name, step.global_step))
+            if (name, step.global_step) in self.failing:
+                raise self.failing[name, step.global_step]
+            self.state.value.assign_add(1)
+            return self.outcomes.get(name)
+
+        return stage
+
+
+EPOCH = [
+    ("train_a", 0),
+    ("train_b", 0),
+    ("train_a", 5),
+    ("train_b", 5),
+    ("test_a", 10),
+    ("test_b", 10),
+]
+TWO_EPOCHS = EPOCH + [(name, step + 15) for name, step in EPOCH]
+
+
+def checkpoints(path):
+    return sorted(p.stem for p in path.glob("ckpt-*.index"))
+
+
+class TestSteps:
+    def test_phases_follow_from_the_global_step(self, tmp_path):
+        trainer = Trainer(tmp_path, {}, NEVER)
+        trainer.add_phase("train", 20, 5, [])
+        trainer.add_phase("test", 7, 5, [])  # Rounded up to 10.
+        expected = [
+            # Epoch, phase, local, phase and summary step, update, is_last.
+            (0, "train", 0, 0, 0, 0, False),
+            (0, "train", 5, 5, 5, 1, False),
+            (0, "train", 10, 10, 10, 2, False),
+            (0, "train", 15, 15, 15, 3, True),
+            (0, "test", 0, 0, 0, 0, False),
+            (0, "test", 5, 5, 5, 1, True),
+            (1, "train", 0, 20, 20, 4, False),
+            (1, "train", 5, 25, 25, 5, False),
+            (1, "train", 10, 30, 30, 6, False),
+            (1, "train", 15, 35, 35, 7, True),
+            (1, "test", 0, 10, 20, 2, False),
+            (1, "test", 5, 15, 25, 3, True),
+            (2, "train", 0, 40, 40, 8, False),
+        ]
+        for number, values in enumerate(expected):
+            phase, step = trainer.step_at(5 * number)
+            assert phase.name == step.phase
+            assert step.global_step == 5 * number
+            assert step.batch_size == 5
+            assert values == (
+                step.epoch,
+                step.phase,
+                step.local_step,
+                step.phase_step,
+                step.summary_step,
+                step.update,
+                step.is_last,
+            )
+
+    def test_different_batch_sizes(self, tmp_path):
+        trainer = Trainer(tmp_path, {}, NEVER)
+        trainer.add_phase("train", 4, 2, [])
+        trainer.add_phase("test", 6, 3, [])
+        found = [trainer.step_at(n)[1] for n in (0, 2, 4, 7, 10)]
+        assert [s.phase for s in found] == ["train"] * 2 + ["test"] * 2 + [
+            "train"
+        ]
+        assert [s.summary_step for s in found] == [0, 2, 0, 3, 6]
+        assert [s.is_last for s in found] == [False, True, False, True, False]
+
+    def test_batch_longer_than_the_phase(self, tmp_path):
+        trainer = Trainer(tmp_path, {}, NEVER)
+        trainer.add_phase("train", 10, 50, [])
+        _, step = trainer.step_at(100)
+        assert (step.epoch, step.phase_step, step.is_last) == (2, 100, True)
+
+
+class TestIterate:
+    def test_order_and_scores(self, tmp_path):
+        program = Program(tmp_path)
+        assert program.run(30) == [0.5, 0.5]
+        assert program.calls == TWO_EPOCHS
+        assert program.trainer.global_step == 30
+
+    def test_ends_within_an_epoch(self, tmp_path):
+        program = Program(tmp_path)
+        assert program.run(6) == []
+        assert program.calls == EPOCH[:4]
+        assert program.trainer.global_step == 10
+
+    def test_yields_scores_as_they_come(self, tmp_path):
+        program = Program(tmp_path)
+        scores = program.trainer.iterate(30)
+        next(scores)
+        assert program.calls == EPOCH
+        # What led to the score is safe by then.
+        other = Program(tmp_path)
+        assert other.trainer.restore()
+        assert other.state.value.numpy() == 6
+
+    def test_nothing_to_do(self, tmp_path):
+        program = Program(tmp_path)
+        program.run(15)
+        program.calls.clear()
+        assert program.run(15) == []
+        assert program.calls == []
+
+
+class TestSave:
+    @pytest.mark.parametrize(
+        ("every", "steps"), [(NEVER, [30]), (15, [15, 30, 30])]
+    )
+    def test_by_steps(self, tmp_path, every, steps):
+        saved = []
+        program = Program(
+            tmp_path,
+            every,
+            before_save=lambda: saved.append(program.trainer.global_step),
+        )
+        program.outcomes.clear()
+        program.run(30)
+        assert saved == steps
+
+    def test_when_batches_do_not_divide_the_distance(self, tmp_path):
+        saved = []
+        program = Program(
+            tmp_path, 12, before_save=lambda: saved.append(len(program.calls))
+        )
+        program.outcomes.clear()
+        program.run(40)
+        # After steps 15, 25 and 40, the first ones past 12, 24, 36; the end.
+        assert saved == [6, 10, 16, 16]
+
+    def test_after_every_outcome(self, tmp_path):
+        saved = []
+        program = Program(
+            tmp_path, before_save=lambda: saved.append(len(program.calls))
+        )
+        program.run(15)
+        assert saved == [2, 4, 6, 6]
+
+    def test_before_save_comes_before(self, tmp_path):
+        program = Program(
+            tmp_path, before_save=lambda: program.state.value.assign(77)
+        )
+        program.trainer.save()
+        other = Program(tmp_path)
+        other.trainer.restore()
+        assert other.state.value.numpy() == 77
+
+    def test_keeps_the_last_three(self, tmp_path):
+        program = Program(tmp_path)
+        for number in range(5):
+            path = program.trainer.save()
+            assert program.trainer.latest_checkpoint == path
+            assert len(checkpoints(tmp_path)) == min(number + 1, 3)
+        assert checkpoints(tmp_path) == ["ckpt-3", "ckpt-4", "ckpt-5"]
+        # Those of an earlier start count as well.
+        other = Program(tmp_path)
+        other.trainer.restore()
+        other.trainer.save()
+        assert checkpoints(tmp_path) == ["ckpt-4", "ckpt-5", "ckpt-6"]
+
+
+class TestResume:
+    def test_nothing_there(self, tmp_path):
+        program = Program(tmp_path)
+        assert not program.trainer.restore()
+        assert program.trainer.latest_checkpoint is None
+
+    @pytest.mark.parametrize("point", range(12))
+    def test_failure_at_any_stage(self, tmp_path, point):
+        """Whatever was saved is not repeated, and the rest is."""
+        program = Program(tmp_path)
+        program.failing[TWO_EPOCHS[point]] = ValueError("broken")
+        with pytest.raises(ValueError, match="broken"):
+            program.run()
+        other = Program(tmp_path)
+        # Every second stage returns an outcome.
+        saved = point // 2 * 2
+        assert other.trainer.restore() == (saved > 0)
+        assert other.state.value.numpy() == saved
+        other.run()
+        assert other.calls == TWO_EPOCHS[saved:]
+        assert other.state.value.numpy() == 12
+
+    def test_between_two_outcomes_of_a_step(self, tmp_path):
+        program = Program(tmp_path)
+        program.outcomes["train_a"] = Outcome()
+        program.failing["train_b", 5] = ValueError("broken")
+        with pytest.raises(ValueError):
+            program.run()
+        other = Program(tmp_path)
+        other.trainer.restore()
+        assert other.trainer.global_step == 5
+        other.run()
+        assert other.calls == TWO_EPOCHS[3:]
+
+
+class TestStop:
+    @pytest.mark.parametrize("point", [0, 1, 5, 6])
+    def test_between_stages(self, tmp_path, point):
+        program = Program(
+            tmp_path, should_stop=lambda: len(program.calls) == point
+        )
+        program.outcomes.clear()
+        step = TWO_EPOCHS[point][1]
+        with pytest.raises(Stopped, match=f"at step {step}\\b"):
+            program.run()
+        assert program.calls == TWO_EPOCHS[:point]
+        other = Program(tmp_path)
+        assert other.trainer.restore()
+        other.run()
+        assert other.calls == TWO_EPOCHS[point:]
+        assert other.state.value.numpy() == 12
+
+    def test_in_the_middle_of_an_episode(self, tmp_path):
+        program = Program(tmp_path)
+        program.failing["train_b", 5] = RolloutStopped("stop")
+        with pytest.raises(Stopped, match="at step 5"):
+            program.run()
+        other = Program(tmp_path)
+        other.trainer.restore()
+        # The update before it is not lost, nor repeated.
+        assert other.state.value.numpy() == 3
+        other.run()
+        assert other.calls == TWO_EPOCHS[3:]
+
+    def test_failures_do_not_save(self, tmp_path):
+        program = Program(tmp_path)
+        program.failing["train_b", 0] = ValueError("broken")
+        with pytest.raises(ValueError):
+            program.run()
+        assert checkpoints(tmp_path) == []
+
+
+def test_checks_that_there_is_a_phase(tmp_path):
+    trainer = Trainer(tmp_path, {}, NEVER)
+    with pytest.raises(AssertionError, match="phase"):
+        next(trainer.iterate(10))
