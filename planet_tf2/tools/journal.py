@@ -76,6 +76,19 @@ class Journal:
         except FileNotFoundError:
             pass
 
+    def since(self, position: int) -> list[dict[str, Any]]:
+        """Returns the records behind a position.
+
+        Raises:
+          ValueError: The position is not at the start of a line, so it was
+            not taken from this journal.
+        """
+        if self.position <= position:
+            return []
+        with open(self.path, "rb") as file:
+            self._check_boundary(file, position)
+            return list(self._records(file, position))
+
     def truncate(self, position: int) -> list[dict[str, Any]]:
         """Drops everything behind a position and returns those records.
 

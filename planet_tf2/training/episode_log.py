@@ -8,7 +8,6 @@ twice. Episodes that were never announced, such as those that a user puts into
 the folder, stay.
 """
 
-import contextlib
 import logging
 import pathlib
 from typing import Any
@@ -56,6 +55,11 @@ class EpisodeLog:
         """Number of episodes of a task that this run has collected."""
         return self._announced.get((split, task), 0)
 
+    @property
+    def announced_episodes(self) -> int:
+        """Number of episodes that this run has collected."""
+        return sum(self._announced.values())
+
     def write(self, record: dict[str, Any]) -> None:
         """Appends a line to `metrics.jsonl`."""
         self._journal.append(record)
@@ -98,13 +102,14 @@ class EpisodeLog:
 
     def rollback(self, position: int) -> None:
         """Takes back everything behind a position of `metrics.jsonl`."""
-        dropped = self._journal.truncate(position)
-        for record in dropped:
+        # The lines go last: a file without one would look like a user's own
+        # if this were cut off as well.
+        for record in self._journal.since(position):
             if "file" in record:
                 path = self._folders[record["split"]] / record["file"]
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+                path.unlink(missing_ok=True)
                 _LOGGER.info("Dropped %s, to be collected again.", path.name)
+        self._journal.truncate(position)
         for folder in self._folders.values():
             episodes.clean_staged(folder)
         self.env_step = 0

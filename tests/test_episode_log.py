@@ -1,0 +1,241 @@
+import logging
+import pathlib
+
+import numpy as np
+import pytest
+
+from planet_tf2.data import episodes
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.episode_log import EpisodeLog
+from planet_tf2.training.run_folder import RunFolder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "00001").create()
+
+
+@pytest.fixture
+def log(folder):
+    return EpisodeLog(folder)
+
+
+def record(folder, simulator_steps=50, staged=True):
+    """What the recording wrapper leaves and says at the end of an episode."""
+    length = 3
+    path = episodes.save_episode(
+        folder.train_episodes,
+        {
+            "image": np.zeros((length + 1, 2, 2, 3), np.uint8),
+            "action": np.zeros((length + 1, 1), np.float32),
+            "reward": np.ones(length + 1, np.float32),
+        },
+        staged=staged,
+    )
+    return {
+        "path": str(path),
+        "return": 3.0,
+        "length": length,
+        "simulator_steps": simulator_steps,
+    }
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def stem(episode):
+    return pathlib.Path(episode["path"]).name.removesuffix(".staged")
+
+
+class TestAdd:
+    def test_announces_and_publishes(self, log, folder):
+        episode = record(folder)
+        path = log.add("train", "walk", episode, phase="train", step=5)
+        assert path == folder.train_episodes / stem(episode)
+        assert names(folder.train_episodes) == [path.name]
+        assert episodes.load_episode(path)["return"][-1] == 4
+        assert Journal(folder.metrics).read() == [
+            {
+                "phase": "train",
+                "step": 5,
+                "split": "train",
+                "task": "walk",
+                "episode": 1,
+                "env_step": 50,
+                "simulator_steps": 50,
+                "length": 3,
+                "return": 3.0,
+                "file": path.name,
+            }
+        ]
+
+    def test_test_episodes_have_a_folder_of_their_own(self, log, folder):
+        path = log.add("test", "walk", record(folder))
+        assert path.parent == folder.test_episodes
+        assert names(folder.train_episodes) == []
+        assert names(folder.test_episodes) == [path.name]
+
+    def test_counts(self, log, folder):
+        for split, task, steps in (
+            ("train", "walk", 10),
+            ("train", "run", 20),
+            ("test", "walk", 40),
+            ("train", "walk", 80),
+        ):
+            log.add(split, task, record(folder, steps))
+        assert log.env_step == 110  # Test episodes teach nothing.
+        assert log.count("train") == 3
+        assert log.count("test") == 1
+        assert log.announced("train", "walk") == 2
+        assert log.announced("train", "run") == 1
+        assert log.announced("test", "walk") == 1
+        assert log.announced("test", "run") == 0
+        lines = Journal(folder.metrics).read()
+        assert [line["env_step"] for line in lines] == [10, 30, 30, 110]
+        assert [line["episode"] for line in lines] == [1, 2, 1, 3]
+
+    def test_counts_files_of_the_user_as_episodes(self, log, folder):
+        record(folder, staged=False)
+        log.add("train", "walk", record(folder))
+        assert log.count("train") == 2
+        assert log.announced("train", "walk") == 1
+        (line,) = Journal(folder.metrics).read()
+        assert line["episode"] == 2
+
+    def test_a_new_log_counts_the_same(self, log, folder):
+        log.add("train", "walk", record(folder, 10))
+        log.write({"phase": "train", "loss": 1.0})
+        log.add("test", "walk", record(folder, 20))
+        other = EpisodeLog(folder)
+        assert other.position == log.position
+        assert other.position == folder.metrics.stat().st_size
+        assert other.env_step == 10
+        for split in ("train", "test"):
+            assert other.announced(split, "walk") == 1
+
+
+class TestRollback:
+    @pytest.fixture
+    def position(self, log, folder):
+        """Of a run that went on after its last checkpoint."""
+        log.write({"phase": "train", "update": 1})
+        log.add("train", "walk", record(folder, 10))
+        log.add("test", "walk", record(folder, 20))
+        return log.position
+
+    def test_removes_what_came_after(self, log, folder, position):
+        before = [
+            names(p) for p in (folder.train_episodes, folder.test_episodes)
+        ]
+        text = folder.metrics.read_text()
+        log.add("train", "walk", record(folder, 40))
+        log.write({"phase": "train", "update": 2})
+        log.add("test", "walk", record(folder, 80))
+        log.add("train", "run", record(folder, 160))
+        for number in range(2):
+            # The second one, by a new process, has nothing left to do.
+            log = log if number == 0 else EpisodeLog(folder)
+            log.rollback(position)
+            assert log.env_step == 10
+            assert log.announced("train", "walk") == 1
+            assert log.announced("test", "walk") == 1
+            assert log.announced("train", "run") == 0
+            assert log.position == position
+            assert folder.metrics.read_text() == text
+            assert before == [
+                names(folder.train_episodes),
+                names(folder.test_episodes),
+            ]
+
+    def test_goes_on_counting_from_there(self, log, folder, position):
+        log.add("train", "walk", record(folder, 40))
+        log.rollback(position)
+        log.add("train", "walk", record(folder, 3))
+        assert log.env_step == 13
+        assert log.count("train") == 2
+        assert Journal(folder.metrics).read()[-1]["episode"] == 2
+
+    def test_to_the_beginning(self, log, folder, position):
+        log.rollback(0)
+        assert folder.metrics.read_text() == ""
+        assert names(folder.train_episodes) == []
+        assert names(folder.test_episodes) == []
+        assert log.env_step == 0
+
+    def test_keeps_what_was_never_announced(self, log, folder, position):
+        own = stem(record(folder, staged=False))
+        (folder.test_episodes / "notes.txt").write_text("mine")
+        announced = log.add("train", "walk", record(folder))
+        log.rollback(position)
+        assert own in names(folder.train_episodes)
+        assert announced.name not in names(folder.train_episodes)
+        assert "notes.txt" in names(folder.test_episodes)
+
+    def test_cleans_what_was_not_published(self, log, folder, position):
+        kept = names(folder.train_episodes)
+        record(folder)
+        (folder.test_episodes / "x.npz.staged").write_bytes(b"")
+        (folder.train_episodes / "y.npz.staged.partial").write_bytes(b"")
+        log.rollback(position)
+        assert names(folder.train_episodes) == kept
+        assert len(names(folder.test_episodes)) == 1
+
+    def test_cut_between_announcing_and_publishing(
+        self, log, folder, position, monkeypatch
+    ):
+        def crash(*args):
+            raise KeyboardInterrupt
+
+        kept = names(folder.train_episodes)
+        monkeypatch.setattr(episodes, "publish", crash)
+        with pytest.raises(KeyboardInterrupt):
+            log.add("train", "walk", record(folder))
+        assert EpisodeLog(folder).announced("train", "walk") == 2
+        log = EpisodeLog(folder)
+        log.rollback(position)
+        assert log.announced("train", "walk") == 1
+        assert names(folder.train_episodes) == kept
+
+    @pytest.mark.parametrize("good_calls", [0, 1])
+    def test_cut_off_itself(
+        self, log, folder, position, monkeypatch, good_calls
+    ):
+        """Another rollback does the rest."""
+        kept = names(folder.train_episodes)
+        for _ in range(2):
+            log.add("train", "walk", record(folder))
+        unlink, calls = pathlib.Path.unlink, []
+
+        def crash(path, missing_ok=False):
+            calls.append(path)
+            if len(calls) > good_calls:
+                raise KeyboardInterrupt
+            unlink(path, missing_ok)
+
+        with monkeypatch.context() as context:
+            context.setattr(pathlib.Path, "unlink", crash)
+            with pytest.raises(KeyboardInterrupt):
+                log.rollback(position)
+        EpisodeLog(folder).rollback(position)
+        assert names(folder.train_episodes) == kept
+
+    def test_torn_last_line(self, log, folder, position):
+        with open(folder.metrics, "a") as file:
+            file.write('{"phase": "tr')
+        log = EpisodeLog(folder)
+        assert log.position == position
+        log.rollback(position)
+        assert folder.metrics.stat().st_size == position
+
+    def test_position_of_another_run(self, log, folder, position):
+        kept = names(folder.train_episodes)
+        with pytest.raises(ValueError, match="another run"):
+            log.rollback(position - 3)
+        assert names(folder.train_episodes) == kept
+
+    def test_lost_lines(self, log, folder, position, caplog):
+        with caplog.at_level(logging.WARNING):
+            log.rollback(position + 100)
+        assert "records are missing" in caplog.text
+        assert log.count("train") == 1
