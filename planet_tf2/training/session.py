@@ -109,6 +109,8 @@ class Session:
           RestoreError: if the checkpoint does not fit.
         """
         restored = self._trainer.restore()
+        if not restored:
+            self._check_fresh()
         self._log.rollback(int(self._position))
         if restored:
             _LOGGER.info(
@@ -124,6 +126,20 @@ class Session:
     def trainer(self) -> Trainer:
         """The phase loop."""
         return self._trainer
+
+    def _check_fresh(self) -> None:
+        """Makes sure that no checkpoint got lost, rather than start anew.
+
+        The first checkpoint follows the first episode, so that at most one
+        episode can have been announced without it.
+        """
+        episodes = self._log.announced_episodes
+        if episodes > 1:
+            raise ValueError(
+                f"{self._folder.path} has {episodes} episodes in "
+                f"{self._folder.metrics.name} but no checkpoint to go on from. "
+                "Restore the checkpoints, or start in another --logdir."
+            )
 
     def _before_save(self) -> None:
         self._position.assign(self._log.position)
