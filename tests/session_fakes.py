@@ -1,0 +1,171 @@
+"""A session on parts that do nothing but leave traces."""
+
+import collections
+import itertools
+import types
+
+import numpy as np
+import tensorflow as tf
+from fakes import CountingEnv
+
+from planet_tf2.data import RecordEpisodes
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.collecting import Collector
+from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training.session import Parts, Session, run_session
+
+# Two epochs of two updates and a test batch each.
+PARAMS = {
+    "batch_shape": [5, 3],
+    "train_steps": 10,
+    "test_steps": 5,
+    "max_steps": 30,
+    "checkpoint_every": 10,
+    "num_seed_episodes": 2,
+    "log_every": 1,
+}
+# Agent steps of an episode; the reward of step t is t.
+LENGTH, RETURN = 3, 6.0
+
+
+class FakeLearner(tf.Module):
+    """Its weight is the number of updates."""
+
+    norm_names = ["gradient_norm"]
+
+    def __init__(self):
+        super().__init__()
+        self.weight = tf.Variable(0.0)
+        self.model = types.SimpleNamespace(heads={"image": 0, "reward": 0})
+        self.losses = {"divergence": 1.0, "image": 2.0, "reward": 3.0}
+
+    def train_step(self, batch, seed):
+        self.weight.assign_add(1)
+        return {**self.test_step(batch, seed), "gradient_norm": 4.0}
+
+    def test_step(self, batch, seed):
+        return {**self.losses, "total": float(self.weight)}
+
+
+class FakeRollout:
+    """Records an episode in each of its environments."""
+
+    def __init__(self, envs, on_call=lambda: None):
+        self.calls = []
+        self._envs = envs
+        self._on_call = on_call
+
+    def __call__(self, env_seeds, seed, action_noise):
+        self.calls.append((env_seeds, seed.numpy().tolist(), action_noise))
+        self._on_call()
+        results = []
+        for env, env_seed in zip(self._envs, env_seeds, strict=True):
+            env.reset(seed=env_seed)
+            done = False
+            while not done:
+                _, _, done, _, info = env.step(np.full(2, 0.5))
+            results.append({"info": info})
+        return results
+
+
+class Recorder:
+    """Takes any call, and counts the calls by name."""
+
+    def __init__(self):
+        self.counts = collections.Counter()
+        self.updates_per_second = 1.0
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: self.counts.update([name])
+
+
+class Program:
+    """One start of the program on a run's folder."""
+
+    def __init__(self, path, tasks=("walk",), agents=1, **kwargs):
+        self.folder = RunFolder(path).create()
+        self.params = {**PARAMS, **kwargs.pop("params", {})}
+        self.seeds = []
+        self.closed = 0
+        self.steps = []
+        self.learner = FakeLearner()
+        on_rollout = kwargs.pop("on_rollout", lambda: None)
+        self.envs = {task: self._record() for task in tasks}
+        self.rollouts = {
+            task: FakeRollout(
+                [self._record() for _ in range(agents)], on_rollout
+            )
+            for task in tasks
+        }
+        self.parts = Parts(
+            learner=self.learner,
+            collectors={
+                "train": self._collectors(agents, after=5, every=10),
+                "test": self._collectors(agents, after=0, every=1),
+            },
+            seed_envs=self.envs,
+            make_batches=self._make_batches,
+            summaries=Recorder(),
+            progress=Recorder(),
+            close=self._close,
+        )
+        self.session = Session(
+            self.folder,
+            self.parts,
+            self.params,
+            seed=3,
+            on_step=self.steps.append,
+            **kwargs,
+        )
+
+    def run(self):
+        return list(run_session(self.session, self.parts))
+
+    def trace(self):
+        """All that must not depend on whether and where a run was cut."""
+        return {
+            "metrics": [
+                {
+                    key: value
+                    for key, value in record.items()
+                    if not key.endswith(("_seconds", "_per_second", "file"))
+                }
+                for record in Journal(self.folder.metrics)
+            ],
+            "files": [self.count("train"), self.count("test")],
+            "weight": float(self.learner.weight),
+            "step": self.session.trainer.global_step,
+        }
+
+    def count(self, split):
+        folder = getattr(self.folder, f"{split}_episodes")
+        # Staged ones and others that do not belong there included.
+        return len(list(folder.iterdir()))
+
+    def _record(self):
+        return RecordEpisodes(
+            CountingEnv(LENGTH), self.folder.train_episodes, staged=True
+        )
+
+    def _collectors(self, agents, **schedule):
+        return [
+            Collector(
+                "main",
+                task,
+                index,
+                [None] * agents,
+                rollout,
+                action_noise=0.3,
+                **schedule,
+            )
+            for index, (task, rollout) in enumerate(self.rollouts.items())
+        ]
+
+    def _make_batches(self, split, numbers):
+        self.seeds.append((split, *numbers))
+        return itertools.repeat({})
+
+    def _close(self):
+        self.closed += 1

@@ -1,0 +1,204 @@
+import collections
+
+import numpy as np
+import pytest
+from session_fakes import LENGTH, RETURN, Program
+
+from planet_tf2.data import episodes
+from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training.stages import NonFiniteError
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    program = Program(tmp_path_factory.mktemp("undisturbed"))
+    scores = program.run()
+    return program, scores
+
+
+class TestRun:
+    def test_counts(self, undisturbed):
+        program, scores = undisturbed
+        trace = program.trace()
+        assert scores == [RETURN, RETURN]
+        # Two of each to start from. Then, after training steps 5 and 15, one
+        # to learn from, and one for each test phase.
+        assert trace["files"] == [4, 4]
+        assert trace["weight"] == 4
+        assert trace["step"] == 30
+        assert program.closed == 1
+        assert program.steps[-1] == 30
+
+    def test_metrics(self, undisturbed):
+        program, _ = undisturbed
+        records = program.trace()["metrics"]
+        order = [
+            (
+                record["phase"],
+                record["step"],
+                "episode" if "episode" in record else "losses",
+            )
+            for record in records
+        ]
+        assert order == [
+            *[("seed", 0, "episode")] * 4,
+            ("train", 5, "losses"),
+            ("train", 10, "losses"),
+            ("train", 10, "episode"),
+            ("test", 15, "losses"),
+            ("test", 15, "episode"),
+            ("train", 20, "losses"),
+            ("train", 25, "losses"),
+            ("train", 25, "episode"),
+            ("test", 30, "losses"),
+            ("test", 30, "episode"),
+        ]
+        assert records[4] == {
+            "phase": "train",
+            "step": 5,
+            "update": 1,
+            "divergence_loss": 1.0,
+            "image_loss": 2.0,
+            "reward_loss": 3.0,
+            "total_loss": 1.0,
+            "gradient_norm": 4.0,
+        }
+        assert records[11] == {
+            "phase": "train",
+            "step": 25,
+            "update": 4,
+            "collect": "main",
+            "action_noise": 0.3,
+            "split": "train",
+            "task": "walk",
+            "episode": 4,
+            "env_step": 4 * LENGTH,
+            "simulator_steps": LENGTH,
+            "length": LENGTH,
+            "return": RETURN,
+        }
+        # The log of a test phase is about all of it, and it has no noise.
+        assert records[7]["update"] == 1
+        assert records[8]["action_noise"] == 0.0
+        env_steps = [r["env_step"] for r in records if "episode" in r]
+        assert env_steps == [
+            LENGTH * number for number in (1, 2, 2, 2, 3, 3, 4, 4)
+        ]
+
+    def test_summaries(self, undisturbed):
+        program, _ = undisturbed
+        counts = program.parts.summaries.counts
+        assert counts["predictions"] == 4
+        assert counts["episode"] == 2
+
+    def test_random_numbers_of_every_use_differ(self, undisturbed):
+        program, _ = undisturbed
+        calls = program.rollouts["walk"].calls
+        assert len(calls) == 4
+        assert len({str(call) for call in calls}) == 4
+        env_seeds = [call[0][0] for call in calls]
+        assert len(set(env_seeds)) == 4
+        assert len(set(program.seeds)) == 2
+        noise = [
+            episodes.load_episode(program.folder.train_episodes / name)["noise"]
+            for name in episodes.list_episodes(program.folder.train_episodes)
+        ]
+        assert len(np.unique(noise, axis=0)) == 4
+
+    def test_seed_determines_the_episodes(self, undisturbed, tmp_path):
+        other = Program(tmp_path)
+        other.run()
+        program, _ = undisturbed
+        assert other.trace() == program.trace()
+        for split in ("train_episodes", "test_episodes"):
+            for one, two in zip(
+                *(
+                    [
+                        episodes.load_episode(directory / name)
+                        for name in episodes.list_episodes(directory)
+                    ]
+                    for directory in (
+                        getattr(program.folder, split),
+                        getattr(other.folder, split),
+                    )
+                ),
+                strict=True,
+            ):
+                for key in one:
+                    np.testing.assert_array_equal(one[key], two[key])
+
+
+class TestVariations:
+    def test_several_tasks_and_agents(self, tmp_path):
+        program = Program(tmp_path, ("walk", "run"), agents=3)
+        scores = program.run()
+        assert scores == [RETURN, RETURN]
+        # Per task, two to start from and three at two occasions.
+        assert program.trace()["files"] == [2 * (2 + 6)] * 2
+        records = program.trace()["metrics"]
+        tasks = collections.Counter(
+            (r["task"], r["split"]) for r in records if "episode" in r
+        )
+        assert set(tasks.values()) == {8} and len(tasks) == 4
+        test = [r for r in records if r["phase"] == "test" and "episode" in r]
+        assert len(test) == 12
+
+    def test_rarer_lines_are_means(self, tmp_path):
+        program = Program(tmp_path, params={"log_every": 3})
+        program.run()
+        losses = [
+            record
+            for record in program.trace()["metrics"]
+            if "total_loss" in record and record["phase"] == "train"
+        ]
+        assert [record["update"] for record in losses] == [3]
+        assert losses[0]["total_loss"] == 2.0
+
+    def test_episodes_of_the_user_count(self, tmp_path):
+        folder = RunFolder(tmp_path).create()
+        for name in ("one", "two", "three"):
+            episode = {
+                "action": np.zeros((2, 2), np.float32),
+                "reward": np.zeros(2, np.float32),
+            }
+            episodes.save_episode(folder.train_episodes, episode, name)
+        program = Program(tmp_path)
+        program.run()
+        seeds = [
+            record["split"]
+            for record in program.trace()["metrics"]
+            if record["phase"] == "seed"
+        ]
+        assert seeds == ["test", "test"]
+        assert program.trace()["files"] == [3 + 2, 4]
+
+    def test_loss_that_is_not_finite(self, tmp_path):
+        program = Program(tmp_path)
+        program.learner.losses["image"] = float("nan")
+        with pytest.raises(NonFiniteError, match="image loss is nan"):
+            program.run()
+        assert program.closed == 1
+        # The last checkpoint, that of the seed episodes, stays.
+        other = Program(tmp_path)
+        assert other.run() == [RETURN, RETURN]
+        assert float(other.learner.weight) == 4
+
+    def test_lost_checkpoints(self, tmp_path):
+        program = Program(tmp_path)
+        program.run()
+        before = program.trace()
+        for path in program.folder.checkpoints.iterdir():
+            path.unlink()
+        other = Program(tmp_path)
+        with pytest.raises(ValueError, match="no checkpoint"):
+            other.run()
+        assert other.trace()["metrics"] == before["metrics"]
+        assert other.trace()["files"] == before["files"]
+
+    def test_nothing_left_to_do(self, undisturbed, tmp_path):
+        program = Program(tmp_path)
+        program.run()
+        before = program.trace()
+        other = Program(tmp_path)
+        assert other.run() == []
+        assert other.trace() == before

@@ -1,0 +1,159 @@
+"""Runs that are cut off and go on.
+
+Everything is deterministic here, so that a run that was cut off anywhere and
+continued has to leave exactly the traces of one that never was.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from session_fakes import LENGTH, FakeLearner, FakeRollout, Program
+
+from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.data import episodes
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training import session as session_lib
+from planet_tf2.training.signals import Stopped
+from planet_tf2.training.trainer import Trainer
+
+
+class Crash(BaseException):
+    """The end, at a moment at which nothing can be put in order."""
+
+
+class Faults:
+    """Counts what happens, and ends the program at one of these moments."""
+
+    def __init__(self, at=None, error=Crash):
+        self.count = 0
+        self._at = at
+        self._error = error
+
+    def tick(self):
+        self.count += 1
+        if self.count - 1 == self._at:
+            raise self._error()
+
+    def around(self, function):
+        def wrapped(*args, **kwargs):
+            self.tick()
+            result = function(*args, **kwargs)
+            self.tick()
+            return result
+
+        return wrapped
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    program = Program(tmp_path_factory.mktemp("undisturbed"))
+    scores = program.run()
+    return program, scores
+
+
+def run_with_faults(path, faults, monkeypatch):
+    """Counts moments before and after everything that leaves a trace."""
+    with monkeypatch.context() as patch:
+        for owner, name in (
+            (Journal, "append"),
+            (episodes, "publish"),
+            (Trainer, "save"),
+            (FakeLearner, "train_step"),
+            (FakeRollout, "__call__"),
+            (session_lib, "random_episodes"),
+        ):
+            patch.setattr(owner, name, faults.around(getattr(owner, name)))
+        Program(path).run()
+
+
+class TestCutOff:
+    """By a crash, or by `kill -9`."""
+
+    def moments(self, path, monkeypatch):
+        faults = Faults()
+        run_with_faults(path / "count", faults, monkeypatch)
+        return faults.count
+
+    def test_anywhere(self, tmp_path, monkeypatch, undisturbed):
+        expected = undisturbed[0].trace()
+        amount = self.moments(tmp_path, monkeypatch)
+        assert amount > 80
+        # Enough to meet the moments before and after every kind of thing.
+        for moment in range(0, amount, 7):
+            path = tmp_path / str(moment)
+            with pytest.raises(Crash):
+                run_with_faults(path, Faults(moment), monkeypatch)
+            other = Program(path)
+            other.run()
+            assert other.trace() == expected, moment
+
+    def test_again_and_again(self, tmp_path, monkeypatch, undisturbed):
+        crashes = 0
+        while crashes < 50:
+            try:
+                run_with_faults(tmp_path, Faults(21), monkeypatch)
+                break
+            except Crash:
+                crashes += 1
+        assert 2 < crashes < 50
+        other = Program(tmp_path)
+        other.run()
+        assert other.trace() == undisturbed[0].trace()
+
+    def test_in_the_middle_of_an_episode(self, tmp_path, undisturbed):
+        def crash():
+            raise Crash
+
+        first = Program(tmp_path, on_rollout=crash)
+        (env,) = first.rollouts["walk"]._envs
+        # One agent was through, another was not.
+        env.reset(seed=0)
+        for _ in range(LENGTH):
+            env.step(np.zeros(2))
+        with pytest.raises(Crash):
+            first.run()
+        assert first.closed == 1
+        other = Program(tmp_path)
+        other.run()
+        assert other.trace() == undisturbed[0].trace()
+
+
+class TestStopped:
+    def test_anywhere(self, tmp_path, undisturbed):
+        expected = undisturbed[0].trace()
+        questions = itertools.count(0, 5)
+        for number in questions:
+            path = tmp_path / str(number)
+            asked = itertools.count()
+            program = Program(
+                path, should_stop=lambda n=number, a=asked: next(a) >= n
+            )
+            try:
+                program.run()
+                break
+            except Stopped:
+                assert program.closed == 1
+            reached = program.trace()
+            other = Program(path)
+            other.run()
+            assert other.trace() == expected
+            # Nothing that was there had to be done again.
+            lines = len(reached["metrics"])
+            assert expected["metrics"][:lines] == reached["metrics"]
+        assert number > 20
+
+    def test_in_the_middle_of_an_episode(self, tmp_path, undisturbed):
+        def stop():
+            raise RolloutStopped("stop")
+
+        program = Program(tmp_path, on_rollout=stop)
+        with pytest.raises(Stopped, match="at step 5"):
+            program.run()
+        reached = program.trace()
+        assert reached["weight"] == 2
+        other = Program(tmp_path)
+        other.run()
+        assert other.trace() == undisturbed[0].trace()
+        # With new batches, but not the update that led there again.
+        assert other.seeds[0] == ("train", 3, 0, 5)
