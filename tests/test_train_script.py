@@ -1,0 +1,162 @@
+"""The training program as users start it."""
+
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[1]
+SMALL = "batch_shape: [2, 5], cnn_depth: 2, max_steps: 24, train_steps: 6, "
+SMALL += "test_steps: 2, train_collects: [<after: 4, every: 4>]"
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
+
+
+def run(*arguments, **kwargs):
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, cwd=ROOT, **kwargs
+    )
+
+
+def records(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def check_consistent(folder):
+    """No update twice, every announced episode there, and no others."""
+    seen = records(folder)
+    for phase in ("train", "test"):
+        updates = [
+            r["update"]
+            for r in seen
+            if r["phase"] == phase and "total_loss" in r
+        ]
+        assert updates == sorted(set(updates))
+    for split in ("train", "test"):
+        announced = [r["file"] for r in seen if r.get("split") == split]
+        files = [p.name for p in (folder / f"{split}_episodes").iterdir()]
+        assert sorted(announced) == sorted(files)
+
+
+@pytest.mark.slow
+@pytest.mark.render
+def test_cheetah_run_from_pixels(tmp_path):
+    params = "{tasks: [cheetah_run], " + SMALL.replace("<", "{").replace(
+        ">", "}"
+    )
+    result = run(
+        "--logdir", str(tmp_path), "--config", "debug", "--params", params + "}"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Test return on cheetah_run" in result.stdout
+    folder = tmp_path / "00001"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "DONE",
+        "config.yaml",
+        "checkpoints",
+        "train_episodes",
+        "test_episodes",
+        "train",
+        "test",
+        "log.txt",
+        "metrics.jsonl",
+        "prediction.gif",
+        "episode.gif",
+    }
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["preset"] == "debug"
+    assert config["params"]["batch_shape"] == [2, 5]
+    check_consistent(folder)
+    files = sorted((folder / "train_episodes").iterdir())
+    with np.load(files[0]) as episode:
+        assert set(episode) == {
+            "image",
+            "action",
+            "reward",
+            "position",
+            "velocity",
+        }
+        assert episode["image"].shape == (21, 64, 64, 3)
+
+
+@pytest.mark.slow
+def test_angle_brackets_then_done(tmp_path):
+    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
+    arguments += ["--params", f"<tasks: [dummy], {SMALL}>"]
+    first = run(*arguments, "--planner_horizon=3")
+    assert first.returncode == 0, first.stderr
+    config = yaml.safe_load((tmp_path / "00001" / "config.yaml").read_text())
+    assert config["params"]["planner_horizon"] == 3
+    before = (tmp_path / "00001" / "metrics.jsonl").read_bytes()
+    again = run(*arguments, "--planner_horizon=3")
+    assert again.returncode == 0
+    assert "already done" in again.stdout
+    assert (tmp_path / "00001" / "metrics.jsonl").read_bytes() == before
+    other = run(*arguments, "--planner_horizon=4")
+    assert other.returncode == 1
+    assert "planner_horizon: 3 -> 4" in other.stderr
+    assert len(other.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_goes_on_after_a_signal(tmp_path, number):
+    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
+    arguments += ["--params", f"<tasks: [dummy], {SMALL}>"]
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in process.stdout:
+        if re.match(r"\[test\] return", line):
+            process.send_signal(number)
+    code = process.wait()
+    assert code == (75 if number == signal.SIGTERM else -signal.SIGKILL)
+    folder = tmp_path / "00001"
+    assert not (folder / "DONE").exists()
+    assert not (folder / "FAIL").exists()
+    if number == signal.SIGKILL:
+        # Nobody gave the claim back, but its owner is known to be gone.
+        assert (folder / "PING").exists()
+    result = run(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert (folder / "DONE").exists()
+    check_consistent(folder)
+    seen = records(folder)
+    # Three epochs of 3 updates, with a test phase at the end of each.
+    assert [r["update"] for r in seen if "gradient_norm" in r] == [
+        *range(1, 10)
+    ]
+    returns = [r for r in seen if r["phase"] == "test" and "return" in r]
+    assert [r["step"] for r in returns] == [8, 16, 24]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--params", "{planner_horizn: 3}"], "'planner_horizon'"),
+        (["--params", "{tasks: [cheetah_rum]}"], "'cheetah_run'"),
+        (["--planner_horizon=many"], "integer"),
+        (["--config", "debgu"], "'debug'"),
+    ],
+)
+def test_mistakes_are_explained_in_a_line(tmp_path, arguments, message):
+    logdir = tmp_path / "logs"
+    result = run("--logdir", str(logdir), *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not logdir.exists()
