@@ -103,16 +103,17 @@ class TestCutOff:
 
     def test_in_the_middle_of_an_episode(self, tmp_path, undisturbed):
         def crash():
+            # One agent is through, another is not.
+            (env,) = first.rollouts["walk"]._envs
+            env.reset(seed=0)
+            for _ in range(LENGTH):
+                env.step(np.zeros(2))
             raise Crash
 
         first = Program(tmp_path, on_rollout=crash)
-        (env,) = first.rollouts["walk"]._envs
-        # One agent was through, another was not.
-        env.reset(seed=0)
-        for _ in range(LENGTH):
-            env.step(np.zeros(2))
         with pytest.raises(Crash):
             first.run()
+        assert first.trace()["files"] == [2 + 1, 2]
         assert first.closed == 1
         other = Program(tmp_path)
         other.run()

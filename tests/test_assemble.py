@@ -1,0 +1,339 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tf_fakes import tiny_params
+
+from planet_tf2.configs import assemble
+from planet_tf2.control import Rollout
+from planet_tf2.data import episodes
+from planet_tf2.envs import DummyEnv, EnvError
+from planet_tf2.models import RSSM
+from planet_tf2.tools import weights
+from planet_tf2.training.run_folder import RunFolder
+
+SEED = tf.constant([1, 2])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "00001").create()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The environments that were started."""
+    envs = []
+
+    def open_env(*args, **kwargs):
+        envs.append(original(*args, **kwargs))
+        return envs[-1]
+
+    original = assemble.open_env
+    monkeypatch.setattr(assemble, "open_env", open_env)
+    return envs
+
+
+@pytest.fixture(scope="module")
+def model():
+    return assemble.make_model(tiny_params(), 5)
+
+
+def test_make_cell_follows_the_parameters(monkeypatch):
+    received = {}
+
+    class FakeRSSM(RSSM):
+        def __init__(self, **kwargs):
+            received.update(kwargs)
+
+    monkeypatch.setattr(assemble, "RSSM", FakeRSSM)
+    params = tiny_params(
+        mean_only=True, min_stddev=0.2, future_rnn=False, activation="elu"
+    )
+    assemble.make_cell(params)
+    assert received == {
+        "state_size": 3,
+        "belief_size": 4,
+        "embed_size": 4,
+        "future_rnn": False,
+        "mean_only": True,
+        "min_stddev": 0.2,
+        "activation": "elu",
+        "num_layers": 1,
+    }
+
+
+class TestMakeModel:
+    def test_follows_the_parameters(self):
+        params = tiny_params(
+            divergence_scale=0.1,
+            image_loss_scale=0.2,
+            reward_loss_scale=0.3,
+            free_nats=0.4,
+            gradient_heads=["image"],
+            num_layers=2,
+            cnn_depth=3,
+            image_bits=2,
+        )
+        model = assemble.make_model(params, 5)
+        scales = {"divergence": 0.1, "image": 0.2, "reward": 0.3}
+        assert dict(model.loss_scales) == scales
+        assert model.free_nats == 0.4
+        assert tuple(model.gradient_heads) == ("image",)
+        assert model.encoder.embedding_size == 96
+        assert len(model.head_variables("reward")) == 2 * 3
+        image = model.preprocess(tf.fill([9], tf.constant(255, tf.uint8)), SEED)
+        assert 0.25 <= np.min(image) and np.max(image) < 0.5
+
+    def test_default_sizes(self):
+        """The weights of the paper's model, counted by hand."""
+        params = tiny_params(
+            cnn_depth=32,
+            model_size=200,
+            state_size=30,
+            num_layers=3,
+            num_units=300,
+        )
+        model = assemble.make_model(params, 6)
+        shapes = [
+            tuple(variable.shape)
+            for variable in model.original_variables().values()
+        ]
+        encoder = (48 * 32 + 32) + (512 * 64 + 64)
+        encoder += (1024 * 128 + 128) + (2048 * 256 + 256)
+        gru = 400 * 600 + 600
+        normal = 2 * (200 * 30 + 30)
+        cell = (36 * 200 + 200) + gru + (200 * 200 + 200) + normal
+        cell += (1224 * 200 + 200) + normal
+        reward = (230 * 300 + 300) + 2 * (300 * 300 + 300) + 301
+        decoder = (230 * 1024 + 1024) + (25 * 128 * 1024 + 128)
+        decoder += (25 * 64 * 128 + 64) + (36 * 32 * 64 + 32)
+        decoder += 36 * 3 * 32 + 3
+        total = sum(int(np.prod(shape)) for shape in shapes)
+        assert total == encoder + cell + reward + decoder
+
+    def test_seed(self):
+        def make(seed):
+            model = assemble.make_model(tiny_params(), 5, seed)
+            return weights.save_weights(model)
+
+        first, second, other = make(1), make(1), make(2)
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name])
+            if name.endswith("kernel"):
+                assert np.abs(first[name] - other[name]).max() > 0, name
+
+
+def test_make_learner_follows_the_parameters(monkeypatch, model):
+    received = {}
+
+    def fake(variables, **kwargs):
+        received.update(kwargs, variables=variables)
+
+    monkeypatch.setattr(assemble, "Optimizer", fake)
+    params = tiny_params(
+        main_learning_rate=0.5,
+        main_adam_epsilon=0.6,
+        main_gradient_clipping=0.7,
+    )
+    assemble.make_learner(params, model)
+    variables = received.pop("variables")
+    assert len(variables) == len(model.main_variables)
+    assert received == {
+        "learning_rate": 0.5,
+        "epsilon": 0.6,
+        "clipping": 0.7,
+    }
+
+
+class TestMakePlanner:
+    @pytest.fixture
+    def received(self, monkeypatch):
+        calls = []
+
+        def fake(cell, objective_fn, state, *args, **kwargs):
+            calls.append((args, kwargs))
+            return objective_fn
+
+        monkeypatch.setattr(assemble.planning, "cross_entropy_method", fake)
+        return calls
+
+    def test_follows_the_parameters(self, received, model):
+        params = tiny_params(
+            planner_horizon=7,
+            planner_amount=9,
+            planner_topk=4,
+            planner_iterations=3,
+        )
+        plan = assemble.make_planner(params, model, 5)
+        objective = plan({}, SEED)
+        assert received == [((5, 7, 9, 4, 3), {"seed": SEED})]
+        # A plan is rated by the rewards that the model predicts.
+        states = {
+            name: tf.ones([2, 7, size])
+            for name, size in model.cell.state_sizes.items()
+        }
+        features = model.cell.features_from_state(states)
+        expected = model.heads["reward"].mean(features).numpy().sum(1)
+        np.testing.assert_allclose(objective(states), expected, rtol=1e-5)
+
+    def test_collect_entries_win(self, received, model):
+        params = tiny_params()
+        assemble.make_planner(params, model, 5, horizon=8)({}, SEED)
+        assert received[0][0][1] == 8
+
+
+def test_make_agent(model):
+    agent = assemble.make_agent(tiny_params(), model, 5, batch_size=2)
+    image = tf.zeros([2, 64, 64, 3], tf.uint8)
+    action = agent.perform(tf.range(2), {"image": image}, 0.1, SEED)
+    assert action.shape == (2, 5)
+    assert np.abs(action).min() > 0
+
+
+class TestEnvironments:
+    def test_one_per_task_and_more_as_needed(self, folder, opened):
+        environments = assemble.Environments(tiny_params(), folder)
+        assert len(opened) == 1
+        three = environments.get("dummy", 3)
+        assert len(opened) == 3 and three == opened
+        assert environments.get("dummy", 2) == opened[:2]
+        environments.close()
+
+    def test_records_staged_episodes(self, folder):
+        environments = assemble.Environments(tiny_params(), folder)
+        (env,) = environments.get("dummy", 1)
+        env.reset(seed=0)
+        # The debug preset repeats actions 50 times.
+        for _ in range(1000 // 50):
+            *_, truncated, info = env.step(np.zeros(5, np.float32))
+        environments.close()
+        assert truncated
+        path = info["episode"]["path"]
+        assert path.startswith(str(folder.train_episodes))
+        assert path.endswith(".npz.staged")
+        episode = episodes.load_episode(path)
+        assert episode["image"].shape == (21, 64, 64, 3)
+
+    def test_closes_all(self, folder, monkeypatch):
+        closed = []
+        monkeypatch.setattr(DummyEnv, "close", lambda self: closed.append(1))
+        environments = assemble.Environments(tiny_params(), folder)
+        for env in environments.get("dummy", 2):
+            env.reset()
+        environments.close()
+        assert len(closed) == 2
+
+
+class TestMakeCollectors:
+    def make(self, folder, model, **overrides):
+        params = tiny_params(**overrides)
+        environments = assemble.Environments(params, folder)
+        collectors = assemble.make_collectors(
+            params, model, environments, lambda: False
+        )
+        return collectors, environments
+
+    def test_train_and_test_share_a_graph(self, folder, model, opened):
+        collectors, environments = self.make(folder, model)
+        (train,), (test,) = collectors["train"], collectors["test"]
+        assert train.rollout is test.rollout
+        assert train.env is test.env
+        assert len(opened) == 1
+        assert (train.task, train.name, train.index) == ("dummy", "main", 0)
+        assert (train.after, train.every, train.until) == (10, 10, -1)
+        assert train.action_noise == 0.3
+        assert test.action_noise == 0
+        environments.close()
+
+    def test_other_plans_have_graphs_of_their_own(self, folder, model, opened):
+        entries = [{}, {"horizon": 3}, {"batch_size": 2}, {"every": 7}]
+        collectors, environments = self.make(
+            folder, model, train_collects=entries, test_collects=[{}, {}]
+        )
+        train = collectors["train"]
+        assert [collector.index for collector in train] == [0, 1, 2, 3]
+        assert [len(collector.env) for collector in train] == [1, 1, 2, 1]
+        rollouts = {id(collector.rollout) for collector in train}
+        assert len(rollouts) == 3
+        assert train[0].rollout is train[3].rollout
+        assert train[3].every == 7
+        assert all(isinstance(c.rollout, Rollout) for c in train)
+        # An environment serves several graphs, one after the other.
+        assert len(opened) == 2
+        environments.close()
+
+    def test_collects(self, folder, model):
+        entries = [{"batch_size": 2}]
+        collectors, environments = self.make(
+            folder, model, train_collects=entries, planner_iterations=1
+        )
+        (collector,) = collectors["train"]
+        results = collector.collect((1, 2, 3), 0.3)
+        again = collector.collect((1, 2, 3), 0.3)
+        other = collector.collect((1, 2, 4), 0.3)
+        assert [result["length"] for result in results] == [20, 20]
+        assert [r["simulator_steps"] for r in results] == [1000, 1000]
+        returns = [
+            [result["return"] for result in kind]
+            for kind in (results, again, other)
+        ]
+        assert returns[0] == returns[1]
+        assert len({*returns[0], *returns[2]}) == 4
+        first, second = (
+            [episodes.load_episode(r["path"]) for r in kind]
+            for kind in (results, again)
+        )
+        for one, two in zip(first, second, strict=True):
+            np.testing.assert_array_equal(one["image"], two["image"])
+            # The agent is random too, but not twice in different ways.
+            np.testing.assert_allclose(one["action"], two["action"], atol=1e-5)
+            assert (np.abs(one["action"]) <= 1).all()
+        assert np.abs(first[0]["action"] - first[1]["action"]).max() > 0.01
+        assert collector.rollout.retraces == 0
+        environments.close()
+
+
+class TestMakeParts:
+    def test_batches(self, folder):
+        params = tiny_params()
+        parts = assemble.make_parts(params, folder, 0, lambda: False)
+        for number, directory in enumerate(
+            (folder.train_episodes, folder.test_episodes)
+        ):
+            episode = {
+                "image": np.full((6, 64, 64, 3), number, np.uint8),
+                "action": np.zeros((6, 5), np.float32),
+                "reward": np.zeros(6, np.float32),
+            }
+            episodes.save_episode(directory, episode)
+        for number, split in enumerate(("train", "test")):
+            batches = parts.make_batches(split, (0, 1, 2))
+            for batch in itertools.islice(batches, 2):
+                assert batch["image"].shape == (2, 5, 64, 64, 3)
+                assert (batch["image"].numpy() == number).all()
+        assert set(parts.seed_envs) == {"dummy"}
+        parts.close()
+
+    def test_closes_environments_when_something_fails(
+        self, folder, monkeypatch
+    ):
+        closed = []
+        monkeypatch.setattr(DummyEnv, "close", lambda self: closed.append(1))
+
+        def fail(*args, **kwargs):
+            raise MemoryError("too large")
+
+        monkeypatch.setattr(assemble, "make_model", fail)
+        with pytest.raises(MemoryError):
+            assemble.make_parts(tiny_params(), folder, 0, lambda: False)
+        assert closed == [1]
+
+    def test_environment_that_cannot_be_built(self, folder, monkeypatch):
+        def fail(self, *args):
+            raise OSError("no display")
+
+        monkeypatch.setattr(DummyEnv, "__init__", fail)
+        with pytest.raises(EnvError, match="no display"):
+            assemble.make_parts(tiny_params(), folder, 0, lambda: False)
