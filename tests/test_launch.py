@@ -1,0 +1,360 @@
+"""Real runs of the real program on the `dummy` task, as small as can be."""
+
+import json
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from tf_fakes import tiny_params
+
+from planet_tf2.configs import assemble
+from planet_tf2.configs.launch import train
+from planet_tf2.data import episodes
+from planet_tf2.envs import DummyEnv, EnvError
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.episode_log import EpisodeLog
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training.signals import Stopped
+from planet_tf2.training.stages import NonFiniteError
+from planet_tf2.training.trainer import Trainer
+
+# Two epochs of two updates and a test batch each.
+SMALL = dict(
+    tiny_params(
+        train_steps=4,
+        test_steps=2,
+        max_steps=12,
+        action_repeat=100,
+        train_collects=[{"after": 2, "every": 4}],
+        checkpoint_every=100,
+    )
+)
+DECISIONS = 10
+
+
+class Spy:
+    """Watches which environments a run works with."""
+
+    def __init__(self, monkeypatch):
+        self.opened = []
+        self.steps_here = set()
+        self.retraces = []
+        open_env, step = assemble.open_env, DummyEnv.step
+        rollout = assemble.Rollout.__call__
+
+        def spying_open(*args, **kwargs):
+            self.opened.append(open_env(*args, **kwargs))
+            return self.opened[-1]
+
+        def spying_step(env, action):
+            self.steps_here.add(threading.get_ident())
+            return step(env, action)
+
+        def spying_rollout(graph, *args):
+            result = rollout(graph, *args)
+            self.retraces.append(graph.retraces)
+            return result
+
+        monkeypatch.setattr(assemble, "open_env", spying_open)
+        monkeypatch.setattr(DummyEnv, "step", spying_step)
+        monkeypatch.setattr(assemble.Rollout, "__call__", spying_rollout)
+
+
+@pytest.fixture
+def spy(monkeypatch):
+    return Spy(monkeypatch)
+
+
+def run(logdir, **overrides):
+    said = []
+    train(
+        str(logdir),
+        "debug",
+        overrides={**SMALL, **overrides},
+        report=said.append,
+    )
+    return RunFolder(logdir / "00001"), said
+
+
+def records(folder):
+    """All of the metrics that has to be the same in equal runs."""
+    return [
+        {
+            key: value
+            for key, value in record.items()
+            if not key.endswith(("_seconds", "_per_second", "file"))
+        }
+        for record in Journal(folder.metrics)
+    ]
+
+
+def check_complete(folder):
+    """The run reached its end, with the right number of everything."""
+    end = json.loads(folder.done.read_text())
+    assert end["step"] == 12
+    seen = records(folder)
+    updates = [
+        (r["phase"], r["step"], r["update"]) for r in seen if "total_loss" in r
+    ]
+    assert updates == [
+        ("train", 2, 1),
+        ("train", 4, 2),
+        ("test", 6, 1),
+        ("train", 8, 3),
+        ("train", 10, 4),
+        ("test", 12, 2),
+    ]
+    episodes_seen = [
+        (r["phase"], r["step"], r["split"], r["episode"], r["env_step"])
+        for r in seen
+        if "episode" in r
+    ]
+    assert episodes_seen == [
+        ("seed", 0, "train", 1, 1000),
+        ("seed", 0, "test", 1, 1000),
+        ("train", 4, "train", 2, 2000),
+        ("test", 6, "test", 2, 2000),
+        ("train", 10, "train", 3, 3000),
+        ("test", 12, "test", 3, 3000),
+    ]
+    assert end["score"] == pytest.approx(seen[-1]["return"])
+    assert not folder.fail.exists() and not folder.ping.exists()
+    for directory in (folder.train_episodes, folder.test_episodes):
+        assert len(list(directory.iterdir())) == 3
+
+
+def check_same(records, others):
+    assert len(records) == len(others)
+    for one, other in zip(records, others, strict=True):
+        assert set(one) == set(other)
+        for key, value in one.items():
+            if isinstance(value, float):
+                value = pytest.approx(value, rel=1e-3, abs=1e-5)
+            assert other[key] == value, key
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run with the environment in a process; what there is to know of it."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        spy = Spy(monkeypatch)
+        logdir = tmp_path_factory.mktemp("logs") / "run"
+        folder, said = run(logdir, isolate_envs="process")
+    return folder, said, spy
+
+
+@pytest.mark.slow
+class TestFinishedRun:
+    def test_complete(self, finished):
+        check_complete(finished[0])
+
+    def test_environment_was_in_a_process(self, finished):
+        _, _, spy = finished
+        (env,) = spy.opened
+        assert env.pid not in (None, os.getpid())
+        assert not spy.steps_here
+        with pytest.raises(ProcessLookupError):
+            os.kill(env.pid, 0)  # It has ended with the run.
+
+    def test_no_retracing(self, finished):
+        assert finished[2].retraces == [0] * 4
+
+    def test_files(self, finished):
+        folder, _, _ = finished
+        names = {path.name for path in folder.path.iterdir()}
+        assert names == {
+            "DONE",
+            "config.yaml",
+            "checkpoints",
+            "train_episodes",
+            "test_episodes",
+            "train",
+            "test",
+            "log.txt",
+            "metrics.jsonl",
+            "prediction.gif",
+            "episode.gif",
+        }
+        assert len(list(folder.checkpoints.glob("ckpt-*.index"))) == 3
+        for directory in (folder.train, folder.test):
+            assert any(directory.glob("events.out.tfevents.*"))
+
+    def test_config(self, finished):
+        config = yaml.safe_load(finished[0].config.read_text())
+        assert config["preset"] == "debug"
+        assert config["seed"] == 1
+        assert config["params"]["isolate_envs"] == "process"
+        assert config["params"]["train_steps"] == 4
+        assert {"planet_tf2", "tensorflow"} <= set(config["versions"])
+
+    def test_episodes(self, finished):
+        folder, _, _ = finished
+        images = []
+        for split in ("train", "test"):
+            directory = getattr(folder, f"{split}_episodes")
+            announced = [
+                record
+                for record in Journal(folder.metrics)
+                if record.get("split") == split
+            ]
+            files = [record["file"] for record in announced]
+            assert files == episodes.list_episodes(directory)
+            for record in announced:
+                with np.load(directory / record["file"]) as file:
+                    episode = dict(file)
+                check_episode(episode, record)
+                images.append(episode["image"][0])
+        assert len(np.unique(np.stack(images), axis=0)) == 6
+
+    def test_says_how_it_went(self, finished):
+        folder, said, _ = finished
+        seen = records(folder)
+        seed = [r["return"] for r in seen if r["phase"] == "seed"]
+        random = sum(seed) / len(seed)
+        assert said[0] == f"Run 1 in {folder.path}"
+        assert said[-1].splitlines()[0] == (
+            f"Test return on dummy: {seen[-1]['return']:.1f} "
+            f"(random policy: {random:.1f})"
+        )
+        for text in (folder.prediction_gif, "tensorboard --logdir"):
+            assert str(text) in said[-1]
+
+    def test_event_files(self, finished):
+        folder, _, _ = finished
+        for split in ("train", "test"):
+            (path,) = getattr(folder, split).iterdir()
+            tags = {
+                value.tag
+                for event in tf.compat.v1.train.summary_iterator(str(path))
+                for value in event.summary.value
+            }
+            groups = {tag.split("/")[0] for tag in tags}
+            assert groups == {
+                "general",
+                "closedloop",
+                "openloop",
+                "simulation",
+                "trainer",
+            }
+            assert "general/total_loss" in tags
+            assert "simulation/dummy/main/return" in tags
+
+    def test_again(self, finished):
+        """A run that is done is left alone."""
+        folder, _, _ = finished
+
+        def state():
+            return {
+                path: (path.stat().st_mtime_ns, path.stat().st_size)
+                for path in folder.path.rglob("*")
+            }
+
+        before = state()
+        _, said = run(folder.path.parent, isolate_envs="process")
+        assert state() == before
+        assert said == [f"Run 00001 is already done: {folder.path}"]
+
+    def test_other_parameters(self, finished):
+        folder, _, _ = finished
+        with pytest.raises(RunFolderError, match="free_nats: 3.0 -> 4.0"):
+            run(folder.path.parent, isolate_envs="process", free_nats=4)
+
+    def test_in_a_thread(self, finished, tmp_path, spy):
+        """Where the environment lives makes no difference to what it does."""
+        folder, _ = run(tmp_path, isolate_envs="thread")
+        check_complete(folder)
+        (env,) = spy.opened
+        assert env.pid is None
+        assert len(spy.steps_here) == 1
+        assert threading.get_ident() not in spy.steps_here
+        check_same(records(folder), records(finished[0]))
+
+    def test_broken_off_by_a_signal(self, finished, tmp_path, spy, monkeypatch):
+        """During the first episode that the agent collects."""
+        step = DummyEnv.step
+
+        def terminating(env, action):
+            before = EpisodeLog(RunFolder(tmp_path / "00001"))
+            if before.count("test") == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return step(env, action)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DummyEnv, "step", terminating)
+            with pytest.raises(Stopped, match="at step 2"):
+                run(tmp_path, isolate_envs="none")
+        folder = RunFolder(tmp_path / "00001")
+        assert not folder.done.exists() and not folder.fail.exists()
+        assert not folder.ping.exists()
+        reached = records(folder)
+        assert [r["phase"] for r in reached] == ["seed"] * 2 + ["train"] * 2
+        run(tmp_path, isolate_envs="none")
+        check_complete(folder)
+        # In the calling thread, or in one of TensorFlow's.
+        assert all(env.pid is None for env in spy.opened)
+        assert threading.get_ident() in spy.steps_here
+        assert records(folder)[:4] == reached
+        # The batches are others, but not the episodes.
+        returns = [
+            [r["return"] for r in records(f) if "return" in r]
+            for f in (folder, finished[0])
+        ]
+        assert returns[0] == returns[1]
+
+
+def check_episode(episode, record):
+    length = DECISIONS + 1
+    assert set(episode) == {"image", "action", "reward"}
+    assert episode["image"].shape == (length, 64, 64, 3)
+    assert episode["image"].dtype == np.uint8
+    assert episode["action"].shape == (length, 5)
+    assert episode["action"].dtype == np.float32
+    assert episode["reward"].shape == (length,)
+    assert episode["reward"].dtype == np.float32
+    # Nothing leads to the first observation.
+    assert not episode["action"][0].any() and episode["reward"][0] == 0
+    assert episode["action"][1:].any(1).all()
+    assert (np.abs(episode["action"]) <= 1).all()
+    # Each is the sum of 100 rewards between 0 and 1.
+    assert (episode["reward"][1:] > 30).all()
+    assert record["return"] == pytest.approx(episode["reward"].sum(), rel=1e-5)
+    assert record["length"] == DECISIONS
+    assert record["simulator_steps"] == 1000
+
+
+@pytest.mark.slow
+class TestFailures:
+    def test_loss_that_is_not_finite(self, tmp_path, monkeypatch):
+        """It stops with FAIL, and goes on from the last good checkpoint."""
+        step = assemble.Learner._train_step
+
+        def broken(learner, batch, seed):
+            batch = {**batch, "reward": batch["reward"] * np.nan}
+            return step(learner, batch, seed)
+
+        monkeypatch.setattr(assemble.Learner, "_train_step", broken)
+        with pytest.raises(NonFiniteError, match="reward loss is nan"):
+            run(tmp_path)
+        folder = RunFolder(tmp_path / "00001")
+        assert "NonFiniteError" in folder.fail.read_text()
+        assert not folder.done.exists() and not folder.ping.exists()
+        state = tf.Variable(7, dtype=tf.int64)
+        latest = Trainer(folder.checkpoints, {}, 1).latest_checkpoint
+        checkpoint = tf.train.Checkpoint(global_step=state)
+        checkpoint.restore(latest).expect_partial()
+        assert state.numpy() == 0
+
+    def test_environment_that_fails(self, tmp_path, monkeypatch):
+        def broken(env, action):
+            raise OSError("the simulator is gone")
+
+        monkeypatch.setattr(DummyEnv, "step", broken)
+        with pytest.raises(EnvError, match="the simulator is gone"):
+            run(tmp_path)
+        folder = RunFolder(tmp_path / "00001")
+        assert "the simulator is gone" in folder.fail.read_text()
+        assert not folder.ping.exists()
