@@ -24,7 +24,8 @@ PARAMS = {
     "num_seed_episodes": 2,
     "log_every": 1,
 }
-# Agent steps of an episode; the reward of step t is t.
+# Agent steps of an episode of the first task; one more for each after it.
+# The reward of step t is t.
 LENGTH, RETURN = 3, 6.0
 
 
@@ -92,13 +93,11 @@ class Program:
         self.steps = []
         self.learner = FakeLearner()
         on_rollout = kwargs.pop("on_rollout", lambda: None)
-        self.envs = {task: self._record() for task in tasks}
-        self.rollouts = {
-            task: FakeRollout(
-                [self._record() for _ in range(agents)], on_rollout
-            )
-            for task in tasks
-        }
+        self.envs, self.rollouts = {}, {}
+        for length, task in enumerate(tasks, LENGTH):
+            env, *envs = (self._record(length) for _ in range(1 + agents))
+            self.envs[task] = env
+            self.rollouts[task] = FakeRollout(envs, on_rollout)
         self.parts = Parts(
             learner=self.learner,
             collectors={
@@ -144,9 +143,9 @@ class Program:
         # Staged ones and others that do not belong there included.
         return len(list(folder.iterdir()))
 
-    def _record(self):
+    def _record(self, length):
         return RecordEpisodes(
-            CountingEnv(LENGTH), self.folder.train_episodes, staged=True
+            CountingEnv(length), self.folder.train_episodes, staged=True
         )
 
     def _collectors(self, agents, **schedule):
