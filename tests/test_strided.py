@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.networks.strided import StridedConv, StridedTransposedConv
+from planet_tf2.networks.strided import (
+    KernelLayer,
+    PixelTransposedConv,
+    StridedConv,
+    StridedTransposedConv,
+)
 
 CASES = [
     (StridedConv, keras.layers.Conv2D, (8, 3), 4, 5),
@@ -20,7 +25,9 @@ CASES = [
 
 
 def make_pair(ours, theirs, channels, size, filters, activation):
-    own, other = ours(filters, size, activation), theirs(filters, size, 2)
+    own = ours(filters, size, activation)
+    strides = () if issubclass(theirs, KernelLayer) else (2,)
+    other = theirs(filters, size, *strides)
     other.activation = keras.activations.get(activation)
     for layer in (own, other):
         layer.build((None, *channels))
@@ -77,3 +84,13 @@ def test_initial_kernels_have_the_distribution_of_keras():
         other.kernel.numpy().std(), rel=0.02
     )
     assert not own.bias.numpy().any()
+
+
+def test_single_pixel_is_a_product():
+    own, other = make_pair(
+        StridedTransposedConv, PixelTransposedConv, (1, 1, 6), 5, 4, None
+    )
+    inputs = tf.random.stateless_normal((3, 6), (1, 2))
+    np.testing.assert_allclose(
+        own(inputs[:, None, None]), other(inputs), 1e-5, 1e-6
+    )

@@ -36,6 +36,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model_size": 100,
         "num_layers": 2,
         "num_units": 100,
+        "main_learning_rate": 2e-3,
         "train_steps": 3000,
         "test_steps": 6,
         "max_steps": 12024,

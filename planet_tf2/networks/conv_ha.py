@@ -9,7 +9,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from planet_tf2.networks.strided import StridedConv, StridedTransposedConv
+from planet_tf2.networks.strided import (
+    PixelTransposedConv,
+    StridedConv,
+    StridedTransposedConv,
+)
 from planet_tf2.tools import weights
 
 tfd = tfp.distributions
@@ -80,7 +84,7 @@ class Decoder(keras.layers.Layer):
     def __init__(self, depth: int = 32, **kwargs: Any):
         super().__init__(**kwargs)
         self._dense = keras.layers.Dense(32 * depth)
-        self._first = FirstTransposedConv(4 * depth, 5, activation="relu")
+        self._first = PixelTransposedConv(4 * depth, 5, "relu")
         self._convs = [
             StridedTransposedConv(2 * depth, 5, "relu"),
             StridedTransposedConv(depth, 6, "relu"),
@@ -123,41 +127,3 @@ class Decoder(keras.layers.Layer):
                 "conv2d_transpose", [self._first, *self._convs]
             ),
         }
-
-
-class FirstTransposedConv(keras.layers.Layer):
-    """A transposed convolution of a single pixel, computed as a product.
-
-    Over a 1x1 input every output position sees the same pixel, so the layer
-    is a matrix product with the kernel `[size, size, filters, D]` unfolded.
-    That is many times faster than the general operation and has the same
-    variables as `keras.layers.Conv2DTranspose`.
-    """
-
-    def __init__(self, filters: int, size: int, activation: str, **kwargs: Any):
-        super().__init__(**kwargs)
-        self._filters = filters
-        self._size = size
-        self._activation = keras.activations.get(activation)
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates the variables for inputs `[N, 1, 1, D]`."""
-        self.kernel = self.add_weight(
-            (self._size, self._size, self._filters, input_shape[-1]),
-            "glorot_uniform",
-            name="kernel",
-        )
-        self.bias = self.add_weight((self._filters,), "zeros", name="bias")
-        self.built = True
-
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
-        return (input_shape[0], self._size, self._size, self._filters)
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Maps `[N, D]` to `[N, size, size, filters]`."""
-        kernel = tf.reshape(self.kernel, [-1, inputs.shape[-1]])
-        outputs = tf.matmul(inputs, kernel, transpose_b=True)
-        shape = [-1, self._size, self._size, self._filters]
-        return self._activation(tf.reshape(outputs, shape) + self.bias)

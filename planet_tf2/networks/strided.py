@@ -21,13 +21,15 @@ import keras
 import tensorflow as tf
 
 
-class StridedConv(keras.layers.Layer):
-    """Same as `keras.layers.Conv2D(filters, size, strides=2)`.
+class KernelLayer(keras.layers.Layer):
+    """A layer with a square kernel, a bias and an activation.
 
     Args:
-      filters: output channels.
-      size: side of the kernel.
+      filters: output channels, F.
+      size: side of the kernel, k.
       activation: Keras' name of the activation, or `None`.
+      transposed: whether the kernel is `[k, k, F, C]` for C input channels, as
+        that of a transposed convolution, and not `[k, k, C, F]`.
     """
 
     def __init__(
@@ -35,19 +37,22 @@ class StridedConv(keras.layers.Layer):
         filters: int,
         size: int,
         activation: str | None = None,
+        transposed: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self._filters = filters
         self._size = size
         self._activation = keras.activations.get(activation)
+        self._transposed = transposed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the variables for inputs `[N, H, H, C]`."""
+        channels = [input_shape[-1], self._filters]
+        if self._transposed:
+            channels.reverse()
         self.kernel = self.add_weight(
-            (self._size, self._size, input_shape[-1], self._filters),
-            "glorot_uniform",
-            name="kernel",
+            (self._size, self._size, *channels), "glorot_uniform", name="kernel"
         )
         self.bias = self.add_weight((self._filters,), "zeros", name="bias")
         self.built = True
@@ -55,27 +60,35 @@ class StridedConv(keras.layers.Layer):
     def compute_output_shape(
         self, input_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
-        side = (input_shape[1] - self._size) // 2 + 1
+        """Returns the shape of the outputs, `[N, H', H', F]`."""
+        side = self.output_side(input_shape[1])
         return (input_shape[0], side, side, self._filters)
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Maps `[N, H, H, C]` to `[N, (H - size) // 2 + 1, ..., filters]`."""
-        kernel = _block_kernel(self.kernel)
-        side = self.compute_output_shape(inputs.shape)[1]
-        used = 2 * (side + kernel.shape[0] - 1)
-        inputs = _resize(inputs, used)
-        outputs = correlate(tf.nn.space_to_depth(inputs, 2), kernel)
+    def output_side(self, side: int) -> int:
+        """Returns the side H' of the outputs for inputs of side H."""
+        raise NotImplementedError
+
+    def finish(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Adds the bias and applies the activation."""
         return self._activation(outputs + self.bias)
 
 
-class StridedTransposedConv(keras.layers.Layer):
-    """Same as `keras.layers.Conv2DTranspose(filters, size, strides=2)`.
+class StridedConv(KernelLayer):
+    """Same as `keras.layers.Conv2D(filters, size, strides=2)`."""
 
-    Args:
-      filters: output channels.
-      size: side of the kernel.
-      activation: Keras' name of the activation, or `None`.
-    """
+    def output_side(self, side: int) -> int:
+        return (side - self._size) // 2 + 1
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Maps `[N, H, H, C]` to `[N, H', H', F]`."""
+        kernel = _block_kernel(self.kernel)
+        side = self.output_side(inputs.shape[1])
+        inputs = _resize(inputs, 2 * (side + kernel.shape[0] - 1))
+        return self.finish(correlate(tf.nn.space_to_depth(inputs, 2), kernel))
+
+
+class StridedTransposedConv(KernelLayer):
+    """Same as `keras.layers.Conv2DTranspose(filters, size, strides=2)`."""
 
     def __init__(
         self,
@@ -84,33 +97,33 @@ class StridedTransposedConv(keras.layers.Layer):
         activation: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self._filters = filters
-        self._size = size
-        self._activation = keras.activations.get(activation)
+        super().__init__(filters, size, activation, transposed=True, **kwargs)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates the variables for inputs `[N, H, H, C]`."""
-        self.kernel = self.add_weight(
-            (self._size, self._size, self._filters, input_shape[-1]),
-            "glorot_uniform",
-            name="kernel",
-        )
-        self.bias = self.add_weight((self._filters,), "zeros", name="bias")
-        self.built = True
-
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...]
-    ) -> tuple[int | None, ...]:
-        side = 2 * (input_shape[1] - 1) + self._size
-        return (input_shape[0], side, side, self._filters)
+    def output_side(self, side: int) -> int:
+        return 2 * (side - 1) + self._size
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Maps `[N, H, H, C]` to `[N, 2 * (H - 1) + size, ..., filters]`."""
+        """Maps `[N, H, H, C]` to `[N, H', H', F]`."""
         outputs = spread(inputs, _block_kernel(self.kernel))
         outputs = tf.nn.depth_to_space(outputs, 2)
-        side = self.compute_output_shape(inputs.shape)[1]
-        return self._activation(_resize(outputs, side) + self.bias)
+        side = self.output_side(inputs.shape[1])
+        return self.finish(_resize(outputs, side))
+
+
+class PixelTransposedConv(StridedTransposedConv):
+    """A transposed convolution of a single pixel, as a matrix product.
+
+    Over a 1x1 input every output position sees the same pixel, so the layer
+    is a product with the kernel unfolded, which is many times faster than the
+    general operation.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Maps `[N, C]` to `[N, k, k, F]`."""
+        kernel = tf.reshape(self.kernel, [-1, inputs.shape[-1]])
+        outputs = tf.matmul(inputs, kernel, transpose_b=True)
+        shape = [-1, self._size, self._size, self._filters]
+        return self.finish(tf.reshape(outputs, shape))
 
 
 @tf.custom_gradient
