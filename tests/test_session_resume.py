@@ -45,11 +45,27 @@ class Faults:
         return wrapped
 
 
+def start(path, **kwargs):
+    """A program whose state of every kind matters when it goes on."""
+    # Scores are means over two tasks, losses means over two updates.
+    params = {"log_every": 2, "num_seed_episodes": 1}
+    return Program(path, ("walk", "run"), params=params, **kwargs)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    program = Program(tmp_path_factory.mktemp("undisturbed"))
+    program = start(tmp_path_factory.mktemp("undisturbed"))
+    return program.run(), program.trace()
+
+
+def check_goes_on(path, undisturbed):
+    expected_scores, expected_trace = undisturbed
+    program = start(path)
     scores = program.run()
-    return program, scores
+    assert program.trace() == expected_trace
+    # Those from before it was cut off do not come again.
+    assert scores == expected_scores[len(expected_scores) - len(scores) :]
+    return program
 
 
 def run_with_faults(path, faults, monkeypatch):
@@ -64,7 +80,7 @@ def run_with_faults(path, faults, monkeypatch):
             (session_lib, "random_episodes"),
         ):
             patch.setattr(owner, name, faults.around(getattr(owner, name)))
-        Program(path).run()
+        start(path).run()
 
 
 class TestCutOff:
@@ -76,17 +92,14 @@ class TestCutOff:
         return faults.count
 
     def test_anywhere(self, tmp_path, monkeypatch, undisturbed):
-        expected = undisturbed[0].trace()
         amount = self.moments(tmp_path, monkeypatch)
         assert amount > 80
         # Enough to meet the moments before and after every kind of thing.
-        for moment in range(0, amount, 7):
+        for moment in range(0, amount, 9):
             path = tmp_path / str(moment)
             with pytest.raises(Crash):
                 run_with_faults(path, Faults(moment), monkeypatch)
-            other = Program(path)
-            other.run()
-            assert other.trace() == expected, moment
+            check_goes_on(path, undisturbed)
 
     def test_again_and_again(self, tmp_path, monkeypatch, undisturbed):
         crashes = 0
@@ -97,37 +110,32 @@ class TestCutOff:
             except Crash:
                 crashes += 1
         assert 2 < crashes < 50
-        other = Program(tmp_path)
-        other.run()
-        assert other.trace() == undisturbed[0].trace()
+        check_goes_on(tmp_path, undisturbed)
 
     def test_in_the_middle_of_an_episode(self, tmp_path, undisturbed):
         def crash():
             # One agent is through, another is not.
-            (env,) = first.rollouts["walk"]._envs
+            (env,) = first.rollouts["run"]._envs
             env.reset(seed=0)
-            for _ in range(LENGTH):
+            for _ in range(LENGTH + 1):
                 env.step(np.zeros(2))
             raise Crash
 
-        first = Program(tmp_path, on_rollout=crash)
+        first = start(tmp_path, on_rollout=crash)
         with pytest.raises(Crash):
             first.run()
         assert first.trace()["files"] == [2 + 1, 2]
         assert first.closed == 1
-        other = Program(tmp_path)
-        other.run()
-        assert other.trace() == undisturbed[0].trace()
+        check_goes_on(tmp_path, undisturbed)
 
 
 class TestStopped:
     def test_anywhere(self, tmp_path, undisturbed):
-        expected = undisturbed[0].trace()
-        questions = itertools.count(0, 5)
+        questions = itertools.count(0, 7)
         for number in questions:
             path = tmp_path / str(number)
             asked = itertools.count()
-            program = Program(
+            program = start(
                 path, should_stop=lambda n=number, a=asked: next(a) >= n
             )
             try:
@@ -136,25 +144,20 @@ class TestStopped:
             except Stopped:
                 assert program.closed == 1
             reached = program.trace()
-            other = Program(path)
-            other.run()
-            assert other.trace() == expected
+            check_goes_on(path, undisturbed)
             # Nothing that was there had to be done again.
             lines = len(reached["metrics"])
-            assert expected["metrics"][:lines] == reached["metrics"]
+            assert undisturbed[1]["metrics"][:lines] == reached["metrics"]
         assert number > 20
 
     def test_in_the_middle_of_an_episode(self, tmp_path, undisturbed):
         def stop():
             raise RolloutStopped("stop")
 
-        program = Program(tmp_path, on_rollout=stop)
+        program = start(tmp_path, on_rollout=stop)
         with pytest.raises(Stopped, match="at step 5"):
             program.run()
-        reached = program.trace()
-        assert reached["weight"] == 2
-        other = Program(tmp_path)
-        other.run()
-        assert other.trace() == undisturbed[0].trace()
+        assert program.trace()["weight"] == 2
+        other = check_goes_on(tmp_path, undisturbed)
         # With new batches, but not the update that led there again.
         assert other.seeds[0] == ("train", 3, 0, 5)
