@@ -34,7 +34,6 @@ setuptools.setup(
         "absl-py>=2.1,<3",
         "dm_control>=1.0.50,<1.0.51",
         "gymnasium>=1.2,<1.5",
-        "imageio>=2.37,<3",
         "keras>=3.15,<3.16",
         "lazy-loader>=0.4,<1",
         "mujoco>=3.17,<3.18",
