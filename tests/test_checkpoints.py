@@ -87,7 +87,8 @@ def test_resuming_continues_as_if_nothing_happened(tmp_path):
     def train(learner, numbers):
         for number in numbers:
             seed = tf.constant([number, 1])
-            learner.train_step(random_batch(number), seed)
+            batch = random_batch(number, length=2)
+            learner.update(learner.model.prepare(batch, seed), seed)
 
     model, learner, trainer = start(seed=0)
     train(learner, [0, 1])

@@ -9,59 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from tf_fakes import tiny_params
+from small_runs import DECISIONS, Spy, records, run
 
 from planet_tf2.configs import assemble
-from planet_tf2.configs.launch import train
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
 from planet_tf2.training.signals import Stopped
 from planet_tf2.training.stages import NonFiniteError
 from planet_tf2.training.trainer import Trainer
-
-# Two epochs of two updates and a test batch each.
-SMALL = dict(
-    tiny_params(
-        train_steps=4,
-        test_steps=2,
-        max_steps=12,
-        action_repeat=100,
-        train_collects=[{"after": 2, "every": 4}],
-        checkpoint_every=100,
-    )
-)
-DECISIONS = 10
-
-
-class Spy:
-    """Watches which environments a run works with."""
-
-    def __init__(self, monkeypatch):
-        self.opened = []
-        self.steps_here = set()
-        self.retraces = []
-        open_env, step = assemble.open_env, DummyEnv.step
-        rollout = assemble.Rollout.__call__
-
-        def spying_open(*args, **kwargs):
-            self.opened.append(open_env(*args, **kwargs))
-            return self.opened[-1]
-
-        def spying_step(env, action):
-            self.steps_here.add(threading.get_ident())
-            return step(env, action)
-
-        def spying_rollout(graph, *args):
-            result = rollout(graph, *args)
-            self.retraces.append(graph.retraces)
-            return result
-
-        monkeypatch.setattr(assemble, "open_env", spying_open)
-        monkeypatch.setattr(DummyEnv, "step", spying_step)
-        monkeypatch.setattr(assemble.Rollout, "__call__", spying_rollout)
 
 
 @pytest.fixture
@@ -69,27 +26,12 @@ def spy(monkeypatch):
     return Spy(monkeypatch)
 
 
-def run(logdir, **overrides):
-    said = []
-    train(
-        str(logdir),
-        "debug",
-        overrides={**SMALL, **overrides},
-        report=said.append,
+@pytest.fixture
+def no_predictions(monkeypatch):
+    """Building their graph takes a good part of so short a run."""
+    monkeypatch.setattr(
+        assemble.Summaries, "predictions", lambda *args, **kwargs: None
     )
-    return RunFolder(logdir / "00001"), said
-
-
-def records(folder):
-    """All of the metrics that has to be the same in equal runs."""
-    return [
-        {
-            key: value
-            for key, value in record.items()
-            if not key.endswith(("_seconds", "_per_second", "file"))
-        }
-        for record in Journal(folder.metrics)
-    ]
 
 
 def check_complete(folder):
@@ -263,7 +205,7 @@ class TestFinishedRun:
         with pytest.raises(RunFolderError, match="free_nats: 3.0 -> 4.0"):
             run(folder.path.parent, isolate_envs="process", free_nats=4)
 
-    def test_in_a_thread(self, finished, tmp_path, spy):
+    def test_in_a_thread(self, finished, tmp_path, spy, no_predictions):
         """Where the environment lives makes no difference to what it does."""
         folder, _ = run(tmp_path, isolate_envs="thread")
         check_complete(folder)
@@ -275,15 +217,21 @@ class TestFinishedRun:
 
     def test_broken_off_by_a_signal(self, finished, tmp_path, spy, monkeypatch):
         """During the first episode that the agent collects."""
-        step = DummyEnv.step
+        step, rollout = DummyEnv.step, assemble.Rollout.__call__
+        collecting = []
+
+        def collect(*args):
+            collecting.append(True)
+            return rollout(*args)
 
         def terminating(env, action):
-            before = EpisodeLog(RunFolder(tmp_path / "00001"))
-            if before.count("test") == 1:
+            if collecting:
+                collecting.clear()
                 os.kill(os.getpid(), signal.SIGTERM)
             return step(env, action)
 
         with monkeypatch.context() as patch:
+            patch.setattr(assemble.Rollout, "__call__", collect)
             patch.setattr(DummyEnv, "step", terminating)
             with pytest.raises(Stopped, match="at step 2"):
                 run(tmp_path, isolate_envs="none")
@@ -330,14 +278,13 @@ def check_episode(episode, record):
 class TestFailures:
     def test_loss_that_is_not_finite(self, tmp_path, monkeypatch):
         """It stops with FAIL, and goes on from the last good checkpoint."""
-        step = assemble.Learner._train_step
 
         def broken(learner, batch, seed):
-            batch = {**batch, "reward": batch["reward"] * np.nan}
-            return step(learner, batch, seed)
+            names = ("divergence", "image", "reward", "total", "gradient_norm")
+            return dict.fromkeys(names, tf.constant(np.nan))
 
         monkeypatch.setattr(assemble.Learner, "_train_step", broken)
-        with pytest.raises(NonFiniteError, match="reward loss is nan"):
+        with pytest.raises(NonFiniteError, match="divergence loss is nan"):
             run(tmp_path)
         folder = RunFolder(tmp_path / "00001")
         assert "NonFiniteError" in folder.fail.read_text()

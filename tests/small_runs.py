@@ -1,0 +1,75 @@
+"""The smallest runs of the real program, and a look inside of them."""
+
+import threading
+
+from tf_fakes import tiny_params
+
+from planet_tf2.configs import assemble
+from planet_tf2.configs.launch import train
+from planet_tf2.envs import DummyEnv
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.run_folder import RunFolder
+
+# Two epochs of two updates and a test batch each.
+SMALL = dict(
+    tiny_params(
+        train_steps=4,
+        test_steps=2,
+        max_steps=12,
+        action_repeat=100,
+        train_collects=[{"after": 2, "every": 4}],
+        checkpoint_every=100,
+    )
+)
+DECISIONS = 10
+
+
+class Spy:
+    """Watches which environments a run works with."""
+
+    def __init__(self, monkeypatch):
+        self.opened = []
+        self.steps_here = set()
+        self.retraces = []
+        open_env, step = assemble.open_env, DummyEnv.step
+        rollout = assemble.Rollout.__call__
+
+        def spying_open(*args, **kwargs):
+            self.opened.append(open_env(*args, **kwargs))
+            return self.opened[-1]
+
+        def spying_step(env, action):
+            self.steps_here.add(threading.get_ident())
+            return step(env, action)
+
+        def spying_rollout(graph, *args):
+            result = rollout(graph, *args)
+            self.retraces.append(graph.retraces)
+            return result
+
+        monkeypatch.setattr(assemble, "open_env", spying_open)
+        monkeypatch.setattr(DummyEnv, "step", spying_step)
+        monkeypatch.setattr(assemble.Rollout, "__call__", spying_rollout)
+
+
+def run(logdir, **overrides):
+    said = []
+    train(
+        str(logdir),
+        "debug",
+        overrides={**SMALL, **overrides},
+        report=said.append,
+    )
+    return RunFolder(logdir / "00001"), said
+
+
+def records(folder):
+    """All of the metrics that has to be the same in equal runs."""
+    return [
+        {
+            key: value
+            for key, value in record.items()
+            if not key.endswith(("_seconds", "_per_second", "file"))
+        }
+        for record in Journal(folder.metrics)
+    ]
