@@ -47,7 +47,6 @@ setuptools.setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "gym": ["gym>=0.26,<0.27"],
         "test": ["pytest>=8,<10", "ruff>=0.17,<0.18"],
     },
 )

@@ -18,6 +18,8 @@ from planet_tf2.tools.quiet import native_stderr_silenced
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 with native_stderr_silenced():
+    from tensorflow import errors
+
     from planet_tf2.configs import resolve
     from planet_tf2.configs.launch import train
     from planet_tf2.tools import devices
@@ -37,12 +39,24 @@ flags.DEFINE_float(
     "ping_every", 30, "Seconds between signs of life to other workers.", 0
 )
 flags.DEFINE_boolean("resume_runs", True, "Go on with unfinished runs.")
-flags.DEFINE_integer("seed", 0, "Run number n has this seed plus n.", 0)
+flags.DEFINE_integer(
+    "seed", 0, "Run number n has this seed plus n.", 0, 2**31 - 1
+)
 for name in resolve.define_flags():
     flags.declare_key_flag(name)
 
-# The exit status for a failure that goes away by trying again.
-STOPPED = os.EX_TEMPFAIL
+# The exit status for a failure that goes away by trying again, and what shells
+# give to programs that Ctrl-C ended.
+STOPPED, INTERRUPTED = os.EX_TEMPFAIL, 130
+
+# Errors that are no fault of the program; others come with a traceback.
+EXPLAINED = (
+    ValueError,
+    ArithmeticError,
+    RuntimeError,
+    OSError,
+    errors.OpError,
+)
 
 
 def main(argv: list[str]) -> int:
@@ -63,10 +77,20 @@ def main(argv: list[str]) -> int:
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")
         return STOPPED
-    except (ValueError, ArithmeticError, RuntimeError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Interrupted. The same command goes on from the last checkpoint.")
+        return INTERRUPTED
+    except EXPLAINED as error:
+        print(f"Error: {explain(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def explain(error: Exception) -> str:
+    """Says what went wrong; tracebacks are in the FAIL file of the run."""
+    if isinstance(error, errors.OpError):
+        return error.message.splitlines()[0]
+    return getattr(error, "summary", None) or str(error)
 
 
 if __name__ == "__main__":

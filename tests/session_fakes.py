@@ -1,6 +1,7 @@
 """A session on parts that do nothing but leave traces."""
 
 import collections
+import contextlib
 import itertools
 import types
 
@@ -12,7 +13,7 @@ from planet_tf2.data import RecordEpisodes
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.run_folder import RunFolder
-from planet_tf2.training.session import Parts, Session, run_session
+from planet_tf2.training.session import Parts, Session
 
 # Two epochs of two updates and a test batch each.
 PARAMS = {
@@ -120,7 +121,11 @@ class Program:
         )
 
     def run(self):
-        return list(run_session(self.session, self.parts))
+        return self._run()
+
+    def _run(self):
+        with contextlib.closing(self.parts):
+            return list(self.session.run())
 
     def trace(self):
         """All that must not depend on whether and where a run was cut."""

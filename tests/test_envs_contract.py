@@ -103,6 +103,7 @@ def _check_sizes(env, name):
     assert shapes.pop("image") == (64, 64, 3)
     assert shapes == {key: (n,) for key, n in _COMPONENT_SIZES[name].items()}
     assert set(shapes) == set(tasks.get_task(name).components)
+    assert env.action_space.shape == (tasks.get_task(name).action_size,)
     assert env.action_space.shape == (_ACTION_SIZES[name],)
     assert (env.action_space.low == -1).all()
     assert (env.action_space.high == 1).all()

@@ -257,7 +257,12 @@ def test_stop_is_passed_on(make):
 
 def test_no_run_starts_after_a_stop(make):
     experiment = make(num_runs=3, stop=StopAfter(2))
-    assert _numbers(experiment) == [1, 2]
+    numbers = []
+    with pytest.raises(Stopped, match="before run 00003"):
+        for run in experiment:
+            numbers.append(run.number)
+            list(run)
+    assert numbers == [1, 2]
     assert not experiment.folder(3).path.exists()
 
 

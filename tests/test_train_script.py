@@ -160,3 +160,33 @@ def test_mistakes_are_explained_in_a_line(tmp_path, arguments, message):
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not logdir.exists()
+
+
+@pytest.mark.slow
+def test_a_failing_run_says_so_in_a_line(tmp_path):
+    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
+    arguments += ["--params", f"<tasks: [dummy], {SMALL}>"]
+    # No gradient survives such a step.
+    result = run(*arguments, "--main_learning_rate=1e38")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr + result.stdout
+    last = result.stderr.strip().splitlines()[-1]
+    assert re.match(r"Error: Stopped, since .* is (nan|inf)", last), last
+    fail = (tmp_path / "00001" / "FAIL").read_text()
+    assert "NonFiniteError" in fail
+    assert not (tmp_path / "00001" / "DONE").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.render
+def test_tasks_with_different_actions_share_an_agent(tmp_path):
+    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
+    params = f"<tasks: [dummy, cartpole_balance], {SMALL}>"
+    result = run(*arguments, "--params", params)
+    assert result.returncode == 0, result.stderr
+    assert "Test return on dummy" in result.stdout
+    assert "Test return on cartpole_balance" in result.stdout
+    for path in (tmp_path / "00001" / "train_episodes").iterdir():
+        with np.load(path) as episode:
+            assert set(episode) == {"image", "action", "reward"}
+            assert episode["action"].shape[1] == 5

@@ -84,7 +84,8 @@ SCHEDULE = grouped(
         "checkpoint_every",
         None,
         Optional(Int(1)),
-        "Steps between checkpoints, in sequences, besides those after every "
+        "Steps of test phases between checkpoints, in sequences, as in the "
+        "original. Besides, there is one after every "
         "collected episode and every test phase. None means 10 times "
         "`test_steps`.",
     ),

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.configs import collects
+from planet_tf2.configs import collects, tasks
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control import objectives, planning
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
@@ -153,9 +153,14 @@ class Environments:
     def __init__(self, params: Params, folder: RunFolder):
         self._params = params
         self._record_dir = str(folder.train_episodes)
+        self._shared = _shared_interface(params["tasks"])
         self._envs: dict[str, list[Async]] = {}
-        for task in params["tasks"]:
-            self.get(task, 1)
+        try:
+            for task in params["tasks"]:
+                self.get(task, 1)
+        except BaseException:
+            self.close()
+            raise
 
     def get(self, task: str, amount: int) -> list[Async]:
         """Returns `amount` environments of a task."""
@@ -168,6 +173,7 @@ class Environments:
                     blocking=False,
                     record_dir=self._record_dir,
                     staged=True,
+                    **self._shared,
                 )
             )
         return envs[:amount]
@@ -177,6 +183,18 @@ class Environments:
         for envs in self._envs.values():
             for env in envs:
                 env.close()
+
+
+def _shared_interface(names: Sequence[str]) -> dict[str, Any]:
+    """What environments need so that one agent can act in all of them.
+
+    Actions are padded to the largest space; observations are images only,
+    since the tasks' state components differ.
+    """
+    if len(names) == 1:
+        return {}
+    sizes = [tasks.get_task(name).action_size for name in names]
+    return {"pad_actions": max(sizes), "image_only": True}
 
 
 def make_collectors(

@@ -1,5 +1,6 @@
 """Trains: from what a user asked for to finished runs."""
 
+import contextlib
 import importlib.metadata
 import logging
 import platform
@@ -13,8 +14,8 @@ from planet_tf2.tools.journal import Journal
 from planet_tf2.training.run import Run
 from planet_tf2.training.run_folder import RunFolder, logging_to
 from planet_tf2.training.running import Experiment
-from planet_tf2.training.session import Session, run_session
-from planet_tf2.training.signals import StopSignals
+from planet_tf2.training.session import Session
+from planet_tf2.training.signals import Stopped, StopSignals
 from planet_tf2.version import __version__
 
 _LOGGER = logging.getLogger(__name__)
@@ -77,9 +78,26 @@ def train(
         for folder in experiment.existing_folders():
             number = int(folder.path.name)
             folder.check_same(params, resolve.differences, seed=seed + number)
-        for run in experiment:
+        _work(experiment)
+
+
+def _work(experiment: Experiment) -> None:
+    """Works on all runs. A failing run does not keep the others waiting.
+
+    Raises:
+      Exception: that of the first run that failed, once all have ended.
+    """
+    failure: Exception | None = None
+    for run in experiment:
+        try:
             for _ in run:
                 pass
+        except Stopped:
+            raise
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def _check_rendering(params: AttrDict) -> None:
@@ -119,11 +137,11 @@ def _process(
             run.check()
             run.step = step
 
-        session = Session(
-            folder, parts, params, seed, lambda: run.stop_requested, on_step
-        )
-        with parts.progress.console():
-            yield from run_session(session, parts)
+        with contextlib.closing(parts), parts.progress.console():
+            session = Session(
+                folder, parts, params, seed, lambda: run.stop_requested, on_step
+            )
+            yield from session.run()
     report(closing_message(folder))
 
 

@@ -40,7 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train_steps": 3000,
         "test_steps": 6,
         "max_steps": 12024,
-        "collect_every": 750,
+        "collect_every": 1500,
         "planner_amount": 200,
         "planner_topk": 20,
         "planner_iterations": 5,

@@ -5,7 +5,6 @@ defaults. Everything is checked before anything is started or written.
 """
 
 import logging
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import yaml
 from absl import flags
 
-from planet_tf2.configs import kinds, presets, tasks
+from planet_tf2.configs import collects, kinds, presets, tasks
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.parameters import (
     DEPRECATED,
@@ -59,6 +58,7 @@ def resolve(
     if params["checkpoint_every"] is None:
         params["checkpoint_every"] = 10 * params["test_steps"]
     _check_planner(params)
+    _check_names(params)
     _check_tasks(params)
     return AttrDict(params).lock()
 
@@ -183,6 +183,19 @@ def _check_planner(params: Mapping[str, Any]) -> None:
         )
 
 
+def _check_names(params: Mapping[str, Any]) -> None:
+    heads = params["gradient_heads"]
+    if len(set(heads)) < len(heads):
+        raise ConfigError(f"Parameter 'gradient_heads' repeats one: {heads}.")
+    for split in ("train_collects", "test_collects"):
+        names = [entry.name for entry in getattr(collects, split)(params)]
+        if len(set(names)) < len(names):
+            raise ConfigError(
+                f"Parameter {split!r} needs a different name for each entry, "
+                f"not {names}."
+            )
+
+
 def _check_tasks(params: Mapping[str, Any]) -> None:
     names = params["tasks"]
     if len(set(names)) < len(names):
@@ -201,8 +214,13 @@ def _check_length(
 ) -> None:
     if not max_length:
         return
+    if repeat > max_length:
+        raise ConfigError(
+            f"Parameter 'action_repeat' is {repeat}, but episodes of {name!r} "
+            f"have only {max_length} simulator steps. Lower action_repeat."
+        )
     # The reset observation is one more.
-    longest = math.ceil(max_length / repeat) + 1
+    longest = max_length // repeat + 1
     if length > longest:
         raise ConfigError(
             f"Parameter 'batch_shape' asks for sequences of {length} steps, "

@@ -17,6 +17,7 @@ class Task:
       domain: Domain of the control suite, for example `ball_in_cup`.
       task: Task of that domain, for example `catch`.
       action_repeat: Simulator steps per decision, unless configured otherwise.
+      action_size: Entries of an action.
       max_length: Length of an episode in simulator steps.
       components: Names of the state observations beside the image.
     """
@@ -25,6 +26,7 @@ class Task:
     kind: str
     domain: str = ""
     task: str = ""
+    action_size: int = 1
     action_repeat: int = 1
     max_length: int = 1000
     components: tuple[str, ...] = ()
@@ -54,6 +56,7 @@ def _suite_task(
     name: str,
     domain: str,
     task: str,
+    action_size: int,
     action_repeat: int,
     components: tuple[str, ...] = ("position", "velocity"),
 ) -> Task:
@@ -62,6 +65,7 @@ def _suite_task(
         kind=DM_CONTROL,
         domain=domain,
         task=task,
+        action_size=action_size,
         action_repeat=action_repeat,
         components=components,
     )
@@ -70,28 +74,30 @@ def _suite_task(
 _ALL = (
     # Action repeats of the paper; cartpole_balance, which it does not use,
     # has that of the other cartpole task.
-    _suite_task("cartpole_balance", "cartpole", "balance", 8),
-    _suite_task("cartpole_swingup", "cartpole", "swingup", 8),
+    _suite_task("cartpole_balance", "cartpole", "balance", 1, 8),
+    _suite_task("cartpole_swingup", "cartpole", "swingup", 1, 8),
     _suite_task(
         "reacher_easy",
         "reacher",
         "easy",
+        2,
         4,
         ("position", "velocity", "to_target"),
     ),
-    _suite_task("cheetah_run", "cheetah", "run", 4),
+    _suite_task("cheetah_run", "cheetah", "run", 6, 4),
     _suite_task(
-        "finger_spin", "finger", "spin", 2, ("position", "velocity", "touch")
+        "finger_spin", "finger", "spin", 2, 2, ("position", "velocity", "touch")
     ),
-    _suite_task("cup_catch", "ball_in_cup", "catch", 4),
+    _suite_task("cup_catch", "ball_in_cup", "catch", 2, 4),
     _suite_task(
         "walker_walk",
         "walker",
         "walk",
+        6,
         2,
         ("height", "orientations", "velocity"),
     ),
-    Task(name="dummy", kind=DUMMY),
+    Task(name="dummy", kind=DUMMY, action_size=5),
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in _ALL}

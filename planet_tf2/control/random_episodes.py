@@ -1,13 +1,21 @@
 """Collects episodes of random actions, to start the training from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 
+class EpisodeStopped(Exception):
+    """An episode was broken off because the program is about to stop."""
+
+
 def random_episodes(
-    env: Any, num_episodes: int, seed: int | Sequence[int], start: int = 0
+    env: Any,
+    num_episodes: int,
+    seed: int | Sequence[int],
+    start: int = 0,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> list[dict[str, Any]]:
     """Acts uniformly at random in the action space.
 
@@ -22,11 +30,13 @@ def random_episodes(
       seed: Seed of the actions and of the environment: one or several whole
         numbers of at least 0.
       start: Number of the first episode.
+      should_stop: Asked before each step.
 
     Returns:
       The `info['episode']` of each episode.
 
     Raises:
+      EpisodeStopped: `should_stop` returned true.
       ValueError: The action space is unbounded, or the environment does not
         report its episodes.
     """
@@ -37,19 +47,27 @@ def random_episodes(
             f" {space}. Wrap the environment to bound its actions."
         )
     return [
-        _random_episode(env, np.random.SeedSequence(seed, spawn_key=(number,)))
+        _random_episode(
+            env,
+            np.random.SeedSequence(seed, spawn_key=(number,)),
+            should_stop,
+        )
         for number in range(start, start + num_episodes)
     ]
 
 
 def _random_episode(
-    env: Any, sequence: np.random.SeedSequence
+    env: Any,
+    sequence: np.random.SeedSequence,
+    should_stop: Callable[[], bool],
 ) -> dict[str, Any]:
     space = env.action_space
     rng = np.random.default_rng(sequence)
     env.reset(seed=int(rng.integers(2**31)))
     done = False
     while not done:
+        if should_stop():
+            raise EpisodeStopped("The program is about to stop.")
         action = rng.uniform(space.low, space.high).astype(space.dtype)
         _, _, terminated, truncated, info = env.step(action)
         done = terminated or truncated

@@ -126,7 +126,8 @@ class LatentCell(keras.layers.Layer):
           obs: embedded observation of this time step, `[B, E]`.
           noise: standard normal `[B, S]` for the sample.
         """
-        noises = (None, noise)
+        # The prior's sample is not used, so any noise will do for it.
+        noises = (noise, noise)
         return self.observe(prev_state, prev_action, obs, noises)[1]
 
     def zero_state(

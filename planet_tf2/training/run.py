@@ -97,10 +97,13 @@ class Run:
           ClaimLost: Another worker has taken over, or the folder is gone.
         """
         if self._claim and not self._claim.holds():
-            raise ClaimLost(
-                f"Run {self.folder.path.name} belongs to another worker now, "
-                f"or its folder is gone: {self.folder.path}"
-            )
+            raise ClaimLost(self._lost())
+
+    def _lost(self) -> str:
+        return (
+            f"Run {self.folder.path.name} belongs to another worker now, or "
+            f"its folder is gone: {self.folder.path}"
+        )
 
     def release(self) -> None:
         """Gives the claim back. Nothing happens the second time."""
@@ -118,6 +121,10 @@ class Run:
         except Stopped:
             raise
         except Exception as error:
+            if self._claim and not self._claim.holds():
+                # Whatever went wrong, it did so in somebody else's folder.
+                self._report(f"{self._lost()} ({type(error).__name__})")
+                return
             self._write_fail(error)
             raise
         finally:
@@ -148,14 +155,15 @@ class Run:
         write_atomically(self.folder.done, text)
 
     def _write_fail(self, error: Exception) -> None:
-        if self._claim and not self._claim.holds():
-            return
-        _LOGGER.error("Run %s failed.", self.folder.path, exc_info=error)
         text = f"{self._time()} at step {self._step}\n\n" + "".join(
             traceback.format_exception(error)
         )
         try:
             write_atomically(self.folder.fail, text)
+            self._report(
+                f"Run {self.folder.path.name} failed; the traceback is in "
+                f"{self.folder.fail}"
+            )
         except OSError as second:
             _LOGGER.error("Cannot write %s: %s", self.folder.fail, second)
 

@@ -31,6 +31,7 @@ from planet_tf2.training.run_folder import (
     check_writable,
     make_folder,
 )
+from planet_tf2.training.signals import Stopped
 
 
 class Experiment:
@@ -117,10 +118,10 @@ class Experiment:
 
     def _start(self, number: int) -> Iterator["Run"]:
         folder = self.folder(number)
-        if self._stop and self._stop.requested:
-            return
         if not self._wanted(folder):
             return
+        if self._stop and self._stop.requested:
+            raise Stopped(f"Stopped before run {folder.path.name}.")
         make_folder(folder.path)
         claim = None
         if self._ping_every:

@@ -1,14 +1,13 @@
 """A whole run: seed episodes, then training and test phases to the end."""
 
-import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import tensorflow as tf
 
-from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
 from planet_tf2.training.collecting import Collector
@@ -95,7 +94,7 @@ class Session:
                 "train_mean": self._means["train"],
                 "test_mean": self._means["test"],
             },
-            params["checkpoint_every"],
+            _checkpoint_distance(params),
             should_stop,
             self._before_save,
         )
@@ -119,8 +118,14 @@ class Session:
                 self._log.count("train"),
             )
         self._collect_seed_episodes()
+        self._trainer.save()
         self._add_phases()
-        yield from self._trainer.iterate(self._params["max_steps"])
+        score = None
+        for score in self._trainer.iterate(self._params["max_steps"]):
+            yield score
+        if score is None and restored:
+            # All that was left was to say so.
+            yield float(self._test_returns.numpy().mean())
 
     @property
     def trainer(self) -> Trainer:
@@ -163,17 +168,25 @@ class Session:
         self, split: str, task: str, env: Any, number: int
     ) -> None:
         if self._should_stop():
-            self._trainer.save()
-            raise Stopped("Stopped while collecting seed episodes.")
+            self._stop_seeding()
         amount = self._params["num_seed_episodes"]
         self._parts.progress.activity(
             f"random {split} episode {number + 1}/{amount} of {task}"
         )
         index = sorted(self._parts.seed_envs).index(task)
         seed = (self._seed, _SEED_EPISODES[split], index)
-        (episode,) = random_episodes(env, 1, seed, number)
+        try:
+            (episode,) = random_episodes(
+                env, 1, seed, number, self._should_stop
+            )
+        except EpisodeStopped:
+            self._stop_seeding()
         self._log.add(split, task, episode, phase="seed", step=0)
         self._trainer.save()
+
+    def _stop_seeding(self) -> NoReturn:
+        self._trainer.save()
+        raise Stopped("Stopped while collecting seed episodes.")
 
     def _add_phases(self) -> None:
         parts, params = self._parts, self._params
@@ -222,7 +235,11 @@ class Session:
         self._trainer.add_phase("test", params["test_steps"], batch_size, test)
 
 
-def run_session(session: Session, parts: Parts) -> Iterator[float]:
-    """Runs a session and ends its environments, whatever happens."""
-    with contextlib.closing(parts):
-        yield from session.run()
+def _checkpoint_distance(params: Mapping[str, Any]) -> int:
+    """Turns `checkpoint_every`, in steps of test phases, to global steps."""
+    batch_size = params["batch_shape"][0]
+    train, test = (
+        -(-params[f"{phase}_steps"] // batch_size) * batch_size
+        for phase in ("train", "test")
+    )
+    return -(-params["checkpoint_every"] // test) * (train + test)

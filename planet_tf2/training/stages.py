@@ -124,7 +124,8 @@ def check_finite(values: dict[str, float], step: Step) -> None:
             what = name if _is_norm(name) else f"the {name} loss"
             raise NonFiniteError(
                 f"Stopped, since {what} is {value} in the {step.phase} phase "
-                f"at step {step.global_step} (update {step.update}). The last "
+                f"at step {step.global_step + step.batch_size} "
+                f"(update {step.update + 1}). The last "
                 "checkpoint is from before it. Check the data, or lower "
                 "main_learning_rate or main_gradient_clipping."
             )
@@ -144,13 +145,17 @@ class PredictionStage:
 
     def __call__(self, step: Step) -> None:
         context = self._context
-        if not step.is_last or step.phase not in context.last_batch:
+        if not step.is_last:
             return
+        # There is none if the run was stopped between update and prediction.
+        batch = context.last_batch.get(step.phase)
+        if batch is None:
+            batch = next(context.batches[step.phase])
         seed = seeds.derive(*context.seed_for(_PREDICT, step))
         context.summaries.predictions(
             step.phase,
             step.summary_step,
-            context.last_batch[step.phase],
+            batch,
             seed,
             self._gif_path,
         )
