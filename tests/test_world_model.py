@@ -341,5 +341,5 @@ class TestNotFinite:
         ):
             with pytest.raises(NonFiniteError, match=text) as info:
                 check_finite({"reward": 1.0, name: float("nan")}, STEP)
-            assert "step 1200 (update 14)" in str(info.value)
+            assert "step 1250 (update 15)" in str(info.value)
             assert "\n" not in str(info.value)
