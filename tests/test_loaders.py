@@ -229,3 +229,26 @@ class TestEpisodeCache:
         assert "batch_shape" in message
         assert "broken.npz" in message
         assert isinstance(info.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        ({"action": np.zeros((7, 3), np.float32)}, "another task"),
+        ({"image": None}, "no 'image'"),
+    ],
+)
+def test_episodes_of_another_kind_are_left_out(
+    tmp_path, caplog, change, reason
+):
+    episode = {
+        "image": np.zeros((7, 4, 4, 3), np.uint8),
+        "action": np.zeros((7, 2), np.float32),
+        "reward": np.zeros(7, np.float32),
+    }
+    first = save_episode(tmp_path, episode)
+    other = {k: v for k, v in (episode | change).items() if v is not None}
+    save_episode(tmp_path, other)
+    store = EpisodeCache(tmp_path, 5, ("image", "action", "reward"))
+    assert store.look() == [first.name]
+    assert reason in caplog.text

@@ -6,7 +6,7 @@ Episodes are decoded once and kept in memory.
 
 import logging
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -27,11 +27,20 @@ class EpisodeCache:
     Args:
       directory: the folder.
       min_length: shortest usable episode, in time steps.
+      keys: arrays that an episode needs, of equal sizes in all of them; the
+        first usable episode decides.
     """
 
-    def __init__(self, directory: pathlib.Path, min_length: int):
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        min_length: int,
+        keys: Sequence[str] = (),
+    ):
         self._directory = pathlib.Path(directory)
         self._min_length = min_length
+        self._keys = tuple(keys)
+        self._sizes: dict[str, tuple[int, ...]] | None = None
         self._episodes: dict[str, Episode] = {}
         self._rejected: dict[str, str] = {}
 
@@ -64,20 +73,30 @@ class EpisodeCache:
     def _read(self, name: str) -> None:
         try:
             episode = episodes.load_episode(self._directory / name)
+            self._check(name, episode)
         except episodes.BrokenEpisode as error:
-            self._rejected[name] = str(error)
+            self._rejected[name] = str(error).rstrip(".")
             _LOGGER.warning("Skipping an episode: %s", error)
             return
+        self._episodes[name] = episode
+
+    def _check(self, name: str, episode: Episode) -> None:
         length = len(episode["reward"])
         if length < self._min_length:
-            reason = (
+            raise episodes.BrokenEpisode(
                 f"{name} has {length} time steps, fewer than the "
-                f"{self._min_length} of a sequence (batch_shape)"
+                f"{self._min_length} of a sequence (batch_shape)."
             )
-            self._rejected[name] = reason
-            _LOGGER.warning("Skipping an episode: %s", reason)
-            return
-        self._episodes[name] = episode
+        missing = [key for key in self._keys if key not in episode]
+        if missing:
+            raise episodes.BrokenEpisode(f"{name} has no {missing[0]!r}.")
+        sizes = {key: episode[key].shape[1:] for key in self._keys}
+        self._sizes = self._sizes or sizes
+        if sizes != self._sizes:
+            raise episodes.BrokenEpisode(
+                f"{name} has entries of the sizes {sizes}, but those of the "
+                f"other episodes are {self._sizes}. It is of another task."
+            )
 
 
 def cache(

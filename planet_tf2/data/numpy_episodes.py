@@ -43,7 +43,7 @@ def numpy_episodes(
     """
     batch_size, length = shape
     loader = LOADERS[loader] if isinstance(loader, str) else loader
-    store = EpisodeCache(pathlib.Path(directory), length)
+    store = EpisodeCache(pathlib.Path(directory), length, keys)
     example = store[store.look()[0]]
 
     def batches() -> Iterator[dict[str, np.ndarray]]:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
 import tensorflow as tf
 
 from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
@@ -78,7 +79,8 @@ class Session:
         self._log = EpisodeLog(folder)
         self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._test_returns = tf.Variable(
-            tf.zeros(len(parts.collectors["test"])), trainable=False
+            tf.fill([len(parts.collectors["test"])], np.float32("nan")),
+            trainable=False,
         )
         losses = ["divergence", "total", *parts.learner.model.heads]
         self._means = {
@@ -123,9 +125,10 @@ class Session:
         score = None
         for score in self._trainer.iterate(self._params["max_steps"]):
             yield score
-        if score is None and restored:
+        returns = self._test_returns.numpy()
+        if score is None and np.isfinite(returns).all() and returns.size:
             # All that was left was to say so.
-            yield float(self._test_returns.numpy().mean())
+            yield float(returns.mean())
 
     @property
     def trainer(self) -> Trainer:
@@ -158,7 +161,7 @@ class Session:
         # files do not tell their task, so they count for all alike.
         for split in SPLITS:
             own = sum(self._log.announced(split, task) for task in envs)
-            found = (self._log.count(split) - own) // len(envs)
+            found = max(0, self._log.count(split) - own) // len(envs)
             for task, env in envs.items():
                 start = self._log.announced(split, task) + found
                 for number in range(start, amount):
