@@ -36,11 +36,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model_size": 100,
         "num_layers": 2,
         "num_units": 100,
+        # Below the free nats the prior learns nothing, and a small model that
+        # has seen little stays there for long.
+        "free_nats": 1.0,
         "main_learning_rate": 2e-3,
         "train_steps": 3000,
         "test_steps": 6,
         "max_steps": 12024,
         "collect_every": 1500,
+        "planner_horizon": 8,
         "planner_amount": 200,
         "planner_topk": 20,
         "planner_iterations": 5,
