@@ -1,8 +1,8 @@
 """Convolutions of stride 2 in the form that processors like.
 
-TensorFlow's gradients of strided convolutions are several times slower on CPUs
-than the arithmetic in them asks for, most of all on small images and with few
-channels. The same functions, gradients and variables follow from convolutions
+TensorFlow's gradients of strided convolutions are slow on CPUs for small images
+and few channels. The same functions, gradients and variables follow from
+convolutions
 of stride 1 over *blocks*: `space_to_depth` turns each 2x2 square of pixels
 into one pixel with four times the channels, and a kernel of size 2n becomes
 one of size n (odd kernels are padded with zeros).
@@ -114,8 +114,7 @@ class PixelTransposedConv(StridedTransposedConv):
     """A transposed convolution of a single pixel, as a matrix product.
 
     Over a 1x1 input every output position sees the same pixel, so the layer
-    is a product with the kernel unfolded, which is many times faster than the
-    general operation.
+    is a product with the kernel unfolded.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
