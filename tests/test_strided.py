@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from planet_tf2.networks import strided
 from planet_tf2.networks.strided import (
     KernelLayer,
+    PatchConv,
     PixelTransposedConv,
     StridedConv,
     StridedTransposedConv,
+    ThinTransposedConv,
 )
 
 CASES = [
@@ -17,6 +20,10 @@ CASES = [
     (StridedConv, keras.layers.Conv2D, (31, 4), 4, 6),
     (StridedConv, keras.layers.Conv2D, (9, 2), 5, 3),
     (StridedConv, keras.layers.Conv2D, (8, 2), 5, 3),
+    (PatchConv, keras.layers.Conv2D, (6, 8), 4, 9),
+    (PatchConv, keras.layers.Conv2D, (9, 3), 5, 4),
+    (ThinTransposedConv, keras.layers.Conv2DTranspose, (5, 6), 6, 3),
+    (ThinTransposedConv, keras.layers.Conv2DTranspose, (4, 5), 5, 2),
     (StridedTransposedConv, keras.layers.Conv2DTranspose, (5, 6), 5, 4),
     (StridedTransposedConv, keras.layers.Conv2DTranspose, (7, 6), 6, 3),
     (StridedTransposedConv, keras.layers.Conv2DTranspose, (1, 6), 5, 2),
@@ -57,7 +64,11 @@ def outputs_and_gradients(layer, inputs):
 @pytest.mark.parametrize("activation", ["relu", None])
 @pytest.mark.parametrize("ours, theirs, shape, size, filters", CASES)
 @pytest.mark.parametrize("graph", [False, True])
-def test_equals_keras(ours, theirs, shape, size, filters, activation, graph):
+@pytest.mark.parametrize("library", [False, True])
+def test_equals_keras(
+    ours, theirs, shape, size, filters, activation, graph, library, monkeypatch
+):
+    monkeypatch.setattr(strided, "has_convolution_library", lambda: library)
     side, channels = shape
     image = (side, side, channels)
     own, other = make_pair(ours, theirs, image, size, filters, activation)

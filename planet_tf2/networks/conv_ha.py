@@ -10,9 +10,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from planet_tf2.networks.strided import (
+    PatchConv,
     PixelTransposedConv,
     StridedConv,
     StridedTransposedConv,
+    ThinTransposedConv,
 )
 from planet_tf2.tools import weights
 
@@ -33,12 +35,11 @@ class Encoder(keras.layers.Layer):
     def __init__(self, depth: int = 32, **kwargs: Any):
         super().__init__(**kwargs)
         self.embedding_size = 4 * 8 * depth
-        # The second one has enough pixels and channels for the plain form.
         self._convs = [
             StridedConv(depth, 4, "relu"),
-            keras.layers.Conv2D(2 * depth, 4, 2, activation="relu"),
+            StridedConv(2 * depth, 4, "relu"),
             StridedConv(4 * depth, 4, "relu"),
-            StridedConv(8 * depth, 4, "relu"),
+            PatchConv(8 * depth, 4, "relu"),
         ]
 
     def build(self) -> None:
@@ -88,7 +89,7 @@ class Decoder(keras.layers.Layer):
         self._convs = [
             StridedTransposedConv(2 * depth, 5, "relu"),
             StridedTransposedConv(depth, 6, "relu"),
-            StridedTransposedConv(IMAGE_SHAPE[-1], 6),
+            ThinTransposedConv(IMAGE_SHAPE[-1], 6),
         ]
 
     def build(self, feature_size: int) -> None:

@@ -1,17 +1,10 @@
-"""Convolutions of stride 2 in the form that processors like.
+"""Convolutions of stride 2, each in the form that the processor likes.
 
-TensorFlow's gradients of strided convolutions are slow on CPUs for small images
-and few channels. The same functions, gradients and variables follow from
-convolutions
-of stride 1 over *blocks*: `space_to_depth` turns each 2x2 square of pixels
-into one pixel with four times the channels, and a kernel of size 2n becomes
-one of size n (odd kernels are padded with zeros).
-
-    strided convolution      correlate(blocks(x), kernel)
-    transposed convolution   pixels(spread(x, kernel))
-
-`spread` is the transpose of `correlate`, so each is the other's gradient, and
-the gradient for the kernel is a matrix product for each of its n * n entries.
+The layers are the functions of Keras' `Conv2D` and `Conv2DTranspose`, with the
+same variables. TensorFlow's own operations are the fastest for most of them
+where cuDNN or oneDNN is behind these, but not without, and not for a single
+pixel, for few output positions or for few output channels. See `blocks` for the
+other forms and docs/performance.md for what they gain.
 """
 
 from collections.abc import Callable
@@ -19,6 +12,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+
+from planet_tf2.networks import blocks
+from planet_tf2.tools.devices import has_convolution_library
 
 
 class KernelLayer(keras.layers.Layer):
@@ -70,7 +66,7 @@ class KernelLayer(keras.layers.Layer):
 
     def finish(self, outputs: tf.Tensor) -> tf.Tensor:
         """Adds the bias and applies the activation."""
-        return self._activation(outputs + self.bias)
+        return self._activation(tf.nn.bias_add(outputs, self.bias))
 
 
 class StridedConv(KernelLayer):
@@ -81,10 +77,25 @@ class StridedConv(KernelLayer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[N, H, H, C]` to `[N, H', H', F]`."""
-        kernel = _block_kernel(self.kernel)
+        if has_convolution_library():
+            outputs = tf.nn.conv2d(inputs, self.kernel, 2, "VALID")
+            return self.finish(outputs)
+        kernel = blocks.block_kernel(self.kernel)
+        return self.finish(blocks.correlate(self._blocks(inputs), kernel))
+
+    def _blocks(self, inputs: tf.Tensor) -> tf.Tensor:
         side = self.output_side(inputs.shape[1])
-        inputs = _resize(inputs, 2 * (side + kernel.shape[0] - 1))
-        return self.finish(correlate(tf.nn.space_to_depth(inputs, 2), kernel))
+        reach = 2 * (side + (self._size + 1) // 2 - 1)
+        return tf.nn.space_to_depth(blocks.resize(inputs, reach), 2)
+
+
+class PatchConv(StridedConv):
+    """A strided convolution to few positions, as a matrix product."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        kernel = blocks.block_kernel(self.kernel)
+        inputs = self._blocks(inputs)
+        return self.finish(blocks.correlate_patches(inputs, kernel))
 
 
 class StridedTransposedConv(KernelLayer):
@@ -104,10 +115,40 @@ class StridedTransposedConv(KernelLayer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[N, H, H, C]` to `[N, H', H', F]`."""
-        outputs = spread(inputs, _block_kernel(self.kernel))
+        if has_convolution_library():
+            shape = [tf.shape(inputs)[0], *self._output_shape(inputs)]
+            outputs = tf.nn.conv2d_transpose(
+                inputs, self.kernel, shape, 2, "VALID"
+            )
+            return self.finish(outputs)
+        outputs = blocks.spread(inputs, blocks.block_kernel(self.kernel))
+        return self.finish(self._pixels(outputs, inputs))
+
+    def _pixels(self, outputs: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
         outputs = tf.nn.depth_to_space(outputs, 2)
-        side = self.output_side(inputs.shape[1])
-        return self.finish(_resize(outputs, side))
+        return blocks.resize(outputs, self.output_side(inputs.shape[1]))
+
+    def _output_shape(self, inputs: tf.Tensor) -> tuple[int, ...]:
+        return self.compute_output_shape(inputs.shape)[1:]
+
+
+class ThinTransposedConv(StridedTransposedConv):
+    """A transposed convolution to few channels, forward over blocks.
+
+    Libraries are slow for so few output channels, and blocks have four times as
+    many. In the backward direction they are input channels and do no harm.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if not has_convolution_library():
+            return super().call(inputs)
+
+        @tf.custom_gradient
+        def transpose(inputs: tf.Tensor, kernel: tf.Tensor):
+            outputs = blocks.spread(inputs, blocks.block_kernel(kernel))
+            return self._pixels(outputs, inputs), _gradient(inputs, kernel)
+
+        return self.finish(transpose(inputs, self.kernel))
 
 
 class PixelTransposedConv(StridedTransposedConv):
@@ -125,93 +166,20 @@ class PixelTransposedConv(StridedTransposedConv):
         return self.finish(tf.reshape(outputs, shape))
 
 
-@tf.custom_gradient
-def correlate(
+def _gradient(
     inputs: tf.Tensor, kernel: tf.Tensor
-) -> tuple[tf.Tensor, Callable]:
-    """Convolves with stride 1 and without padding.
-
-    Args:
-      inputs: `[N, H, H, C]`.
-      kernel: `[n, n, C, F]`.
-
-    Returns:
-      `[N, H - n + 1, H - n + 1, F]`.
-    """
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Returns the gradient function of a transposed convolution."""
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        size = kernel.shape[0]
-        return _spread(upstream, kernel), _products(inputs, upstream, size)
+        d_inputs = tf.nn.conv2d(upstream, kernel, 2, "VALID")
+        d_kernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=upstream,
+            filter_sizes=kernel.shape,
+            out_backprop=inputs,
+            strides=[1, 2, 2, 1],
+            padding="VALID",
+        )
+        return d_inputs, d_kernel
 
-    return _correlate(inputs, kernel), gradient
-
-
-@tf.custom_gradient
-def spread(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Adds every pixel, times the kernel, to its n x n neighbourhood.
-
-    Args:
-      inputs: `[N, H, H, F]`.
-      kernel: `[n, n, C, F]`.
-
-    Returns:
-      `[N, H + n - 1, H + n - 1, C]`.
-    """
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        size = kernel.shape[0]
-        return _correlate(upstream, kernel), _products(upstream, inputs, size)
-
-    return _spread(inputs, kernel), gradient
-
-
-def _correlate(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    return tf.nn.conv2d(inputs, kernel, 1, "VALID")
-
-
-def _spread(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    margin = kernel.shape[0] - 1
-    kernel = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-    margins = [[0, 0], [margin, margin], [margin, margin], [0, 0]]
-    return tf.nn.conv2d(tf.pad(inputs, margins), kernel, 1, "VALID")
-
-
-def _products(inputs: tf.Tensor, outputs: tf.Tensor, size: int) -> tf.Tensor:
-    """Sums inputs times outputs for each entry of a kernel `[n, n, C, F]`.
-
-    Args:
-      inputs: `[N, H, H, C]`.
-      outputs: `[N, H - n + 1, H - n + 1, F]`.
-      size: n.
-    """
-    side = outputs.shape[1]
-    channels, filters = inputs.shape[-1], outputs.shape[-1]
-    flat = tf.reshape(outputs, [-1, filters])
-    products = []
-    for row in range(size):
-        for column in range(size):
-            part = inputs[:, row : row + side, column : column + side]
-            part = tf.reshape(part, [-1, channels])
-            products.append(tf.matmul(part, flat, transpose_a=True))
-    return tf.reshape(tf.stack(products), [size, size, channels, filters])
-
-
-def _block_kernel(kernel: tf.Tensor) -> tf.Tensor:
-    """Turns a kernel `[2n, 2n, A, B]` over pixels into `[n, n, 4A, B]`."""
-    odd = kernel.shape[0] % 2
-    kernel = tf.pad(kernel, [[0, odd], [0, odd], [0, 0], [0, 0]])
-    size, (first, second) = kernel.shape[0] // 2, kernel.shape[2:]
-    kernel = tf.reshape(kernel, [size, 2, size, 2, first, second])
-    kernel = tf.transpose(kernel, [0, 2, 1, 3, 4, 5])
-    return tf.reshape(kernel, [size, size, 4 * first, second])
-
-
-def _resize(images: tf.Tensor, side: int) -> tf.Tensor:
-    """Cuts or pads images `[N, H, H, C]` to `side`, below and to the right."""
-    missing = side - images.shape[1]
-    if missing > 0:
-        margins = [[0, 0], [0, missing], [0, missing], [0, 0]]
-        images = tf.pad(images, margins)
-    elif missing < 0:
-        images = images[:, :side, :side]
-    return images
+    return gradient

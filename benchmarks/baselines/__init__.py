@@ -1,0 +1,1 @@
+"""Other ways to write the same PlaNet, to compare ours with."""

@@ -1,0 +1,48 @@
+"""How long is a decision's search, beside other ways to write the same?"""
+
+from collections.abc import Callable
+from typing import Any
+
+import cases
+import harness
+import tensorflow as tf
+from absl import flags
+
+from planet_tf2.configs import assemble
+from planet_tf2.tools import devices, seeds
+
+FLAGS = flags.FLAGS
+
+
+
+def variant(name: str) -> Callable[[], Any]:
+    """Makes a function that plans once, for one agent."""
+    kind, _, precision = name.partition(":")
+    if kind == "pytorch":
+        import torch
+
+        state = {"sample": torch.zeros(1, 30), "belief": torch.zeros(1, 200)}
+        network = cases.pytorch()
+        return lambda: network.plan(state).numpy()
+    if kind == "plain_keras":
+        network = cases.plain_keras(cases.model())
+        state = network.zero_state(1)
+        return lambda: network.plan(state).numpy()
+    params = cases.params()
+    model = cases.model(**params)
+    plan = tf.function(
+        assemble.make_planner(params, model, cases.ACTION_SIZE),
+        autograph=False,
+    )
+    state, seed = model.cell.zero_state(1), seeds.derive(0)
+    return lambda: plan(state, seed).numpy()
+
+
+def run() -> harness.Result:
+    devices.prepare()
+    times = harness.time_in_turn({n: variant(n) for n in FLAGS.variants})
+    return harness.compare("A plan: 10 x 1000 candidates, 12 steps", times)
+
+
+if __name__ == "__main__":
+    harness.main(run)

@@ -1,0 +1,40 @@
+"""How long is a training step, beside other ways to write the same?"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import cases
+import harness
+import tensorflow as tf
+from absl import flags
+
+from planet_tf2.configs import assemble
+from planet_tf2.tools import devices, seeds
+
+FLAGS = flags.FLAGS
+
+def variant(name: str) -> Callable[[], Any]:
+    """Makes a function that takes one training step."""
+    kind, _, precision = name.partition(":")
+    batch = cases.batch()
+    if kind == "pytorch":
+        from baselines.pytorch import to_torch
+
+        return functools.partial(cases.pytorch().train_step, to_torch(batch))
+    tensors = {key: tf.constant(value) for key, value in batch.items()}
+    if kind == "plain_keras":
+        train_step = cases.plain_keras(cases.model()).train_step
+        return lambda: train_step(tensors).numpy()
+    params = cases.params()
+    learner = assemble.make_learner(params, cases.model(**params))
+    seed = seeds.derive(0)
+    return lambda: learner.train_step(tensors, seed)["total"].numpy()
+
+def run() -> harness.Result:
+    devices.prepare()
+    times = harness.time_in_turn({n: variant(n) for n in FLAGS.variants})
+    return harness.compare(f"A training step, {FLAGS.config}", times)
+
+if __name__ == "__main__":
+    harness.main(run)
