@@ -29,10 +29,8 @@ def preprocess(
         noise = tf.random.uniform(shape, 0.0, 1.0)
     else:
         noise = tf.random.stateless_uniform(shape, seed)
-    image = tf.cast(image, tf.float32)
-    if bits < 8:
-        image = tf.floor(image / 2 ** (8 - bits))
-    return (image + noise) / levels - 0.5
+    level = tf.bitwise.right_shift(image, tf.constant(8 - bits, tf.uint8))
+    return (tf.cast(level, tf.float32) + noise) / levels - 0.5
 
 
 def postprocess(

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from planet_tf2.networks.unit_normal import UnitNormal
 from planet_tf2.tools import weights
 from planet_tf2.tools.activations import get_activation
 
@@ -57,7 +58,7 @@ class FeedForward(keras.layers.Layer):
           Distribution with batch shape `[...]` and the head's event shape.
         """
         mean = self.mean(features)
-        return tfd.Independent(tfd.Normal(mean, 1.0), len(self._shape))
+        return UnitNormal(mean, len(self._shape))
 
     def mean(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the mean alone, `[..., *shape]`, as planning needs it."""

@@ -16,6 +16,7 @@ from planet_tf2.networks.strided import (
     StridedTransposedConv,
     ThinTransposedConv,
 )
+from planet_tf2.networks.unit_normal import UnitNormal
 from planet_tf2.tools import weights
 
 tfd = tfp.distributions
@@ -118,7 +119,7 @@ class Decoder(keras.layers.Layer):
         shape = tf.concat([tf.shape(features)[:-1], IMAGE_SHAPE], 0)
         mean = tf.reshape(hidden, shape)
         mean = tf.ensure_shape(mean, features.shape[:-1] + IMAGE_SHAPE)
-        return tfd.Independent(tfd.Normal(mean, 1.0), 3)
+        return UnitNormal(mean, 3)
 
     def original_variables(self) -> dict[str, Any]:
         """Returns the variables by the names that the original gives them."""

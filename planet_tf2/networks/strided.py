@@ -136,7 +136,8 @@ class ThinTransposedConv(StridedTransposedConv):
     """A transposed convolution to few channels, forward over blocks.
 
     Libraries are slow for so few output channels, and blocks have four times as
-    many. In the backward direction they are input channels and do no harm.
+    many. In the backward direction they are input channels and do no harm. The
+    bias is added, and its gradient summed, by whole rows of pixels.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -148,7 +149,12 @@ class ThinTransposedConv(StridedTransposedConv):
             outputs = blocks.spread(inputs, blocks.block_kernel(kernel))
             return self._pixels(outputs, inputs), _gradient(inputs, kernel)
 
-        return self.finish(transpose(inputs, self.kernel))
+        outputs = transpose(inputs, tf.convert_to_tensor(self.kernel))
+        side = outputs.shape[1]
+        rows = tf.reshape(outputs, [-1, side * self._filters])
+        rows = tf.nn.bias_add(rows, tf.tile(self.bias, [side]))
+        shape = [-1, side, side, self._filters]
+        return self._activation(tf.reshape(rows, shape))
 
 
 class PixelTransposedConv(StridedTransposedConv):

@@ -176,9 +176,10 @@ class Learner(tf.Module):
         norms = [tf.linalg.global_norm(group) for group in gradients]
 
         def apply():
-            pairs = zip(self.optimizers.values(), gradients, strict=True)
-            for optimizer, group in pairs:
-                optimizer.apply(group)
+            optimizers = self.optimizers.values()
+            for parts in zip(optimizers, gradients, norms, strict=True):
+                optimizer, group, norm = parts
+                optimizer.apply(group, norm)
             return tf.constant(True)
 
         finite = tf.math.is_finite(tf.add_n([total, *norms]))

@@ -39,11 +39,14 @@ class Optimizer(tf.Module):
         self._adam = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
         self._adam.build(self.variables_to_train)
 
-    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+    def apply(
+        self, gradients: Sequence[tf.Tensor], norm: tf.Tensor | None = None
+    ) -> None:
         """Takes one step.
 
         Args:
           gradients: one for each of `variables_to_train`.
+          norm: their global norm, if it is known already.
         """
-        gradients, _ = tf.clip_by_global_norm(gradients, self._clipping)
+        gradients, _ = tf.clip_by_global_norm(gradients, self._clipping, norm)
         self._adam.apply(gradients, self.variables_to_train)
