@@ -20,6 +20,10 @@ flags.DEFINE_boolean("json", False, "Print JSON in place of a table.")
 flags.DEFINE_integer("rounds", 5, "How often every variant is timed.", 1)
 
 
+class Missing(Exception):
+    """Something that a benchmark needs is not there."""
+
+
 @dataclasses.dataclass
 class Result:
     """What a benchmark found.
@@ -107,7 +111,10 @@ def main(benchmark: Callable[[], Result]) -> None:
     def run(argv: list[str]) -> None:
         if len(argv) > 1:
             sys.exit(f"Not understood: {' '.join(argv[1:])}")
-        result = benchmark()
+        try:
+            result = benchmark()
+        except Missing as error:
+            sys.exit(f"Error: {error}")
         if FLAGS.json:
             about = {"machine": machine(), "rounds": FLAGS.rounds}
             print(json.dumps({**dataclasses.asdict(result), **about}))

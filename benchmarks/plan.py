@@ -14,7 +14,6 @@ from planet_tf2.tools import devices, seeds
 FLAGS = flags.FLAGS
 
 
-
 def variant(name: str) -> Callable[[], Any]:
     """Makes a function that plans once, for one agent."""
     kind, _, precision = name.partition(":")
@@ -29,7 +28,7 @@ def variant(name: str) -> Callable[[], Any]:
         state = network.zero_state(1)
         return lambda: network.plan(state).numpy()
     params = cases.params()
-    model = cases.model(**params)
+    model = assemble.make_model(params, cases.ACTION_SIZE)
     plan = tf.function(
         assemble.make_planner(params, model, cases.ACTION_SIZE),
         autograph=False,

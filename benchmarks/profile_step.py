@@ -55,7 +55,10 @@ def run() -> harness.Result:
     times = trace(function)
     total = sum(map(sum, times.values()))
     rows = sorted(
-        ((kind, len(ts), sum(ts), sum(ts) / total) for kind, ts in times.items()),
+        (
+            (kind, len(ts), sum(ts), sum(ts) / total)
+            for kind, ts in times.items()
+        ),
         key=lambda row: -row[2],
     )
     return harness.Result(

@@ -14,6 +14,7 @@ from planet_tf2.tools import devices, seeds
 
 FLAGS = flags.FLAGS
 
+
 def variant(name: str) -> Callable[[], Any]:
     """Makes a function that takes one training step."""
     kind, _, precision = name.partition(":")
@@ -27,14 +28,16 @@ def variant(name: str) -> Callable[[], Any]:
         train_step = cases.plain_keras(cases.model()).train_step
         return lambda: train_step(tensors).numpy()
     params = cases.params()
-    learner = assemble.make_learner(params, cases.model(**params))
+    learner = assemble.make_learner(params, assemble.make_model(params, cases.ACTION_SIZE))
     seed = seeds.derive(0)
     return lambda: learner.train_step(tensors, seed)["total"].numpy()
+
 
 def run() -> harness.Result:
     devices.prepare()
     times = harness.time_in_turn({n: variant(n) for n in FLAGS.variants})
     return harness.compare(f"A training step, {FLAGS.config}", times)
+
 
 if __name__ == "__main__":
     harness.main(run)

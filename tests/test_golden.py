@@ -14,7 +14,8 @@ from planet_tf2.data.preprocess import postprocess, preprocess
 from planet_tf2.models import RSSM, closed_loop, open_loop
 from planet_tf2.networks import Decoder, Encoder, FeedForward
 from planet_tf2.tools import schedule, weights
-from planet_tf2.training.define_model import Learner, WorldModel
+from planet_tf2.training.define_model import WorldModel
+from planet_tf2.training.learner import Learner
 from planet_tf2.training.optimizers import Optimizer
 
 RSSMS = golden_files.names("rssm_*")

@@ -65,7 +65,12 @@ class PlainKeras(tf.Module):
             ]
         )
         self.reward = keras.Sequential(
-            [Dense(300, "relu"), Dense(300, "relu"), Dense(300, "relu"), Dense(1)]
+            [
+                Dense(300, "relu"),
+                Dense(300, "relu"),
+                Dense(300, "relu"),
+                Dense(1),
+            ]
         )
         self.embed = Dense(200, "relu")
         self.gates = Dense(400, "sigmoid")

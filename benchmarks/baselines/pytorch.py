@@ -142,7 +142,9 @@ class PyTorch(nn.Module):
         features = torch.cat([posterior["sample"], posterior["belief"]], -1)
         features = features.flatten(0, 1)
         mean = self.decoder(features)
-        squared = functional.mse_loss(mean, image.flatten(0, 1), reduction="sum")
+        squared = functional.mse_loss(
+            mean, image.flatten(0, 1), reduction="sum"
+        )
         image_loss = 0.5 * squared / (length * size)
         reward = self.reward(features).view(length, size)
         reward_loss = 0.5 * functional.mse_loss(reward, batch["reward"])

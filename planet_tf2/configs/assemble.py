@@ -22,7 +22,9 @@ from planet_tf2.networks.basic import FeedForward
 from planet_tf2.networks.conv_ha import Decoder, Encoder
 from planet_tf2.tools.bind import bind
 from planet_tf2.training.collecting import Collector
-from planet_tf2.training.define_model import Learner, WorldModel
+from planet_tf2.training.define_model import WorldModel
+from planet_tf2.training.learner import Learner
+from planet_tf2.training.loss_scale import LossScale
 from planet_tf2.training.optimizers import Optimizer
 from planet_tf2.training.progress import Progress
 from planet_tf2.training.run_folder import RunFolder
@@ -30,6 +32,13 @@ from planet_tf2.training.session import Parts
 from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]
+
+# How Keras calls what `precision` names: variables are float32 in all of them.
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 
 
 def make_cell(params: Params) -> LatentCell:
@@ -43,6 +52,7 @@ def make_cell(params: Params) -> LatentCell:
         min_stddev=params["min_stddev"],
         activation=params["activation"],
         num_layers=params["model_layers"],
+        dtype=POLICIES[params["precision"]],
     )
 
 
@@ -55,14 +65,19 @@ def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
       seed: determines the initial weights.
     """
     keras.utils.set_random_seed(seed)
-    encoder = Encoder(params["cnn_depth"])
+    policy = POLICIES[params["precision"]]
+    encoder = Encoder(params["cnn_depth"], dtype=policy)
     encoder.build()
     cell = make_cell(params)
     cell.build(action_size, encoder.embedding_size)
     heads = {
-        "image": Decoder(params["cnn_depth"]),
+        "image": Decoder(params["cnn_depth"], dtype=policy),
         "reward": FeedForward(
-            (), params["num_layers"], params["num_units"], params["activation"]
+            (),
+            params["num_layers"],
+            params["num_units"],
+            params["activation"],
+            dtype=policy,
         ),
     }
     for head in heads.values():
@@ -79,7 +94,11 @@ def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
     )
 
 
-def make_learner(params: Params, model: WorldModel) -> Learner:
+def make_learner(
+    params: Params,
+    model: WorldModel,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Learner:
     """Makes the training step of a world model."""
     return Learner(
         model,
@@ -89,6 +108,8 @@ def make_learner(params: Params, model: WorldModel) -> Learner:
             epsilon=params["main_adam_epsilon"],
             clipping=params["main_gradient_clipping"],
         ),
+        LossScale() if params["precision"] == "float16" else None,
+        strategy,
     )
 
 

@@ -59,6 +59,14 @@ NETWORKS = grouped(
         Text(_ACTIVATIONS),
         "Activation function of the latent model and of the heads.",
     ),
+    (
+        "precision",
+        "float32",
+        Text(("float32", "bfloat16", "float16")),
+        "What the networks compute in. The latent state, losses, weights and "
+        "the optimizer stay in float32. `bfloat16` pays on CPUs with AMX and "
+        "on GPUs, `float16` on GPUs that lack bfloat16.",
+    ),
     ("num_layers", 3, Int(0), "Hidden layers of the heads."),
     ("num_units", 300, Int(1), "Units per hidden layer of the heads."),
     (

@@ -26,6 +26,8 @@ class LatentCell(keras.layers.Layer):
     normal `noise: [B, S]` handed in, so that a caller who passes the same
     noise gets the same sample. Without it the cell draws its own.
 
+    States are float32 whatever precision the layers compute in.
+
     Args:
       state_size: S, units of the stochastic state.
       mean_only: use the mean in place of a sample.
@@ -149,10 +151,16 @@ class LatentCell(keras.layers.Layer):
             self.dist_from_state(lhs), self.dist_from_state(rhs)
         )
 
+    def _low(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Casts to the precision that the layers compute in."""
+        return tf.cast(tensor, self.compute_dtype)
+
     def _stochastic_state(
         self, mean: tf.Tensor, raw_stddev: tf.Tensor, noise: tf.Tensor | None
     ) -> State:
         """Builds mean, stddev and sample from two layers' outputs."""
+        mean = tf.cast(mean, tf.float32)
+        raw_stddev = tf.cast(raw_stddev, tf.float32)
         stddev = tf.nn.softplus(raw_stddev) + self._min_stddev
         if self._mean_only:
             sample = mean

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from planet_tf2.tools.layers import add_bias
+
 
 class GRUCell(keras.layers.Layer):
     """A GRU with the reset gate before the recurrent product.
@@ -24,7 +26,8 @@ class GRUCell(keras.layers.Layer):
     """
 
     def __init__(self, units: int, **kwargs: Any):
-        super().__init__(**kwargs)
+        # Inputs are cast below, since the state keeps its precision.
+        super().__init__(autocast=False, **kwargs)
         self.units = units
 
     def build(self, input_size: int) -> None:
@@ -45,13 +48,20 @@ class GRUCell(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        """Returns the next state, `[B, H]`."""
-        gates = tf.concat([inputs, state], -1) @ self.gates_kernel
-        gates = tf.sigmoid(gates + self.gates_bias)
-        reset, update = tf.split(gates, 2, -1)
-        candidate = tf.concat([inputs, reset * state], -1)
-        candidate = candidate @ self.candidate_kernel + self.candidate_bias
-        return update * state + (1 - update) * tf.tanh(candidate)
+        """Returns the next state, `[B, H]`, in the precision of the last."""
+        inputs = tf.cast(inputs, self.compute_dtype)
+        known = tf.cast(state, self.compute_dtype)
+        gates = self._product([inputs, known], "gates")
+        reset, update = tf.split(tf.sigmoid(gates), 2, -1)
+        candidate = tf.tanh(self._product([inputs, reset * known], "candidate"))
+        update = tf.cast(update, state.dtype)
+        candidate = tf.cast(candidate, state.dtype)
+        return update * state + (1 - update) * candidate
+
+    def _product(self, inputs: list[tf.Tensor], name: str) -> tf.Tensor:
+        kernel = tf.cast(getattr(self, f"{name}_kernel"), self.compute_dtype)
+        bias = tf.cast(getattr(self, f"{name}_bias"), self.compute_dtype)
+        return add_bias(tf.concat(inputs, -1) @ kernel, bias)
 
     def original_variables(self) -> dict[str, Any]:
         """Returns the variables by the names that the original gives them."""

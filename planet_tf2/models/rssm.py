@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from planet_tf2.models.base import LatentCell, Noises, State
 from planet_tf2.models.gru import GRUCell
 from planet_tf2.tools import weights
 from planet_tf2.tools.activations import get_activation
+from planet_tf2.tools.layers import Dense
 
 
 class RSSM(LatentCell):
@@ -52,18 +52,18 @@ class RSSM(LatentCell):
         self._future_rnn = future_rnn
         activation = get_activation(activation)
 
-        def stack() -> list[keras.layers.Dense]:
-            return [
-                keras.layers.Dense(embed_size, activation)
-                for _ in range(num_layers)
-            ]
+        def dense(units: int, function: Callable | None = None) -> Dense:
+            return Dense(units, function, dtype=self.dtype_policy)
+
+        def stack() -> list[Dense]:
+            return [dense(embed_size, activation) for _ in range(num_layers)]
 
         self._embed, self._prior, self._posterior = stack(), stack(), stack()
-        self._gru = GRUCell(belief_size)
-        self._prior_mean = keras.layers.Dense(state_size)
-        self._prior_stddev = keras.layers.Dense(state_size)
-        self._posterior_mean = keras.layers.Dense(state_size)
-        self._posterior_stddev = keras.layers.Dense(state_size)
+        self._gru = GRUCell(belief_size, dtype=self.dtype_policy)
+        self._prior_mean = dense(state_size)
+        self._prior_stddev = dense(state_size)
+        self._posterior_mean = dense(state_size)
+        self._posterior_stddev = dense(state_size)
 
     @property
     def state_sizes(self) -> dict[str, int]:
@@ -119,7 +119,7 @@ class RSSM(LatentCell):
         noises: Noises = (None, None),
     ) -> tuple[State, State]:
         prior = self.transition(prev_state, prev_action, noises[0])
-        hidden = tf.concat([prior["belief"], obs], -1)
+        hidden = tf.concat([self._low(prior["belief"]), self._low(obs)], -1)
         hidden = _apply(self._posterior, hidden)
         posterior = self._stochastic_state(
             self._posterior_mean(hidden),
@@ -146,13 +146,13 @@ class RSSM(LatentCell):
         }
 
 
-def _build_stack(layers: list[keras.layers.Dense], input_size: int) -> None:
+def _build_stack(layers: list[Dense], input_size: int) -> None:
     for layer in layers:
         layer.build((None, input_size))
         input_size = layer.units
 
 
-def _apply(layers: list[keras.layers.Dense], inputs: tf.Tensor) -> tf.Tensor:
+def _apply(layers: list[Dense], inputs: tf.Tensor) -> tf.Tensor:
     for layer in layers:
         inputs = layer(inputs)
     return inputs

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from planet_tf2.networks.unit_normal import UnitNormal
 from planet_tf2.tools import weights
 from planet_tf2.tools.activations import get_activation
+from planet_tf2.tools.layers import Dense
 
 tfd = tfp.distributions
 
@@ -37,9 +38,11 @@ class FeedForward(keras.layers.Layer):
         self._shape = tuple(shape)
         activation = get_activation(activation)
         self._layers_in_order = [
-            keras.layers.Dense(units, activation) for _ in range(num_layers)
+            Dense(units, activation, dtype=self.dtype_policy)
+            for _ in range(num_layers)
         ]
-        self._layers_in_order.append(keras.layers.Dense(int(np.prod(shape))))
+        last = Dense(int(np.prod(shape)), dtype=self.dtype_policy)
+        self._layers_in_order.append(last)
 
     def build(self, feature_size: int) -> None:
         """Creates the variables for features of `feature_size` entries."""
@@ -65,6 +68,7 @@ class FeedForward(keras.layers.Layer):
         hidden = tf.reshape(features, [-1, features.shape[-1]])
         for layer in self._layers_in_order:
             hidden = layer(hidden)
+        hidden = tf.cast(hidden, tf.float32)
         shape = tf.concat([tf.shape(features)[:-1], self._shape], 0)
         mean = tf.reshape(hidden, tf.cast(shape, tf.int32))
         return tf.ensure_shape(mean, features.shape[:-1] + self._shape)

@@ -18,6 +18,7 @@ from planet_tf2.networks.strided import (
 )
 from planet_tf2.networks.unit_normal import UnitNormal
 from planet_tf2.tools import weights
+from planet_tf2.tools.layers import Dense
 
 tfd = tfp.distributions
 
@@ -35,12 +36,13 @@ class Encoder(keras.layers.Layer):
 
     def __init__(self, depth: int = 32, **kwargs: Any):
         super().__init__(**kwargs)
+        policy = self.dtype_policy
         self.embedding_size = 4 * 8 * depth
         self._convs = [
-            StridedConv(depth, 4, "relu"),
-            StridedConv(2 * depth, 4, "relu"),
-            StridedConv(4 * depth, 4, "relu"),
-            PatchConv(8 * depth, 4, "relu"),
+            StridedConv(depth, 4, "relu", dtype=policy),
+            StridedConv(2 * depth, 4, "relu", dtype=policy),
+            StridedConv(4 * depth, 4, "relu", dtype=policy),
+            PatchConv(8 * depth, 4, "relu", dtype=policy),
         ]
 
     def build(self) -> None:
@@ -85,12 +87,13 @@ class Decoder(keras.layers.Layer):
 
     def __init__(self, depth: int = 32, **kwargs: Any):
         super().__init__(**kwargs)
-        self._dense = keras.layers.Dense(32 * depth)
-        self._first = PixelTransposedConv(4 * depth, 5, "relu")
+        policy = self.dtype_policy
+        self._dense = Dense(32 * depth, dtype=policy)
+        self._first = PixelTransposedConv(4 * depth, 5, "relu", dtype=policy)
         self._convs = [
-            StridedTransposedConv(2 * depth, 5, "relu"),
-            StridedTransposedConv(depth, 6, "relu"),
-            ThinTransposedConv(IMAGE_SHAPE[-1], 6),
+            StridedTransposedConv(2 * depth, 5, "relu", dtype=policy),
+            StridedTransposedConv(depth, 6, "relu", dtype=policy),
+            ThinTransposedConv(IMAGE_SHAPE[-1], 6, dtype=policy),
         ]
 
     def build(self, feature_size: int) -> None:
@@ -119,7 +122,7 @@ class Decoder(keras.layers.Layer):
         shape = tf.concat([tf.shape(features)[:-1], IMAGE_SHAPE], 0)
         mean = tf.reshape(hidden, shape)
         mean = tf.ensure_shape(mean, features.shape[:-1] + IMAGE_SHAPE)
-        return UnitNormal(mean, 3)
+        return UnitNormal(tf.cast(mean, tf.float32), 3)
 
     def original_variables(self) -> dict[str, Any]:
         """Returns the variables by the names that the original gives them."""

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from planet_tf2.networks import blocks
 from planet_tf2.tools.devices import has_convolution_library
+from planet_tf2.tools.layers import add_bias
 
 
 class KernelLayer(keras.layers.Layer):
@@ -66,7 +67,7 @@ class KernelLayer(keras.layers.Layer):
 
     def finish(self, outputs: tf.Tensor) -> tf.Tensor:
         """Adds the bias and applies the activation."""
-        return self._activation(tf.nn.bias_add(outputs, self.bias))
+        return self._activation(add_bias(outputs, self.bias))
 
 
 class StridedConv(KernelLayer):
@@ -152,7 +153,7 @@ class ThinTransposedConv(StridedTransposedConv):
         outputs = transpose(inputs, tf.convert_to_tensor(self.kernel))
         side = outputs.shape[1]
         rows = tf.reshape(outputs, [-1, side * self._filters])
-        rows = tf.nn.bias_add(rows, tf.tile(self.bias, [side]))
+        rows = add_bias(rows, tf.tile(self.bias, [side]))
         shape = [-1, side, side, self._filters]
         return self._activation(tf.reshape(rows, shape))
 

@@ -1,4 +1,4 @@
-"""The world model: cell, encoder and heads, and how they learn together."""
+"""The world model: cell, encoder and heads, and what they are to learn."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.models.unroll import closed_loop
-from planet_tf2.tools import seeds, weights
+from planet_tf2.tools import weights
 from planet_tf2.training import losses
 
 Batch = dict[str, tf.Tensor]
@@ -127,73 +127,3 @@ class WorldModel(tf.Module):
                 f"graph/{scope}", part.original_variables()
             ).items()
         }
-
-
-class Learner(tf.Module):
-    """Trains a world model by one gradient step per batch.
-
-    Args:
-      model: the world model.
-      make_optimizer: makes an `Optimizer` for a list of variables. One serves
-        everything that the summed loss trains, and each head outside
-        `gradient_heads` has one of its own.
-    """
-
-    def __init__(
-        self, model: WorldModel, make_optimizer: Callable[[list], Any]
-    ):
-        super().__init__("learner")
-        self.model = model
-        self.optimizers = {"main": make_optimizer(model.main_variables)}
-        for name in model.heads:
-            if name not in model.gradient_heads:
-                variables = model.head_variables(name)
-                self.optimizers[name] = make_optimizer(variables)
-        self.train_step = tf.function(self._train_step, autograph=False)
-        self.test_step = tf.function(self._test_step, autograph=False)
-
-    @property
-    def norm_names(self) -> list[str]:
-        """What `update` calls the norm of each optimizer's gradient."""
-        others = [name for name in self.optimizers if name != "main"]
-        return ["gradient_norm", *(f"gradient_norm_{n}" for n in others)]
-
-    def update(self, batch: Batch, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Takes one gradient step on a prepared batch.
-
-        If a loss or a gradient is not finite, nothing is changed.
-
-        Returns:
-          Scalars by name: every loss before scaling, their weighted sum
-          `total`, and the norms of the gradients before clipping, see
-          `norm_names`.
-        """
-        groups = [o.variables_to_train for o in self.optimizers.values()]
-        with tf.GradientTape() as tape:
-            values = self.model.losses(batch, seed)
-            total = self.model.scale(values)
-        gradients = tape.gradient(total, groups)
-        norms = [tf.linalg.global_norm(group) for group in gradients]
-
-        def apply():
-            optimizers = self.optimizers.values()
-            for parts in zip(optimizers, gradients, norms, strict=True):
-                optimizer, group, norm = parts
-                optimizer.apply(group, norm)
-            return tf.constant(True)
-
-        finite = tf.math.is_finite(tf.add_n([total, *norms]))
-        tf.cond(finite, apply, lambda: tf.constant(False))
-        norms = dict(zip(self.norm_names, norms, strict=True))
-        return {**values, "total": total, **norms}
-
-    def _train_step(self, batch: Batch, seed: tf.Tensor) -> dict:
-        image_seed, latent_seed = seeds.split(seed, 2)
-        batch = self.model.prepare(batch, image_seed)
-        return self.update(batch, latent_seed)
-
-    def _test_step(self, batch: Batch, seed: tf.Tensor) -> dict:
-        image_seed, latent_seed = seeds.split(seed, 2)
-        batch = self.model.prepare(batch, image_seed)
-        values = self.model.losses(batch, latent_seed)
-        return {**values, "total": self.model.scale(values)}

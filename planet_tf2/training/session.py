@@ -12,8 +12,8 @@ from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
 from planet_tf2.training.collecting import Collector
-from planet_tf2.training.define_model import Learner
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
+from planet_tf2.training.learner import Learner
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.signals import Stopped
 from planet_tf2.training.trainer import Trainer
