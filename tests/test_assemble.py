@@ -61,6 +61,7 @@ def test_make_cell_follows_the_parameters(monkeypatch):
         "min_stddev": 0.2,
         "activation": "elu",
         "num_layers": 1,
+        "dtype": "float32",
     }
 
 

@@ -252,3 +252,94 @@ def test_episodes_of_another_kind_are_left_out(
     store = EpisodeCache(tmp_path, 5, ("image", "action", "reward"))
     assert store.look() == [first.name]
     assert reason in caplog.text
+
+
+KEYS = ("image", "action", "reward")
+
+
+def an_episode(steps):
+    return {
+        "image": np.zeros((steps, 2, 2, 3), np.uint8),
+        "action": np.zeros((steps, 1), np.float32),
+        "reward": np.zeros(steps, np.float32),
+    }
+
+
+class TestBounds:
+    """The latest episodes are kept, in any order of arrival."""
+
+    def fill(self, folder, *names, steps=9):
+        for name in names:
+            save_episode(folder, an_episode(steps), name)
+
+    def names(self, *names):
+        return [f"{name}.npz" for name in names]
+
+    def test_latest_episodes(self, tmp_path):
+        store = EpisodeCache(tmp_path, 1, KEYS, max_episodes=2)
+        self.fill(tmp_path, "a", "b", "c")
+        assert store.look() == self.names("b", "c")
+        self.fill(tmp_path, "d")
+        assert store.look() == self.names("c", "d")
+        with pytest.raises(KeyError):
+            store["b.npz"]
+        assert len(list(tmp_path.iterdir())) == 4
+
+    def test_bytes(self, tmp_path):
+        self.fill(tmp_path, "a", "b", "c", "d")
+        size = sum(x.nbytes for x in an_episode(9).values())
+        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=2 * size)
+        assert store.look() == self.names("c", "d")
+        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=3 * size - 1)
+        assert store.look() == self.names("c", "d")
+
+    def test_a_long_new_episode_takes_the_room_of_several(self, tmp_path):
+        self.fill(tmp_path, "a", "b", "c", "d")
+        size = sum(x.nbytes for x in an_episode(9).values())
+        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=4 * size)
+        assert len(store.look()) == 4
+        self.fill(tmp_path, "e", steps=27)
+        assert store.look() == self.names("d", "e")
+        # A gap would need those that were dropped to be read again.
+        assert store.look() == self.names("d", "e")
+
+    def test_one_episode_is_kept_however_large(self, tmp_path):
+        self.fill(tmp_path, "a", "b")
+        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=1)
+        assert store.look() == self.names("b")
+
+    def test_unusable_episodes_do_not_count(self, tmp_path):
+        self.fill(tmp_path, "a", "b")
+        self.fill(tmp_path, "c", steps=3)
+        store = EpisodeCache(tmp_path, 8, KEYS, max_episodes=1)
+        assert store.look() == self.names("b")
+
+    def test_never_more_in_memory_than_allowed(self, tmp_path, monkeypatch):
+        size = sum(x.nbytes for x in an_episode(9).values())
+        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=3 * size)
+        largest = 0
+        check = store._check
+
+        def watched(name, episode):
+            nonlocal largest
+            largest = max(largest, len(store._episodes))
+            check(name, episode)
+
+        monkeypatch.setattr(store, "_check", watched)
+        for start in range(0, 40, 8):
+            self.fill(tmp_path, *(f"{n:02}" for n in range(start, start + 8)))
+            assert len(store.look()) == 3
+        assert largest == 3
+
+    def test_files_are_read_once(self, tmp_path, monkeypatch):
+        self.fill(tmp_path, *(f"{n:02}" for n in range(9)))
+        store = EpisodeCache(tmp_path, 1, KEYS, max_episodes=3)
+        store.look()
+        monkeypatch.setattr(store, "_check", None)
+        assert len(store.look()) == 3
+
+    def test_only_needed_arrays_are_kept(self, tmp_path):
+        self.fill(tmp_path, "a")
+        store = EpisodeCache(tmp_path, 1, ["action"])
+        store.look()
+        assert set(store["a.npz"]) == {"action", "reward"}

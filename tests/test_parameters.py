@@ -89,6 +89,10 @@ def test_defaults_that_differ_from_the_original():
     assert ours == {
         "cnn_depth": 32,
         "isolate_envs": "process",
+        "loader_max_bytes": None,
+        "loader_max_episodes": None,
+        "num_gpus": 1,
+        "precision": "float32",
         "main_adam_epsilon": 1e-4,
         "checkpoint_every": None,
         "log_every": 100,

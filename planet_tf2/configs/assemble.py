@@ -21,6 +21,7 @@ from planet_tf2.models.rssm import RSSM
 from planet_tf2.networks.basic import FeedForward
 from planet_tf2.networks.conv_ha import Decoder, Encoder
 from planet_tf2.tools.bind import bind
+from planet_tf2.tools.devices import make_strategy
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.define_model import WorldModel
 from planet_tf2.training.learner import Learner
@@ -289,10 +290,13 @@ def make_parts(
       seed: the run's seed.
       should_stop: whether the program was asked to stop.
     """
+    strategy = make_strategy(params["num_gpus"])
     environments = Environments(params, folder)
     try:
         first = environments.get(params["tasks"][0], 1)[0]
-        model = make_model(params, first.action_space.shape[0], seed)
+        with strategy.scope():
+            model = make_model(params, first.action_space.shape[0], seed)
+            learner = make_learner(params, model, strategy)
         collectors = make_collectors(params, model, environments, should_stop)
 
         def make_batches(split: str, numbers: Sequence[int]) -> Iterator[dict]:
@@ -308,6 +312,8 @@ def make_parts(
                     params["loader_every"],
                     params["num_chunks"],
                     seed=numbers,
+                    max_episodes=params["loader_max_episodes"],
+                    max_bytes=params["loader_max_bytes"],
                 )
             )
 
@@ -319,7 +325,7 @@ def make_parts(
         for part in (environments, summaries, progress):
             closing.callback(part.close)
         return Parts(
-            learner=make_learner(params, model),
+            learner=learner,
             collectors=collectors,
             seed_envs={t: environments.get(t, 1)[0] for t in params["tasks"]},
             make_batches=make_batches,

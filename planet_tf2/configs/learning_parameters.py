@@ -3,7 +3,7 @@
 Part of the list in `parameters.py`.
 """
 
-from planet_tf2.configs.kinds import Bool, Float, Int, ListOf, Text
+from planet_tf2.configs.kinds import Bool, Float, Int, ListOf, Optional, Text
 from planet_tf2.configs.parameter import grouped
 
 _ACTIVATIONS = ("relu", "elu", "tanh", "swish", "softplus", "none")
@@ -41,6 +41,19 @@ DATA = grouped(
         Int(2),
         "Episodes that the loader draws before it looks for new files.",
     ),
+    (
+        "loader_max_episodes",
+        None,
+        Optional(Int(1)),
+        "Episodes of each split to draw from, the latest ones. All by default.",
+    ),
+    (
+        "loader_max_bytes",
+        None,
+        Optional(Int(1)),
+        "Memory in bytes for the episodes of each split. Those that do not "
+        "fit, the oldest, stay on disk. Unbounded by default.",
+    ),
 )
 
 NETWORKS = grouped(
@@ -66,6 +79,13 @@ NETWORKS = grouped(
         "What the networks compute in. The latent state, losses, weights and "
         "the optimizer stay in float32. `bfloat16` pays on CPUs with AMX and "
         "on GPUs, `float16` on GPUs that lack bfloat16.",
+    ),
+    (
+        "num_gpus",
+        1,
+        Int(1),
+        "GPUs that share each batch, if there are any. They have to divide "
+        "the sequences of a batch evenly.",
     ),
     ("num_layers", 3, Int(0), "Hidden layers of the heads."),
     ("num_units", 300, Int(1), "Units per hidden layer of the heads."),

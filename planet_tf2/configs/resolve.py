@@ -60,6 +60,7 @@ def resolve(
     _check_planner(params)
     _check_names(params)
     _check_tasks(params)
+    _check_devices(params)
     return AttrDict(params).lock()
 
 
@@ -180,6 +181,15 @@ def _check_planner(params: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"Parameter 'planner_topk' must be at most planner_amount, which "
             f"is {amount}, not {topk}."
+        )
+
+
+def _check_devices(params: Mapping[str, Any]) -> None:
+    sequences, count = params["batch_shape"][0], params["num_gpus"]
+    if sequences % count:
+        raise ConfigError(
+            f"Parameter 'num_gpus' is {count}, which does not divide the "
+            f"{sequences} sequences of a batch (batch_shape)."
         )
 
 

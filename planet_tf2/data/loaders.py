@@ -1,12 +1,13 @@
 """Which episode comes next: endless streams over a folder that grows.
 
 A loader looks at the folder, yields `every` episodes, looks again, and so on.
-Episodes are decoded once and kept in memory.
+Episodes are decoded once and kept in memory, the latest ones if not all fit.
 """
 
 import logging
+import math
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -28,7 +29,11 @@ class EpisodeCache:
       directory: the folder.
       min_length: shortest usable episode, in time steps.
       keys: arrays that an episode needs, of equal sizes in all of them; the
-        first usable episode decides.
+        oldest usable episode decides. No others are kept.
+      max_episodes: how many episodes to keep, or None for all. Older ones are
+        not used; their files stay.
+      max_bytes: how much memory their arrays may take, or None. One episode is
+        kept in any case.
     """
 
     def __init__(
@@ -36,7 +41,12 @@ class EpisodeCache:
         directory: pathlib.Path,
         min_length: int,
         keys: Sequence[str] = (),
+        max_episodes: int | None = None,
+        max_bytes: int | None = None,
     ):
+        self._max_episodes = max_episodes or math.inf
+        self._max_bytes = max_bytes or math.inf
+        self._bytes: dict[str, int] = {}
         self._directory = pathlib.Path(directory)
         self._min_length = min_length
         self._keys = tuple(keys)
@@ -51,16 +61,24 @@ class EpisodeCache:
         """Reads what is new in the folder.
 
         Returns:
-          Names of all usable episodes, oldest first.
+          Names of the usable episodes within the bounds, oldest first.
 
         Raises:
           EpisodesError: if there is none; it tells why.
         """
+        usable: list[str] = []
         names = episodes.list_episodes(self._directory)
-        for name in names:
-            if name not in self._episodes and name not in self._rejected:
-                self._read(name)
-        usable = [name for name in names if name in self._episodes]
+        if self._sizes is None:
+            # The oldest one decides what the others have to look like.
+            next(filter(self._read, names), None)
+        for name in reversed(names):
+            if self._is_full(usable, name):
+                break
+            if self._read(name):
+                usable.insert(0, name)
+                self._make_room(usable)
+        for name in set(self._episodes) - set(usable):
+            del self._episodes[name]
         if not usable:
             reasons = list(self._rejected.values())
             raise EpisodesError(
@@ -70,15 +88,46 @@ class EpisodeCache:
             )
         return usable
 
-    def _read(self, name: str) -> None:
+    def _read(self, name: str) -> bool:
+        """Makes sure that an episode is in memory, if it can be used."""
+        if name in self._episodes or name in self._rejected:
+            return name in self._episodes
         try:
             episode = episodes.load_episode(self._directory / name)
             self._check(name, episode)
         except episodes.BrokenEpisode as error:
             self._rejected[name] = str(error).rstrip(".")
             _LOGGER.warning("Skipping an episode: %s", error)
-            return
+            return False
+        if self._keys:
+            needed = {*self._keys, "reward"}
+            episode = {key: episode[key] for key in needed}
         self._episodes[name] = episode
+        self._bytes[name] = sum(array.nbytes for array in episode.values())
+        return True
+
+    def _is_full(self, names: list[str], further: str) -> bool:
+        """Whether there is no room for one more; unknown sizes count as 0."""
+        size = self._size(names) + self._bytes.get(further, 0)
+        over = size > self._max_bytes or len(names) >= self._max_episodes
+        return bool(names) and over
+
+    def _make_room(self, wanted: list[str]) -> None:
+        """Drops the oldest until the others fit, one of the wanted at least.
+
+        Beside the wanted only older episodes are in memory, and those are the
+        first to go in any case.
+        """
+        while self._size(self._episodes) > self._max_bytes:
+            oldest = min(self._episodes)
+            if oldest == wanted[-1]:
+                break
+            del self._episodes[oldest]
+            if oldest in wanted:
+                wanted.remove(oldest)
+
+    def _size(self, names: Iterable[str]) -> int:
+        return sum(self._bytes[name] for name in names)
 
     def _check(self, name: str, episode: Episode) -> None:
         length = len(episode["reward"])

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.data.loaders import LOADERS, Episode, EpisodeCache
+from planet_tf2.tools import memory
 
 
 def numpy_episodes(
@@ -18,6 +19,8 @@ def numpy_episodes(
     num_chunks: int = 1,
     keys: Sequence[str] = ("image", "action", "reward"),
     seed: int | Sequence[int] = 0,
+    max_episodes: int | None = None,
+    max_bytes: int | None = None,
 ) -> tf.data.Dataset:
     """Reads an endless stream of random sequences.
 
@@ -32,6 +35,8 @@ def numpy_episodes(
       num_chunks: sequences cut from an episode each time it is drawn.
       keys: what to yield of the episodes.
       seed: determines the order of episodes and the choice of sequences.
+      max_episodes: how many episodes to draw from, the latest; None for all.
+      max_bytes: how much memory their arrays may take; None for any.
 
     Returns:
       Dataset of dictionaries: `image` uint8 `[B, T, H, W, 3]`, `action`
@@ -43,10 +48,13 @@ def numpy_episodes(
     """
     batch_size, length = shape
     loader = LOADERS[loader] if isinstance(loader, str) else loader
-    store = EpisodeCache(pathlib.Path(directory), length, keys)
+    store = EpisodeCache(
+        pathlib.Path(directory), length, keys, max_episodes, max_bytes
+    )
     example = store[store.look()[0]]
 
     def batches() -> Iterator[dict[str, np.ndarray]]:
+        memory.renew()  # Since TensorFlow changed it for this generator.
         random = np.random.default_rng(seed)
         stream = sequences(
             loader(store, loader_every, random), length, num_chunks, random

@@ -1,6 +1,7 @@
 """The devices that TensorFlow computes on."""
 
 import functools
+from collections.abc import Sequence
 
 import tensorflow as tf
 from tensorflow.python.framework import test_util
@@ -22,6 +23,31 @@ def prepare() -> list[str]:
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     return [gpu.name for gpu in gpus]
+
+
+def make_strategy(
+    num_gpus: int = 1, devices: Sequence[str] | None = None
+) -> tf.distribute.Strategy:
+    """Returns how the devices share the work of a training step.
+
+    Args:
+      num_gpus: how many GPUs to use. One, or no GPU at all, needs no sharing.
+      devices: names of the devices to use in place of the first GPUs.
+
+    Raises:
+      ValueError: if there are fewer GPUs.
+    """
+    if num_gpus == 1:
+        return tf.distribute.get_strategy()
+    if devices is None:
+        found = tf.config.list_logical_devices("GPU")
+        if len(found) < num_gpus:
+            raise ValueError(
+                f"Parameter 'num_gpus' is {num_gpus}, but TensorFlow finds "
+                f"{len(found)} of them. Lower num_gpus to {max(1, len(found))}."
+            )
+        devices = [device.name for device in found[:num_gpus]]
+    return tf.distribute.MirroredStrategy(devices)
 
 
 @functools.cache

@@ -17,9 +17,9 @@ class Dense(keras.layers.Dense):
 def add_bias(outputs: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """Adds a bias to the last dimension.
 
-    Same as `tf.nn.bias_add`, whose gradient in bfloat16 is wrong for large
-    batches: it sums in bfloat16 too, and from 256 on adding 1 to such a sum
-    changes nothing. `tf.reduce_sum` keeps its sums in float32.
+    Same as `tf.nn.bias_add`, whose gradient in half precision is wrong for
+    large batches. It sums in half precision too, and in bfloat16 adding 1 to
+    256 changes nothing. Matrix products keep their sums in float32.
 
     Args:
       outputs: `[..., F]`.
@@ -36,7 +36,8 @@ def _add_low_precision_bias(
     outputs: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        axes = list(range(upstream.shape.rank - 1))
-        return upstream, tf.reduce_sum(upstream, axes)
+        rows = tf.reshape(upstream, [-1, upstream.shape[-1]])
+        ones = tf.ones([1, tf.shape(rows)[0]], rows.dtype)
+        return upstream, tf.matmul(ones, rows)[0]
 
     return tf.nn.bias_add(outputs, bias), gradient

@@ -64,8 +64,9 @@ class LossScale(tf.Module):
             retry,
             (tf.constant(True), *results),
         )
-        steps = tf.where(calm, self._calm_steps + 1, 0)
+        none = tf.zeros_like(self._calm_steps)
+        steps = tf.where(calm, self._calm_steps + 1, none)
         grow = steps >= self._patience
         self.factor.assign(tf.where(grow, self.factor * 2, self.factor))
-        self._calm_steps.assign(tf.where(grow, 0, steps))
+        self._calm_steps.assign(tf.where(grow, none, steps))
         return tuple(results)

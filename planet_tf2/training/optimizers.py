@@ -45,8 +45,13 @@ class Optimizer(tf.Module):
         """Takes one step.
 
         Args:
-          gradients: one for each of `variables_to_train`.
+          gradients: one for each of `variables_to_train`, the same on all
+            devices.
           norm: their global norm, if it is known already.
         """
         gradients, _ = tf.clip_by_global_norm(gradients, self._clipping, norm)
+        devices = tf.distribute.get_replica_context().num_replicas_in_sync
+        if devices > 1:
+            # Keras adds up the gradients of all devices.
+            gradients = [gradient / devices for gradient in gradients]
         self._adam.apply(gradients, self.variables_to_train)

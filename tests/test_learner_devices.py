@@ -1,0 +1,93 @@
+"""Training on several devices, here two halves of the CPU."""
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import numpy as np
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+from planet_tf2.configs import assemble, resolve
+from planet_tf2.tools import devices, seeds, weights
+
+# With Adam's usual epsilon the rounding of tiny gradients becomes visible.
+settings = "{batch_shape: [4, 5], cnn_depth: 2, main_adam_epsilon: 1}"
+params = resolve.resolve("debug", settings)
+random = np.random.default_rng(0)
+batch = {
+    "image": random.integers(0, 256, (4, 5, 64, 64, 3), np.uint8),
+    "action": random.normal(size=(4, 5, 2)).astype(np.float32),
+    "reward": random.normal(size=(4, 5)).astype(np.float32),
+}
+tensors = {k: tf.constant(v) for k, v in batch.items()}
+
+
+def make(num_gpus):
+    strategy = devices.make_strategy(num_gpus, ["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = assemble.make_model(params, 2, 0)
+        return assemble.make_learner(params, model, strategy)
+
+
+def halves_on_one_device(learner, seed):
+    losses = []
+    for number in range(2):
+        part = {k: v[2 * number : 2 * number + 2] for k, v in tensors.items()}
+        image_seed, latent = seeds.split(seeds.fold_in(seed, number), 2)
+        part = learner.model.prepare(part, image_seed)
+        values = learner.model.losses(part, latent)
+        losses.append({**values, "total": learner.model.scale(values)})
+    return {k: (losses[0][k] + losses[1][k]) / 2 for k in losses[0]}
+
+
+one, two = make(1), make(2)
+for left, right in zip(one.model.variables, two.model.variables, strict=True):
+    np.testing.assert_array_equal(left, right)
+
+seed = seeds.derive(1)
+values = two.test_step(tensors, seed)
+for name, value in halves_on_one_device(one, seed).items():
+    np.testing.assert_allclose(values[name], value, 1e-5)
+
+group = one.optimizers["main"].variables_to_train
+with tf.GradientTape() as tape:
+    total = halves_on_one_device(one, seed)["total"]
+gradients = tape.gradient(total, group)
+norm = tf.linalg.global_norm(gradients)
+one.optimizers["main"].apply(gradients)
+values = two.train_step(tensors, seed)
+np.testing.assert_allclose(values["gradient_norm"], norm, 1e-4)
+mirrored = two.optimizers["main"].variables_to_train
+for left, right in zip(group, mirrored, strict=True):
+    np.testing.assert_allclose(left, right, 0, 3e-5, err_msg=left.path)
+
+locals_ = two._strategy.experimental_local_results
+for variable in mirrored:
+    copies = locals_(variable.value)
+    assert len(copies) == 2, copies
+    assert {copy.device[-1] for copy in copies} == {"0", "1"}
+    np.testing.assert_array_equal(*copies)
+
+# What is not finite changes nothing on either device.
+before = weights.save_weights(two.model)
+bad = {**tensors, "reward": tensors["reward"] * float("nan")}
+assert np.isnan(two.train_step(bad, seed)["total"])
+for name, value in weights.save_weights(two.model).items():
+    np.testing.assert_array_equal(value, before[name])
+print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_learn_like_one():
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True
+    )
+    assert result.stdout.endswith("equal\n"), result.stderr[-3000:]
