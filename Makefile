@@ -11,7 +11,7 @@ PARAMS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help install train test check format docs clean
+.PHONY: help install train test check format docs bench clean
 
 help:
 	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
@@ -19,6 +19,7 @@ help:
 	@echo "              PARAMS=\"{name: value}\""
 	@echo "make test     run all tests"
 	@echo "make check    format, lint, layers and tests, as before a commit"
+	@echo "make bench    time it, also beside plain Keras and PyTorch"
 	@echo "make docs     write docs/parameters.md from the list of parameters"
 	@echo "make install  only install, into $(VENV)"
 	@echo "make clean    remove $(VENV)"
@@ -54,6 +55,12 @@ format: install
 
 docs: install
 	@$(BIN)/python scripts/write_parameters.py
+
+# Where the index offers several builds of PyTorch, the one for CPUs is enough.
+bench: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --editable '.[bench]'
+	@$(BIN)/python benchmarks/run_all.py
 
 clean:
 	rm -rf $(VENV)

@@ -48,5 +48,6 @@ setuptools.setup(
     ],
     extras_require={
         "test": ["pytest>=8,<10", "ruff>=0.17,<0.18"],
+        "bench": ["tabulate>=0.9,<1", "torch==2.13.0"],
     },
 )

@@ -109,7 +109,9 @@ def report(results: dict[str, list[dict[str, float]]]) -> harness.Result:
             values = [losses[name] for losses in trainings]
             mean = statistics.mean(values)
             ratio = mean / statistics.mean(losses[name] for losses in first)
-            rows.append((precision, name, mean, min(values), max(values), ratio))
+            rows.append(
+                (precision, name, mean, min(values), max(values), ratio)
+            )
             figures[f"ratio/{precision}/{name}"] = ratio
     params = cases.params()
     title = (

@@ -28,7 +28,9 @@ def variant(name: str) -> Callable[[], Any]:
         train_step = cases.plain_keras(cases.model()).train_step
         return lambda: train_step(tensors).numpy()
     params = cases.params()
-    learner = assemble.make_learner(params, assemble.make_model(params, cases.ACTION_SIZE))
+    learner = assemble.make_learner(
+        params, assemble.make_model(params, cases.ACTION_SIZE)
+    )
     seed = seeds.derive(0)
     return lambda: learner.train_step(tensors, seed)["total"].numpy()
 

@@ -91,6 +91,7 @@ def test_defaults_that_differ_from_the_original():
         "isolate_envs": "process",
         "loader_max_bytes": None,
         "loader_max_episodes": None,
+        "micro_batches": 1,
         "num_gpus": 1,
         "precision": "float32",
         "main_adam_epsilon": 1e-4,

@@ -269,3 +269,13 @@ def test_unnamed_collects_get_different_names():
     params = resolve(params_text="{train_collects: [{}, {}, {}]}")
     names = [entry.name for entry in collects.train_collects(params)]
     assert names == ["main", "main_2", "main_3"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{num_gpus: 3}", "{micro_batches: 4}", "<num_gpus: 5, micro_batches: 4>"],
+)
+def test_batches_have_to_be_shared_evenly(text):
+    with pytest.raises(ConfigError, match="50 sequences.*num_gpus: .*micro"):
+        resolve("default", text)
+    resolve("default", "{num_gpus: 5, micro_batches: 2}")

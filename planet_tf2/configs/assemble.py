@@ -110,6 +110,7 @@ def make_learner(
             clipping=params["main_gradient_clipping"],
         ),
         LossScale() if params["precision"] == "float16" else None,
+        params["micro_batches"],
         strategy,
     )
 

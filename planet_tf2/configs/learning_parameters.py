@@ -17,6 +17,14 @@ DATA = grouped(
         "Sequences per batch, and agent steps per sequence.",
     ),
     (
+        "micro_batches",
+        1,
+        Int(1),
+        "Parts in which a batch is computed, one after the other. More parts "
+        "need less memory and a little more time, and learn the same but for "
+        "the random numbers. They have to divide the sequences of a batch.",
+    ),
+    (
         "num_chunks",
         1,
         Int(1),

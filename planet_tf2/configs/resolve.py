@@ -185,11 +185,12 @@ def _check_planner(params: Mapping[str, Any]) -> None:
 
 
 def _check_devices(params: Mapping[str, Any]) -> None:
-    sequences, count = params["batch_shape"][0], params["num_gpus"]
-    if sequences % count:
+    sequences = params["batch_shape"][0]
+    gpus, parts = params["num_gpus"], params["micro_batches"]
+    if sequences % (gpus * parts):
         raise ConfigError(
-            f"Parameter 'num_gpus' is {count}, which does not divide the "
-            f"{sequences} sequences of a batch (batch_shape)."
+            f"A batch has {sequences} sequences (batch_shape), which cannot "
+            f"be shared evenly by num_gpus: {gpus} with micro_batches: {parts}."
         )
 
 

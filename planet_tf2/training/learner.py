@@ -16,8 +16,9 @@ Gradients = list[list[tf.Tensor]]
 class Learner(tf.Module):
     """Trains a world model by one gradient step per batch.
 
-    On several devices each takes an equal part of the batch, with random
-    numbers of its own, and the gradients are averaged.
+    On several devices each takes an equal part of the batch, and may take it
+    in smaller parts one after the other, to need less memory. Every part has
+    random numbers of its own, and losses and gradients are the average.
 
     Args:
       model: the world model.
@@ -25,6 +26,7 @@ class Learner(tf.Module):
         everything that the summed loss trains, and each head outside
         `gradient_heads` has one of its own.
       loss_scale: keeps small gradients from vanishing in float16.
+      micro_batches: parts that each device takes one after the other.
       strategy: the devices to train on, those that the model's variables are
         on; by default one.
     """
@@ -34,11 +36,13 @@ class Learner(tf.Module):
         model: WorldModel,
         make_optimizer: Callable[[list], Any],
         loss_scale: LossScale | None = None,
+        micro_batches: int = 1,
         strategy: tf.distribute.Strategy | None = None,
     ):
         super().__init__("learner")
         self.model = model
         self.loss_scale = loss_scale
+        self._micro_batches = micro_batches
         self._strategy = strategy or tf.distribute.get_strategy()
         self.optimizers = {"main": make_optimizer(model.main_variables)}
         for name in model.heads:
@@ -103,24 +107,67 @@ class Learner(tf.Module):
     ) -> tuple[Scalars, Gradients]:
         """Computes losses, and gradients of each optimizer, on one device."""
         groups = [o.variables_to_train for o in self.optimizers.values()]
-        with tf.GradientTape() as tape:
-            scalars = self._losses(batch, seed, prepare)
-            objective = scalars["total"]
+
+        def compute(part: int | tf.Tensor) -> tuple[Scalars, Gradients]:
+            with tf.GradientTape() as tape:
+                scalars = self._losses(batch, seed, prepare, part)
+                objective = scalars["total"]
+                if self.loss_scale is not None:
+                    objective = self.loss_scale.scale(objective)
+            gradients = tape.gradient(
+                objective, groups, unconnected_gradients="zero"
+            )
             if self.loss_scale is not None:
-                objective = self.loss_scale.scale(objective)
-        gradients = tape.gradient(objective, groups)
-        if self.loss_scale is not None:
-            gradients = self.loss_scale.unscale(gradients)
-        scalars, gradients = _average((scalars, gradients))
+                gradients = self.loss_scale.unscale(gradients)
+            return scalars, gradients
+
+        names = ["divergence", *self.model.heads, "total"]
+        like = dict.fromkeys(names, tf.zeros([])), groups
+        scalars, gradients = _average(self._mean_of_parts(compute, like))
         norms = [tf.linalg.global_norm(group) for group in gradients]
         scalars |= dict(zip(self.norm_names, norms, strict=True))
         return scalars, gradients
 
     def _evaluate(self, batch: Batch, seed: tf.Tensor) -> Scalars:
-        return _average(self._losses(batch, seed, prepare=True))
+        names = ["divergence", *self.model.heads, "total"]
+        scalars = self._mean_of_parts(
+            lambda part: self._losses(batch, seed, True, part),
+            dict.fromkeys(names, tf.zeros([])),
+        )
+        return _average(scalars)
 
-    def _losses(self, batch: Batch, seed: tf.Tensor, prepare: bool) -> Scalars:
-        batch, seed = _part(batch, seed)
+    def _mean_of_parts(
+        self, compute: Callable[[int | tf.Tensor], Any], like: Any
+    ) -> Any:
+        """Averages what is computed of the parts, one after the other."""
+        if self._micro_batches == 1:
+            return compute(0)
+        count = self._micro_batches
+
+        def add(part: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
+            results = compute(part)
+            sums = tf.nest.map_structure(
+                lambda total, new: total + new / count, sums, results
+            )
+            return part + 1, sums
+
+        zeros = tf.nest.map_structure(lambda x: tf.zeros(x.shape), like)
+        _, means = tf.while_loop(
+            lambda part, _: part < count,
+            add,
+            (tf.constant(0), zeros),
+            parallel_iterations=1,
+        )
+        return means
+
+    def _losses(
+        self,
+        batch: Batch,
+        seed: tf.Tensor,
+        prepare: bool,
+        part: int | tf.Tensor,
+    ) -> Scalars:
+        batch, seed = _part(batch, seed, part, self._micro_batches)
         if prepare:
             image_seed, seed = seeds.split(seed, 2)
             batch = self.model.prepare(batch, image_seed)
@@ -146,23 +193,24 @@ class Learner(tf.Module):
         )
 
 
-def _part(batch: Batch, seed: tf.Tensor) -> tuple[Batch, tf.Tensor]:
-    """Takes this device's part of a batch, and a seed of its own."""
+def _part(
+    batch: Batch, seed: tf.Tensor, part: int | tf.Tensor, parts: int
+) -> tuple[Batch, tf.Tensor]:
+    """Takes one of this device's parts of a batch, and a seed of its own."""
     context = tf.distribute.get_replica_context()
-    count = context.num_replicas_in_sync
+    count = context.num_replicas_in_sync * parts
     if count == 1:
         return batch, seed
-    number = context.replica_id_in_sync_group
-    parts = {}
+    number = context.replica_id_in_sync_group * parts + part
+    slices = {}
     for name, value in batch.items():
         size = value.shape[0] // count
-        part = tf.slice(
+        slices[name] = tf.slice(
             value,
             [number * size, *(0 for _ in value.shape[1:])],
             [size, *value.shape[1:]],
         )
-        parts[name] = part
-    return parts, seeds.fold_in(seed, number)
+    return slices, seeds.fold_in(seed, number)
 
 
 def _average(values: Any) -> Any:

@@ -13,10 +13,9 @@ class LossScale(tf.Module):
     """A factor on the loss that is as large as the gradients allow.
 
     Float16 has no numbers between 0 and 6e-8 and none above 65504. So the loss
-    is multiplied by a power of two before its gradients are taken, and these are
-    divided by it. If they overflow, the factor is halved and the step
-    computed again, so that no step is lost; after many steps without that it
-    is doubled.
+    is multiplied by a power of two before its gradients are taken, and they are
+    divided by it. If they overflow, the factor is halved and the step computed
+    again, so that no step is lost. After many steps without that it is doubled.
 
     Args:
       patience: steps without overflow before the factor is doubled.

@@ -1,4 +1,4 @@
-"""Training on several devices, here two halves of the CPU."""
+"""Training on parts of a batch: on two devices, or one after the other."""
 
 import subprocess
 import sys
@@ -47,7 +47,13 @@ def halves_on_one_device(learner, seed):
     return {k: (losses[0][k] + losses[1][k]) / 2 for k in losses[0]}
 
 
-one, two = make(1), make(2)
+def all_parts_in_a_row():
+    changed = {**params, "micro_batches": 2}
+    return assemble.make_learner(changed, assemble.make_model(changed, 2, 0))
+
+
+one = make(1)
+two = make(2) if MODE == "devices" else all_parts_in_a_row()
 for left, right in zip(one.model.variables, two.model.variables, strict=True):
     np.testing.assert_array_equal(left, right)
 
@@ -71,9 +77,10 @@ for left, right in zip(group, mirrored, strict=True):
 locals_ = two._strategy.experimental_local_results
 for variable in mirrored:
     copies = locals_(variable.value)
-    assert len(copies) == 2, copies
-    assert {copy.device[-1] for copy in copies} == {"0", "1"}
-    np.testing.assert_array_equal(*copies)
+    assert len(copies) == (2 if MODE == "devices" else 1), copies
+    if MODE == "devices":
+        assert {copy.device[-1] for copy in copies} == {"0", "1"}
+        np.testing.assert_array_equal(*copies)
 
 # What is not finite changes nothing on either device.
 before = weights.save_weights(two.model)
@@ -86,8 +93,11 @@ print("equal")
 
 
 @pytest.mark.slow
-def test_two_devices_learn_like_one():
+@pytest.mark.parametrize("mode", ["devices", "in_a_row"])
+def test_two_parts_learn_like_their_mean(mode):
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True
+        [sys.executable, "-c", f"MODE = {mode!r}\n{PROGRAM}"],
+        capture_output=True,
+        text=True,
     )
     assert result.stdout.endswith("equal\n"), result.stderr[-3000:]

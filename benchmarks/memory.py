@@ -1,0 +1,65 @@
+"""How much memory does training take with many episodes?"""
+
+import pathlib
+import resource
+import tempfile
+
+import cases
+import episode_files
+import harness
+from absl import flags
+
+from planet_tf2.configs import assemble
+from planet_tf2.data.numpy_episodes import numpy_episodes
+from planet_tf2.tools import devices, seeds
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_integer("episodes", 1000, "Episodes in the folder.", 1)
+flags.DEFINE_integer("max_bytes", 10**9, "Bound of the loader; 0 for none.", 0)
+flags.DEFINE_integer("updates", 60, "Training steps.", 1)
+
+
+def resident_gigabytes() -> float:
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e9
+
+
+def peak_gigabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def run() -> harness.Result:
+    devices.prepare()
+    params = cases.params()
+    learner = assemble.make_learner(params, cases.model())
+    rows = [("program and model", resident_gigabytes(), peak_gigabytes())]
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name) / "episodes"
+        episode_files.fill(folder, FLAGS.episodes)
+        batches = iter(
+            numpy_episodes(
+                folder,
+                params["batch_shape"],
+                params["loader"],
+                params["loader_every"],
+                max_bytes=FLAGS.max_bytes or None,
+            )
+        )
+        rows.append(("episodes", resident_gigabytes(), peak_gigabytes()))
+        for update in range(1, FLAGS.updates + 1):
+            learner.train_step(next(batches), seeds.derive(update))
+            if update in (1, 2, FLAGS.updates // 2, FLAGS.updates):
+                label = f"update {update}"
+                rows.append((label, resident_gigabytes(), peak_gigabytes()))
+    bound = f"{FLAGS.max_bytes / 1e9:g} GB" if FLAGS.max_bytes else "all"
+    return harness.Result(
+        f"Memory with {FLAGS.episodes} episodes, loader bound {bound}",
+        ("after", "resident GB", "peak GB"),
+        rows,
+        {"peak_gigabytes": peak_gigabytes()},
+    )
+
+
+if __name__ == "__main__":
+    harness.main(run)

@@ -1,0 +1,60 @@
+"""Is any graph built twice in a run with many episodes?"""
+
+import pathlib
+import tempfile
+
+import harness
+from absl import flags
+
+from planet_tf2.configs import assemble, resolve
+from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training.session import Session
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_integer("epochs", 6, "Epochs, two and a half episodes each.", 1)
+
+
+def run() -> harness.Result:
+    params = resolve.resolve(
+        "debug",
+        f"{{max_steps: {20 * FLAGS.epochs}, "
+        "train_collects: [{after: 5, every: 5}]}",
+    )
+    with tempfile.TemporaryDirectory() as logdir:
+        folder = RunFolder(pathlib.Path(logdir) / "00001")
+        folder.create()
+        parts = assemble.make_parts(params, folder, 0, lambda: False)
+        try:
+            for _ in Session(folder, parts, params).run():
+                pass
+        finally:
+            parts.close()
+        amount = len(list(folder.train_episodes.glob("*.npz")))
+        amount += len(list(folder.test_episodes.glob("*.npz")))
+    functions = {
+        "training step": parts.learner.train_step,
+        "test step": parts.learner.test_step,
+        "summaries": parts.summaries._predict,
+    }
+    counts = {
+        name: function.experimental_get_tracing_count() - 1
+        for name, function in functions.items()
+    }
+    rollouts = {
+        id(collector.rollout): collector.rollout
+        for split in parts.collectors.values()
+        for collector in split
+    }
+    for number, rollout in enumerate(rollouts.values(), 1):
+        counts[f"rollout {number}"] = rollout.retraces
+    return harness.Result(
+        f"Graphs built again in {FLAGS.epochs} epochs, {amount} episodes",
+        ("function", "retraces"),
+        list(counts.items()),
+        {"retraces": sum(counts.values())},
+    )
+
+
+if __name__ == "__main__":
+    harness.main(run)

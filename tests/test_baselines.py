@@ -1,0 +1,91 @@
+"""The baselines of the benchmarks are the same model as ours."""
+
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from planet_tf2.configs import assemble, resolve
+from planet_tf2.tools import seeds, weights
+
+BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def baselines(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return assemble.make_model(resolve.resolve(), 6, 0)
+
+
+def make_batch(size, length):
+    random = np.random.default_rng(0)
+    shape = (size, length, 64, 64, 3)
+    return {
+        "image": random.integers(0, 256, shape, np.uint8),
+        "action": random.normal(size=(size, length, 6)).astype(np.float32),
+        "reward": random.normal(size=(size, length)).astype(np.float32),
+    }
+
+
+@pytest.mark.slow
+def test_plain_keras_has_the_same_losses(baselines, model):
+    from baselines.plain_keras import PlainKeras
+
+    plain = PlainKeras(6, weights.save_weights(model))
+    batch = {k: tf.constant(v) for k, v in make_batch(2, 3).items()}
+    image_seed, latent_seed = seeds.split(seeds.derive(5), 2)
+    noise = tf.random.stateless_normal([3, 2, 2, 30], latent_seed)
+    dither = tf.random.stateless_uniform(batch["image"].shape, image_seed)
+    expected = model.losses(model.prepare(batch, image_seed), latent_seed)
+    actual = plain.losses(batch, noise, dither)
+    for name, value in expected.items():
+        np.testing.assert_allclose(actual[name], value, 1e-4, err_msg=name)
+
+
+@pytest.mark.slow
+def test_pytorch_has_the_same_networks(baselines, model):
+    torch = pytest.importorskip("torch")
+    from baselines.pytorch import PyTorch, to_torch
+
+    network = PyTorch(6)
+    # PyTorch's recurrent cell has a second bias.
+    ours = sum(int(np.prod(v.shape)) for v in model.main_variables)
+    theirs = sum(p.numel() for p in network.parameters())
+    assert theirs == ours + 3 * 200
+    arrays = weights.save_weights(model)
+    load_convolutions(torch, network.encoder, arrays, "encoder/conv2d")
+    image = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 64, 64, 3))
+    image = image.astype(np.float32)
+    expected = model.encoder(image[:, None])[:, 0].numpy()
+    with torch.no_grad():
+        channels_first = torch.from_numpy(image.transpose(0, 3, 1, 2).copy())
+        actual = network.encoder(channels_first).numpy()
+    # Flattened in another order.
+    actual = actual.reshape(4, 256, 2, 2).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(actual.reshape(4, -1), expected, 1e-3, 1e-5)
+    before = float(network.loss(to_torch(make_batch(2, 3))).detach())
+    for _ in range(3):
+        network.train_step(to_torch(make_batch(2, 3)))
+    after = float(network.loss(to_torch(make_batch(2, 3))).detach())
+    assert after < before
+    state = {"sample": torch.zeros(1, 30), "belief": torch.zeros(1, 200)}
+    assert network.plan(state).shape == (12, 6)
+
+
+def load_convolutions(torch, network, arrays, scope):
+    for index, conv in enumerate(network.convs):
+        name = f"graph/{scope}" + (f"_{index}" if index else "")
+        kernel = arrays[f"{name}/kernel"].transpose(3, 2, 0, 1)
+        conv.weight.data = torch.from_numpy(kernel.copy())
+        conv.bias.data = torch.from_numpy(arrays[f"{name}/bias"].copy())
+
+
+def test_benchmarks_do_not_shadow_the_standard_library():
+    own = {path.stem for path in BENCHMARKS.glob("*.py")}
+    assert not own & sys.stdlib_module_names
