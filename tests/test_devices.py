@@ -1,0 +1,45 @@
+"""What the package asks of TensorFlow, and the devices it finds."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from planet_tf2.tools import devices
+
+SETTING = "TF_ENABLE_ONEDNN_OPTS"
+
+
+@pytest.mark.parametrize("given, seen", [(None, "1"), ("0", "0"), ("1", "1")])
+def test_asks_for_onednn_unless_told_otherwise(given, seen):
+    environ = {k: v for k, v in os.environ.items() if k != SETTING}
+    if given is not None:
+        environ[SETTING] = given
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import os, planet_tf2; print(os.environ[{SETTING!r}])",
+        ],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == seen
+
+
+def test_one_device_needs_no_strategy():
+    assert devices.make_strategy(1) is tf.distribute.get_strategy()
+
+
+def test_too_few_gpus(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+    with pytest.raises(ValueError, match="num_gpus' is 2.*finds 0.*Lower"):
+        devices.make_strategy(2)
+
+
+def test_knows_whether_there_is_a_convolution_library():
+    assert isinstance(devices.has_convolution_library(), bool)
