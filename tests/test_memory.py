@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# Touches and frees blocks of 64 MB, and prints the page faults of later ones.
+# Touches and frees blocks of 256 MB, and prints the page faults of later ones.
 PROGRAM = """
 import ctypes, resource, sys
 from planet_tf2.tools.memory import keep_freed_memory, renew
@@ -19,8 +19,8 @@ if "renew" in sys.argv[1]:
     renew()
 libc.malloc.restype = ctypes.c_void_p
 def touch():
-    block = ctypes.c_void_p(libc.malloc(ctypes.c_size_t(2**26)))
-    ctypes.memset(block, 1, 2**26)
+    block = ctypes.c_void_p(libc.malloc(ctypes.c_size_t(2**28)))
+    ctypes.memset(block, 1, 2**28)
     libc.free(block)
 touch()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
