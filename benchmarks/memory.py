@@ -17,7 +17,7 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_integer("episodes", 1000, "Episodes in the folder.", 1)
 flags.DEFINE_integer("max_bytes", 10**9, "Bound of the loader; 0 for none.", 0)
-flags.DEFINE_integer("updates", 60, "Training steps.", 1)
+flags.DEFINE_integer("updates", 40, "Training steps.", 1)
 
 
 def resident_gigabytes() -> float:
