@@ -10,6 +10,7 @@ from typing import Any
 from planet_tf2 import envs
 from planet_tf2.configs import assemble, resolve, tasks
 from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.run import Run
 from planet_tf2.training.run_folder import RunFolder, logging_to
@@ -61,6 +62,7 @@ def train(
     """
     params = resolve.resolve(config, params_text, overrides)
     _check_rendering(params)
+    make_strategy(params.num_gpus)  # Fails before anything is written.
     with StopSignals() as signals:
 
         def process(folder: RunFolder, run: Run) -> Iterator[float]:

@@ -53,6 +53,11 @@ class Learner(tf.Module):
         self.test_step = tf.function(self._test_step, autograph=False)
 
     @property
+    def loss_names(self) -> list[str]:
+        """What `update` calls the losses."""
+        return ["divergence", *self.model.heads, "total"]
+
+    @property
     def norm_names(self) -> list[str]:
         """What `update` calls the norm of each optimizer's gradient."""
         others = [name for name in self.optimizers if name != "main"]
@@ -121,18 +126,16 @@ class Learner(tf.Module):
                 gradients = self.loss_scale.unscale(gradients)
             return scalars, gradients
 
-        names = ["divergence", *self.model.heads, "total"]
-        like = dict.fromkeys(names, tf.zeros([])), groups
+        like = dict.fromkeys(self.loss_names, tf.zeros([])), groups
         scalars, gradients = _average(self._mean_of_parts(compute, like))
         norms = [tf.linalg.global_norm(group) for group in gradients]
         scalars |= dict(zip(self.norm_names, norms, strict=True))
         return scalars, gradients
 
     def _evaluate(self, batch: Batch, seed: tf.Tensor) -> Scalars:
-        names = ["divergence", *self.model.heads, "total"]
         scalars = self._mean_of_parts(
             lambda part: self._losses(batch, seed, True, part),
-            dict.fromkeys(names, tf.zeros([])),
+            dict.fromkeys(self.loss_names, tf.zeros([])),
         )
         return _average(scalars)
 
