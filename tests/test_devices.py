@@ -1,6 +1,7 @@
 """What the package asks of TensorFlow, and the devices it finds."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -41,5 +42,19 @@ def test_too_few_gpus(monkeypatch):
         devices.make_strategy(2)
 
 
-def test_knows_whether_there_is_a_convolution_library():
-    assert isinstance(devices.has_convolution_library(), bool)
+@pytest.mark.slow
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or tf.config.list_physical_devices("GPU"),
+    reason="elsewhere there may be no oneDNN, or cuDNN beside it",
+)
+@pytest.mark.parametrize("setting", ["0", "1"])
+def test_sees_whether_onednn_is_on(setting):
+    program = "from planet_tf2.tools import devices as d;"
+    result = subprocess.run(
+        [sys.executable, "-c", program + "print(d.has_convolution_library())"],
+        env={**os.environ, SETTING: setting},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == str(setting == "1")
