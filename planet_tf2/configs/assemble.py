@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from planet_tf2.configs import collects, tasks
+from planet_tf2.configs.cells import POLICIES, make_cell
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control import objectives, planning
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
@@ -16,8 +17,6 @@ from planet_tf2.control.simulate import Rollout
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.envs import Async, BatchEnv
-from planet_tf2.models.base import LatentCell
-from planet_tf2.models.rssm import RSSM
 from planet_tf2.networks.basic import FeedForward
 from planet_tf2.networks.conv_ha import Decoder, Encoder
 from planet_tf2.tools.bind import bind
@@ -33,28 +32,6 @@ from planet_tf2.training.session import Parts
 from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]
-
-# How Keras calls what `precision` names: variables are float32 in all of them.
-POLICIES = {
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
-
-
-def make_cell(params: Params) -> LatentCell:
-    """Makes the latent dynamics model that `params.model` names."""
-    return RSSM(
-        state_size=params["state_size"],
-        belief_size=params["model_size"],
-        embed_size=params["model_size"],
-        future_rnn=params["future_rnn"],
-        mean_only=params["mean_only"],
-        min_stddev=params["min_stddev"],
-        activation=params["activation"],
-        num_layers=params["model_layers"],
-        dtype=POLICIES[params["precision"]],
-    )
 
 
 def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:

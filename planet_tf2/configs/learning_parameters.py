@@ -108,12 +108,19 @@ NETWORKS = grouped(
 
 MODEL = grouped(
     "Latent model",
-    ("model", "rssm", Text(("rssm",)), "Latent dynamics model."),
+    (
+        "model",
+        "rssm",
+        Text(("rssm", "ssm", "drnn")),
+        "Latent dynamics model: `rssm` has a deterministic and a stochastic "
+        "path, `ssm` the stochastic one alone, `drnn` puts it between a "
+        "recurrent encoder and a recurrent decoder.",
+    ),
     (
         "model_size",
         200,
         Int(1),
-        "Units of the deterministic belief and of the embedding layers.",
+        "Units of the deterministic states and of the embedding layers.",
     ),
     ("state_size", 30, Int(1), "Dimensions of the stochastic state."),
     (
@@ -133,13 +140,51 @@ MODEL = grouped(
         True,
         Bool(),
         "Predict the next state from the belief. Otherwise from the embedded "
-        "previous state and action.",
+        "previous state and action. Only `rssm` has it.",
     ),
     (
         "model_layers",
         1,
         Int(1),
-        "How often each dense stack of the latent model is repeated.",
+        "Layers of each dense stack of the latent model. In the original only "
+        "`rssm` can have more than one.",
+    ),
+    (
+        "drnn_encoder_to_decoder",
+        False,
+        Bool(),
+        "Whether the decoder of `drnn` sees the previous encoder state.",
+    ),
+    (
+        "drnn_sample_to_sample",
+        True,
+        Bool(),
+        "Whether the stochastic state of `drnn` depends on the previous one.",
+    ),
+    (
+        "drnn_sample_to_encoder",
+        True,
+        Bool(),
+        "Whether the encoder of `drnn` sees the previous stochastic state.",
+    ),
+    (
+        "drnn_decoder_to_encoder",
+        False,
+        Bool(),
+        "Whether the encoder of `drnn` sees the previous decoder state.",
+    ),
+    (
+        "drnn_decoder_to_sample",
+        True,
+        Bool(),
+        "Whether the stochastic state of `drnn` depends on the previous "
+        "decoder state.",
+    ),
+    (
+        "drnn_action_to_decoder",
+        False,
+        Bool(),
+        "Whether the decoder of `drnn` sees the action.",
     ),
 )
 

@@ -32,12 +32,6 @@ DEPRECATED = ("bound_action", "loader_window")
 
 # Parameters of the original that nothing here honors yet.
 MISSING = (
-    "drnn_action_to_decoder",
-    "drnn_decoder_to_encoder",
-    "drnn_decoder_to_sample",
-    "drnn_encoder_to_decoder",
-    "drnn_sample_to_encoder",
-    "drnn_sample_to_sample",
     "global_div_scale",
     "os_stop_posterior_grad",
     "overshooting_distance",

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from planet_tf2.networks.unit_normal import UnitNormal
 from planet_tf2.tools import weights
 from planet_tf2.tools.activations import get_activation
-from planet_tf2.tools.layers import Dense
+from planet_tf2.tools.layers import Dense, apply_stack, build_stack
 
 tfd = tfp.distributions
 
@@ -46,9 +46,7 @@ class FeedForward(keras.layers.Layer):
 
     def build(self, feature_size: int) -> None:
         """Creates the variables for features of `feature_size` entries."""
-        for layer in self._layers_in_order:
-            layer.build((None, feature_size))
-            feature_size = layer.units
+        build_stack(self._layers_in_order, feature_size)
         self.built = True
 
     def call(self, features: tf.Tensor) -> tfd.Distribution:
@@ -66,8 +64,7 @@ class FeedForward(keras.layers.Layer):
     def mean(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the mean alone, `[..., *shape]`, as planning needs it."""
         hidden = tf.reshape(features, [-1, features.shape[-1]])
-        for layer in self._layers_in_order:
-            hidden = layer(hidden)
+        hidden = apply_stack(self._layers_in_order, hidden)
         hidden = tf.cast(hidden, tf.float32)
         shape = tf.concat([tf.shape(features)[:-1], self._shape], 0)
         mean = tf.reshape(hidden, tf.cast(shape, tf.int32))
