@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "async_env": ["Async", "EnvCrash", "EnvError"],
         "batch_env": ["BatchEnv"],
+        "batch_simulator": ["BatchSimulator"],
         "dm_control_env": ["DMControl"],
         "dummy_env": ["DummyEnv"],
         "observations": [
@@ -25,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "RenderingError",
             "check_isolation",
             "choose_backend",
+            "forbid_rendering",
         ],
         "wrappers": [
             "ActionRepeat",

@@ -1,0 +1,1 @@
+"""What is done with finished runs, and checks of single parts."""
