@@ -153,7 +153,7 @@ class Environments:
     def __init__(self, params: Params, folder: RunFolder):
         self._params = params
         self._record_dir = str(folder.train_episodes)
-        self._shared = _shared_interface(params["tasks"])
+        self._shared = shared_interface(params["tasks"])
         self._envs: dict[str, list[Async]] = {}
         try:
             for task in params["tasks"]:
@@ -185,7 +185,7 @@ class Environments:
                 env.close()
 
 
-def _shared_interface(names: Sequence[str]) -> dict[str, Any]:
+def shared_interface(names: Sequence[str]) -> dict[str, Any]:
     """What environments need so that one agent can act in all of them.
 
     Actions are padded to the largest space; observations are images only,
