@@ -9,19 +9,28 @@ class NumpyCell:
     Args:
       cell: the cell whose weights to take.
       activation: of the dense layers.
+
+    Attributes:
+      weights: by the original's names, to be changed at will.
+      obs_size: entries of an embedded observation, for `transition`.
     """
 
+    obs_size = 0
+
     def __init__(self, cell, activation=lambda x: np.maximum(0, x)):
-        self._weights = {
+        self.weights = {
             name: variable.numpy().astype(np.float64)
             for name, variable in cell.original_variables().items()
         }
         self._activation = activation
 
+    def transition(self, state, action, noise):
+        """The prior; it does not depend on the observation."""
+        obs = np.zeros((len(action), self.obs_size))
+        return self.observe(state, action, obs, (noise, noise))[0]
+
     def dense(self, name, inputs):
-        kernel, bias = (
-            self._weights[f"{name}/{k}"] for k in ("kernel", "bias")
-        )
+        kernel, bias = (self.weights[f"{name}/{k}"] for k in ("kernel", "bias"))
         return inputs @ kernel + bias
 
     def hidden(self, name, *inputs):
@@ -41,6 +50,26 @@ class NumpyCell:
             f"{scope}/candidate", join(inputs, reset * state)
         )
         return update * state + (1 - update) * np.tanh(candidate)
+
+
+class NumpyRSSM(NumpyCell):
+    def __init__(self, cell, future_rnn=True, **kwargs):
+        super().__init__(cell, **kwargs)
+        self._future_rnn = future_rnn
+
+    def observe(self, state, action, obs, noises):
+        embedded = self.hidden("transition/dense", state["sample"], action)
+        belief = self.gru(
+            "transition/gru_block_cell", embedded, state["belief"]
+        )
+        hidden = belief if self._future_rnn else embedded
+        hidden = self.hidden("transition/dense_1", hidden)
+        names = "transition/dense_2", "transition/dense_3"
+        prior = self.normal(names, hidden, noises[0])
+        hidden = self.hidden("posterior/dense", belief, obs)
+        names = "posterior/dense_1", "posterior/dense_2"
+        posterior = self.normal(names, hidden, noises[1])
+        return {**prior, "belief": belief}, {**posterior, "belief": belief}
 
 
 class NumpySSM(NumpyCell):

@@ -57,6 +57,10 @@ _ORIGINAL = {
     "action_repeat": None,
     "camera_id": 0,
     "divergence_scale": 1.0,
+    "global_div_scale": 0.0,
+    "overshooting_scale": 0.0,
+    "overshooting_distance": 0,
+    "os_stop_posterior_grad": True,
     "reward_loss_scale": 10.0,
     "image_loss_scale": 1.0,
     "free_nats": 3.0,
@@ -101,6 +105,7 @@ def test_defaults_that_differ_from_the_original():
         "num_gpus": 1,
         "precision": "float32",
         "main_adam_epsilon": 1e-4,
+        "overshooting_reward_scale": 0.0,
         "checkpoint_every": None,
         "log_every": 100,
     }

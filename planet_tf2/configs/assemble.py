@@ -22,7 +22,7 @@ from planet_tf2.networks.conv_ha import Decoder, Encoder
 from planet_tf2.tools.bind import bind
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.training.collecting import Collector
-from planet_tf2.training.define_model import WorldModel
+from planet_tf2.training.define_model import Overshooting, WorldModel
 from planet_tf2.training.learner import Learner
 from planet_tf2.training.loss_scale import LossScale
 from planet_tf2.training.optimizers import Optimizer
@@ -66,10 +66,24 @@ def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
         encoder,
         heads,
         lambda image, seed: preprocess(image, params["image_bits"], seed),
-        {"divergence": params["divergence_scale"], **scales},
+        {**loss_scales(params), **scales},
         params["free_nats"],
         params["gradient_heads"],
+        Overshooting(
+            params["overshooting_distance"], params["os_stop_posterior_grad"]
+        ),
     )
+
+
+def loss_scales(params: Params) -> dict[str, float]:
+    """Returns the scales of all losses to compute but those of the heads."""
+    scales = {
+        "global_divergence": params["global_div_scale"],
+        "overshooting": params["overshooting_scale"],
+        "overshooting_reward": params["overshooting_reward_scale"],
+    }
+    wanted = {name: scale for name, scale in scales.items() if scale}
+    return {"divergence": params["divergence_scale"], **wanted}
 
 
 def make_learner(

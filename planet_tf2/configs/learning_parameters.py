@@ -196,13 +196,48 @@ LOSSES = grouped(
         Float(0),
         "Scale of the divergence between posterior and prior.",
     ),
+    (
+        "global_div_scale",
+        0.0,
+        Float(0),
+        "Scale of the divergence between posterior and standard normal.",
+    ),
+    (
+        "overshooting_scale",
+        0.0,
+        Float(0),
+        "Scale of latent overshooting: the divergence between posterior and "
+        "priors that were predicted several steps ahead.",
+    ),
+    (
+        "overshooting_reward_scale",
+        0.0,
+        Float(0),
+        "Scale of the reward loss of those predictions. The original does not "
+        "have it.",
+    ),
+    (
+        "overshooting_distance",
+        0,
+        Int(0),
+        "Steps that overshooting predicts ahead. It counts from the second "
+        "step on, so with less than 2 it does nothing.",
+    ),
+    (
+        "os_stop_posterior_grad",
+        True,
+        Bool(),
+        "Whether overshooting trains the predictions alone, and not the "
+        "posteriors that they are compared with.",
+    ),
     ("image_loss_scale", 1.0, Float(0), "Scale of the image loss."),
     ("reward_loss_scale", 10.0, Float(0), "Scale of the reward loss."),
     (
         "free_nats",
         3.0,
         Float(0),
-        "Divergence per time step that costs nothing, in nats.",
+        "Divergence per time step that costs nothing, in nats. Overshooting "
+        "has the same for each of its terms.",
     ),
 )
 

@@ -31,13 +31,7 @@ PARAMETERS: dict[str, Parameter] = {
 DEPRECATED = ("bound_action", "loader_window")
 
 # Parameters of the original that nothing here honors yet.
-MISSING = (
-    "global_div_scale",
-    "os_stop_posterior_grad",
-    "overshooting_distance",
-    "overshooting_scale",
-    "state_diagnostics",
-)
+MISSING = ("state_diagnostics",)
 
 
 def defaults() -> dict[str, Any]:

@@ -31,3 +31,53 @@ def divergence(kl: tf.Tensor, free_nats: float = 0.0) -> tf.Tensor:
       free_nats: nats per time step that cost nothing.
     """
     return tf.reduce_mean(tf.maximum(0.0, kl - free_nats))
+
+
+def overshooting(
+    kl: tf.Tensor, mask: tf.Tensor, free_nats: float = 0.0
+) -> tf.Tensor:
+    """Returns the divergence of posteriors from priors of several steps ahead.
+
+    One term of equation 7 of the paper; its one-step term is `divergence`.
+
+    Args:
+      kl: KL(posterior || prior) of every time step and distance, `[B, T, D]`.
+      mask: which of them there are, bool `[B, T, D]`.
+      free_nats: nats that cost nothing, of each of them.
+    """
+    return masked_mean(tf.maximum(0.0, kl - free_nats), mask)
+
+
+def overshooting_reconstruction(
+    dist: tfd.Distribution, target: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
+    """Returns the negative log-likelihood under predictions made before.
+
+    Args:
+      dist: prediction with batch shape `[B, T, D]`.
+      target: `[B, T, D, ...]`.
+      mask: which of them there are, bool `[B, T, D]`.
+    """
+    return masked_mean(-dist.log_prob(target), mask)
+
+
+def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Averages where the mask is true; nothing makes 0.
+
+    Values elsewhere do not matter, but have to be finite for the gradient of
+    what they are computed from to be.
+    """
+    count = tf.reduce_sum(tf.cast(mask, values.dtype))
+    total = tf.reduce_sum(tf.where(mask, values, tf.zeros_like(values)))
+    return tf.math.divide_no_nan(total, count)
+
+
+def global_divergence(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
+    """Returns KL(posterior || N(0, 1)), summed over the state.
+
+    Args:
+      mean: of the posterior, `[B, T, S]`.
+      stddev: of the posterior, `[B, T, S]`.
+    """
+    kl = (tf.square(mean) + tf.square(stddev) - 1) / 2 - tf.math.log(stddev)
+    return tf.reduce_mean(tf.reduce_sum(kl, -1))

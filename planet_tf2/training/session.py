@@ -82,7 +82,7 @@ class Session:
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
             trainable=False,
         )
-        losses = ["divergence", "total", *parts.learner.model.heads]
+        losses = parts.learner.loss_names
         self._means = {
             "train": StreamingMean([*losses, *parts.learner.norm_names]),
             "test": StreamingMean(losses),
