@@ -110,8 +110,8 @@ def judge_images(images: dict[str, Any]) -> Verdict:
         f"The open-loop error is {ratio:.2f} of a still picture's and "
         f"{_number(mean_frame)} of the mean frame's"
     )
-    # A model that has forgotten everything paints the mean, and that is half
-    # of a still picture's error where frames have nothing to do with each other.
+    # A model that has forgotten everything paints the mean. Where frames have
+    # nothing to do with each other, that has half a still picture's error.
     blind = mean_frame is None or mean_frame > 0.9
     if ratio > 0.9 or blind:
         return Verdict(
