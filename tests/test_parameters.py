@@ -96,6 +96,12 @@ def test_defaults_that_differ_from_the_original():
         "precision": "float32",
         "main_adam_epsilon": 1e-4,
         "checkpoint_every": None,
+        "objective_discount": 0.99,
+        "icem_noise_exponent": 2.0,
+        "icem_stddev": 0.5,
+        "icem_decay": 1.25,
+        "icem_keep": 0.3,
+        "icem_momentum": 0.1,
         "log_every": 100,
     }
 
