@@ -107,6 +107,12 @@ def test_defaults_that_differ_from_the_original():
         "main_adam_epsilon": 1e-4,
         "overshooting_reward_scale": 0.0,
         "checkpoint_every": None,
+        "objective_discount": 0.99,
+        "icem_noise_exponent": 2.0,
+        "icem_stddev": 0.5,
+        "icem_decay": 1.25,
+        "icem_keep": 0.3,
+        "icem_momentum": 0.1,
         "log_every": 100,
     }
 

@@ -3,17 +3,26 @@
 Part of the list in `parameters.py`.
 """
 
-from planet_tf2.configs.kinds import Entries, Float, Int, ListOf, Optional, Text
+from planet_tf2.configs.kinds import (
+    Entries,
+    Float,
+    Int,
+    ListOf,
+    Named,
+    Optional,
+    Text,
+)
 from planet_tf2.configs.parameter import grouped
 
-OBJECTIVES = ("reward",)
+OBJECTIVES = ("reward", "discounted_reward")
+PLANNERS = ("cem", "icem")
 
 COLLECT_ENTRY = Entries(
     (
         ("name", Text()),
         ("batch_size", Int(1)),
         ("horizon", Int(1)),
-        ("objective", Text(OBJECTIVES)),
+        ("objective", Named(OBJECTIVES)),
         ("after", Int(0)),
         ("every", Int()),
         ("until", Int(-1)),
@@ -143,7 +152,13 @@ EXPLORATION = grouped(
 
 PLANNER = grouped(
     "Planner",
-    ("planner", "cem", Text(("cem",)), "Planning algorithm."),
+    (
+        "planner",
+        "cem",
+        Text(PLANNERS),
+        "Planning algorithm: the cross-entropy method of the paper, or its "
+        "improvement by Pinneri et al. (2020).",
+    ),
     ("planner_horizon", 12, Int(1), "Agent steps that a plan looks ahead."),
     ("planner_amount", 1000, Int(1), "Action sequences per iteration."),
     (
@@ -162,8 +177,47 @@ PLANNER = grouped(
     (
         "collect_objective",
         "reward",
-        Text(OBJECTIVES),
-        "What plans are rated by.",
+        Named(OBJECTIVES),
+        "What plans are rated by. See [planning](planning.md) for your own.",
+    ),
+    (
+        "objective_discount",
+        0.99,
+        Float(0, 1),
+        "What `discounted_reward` multiplies rewards by, per agent step.",
+    ),
+    (
+        "icem_noise_exponent",
+        2.0,
+        Float(0),
+        "`icem`: how fast the power of the candidates' noise falls with the "
+        "frequency. 0 is white noise.",
+    ),
+    (
+        "icem_stddev",
+        0.5,
+        Float(0),
+        "`icem`: standard deviation of the first candidates.",
+    ),
+    (
+        "icem_decay",
+        1.25,
+        Float(1),
+        "`icem`: factor by which every iteration has fewer candidates than "
+        "the one before.",
+    ),
+    (
+        "icem_keep",
+        0.3,
+        Float(0, 1),
+        "`icem`: fraction of the best candidates that the next iteration "
+        "tries again.",
+    ),
+    (
+        "icem_momentum",
+        0.1,
+        Float(0, 1),
+        "`icem`: part of the old mean and standard deviation that stays.",
     ),
 )
 

@@ -8,11 +8,10 @@ import keras
 import tensorflow as tf
 
 from planet_tf2.configs import collects, tasks
+from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.cells import POLICIES, make_cell
 from planet_tf2.configs.environments import open_env
-from planet_tf2.control import objectives, planning
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
-from planet_tf2.control.mpc_agent import MPCAgent
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.data.preprocess import preprocess
@@ -103,53 +102,6 @@ def make_learner(
         LossScale() if params["precision"] == "float16" else None,
         params["micro_batches"],
         strategy,
-    )
-
-
-def make_planner(
-    params: Params,
-    model: WorldModel,
-    action_size: int,
-    horizon: int | None = None,
-    objective: str | None = None,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
-    """Makes a function from states and a seed to plans `[B, H, A]`."""
-    objective_fn = objectives.OBJECTIVES[
-        objective or params["collect_objective"]
-    ]
-
-    def plan(state: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-        return planning.cross_entropy_method(
-            model.cell,
-            bind(objective_fn, model.cell, model.heads),
-            state,
-            action_size,
-            horizon or params["planner_horizon"],
-            params["planner_amount"],
-            params["planner_topk"],
-            params["planner_iterations"],
-            seed=seed,
-        )
-
-    return plan
-
-
-def make_agent(
-    params: Params,
-    model: WorldModel,
-    action_size: int,
-    batch_size: int = 1,
-    horizon: int | None = None,
-    objective: str | None = None,
-) -> MPCAgent:
-    """Makes a batch of agents that plan with a world model."""
-    return MPCAgent(
-        batch_size,
-        action_size,
-        model.cell,
-        model.encoder,
-        model.preprocess,
-        make_planner(params, model, action_size, horizon, objective),
     )
 
 

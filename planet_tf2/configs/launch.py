@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from planet_tf2 import envs
-from planet_tf2.configs import assemble, resolve, tasks
+from planet_tf2.configs import agents, assemble, resolve, tasks
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.journal import Journal
@@ -62,6 +62,7 @@ def train(
     """
     params = resolve.resolve(config, params_text, overrides)
     _check_rendering(params)
+    agents.check_objectives(params)
     make_strategy(params.num_gpus)  # Fails before anything is written.
     with StopSignals() as signals:
 
