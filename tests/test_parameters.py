@@ -98,6 +98,8 @@ def test_defaults_that_differ_from_the_original():
     }
     assert ours == {
         "cnn_depth": 32,
+        "env_max_failures": 5,
+        "env_timeout_seconds": 300.0,
         "isolate_envs": "process",
         "loader_max_bytes": None,
         "loader_max_episodes": None,

@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.configs import collects, tasks
+from planet_tf2.configs import collects
 from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.cells import POLICIES, make_cell
-from planet_tf2.configs.environments import open_env
+from planet_tf2.configs.environments import action_size, open_env
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
+from planet_tf2.data.episodes import clean_staged
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.envs import Async, BatchEnv
@@ -20,6 +21,7 @@ from planet_tf2.networks.basic import FeedForward
 from planet_tf2.networks.conv_ha import Decoder, Encoder
 from planet_tf2.tools.bind import bind
 from planet_tf2.tools.devices import make_strategy
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.define_model import Overshooting, WorldModel
 from planet_tf2.training.learner import Learner
@@ -114,12 +116,16 @@ class Environments:
     Args:
       params: parameters of the run.
       folder: the run's folder. Episodes are staged in `train_episodes`.
+
+    Attributes:
+      attempts: what to do when one of them breaks.
     """
 
     def __init__(self, params: Params, folder: RunFolder):
         self._params = params
+        self.attempts = Attempts(params["env_max_failures"], self._recover)
         self._record_dir = str(folder.train_episodes)
-        self._shared = shared_interface(params["tasks"])
+        self._shared = shared_interface(params)
         self._envs: dict[str, list[Async]] = {}
         try:
             for task in params["tasks"]:
@@ -144,6 +150,18 @@ class Environments:
             )
         return envs[:amount]
 
+    def _recover(self) -> None:
+        """Starts those anew that broke, and removes what was recorded.
+
+        An episode that another agent has finished meanwhile is repeated too.
+        """
+        clean_staged(self._record_dir)
+        for envs in self._envs.values():
+            for env in envs:
+                # Here, since a process follows the thread that starts it.
+                if env.failed:
+                    env.restart()
+
     def close(self) -> None:
         """Ends all of them."""
         for envs in self._envs.values():
@@ -151,15 +169,16 @@ class Environments:
                 env.close()
 
 
-def shared_interface(names: Sequence[str]) -> dict[str, Any]:
+def shared_interface(params: Params) -> dict[str, Any]:
     """What environments need so that one agent can act in all of them.
 
     Actions are padded to the largest space; observations are images only,
     since the tasks' state components differ.
     """
+    names = params["tasks"]
     if len(names) == 1:
         return {}
-    sizes = [tasks.get_task(name).action_size for name in names]
+    sizes = [action_size(name, params) for name in names]
     return {"pad_actions": max(sizes), "image_only": True}
 
 
@@ -204,6 +223,7 @@ def make_collectors(
                         index=len(result[split]),
                         env=env,
                         rollout=run,
+                        attempts=environments.attempts,
                         **{
                             name: entry[name]
                             for name in (
@@ -276,6 +296,7 @@ def make_parts(
             summaries=summaries,
             progress=progress,
             close=closing.close,
+            attempts=environments.attempts,
         )
     except BaseException:
         environments.close()
