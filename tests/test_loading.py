@@ -57,7 +57,7 @@ class TestWeights:
 
     def test_of_a_head_that_trains_alone(self, copied):
         """Its variables are in the list of another optimizer."""
-        params = tiny_params(gradient_heads=["image"])
+        params = tiny_params(gradient_heads=["image"], activation="elu")
         model = assemble.make_model(params, ACTIONS, seed=3)
         learner = assemble.make_learner(params, model)
         step = tf.Variable(8, dtype=tf.int64)
