@@ -47,7 +47,7 @@ setuptools.setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "test": ["pytest>=8,<10", "ruff>=0.17,<0.18"],
+        "test": ["pytest>=8,<10", "ruff>=0.17,<0.18", "scipy>=1.11,<2"],
         "bench": ["tabulate>=0.9,<1", "torch==2.13.0"],
     },
 )

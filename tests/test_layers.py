@@ -64,6 +64,7 @@ _WITHOUT_TENSORFLOW = [
 _WITH_TENSORFLOW = [
     f"{_PACKAGE}.configs.assemble",
     f"{_PACKAGE}.configs.cells",
+    f"{_PACKAGE}.configs.heads",
     f"{_PACKAGE}.configs.launch",
 ]
 
