@@ -173,51 +173,6 @@ def test_make_learner_follows_the_parameters(monkeypatch, model):
     }
 
 
-class TestMakePlanner:
-    @pytest.fixture
-    def received(self, monkeypatch):
-        calls = []
-
-        def fake(cell, objective_fn, state, *args, **kwargs):
-            calls.append((args, kwargs))
-            return objective_fn
-
-        monkeypatch.setattr(assemble.planning, "cross_entropy_method", fake)
-        return calls
-
-    def test_follows_the_parameters(self, received, model):
-        params = tiny_params(
-            planner_horizon=7,
-            planner_amount=9,
-            planner_topk=4,
-            planner_iterations=3,
-        )
-        plan = assemble.make_planner(params, model, 5)
-        objective = plan({}, SEED)
-        assert received == [((5, 7, 9, 4, 3), {"seed": SEED})]
-        # A plan is rated by the rewards that the model predicts.
-        states = {
-            name: tf.ones([2, 7, size])
-            for name, size in model.cell.state_sizes.items()
-        }
-        features = model.cell.features_from_state(states)
-        expected = model.heads["reward"].mean(features).numpy().sum(1)
-        np.testing.assert_allclose(objective(states), expected, rtol=1e-5)
-
-    def test_collect_entries_win(self, received, model):
-        params = tiny_params()
-        assemble.make_planner(params, model, 5, horizon=8)({}, SEED)
-        assert received[0][0][1] == 8
-
-
-def test_make_agent(model):
-    agent = assemble.make_agent(tiny_params(), model, 5, batch_size=2)
-    image = tf.zeros([2, 64, 64, 3], tf.uint8)
-    action = agent.perform(tf.range(2), {"image": image}, 0.1, SEED)
-    assert action.shape == (2, 5)
-    assert np.abs(action).min() > 0
-
-
 class TestEnvironments:
     def test_one_per_task_and_more_as_needed(self, folder, opened):
         environments = assemble.Environments(tiny_params(), folder)

@@ -96,6 +96,8 @@ def test_defaults_that_differ_from_the_original():
     }
     assert ours == {
         "cnn_depth": 32,
+        "env_max_failures": 5,
+        "env_timeout_seconds": 300.0,
         "isolate_envs": "process",
         "loader_max_bytes": None,
         "loader_max_episodes": None,
@@ -115,6 +117,12 @@ def test_defaults_that_differ_from_the_original():
         "main_learning_rate_decay_updates": 100000,
         "main_learning_rate_final": 0.1,
         "checkpoint_every": None,
+        "objective_discount": 0.99,
+        "icem_noise_exponent": 2.0,
+        "icem_stddev": 0.5,
+        "icem_decay": 1.25,
+        "icem_keep": 0.3,
+        "icem_momentum": 0.1,
         "log_every": 100,
     }
 

@@ -7,24 +7,25 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.configs import collects, tasks
+from planet_tf2.configs import collects
+from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.cells import POLICIES, make_cell
-from planet_tf2.configs.environments import open_env
+from planet_tf2.configs.environments import action_size, open_env
 from planet_tf2.configs.heads import (
     diagnosed_components,
     head_scales,
     make_heads,
 )
-from planet_tf2.control import objectives, planning
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
-from planet_tf2.control.mpc_agent import MPCAgent
 from planet_tf2.control.simulate import Rollout
+from planet_tf2.data.episodes import clean_staged
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.networks.conv_ha import Encoder
 from planet_tf2.tools.bind import bind
 from planet_tf2.tools.devices import make_strategy
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.define_model import Overshooting, WorldModel
 from planet_tf2.training.learner import Learner
@@ -116,53 +117,6 @@ def _learning_rate(params: Params) -> float | LearningRate:
     return LearningRate(rate, schedule, warmup, decay, final)
 
 
-def make_planner(
-    params: Params,
-    model: WorldModel,
-    action_size: int,
-    horizon: int | None = None,
-    objective: str | None = None,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
-    """Makes a function from states and a seed to plans `[B, H, A]`."""
-    objective_fn = objectives.OBJECTIVES[
-        objective or params["collect_objective"]
-    ]
-
-    def plan(state: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-        return planning.cross_entropy_method(
-            model.cell,
-            bind(objective_fn, model.cell, model.heads),
-            state,
-            action_size,
-            horizon or params["planner_horizon"],
-            params["planner_amount"],
-            params["planner_topk"],
-            params["planner_iterations"],
-            seed=seed,
-        )
-
-    return plan
-
-
-def make_agent(
-    params: Params,
-    model: WorldModel,
-    action_size: int,
-    batch_size: int = 1,
-    horizon: int | None = None,
-    objective: str | None = None,
-) -> MPCAgent:
-    """Makes a batch of agents that plan with a world model."""
-    return MPCAgent(
-        batch_size,
-        action_size,
-        model.cell,
-        model.encoder,
-        model.preprocess,
-        make_planner(params, model, action_size, horizon, objective),
-    )
-
-
 class Environments:
     """The environments of a run, started as they are needed.
 
@@ -172,12 +126,16 @@ class Environments:
     Args:
       params: parameters of the run.
       folder: the run's folder. Episodes are staged in `train_episodes`.
+
+    Attributes:
+      attempts: what to do when one of them breaks.
     """
 
     def __init__(self, params: Params, folder: RunFolder):
         self._params = params
+        self.attempts = Attempts(params["env_max_failures"], self._recover)
         self._record_dir = str(folder.train_episodes)
-        self._shared = _shared_interface(params["tasks"])
+        self._shared = shared_interface(params)
         self._envs: dict[str, list[Async]] = {}
         try:
             for task in params["tasks"]:
@@ -202,6 +160,18 @@ class Environments:
             )
         return envs[:amount]
 
+    def _recover(self) -> None:
+        """Starts those anew that broke, and removes what was recorded.
+
+        An episode that another agent has finished meanwhile is repeated too.
+        """
+        clean_staged(self._record_dir)
+        for envs in self._envs.values():
+            for env in envs:
+                # Here, since a process follows the thread that starts it.
+                if env.failed:
+                    env.restart()
+
     def close(self) -> None:
         """Ends all of them."""
         for envs in self._envs.values():
@@ -209,15 +179,16 @@ class Environments:
                 env.close()
 
 
-def _shared_interface(names: Sequence[str]) -> dict[str, Any]:
+def shared_interface(params: Params) -> dict[str, Any]:
     """What environments need so that one agent can act in all of them.
 
     Actions are padded to the largest space; observations are images only,
     since the tasks' state components differ.
     """
+    names = params["tasks"]
     if len(names) == 1:
         return {}
-    sizes = [tasks.get_task(name).action_size for name in names]
+    sizes = [action_size(name, params) for name in names]
     return {"pad_actions": max(sizes), "image_only": True}
 
 
@@ -262,6 +233,7 @@ def make_collectors(
                         index=len(result[split]),
                         env=env,
                         rollout=run,
+                        attempts=environments.attempts,
                         **{
                             name: entry[name]
                             for name in (
@@ -340,6 +312,7 @@ def make_parts(
             summaries=summaries,
             progress=progress,
             close=closing.close,
+            attempts=environments.attempts,
         )
     except BaseException:
         environments.close()

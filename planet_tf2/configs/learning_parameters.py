@@ -66,7 +66,8 @@ DATA = grouped(
         "num_chunks",
         1,
         Int(1),
-        "Sequences that are cut out of an episode each time it is drawn.",
+        "Sequences that are cut out of an episode each time it is drawn. "
+        "Those of an episode that is too short for that many overlap.",
     ),
     (
         "image_bits",
@@ -77,9 +78,11 @@ DATA = grouped(
     (
         "loader",
         "recent",
-        Text(("recent", "cache")),
+        Text(("recent", "cache", "reload", "dummy")),
         "How episodes are drawn. `cache` draws from all of them evenly; "
-        "`recent` takes half of its episodes from the latest ones.",
+        "`recent` takes half of its episodes from the latest ones; `reload` "
+        "does as `cache`, but keeps none in memory and reads files anew; "
+        "`dummy` makes up random ones, to time or test the rest.",
     ),
     (
         "loader_every",
@@ -98,7 +101,8 @@ DATA = grouped(
         None,
         Optional(Int(1)),
         "Memory in bytes for the episodes of each split. Those that do not "
-        "fit, the oldest, stay on disk. Unbounded by default.",
+        "fit, the oldest, stay on disk. Unbounded by default. With `reload` "
+        "all of them stay there.",
     ),
 )
 
