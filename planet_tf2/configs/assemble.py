@@ -11,20 +11,25 @@ from planet_tf2.configs import collects
 from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.cells import POLICIES, make_cell
 from planet_tf2.configs.environments import action_size, open_env
+from planet_tf2.configs.heads import (
+    diagnosed_components,
+    head_scales,
+    make_heads,
+)
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data.episodes import clean_staged
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.envs import Async, BatchEnv
-from planet_tf2.networks.basic import FeedForward
-from planet_tf2.networks.conv_ha import Decoder, Encoder
+from planet_tf2.networks.conv_ha import Encoder
 from planet_tf2.tools.bind import bind
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.define_model import Overshooting, WorldModel
 from planet_tf2.training.learner import Learner
+from planet_tf2.training.learning_rate import LearningRate
 from planet_tf2.training.loss_scale import LossScale
 from planet_tf2.training.optimizers import Optimizer
 from planet_tf2.training.progress import Progress
@@ -35,13 +40,20 @@ from planet_tf2.training.summaries import Summaries
 Params = Mapping[str, Any]
 
 
-def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
+def make_model(
+    params: Params,
+    action_size: int,
+    seed: int = 0,
+    components: Mapping[str, tuple[int, ...]] | None = None,
+) -> WorldModel:
     """Makes the world model, with all its variables.
 
     Args:
       params: parameters of the run.
       action_size: A, entries of an action.
       seed: determines the initial weights.
+      components: shapes of the state components to predict, by name; see
+        `diagnosed_components`.
     """
     keras.utils.set_random_seed(seed)
     policy = POLICIES[params["precision"]]
@@ -49,25 +61,13 @@ def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
     encoder.build()
     cell = make_cell(params)
     cell.build(action_size, encoder.embedding_size)
-    heads = {
-        "image": Decoder(params["cnn_depth"], dtype=policy),
-        "reward": FeedForward(
-            (),
-            params["num_layers"],
-            params["num_units"],
-            params["activation"],
-            dtype=policy,
-        ),
-    }
-    for head in heads.values():
-        head.build(cell.feature_size)
-    scales = {name: params[f"{name}_loss_scale"] for name in heads}
+    heads = make_heads(params, cell.feature_size, components or {})
     return WorldModel(
         cell,
         encoder,
         heads,
         lambda image, seed: preprocess(image, params["image_bits"], seed),
-        {**loss_scales(params), **scales},
+        {**loss_scales(params), **head_scales(params, heads)},
         params["free_nats"],
         params["gradient_heads"],
         Overshooting(
@@ -97,7 +97,7 @@ def make_learner(
         model,
         bind(
             Optimizer,
-            learning_rate=params["main_learning_rate"],
+            learning_rate=_learning_rate(params),
             epsilon=params["main_adam_epsilon"],
             clipping=params["main_gradient_clipping"],
         ),
@@ -105,6 +105,16 @@ def make_learner(
         params["micro_batches"],
         strategy,
     )
+
+
+def _learning_rate(params: Params) -> float | LearningRate:
+    name = "main_learning_rate"
+    rate, schedule = params[name], params[f"{name}_schedule"]
+    warmup = params[f"{name}_warmup_updates"]
+    if schedule == "constant" and not warmup:
+        return rate
+    decay, final = params[f"{name}_decay_updates"], params[f"{name}_final"]
+    return LearningRate(rate, schedule, warmup, decay, final)
 
 
 class Environments:
@@ -259,7 +269,12 @@ def make_parts(
     try:
         first = environments.get(params["tasks"][0], 1)[0]
         with strategy.scope():
-            model = make_model(params, first.action_space.shape[0], seed)
+            model = make_model(
+                params,
+                first.action_space.shape[0],
+                seed,
+                diagnosed_components(params, first.observation_space),
+            )
             learner = make_learner(params, model, strategy)
         collectors = make_collectors(params, model, environments, should_stop)
 
@@ -275,6 +290,7 @@ def make_parts(
                     params["loader"],
                     params["loader_every"],
                     params["num_chunks"],
+                    keys=["action", *model.heads],
                     seed=numbers,
                     max_episodes=params["loader_max_episodes"],
                     max_bytes=params["loader_max_bytes"],

@@ -103,10 +103,16 @@ class WorldModel(tf.Module):
 
         Args:
           batch: `image` uint8 `[B, T, 64, 64, 3]`, `action` `[B, T, A]`,
-            `reward` `[B, T]`.
+            `reward` `[B, T]`, and what else the heads predict.
           seed: int32 `[2]`.
         """
-        return {**batch, "image": self.preprocess(batch["image"], seed)}
+        others = {
+            name: tf.cast(batch[name], tf.float32)
+            for name in self.heads
+            if name != "image"
+        }
+        image = self.preprocess(batch["image"], seed)
+        return {**batch, **others, "image": image}
 
     def infer(
         self, batch: Batch, seed: tf.Tensor | None = None
