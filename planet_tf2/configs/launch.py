@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from planet_tf2 import envs
-from planet_tf2.configs import assemble, resolve, tasks
+from planet_tf2.configs import agents, assemble, resolve, tasks
+from planet_tf2.configs.environments import probe
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.journal import Journal
@@ -61,8 +62,10 @@ def train(
       Stopped: if the program was asked to stop; all is saved.
     """
     params = resolve.resolve(config, params_text, overrides)
-    _check_rendering(params)
-    make_strategy(params.num_gpus)  # Fails before anything is written.
+    # All of these fail before anything is written.
+    agents.check_objectives(params)
+    make_strategy(params.num_gpus)
+    _check_environments(params)
     with StopSignals() as signals:
 
         def process(folder: RunFolder, run: Run) -> Iterator[float]:
@@ -102,11 +105,21 @@ def _work(experiment: Experiment) -> None:
         raise failure
 
 
-def _check_rendering(params: AttrDict) -> None:
-    """Finds OpenGL, or its lack, before anything is written."""
-    if any(tasks.get_task(name).renders for name in params.tasks):
+def _check_environments(params: AttrDict) -> None:
+    """Finds out what is missing: OpenGL, packages, modules, cameras.
+
+    Raises:
+      ValueError, RuntimeError: with what is missing.
+    """
+    chosen = [tasks.get_task(name) for name in params.tasks]
+    if any(task.renders for task in chosen):
         envs.choose_backend()
         envs.check_isolation(params.isolate_envs)
+    for task in chosen:
+        # All of the control suite is there, and the first camera always.
+        known = task.kind == tasks.DM_CONTROL and params.camera_id == 0
+        if not known and task.kind != tasks.DUMMY:
+            probe(task.name, params)
 
 
 def _process(

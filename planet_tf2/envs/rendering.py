@@ -117,6 +117,26 @@ def check_in_process(strategy: str) -> None:
         )
 
 
+def forbid_rendering() -> None:
+    """Keeps OpenGL away from this process, so that MuJoCo can simulate here.
+
+    To be called before dm_control is imported by programs that also use
+    TensorFlow; dm_control loads OpenGL when it is imported.
+
+    Raises:
+      RenderingError: dm_control was imported with OpenGL.
+    """
+    imported = sys.modules.get("dm_control._render")
+    if imported is None:
+        os.environ["MUJOCO_GL"] = "off"
+    elif imported.BACKEND in BACKENDS:
+        raise RenderingError(
+            f"dm_control was imported with OpenGL ({imported.BACKEND}), which"
+            " crashes in one process with TensorFlow. Set MUJOCO_GL=off before"
+            " the program starts."
+        )
+
+
 def gl_variables(backend_name: str | None) -> dict[str, str | None]:
     """Returns environment variables that make MuJoCo use a backend.
 

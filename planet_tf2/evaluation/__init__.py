@@ -1,4 +1,4 @@
-"""What is done with a finished run: looking at it, and acting with it."""
+"""What is done with finished runs, and checks of single parts."""
 
 import lazy_loader
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs import assemble, tasks
+from planet_tf2.configs import assemble
+from planet_tf2.configs.environments import action_size
 from planet_tf2.evaluation import runs
 from planet_tf2.models.unroll import imagine
 from planet_tf2.tools import seeds
@@ -218,8 +219,8 @@ def load_run(
       CheckpointError: there is none, or it does not fit or cannot be read.
     """
     params = runs.read_params(folder)
-    action_size = max(tasks.get_task(n).action_size for n in params["tasks"])
-    model = assemble.make_model(params, action_size)
+    size = max(action_size(name, params) for name in params["tasks"])
+    model = assemble.make_model(params, size)
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
@@ -236,7 +237,7 @@ def load_run(
             "yet. Train it further first."
         )
     return LoadedRun(
-        folder, params, model, action_size, path, step, runs.run_state(folder)
+        folder, params, model, size, path, step, runs.run_state(folder)
     )
 
 

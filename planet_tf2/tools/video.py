@@ -5,14 +5,14 @@ its context, are told from its predictions by the colour of the lines around
 them: green while the model sees the truth, dark afterwards.
 """
 
-import contextlib
 import io
 import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from planet_tf2.tools.files import write_atomically
 
 SEEN = (60, 200, 90)
 UNSEEN = (24, 24, 32)
@@ -80,7 +80,10 @@ def encode_png(image: np.ndarray, reduce_colors: bool = False) -> bytes:
 
 
 def write_gif(
-    path: str | os.PathLike[str], frames: np.ndarray, fps: float = 20
+    path: str | os.PathLike[str],
+    frames: np.ndarray,
+    fps: float = 20,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> None:
     """Writes a GIF so that readers see the old or the new file, whole.
 
@@ -88,21 +91,9 @@ def write_gif(
       path: file to write; its folder exists.
       frames: uint8 `[T, H, W, 3]`.
       fps: frames per second.
+      scratch: folder for the file while it is being written.
     """
-    write_bytes(path, encode_gif(frames, fps))
-
-
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Writes a file so that readers see the old or the new one, whole."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    write_atomically(path, encode_gif(frames, fps), scratch)
 
 
 def image_strip(

@@ -9,9 +9,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+from planet_tf2.tools.files import write_atomically
 from planet_tf2.tools.journal import encodable
 from planet_tf2.training.claims import Claim
-from planet_tf2.training.run_folder import RunFolder, write_atomically
+from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.signals import Stopped
 
 _LOGGER = logging.getLogger(__name__)

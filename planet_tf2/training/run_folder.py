@@ -19,13 +19,13 @@ import contextlib
 import logging
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from planet_tf2.tools.attr_dict import differences, to_plain
+from planet_tf2.tools.files import write_atomically
 
 Compare = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
 
@@ -196,25 +196,6 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise _cannot_write(path, error) from None
 
 
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a file so that readers see the old or the new text, whole."""
-    path = pathlib.Path(path)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}-"
-    )
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
 @contextlib.contextmanager
 def logging_to(
     path: str | os.PathLike[str], level: int = logging.INFO
@@ -278,10 +259,3 @@ def _unsafe(path: pathlib.Path, error: Exception) -> str:
 def _one_line(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()).rstrip(".")
-
-
-def _umask() -> int:
-    # The only way to read it is to set it.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -16,6 +16,7 @@ from tensorboard.plugins.image import metadata
 from planet_tf2.data.preprocess import postprocess
 from planet_tf2.models.unroll import open_loop
 from planet_tf2.tools import seeds, video
+from planet_tf2.training import losses
 
 Tensors = dict[str, tf.Tensor]
 
@@ -265,8 +266,9 @@ def _head_scalars(
     result = {}
     for name, dist in dists.items():
         error = tf.abs(dist.mean() - batch[name])[:, start:]
-        log_prob = dist.log_prob(batch[name])[:, start:]
-        result[f"{group}/{name}_log_prob"] = tf.reduce_mean(log_prob)
+        if losses.has_density(dist):
+            log_prob = dist.log_prob(batch[name])[:, start:]
+            result[f"{group}/{name}_log_prob"] = tf.reduce_mean(log_prob)
         result[f"{group}/{name}_abs_error"] = tf.reduce_mean(error)
     return result
 
