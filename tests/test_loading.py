@@ -10,6 +10,7 @@ from tf_fakes import tiny_params
 
 import planet_tf2
 from planet_tf2.configs import assemble
+from planet_tf2.data import episodes
 from planet_tf2.evaluation import loading
 from planet_tf2.models.unroll import imagine
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
@@ -74,6 +75,52 @@ class TestWeights:
                 one.variables, other.variables, strict=True
             ):
                 np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+    def test_of_heads_for_state_components(self, copied):
+        """What they are of is found in the episodes."""
+        params = tiny_params(
+            state_diagnostics=True,
+            activation="elu",
+        )
+        model = assemble.make_model(
+            params, ACTIONS, components={"height": (), "speed": (2,)}
+        )
+        learner = assemble.make_learner(params, model)
+        path = tf.train.Checkpoint(
+            learner=learner, global_step=tf.Variable(8, dtype=tf.int64)
+        ).write(str(copied.checkpoints / "ckpt-90"))
+        copied.write_config({**copied.read_config(), "params": params})
+        for file in copied.train_episodes.iterdir():
+            file.unlink()
+        episodes.save_episode(
+            copied.train_episodes,
+            {
+                "action": np.zeros((2, ACTIONS), np.float32),
+                "reward": np.zeros(2, np.float32),
+                "image": np.zeros((2, 64, 64, 3), np.uint8),
+                "height": np.zeros(2, np.float32),
+                "speed": np.zeros((2, 2), np.float32),
+                "touch": np.zeros((2, 2), np.int64),
+            },
+        )
+        loaded = loading.load_run(copied, path)
+        assert set(loaded.model.heads) == {
+            "image",
+            "reward",
+            "height",
+            "speed",
+        }
+        for one, other in zip(
+            variables(loaded.model), variables(model), strict=True
+        ):
+            for mine, theirs in zip(
+                one.variables, other.variables, strict=True
+            ):
+                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+        for directory in (copied.train_episodes, copied.test_episodes):
+            shutil.rmtree(directory)
+        with pytest.raises(loading.CheckpointError, match="state_diagnostics"):
+            loading.load_run(copied, path)
 
     def test_of_other_optimizers_do_not_fit(self, copied):
         config = copied.read_config()

@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.configs import assemble
+from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.environments import action_size
+from planet_tf2.data import episodes
 from planet_tf2.evaluation import runs
 from planet_tf2.models.unroll import imagine
 from planet_tf2.tools import seeds
@@ -77,9 +79,7 @@ class Agent:
         self.run = run
         self._seed = seed
         self._episode, self._time = -1, 0
-        self._agent = assemble.make_agent(
-            run.params, run.model, run.action_size
-        )
+        self._agent = make_agent(run.params, run.model, run.action_size)
         self._everyone = tf.constant([0])
         self._perform = tf.function(
             lambda image, seed: self._agent.perform(
@@ -220,7 +220,9 @@ def load_run(
     """
     params = runs.read_params(folder)
     size = max(action_size(name, params) for name in params["tasks"])
-    model = assemble.make_model(params, size)
+    model = assemble.make_model(
+        params, size, components=_components(folder, params)
+    )
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
@@ -303,6 +305,27 @@ def load_weights(learner: Learner, path: str) -> int:
             f"The checkpoint {path} is damaged: {_line(error)}"
         ) from None
     return int(step)
+
+
+def _components(
+    folder: RunFolder, params: AttrDict
+) -> dict[str, tuple[int, ...]]:
+    """Finds the state components that have heads in the run's episodes."""
+    if not params["state_diagnostics"]:
+        return {}
+    for directory in (folder.train_episodes, folder.test_episodes):
+        for name in episodes.list_episodes(directory)[:1]:
+            arrays = episodes.load_episode(directory / name)
+            return {
+                key: array.shape[1:]
+                for key, array in arrays.items()
+                if key not in ("image", "action", "reward", "return")
+                and np.issubdtype(array.dtype, np.floating)
+            }
+    raise CheckpointError(
+        f"The run {folder.path} was trained with state_diagnostics, and what "
+        "they are of is only known from its episodes, of which there is none."
+    )
 
 
 def _complete_checkpoints(directory: pathlib.Path) -> list[str]:
