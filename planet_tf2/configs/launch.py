@@ -11,8 +11,9 @@ from planet_tf2 import envs
 from planet_tf2.configs import agents, assemble, resolve, tasks
 from planet_tf2.configs.environments import probe
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.tools.devices import make_strategy
+from planet_tf2.tools.devices import gpu_names, make_strategy
 from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.machine import describe_machine
 from planet_tf2.training.run import Run
 from planet_tf2.training.run_folder import RunFolder, logging_to
 from planet_tf2.training.running import Experiment
@@ -140,6 +141,7 @@ def _process(
                 "params": params,
                 "seed": seed,
                 "versions": _versions(),
+                "machine": describe_machine(gpu_names()),
             }
         )
     report(f"Run {run.number} in {folder.path}")
