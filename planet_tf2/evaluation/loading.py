@@ -219,7 +219,8 @@ def load_run(
     """
     params = runs.read_params(folder)
     action_size = max(tasks.get_task(n).action_size for n in params["tasks"])
-    model = assemble.make_model(params, action_size)
+    components = runs.read_components(folder, params)
+    model = assemble.make_model(params, action_size, components=components)
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
