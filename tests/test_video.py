@@ -200,6 +200,14 @@ def test_labels_without_captions_add_a_margin_only():
     assert labeled.shape[2] > 32
 
 
+@pytest.mark.parametrize(
+    "side, wanted, expected",
+    [(64, 128, 2), (32, 128, 4), (128, 192, 2), (128, 64, 1), (200, 64, 1)],
+)
+def test_factor(side, wanted, expected):
+    assert video.factor(side, wanted) == expected
+
+
 def test_enlarge_repeats_pixels():
     image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
     large = video.enlarge(image, 3)

@@ -66,12 +66,14 @@ def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
     """
     keras.utils.set_random_seed(seed)
     policy = POLICIES[params["precision"]]
-    encoder = Encoder(params["cnn_depth"], dtype=policy)
+    encoder = Encoder(params["cnn_depth"], params["image_size"], dtype=policy)
     encoder.build()
     cell = make_cell(params)
     cell.build(action_size, encoder.embedding_size)
     heads = {
-        "image": Decoder(params["cnn_depth"], dtype=policy),
+        "image": Decoder(
+            params["cnn_depth"], params["image_size"], dtype=policy
+        ),
         "reward": FeedForward(
             (),
             params["num_layers"],

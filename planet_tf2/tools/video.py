@@ -197,6 +197,11 @@ def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
     return video.repeat(factor, -3).repeat(factor, -2)
 
 
+def factor(side: int, wanted: int) -> int:
+    """Returns by what to enlarge images of a side to come close to another."""
+    return max(1, round(wanted / side))
+
+
 def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     """Leaves out frames, evenly, so that at most `max_frames` remain."""
     stride = -(-len(video) // max_frames)

@@ -61,7 +61,7 @@ class WorldModel(tf.Module):
         """Preprocesses the images of a batch as it is stored.
 
         Args:
-          batch: `image` uint8 `[B, T, 64, 64, 3]`, `action` `[B, T, A]`,
+          batch: `image` uint8 `[B, T, H, W, 3]`, `action` `[B, T, A]`,
             `reward` `[B, T]`.
           seed: int32 `[2]`.
         """
