@@ -18,10 +18,10 @@ from typing import Any
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.evaluation import held_out, rollouts, verdicts
 from planet_tf2.evaluation.diagnosis_figure import draw
-from planet_tf2.evaluation.evaluate import check_outside, write_json
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.model_checks import check_open_loop, check_sight
+from planet_tf2.evaluation.output import check_outside, write_json
 from planet_tf2.evaluation.predictions import Predictor, choose_windows
 from planet_tf2.evaluation.reward_checks import (
     check_filtered_reward,
