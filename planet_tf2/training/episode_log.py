@@ -10,6 +10,7 @@ the folder, stay.
 
 import logging
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from planet_tf2.data import episodes
@@ -26,17 +27,21 @@ class EpisodeLog:
 
     Args:
       folder: the run's folder.
+      check: called before anything is written; raises an exception if that is
+        not allowed any more.
 
     Attributes:
       env_step: simulator steps of all training episodes of this run.
     """
 
-    def __init__(self, folder: RunFolder):
+    def __init__(
+        self, folder: RunFolder, check: Callable[[], None] = lambda: None
+    ):
         self._folders = {
             "train": folder.train_episodes,
             "test": folder.test_episodes,
         }
-        self._journal = Journal(folder.metrics)
+        self._journal = Journal(folder.metrics, check)
         self.env_step = 0
         self._announced: dict[tuple[str, str], int] = {}
         for record in self._journal:
