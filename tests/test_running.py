@@ -284,9 +284,7 @@ def test_a_run_that_was_lost_is_left_to_the_taker(make):
 
 
 @pytest.mark.parametrize("what", ["ping", "path"])
-def test_a_run_whose_files_are_removed_is_not_begun_again(
-    make, messages, what
-):
+def test_a_run_whose_files_are_removed_is_not_begun_again(make, messages, what):
     def process(folder, run):
         if what == "path":
             shutil.rmtree(folder.path)

@@ -36,6 +36,18 @@ from planet_tf2.training.signals import Stopped
 from planet_tf2.training.watching import Watcher, owner
 
 
+class RunsLeft(RuntimeError):
+    """Not all runs of an experiment are done, although none is worked on here.
+
+    Attributes:
+      held: Whether that is only because other workers are at it.
+    """
+
+    def __init__(self, message: str, held: bool) -> None:
+        super().__init__(message)
+        self.held = held
+
+
 class Experiment:
     """The runs below a folder, claimed one after the other.
 
@@ -145,6 +157,25 @@ class Experiment:
             numbers = [n for n in held if not self._is_left_out(n)]
             if numbers:
                 waited = self._wait_for(numbers, first=not waited)
+
+    def raise_if_left(self) -> None:
+        """Tells, after iterating, whether there are runs that are not done.
+
+        Raises:
+          RunsLeft: There are; it lists them.
+        """
+        if not self.left:
+            return
+        runs = "; ".join(
+            f"{self.folder(number).path.name}: {reason}"
+            for number, reason in self.left.items()
+        )
+        failed = any(self.folder(n).fail.exists() for n in self.left)
+        advice = " Failed runs are tried again with --retry_failed." * failed
+        raise RunsLeft(
+            f"Not all runs are done. {runs}.{advice}",
+            held=self.held == set(self.left),
+        )
 
     def _claim(self, number: int, waited: float) -> "Run | object | None":
         """Claims a run that is free, and looks at one that is not.
