@@ -6,7 +6,7 @@ episodes) and `trainer` (steps and speed).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +60,10 @@ class Summaries:
       num_sequences: sequences of a batch to predict; strips show two.
       fps: frames per second of animations that leave none out.
       max_frames: frames of an animated episode, at most.
+      check: called before anything is written; raises an exception if that is
+        not allowed any more.
+      scratch: folder for files that are being written; by default the one that
+        they are for.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class Summaries:
         num_sequences: int = 4,
         fps: float = 20,
         max_frames: int = 125,
+        check: Callable[[], None] = lambda: None,
+        scratch: str | os.PathLike[str] | None = None,
     ):
         directories = {"train": train_dir, "test": test_dir}
         self._directories = {
@@ -84,6 +90,8 @@ class Summaries:
         self._num_sequences = num_sequences
         self._fps = fps
         self._max_frames = max_frames
+        self._check = check
+        self._scratch = scratch
         self._predict = tf.function(self._compute, autograph=False)
 
     def scalars(
@@ -136,7 +144,7 @@ class Summaries:
         if gif_path is not None:
             large = _annotate(frames["openloop"], seen)
             # Slowly enough to compare the rows.
-            video.write_gif(gif_path, large, self._fps / 2)
+            video.write_gif(gif_path, large, self._fps / 2, self._scratch)
         self._writer(split).flush()
         return Predictions(scalars, **frames)
 
@@ -163,7 +171,8 @@ class Summaries:
         with self._writer(split).as_default(step):
             _write_gif(f"{group}/episode", images, self._fps, len(images))
         if gif_path is not None:
-            video.write_gif(gif_path, video.enlarge(images, 3), self._fps)
+            large = video.enlarge(images, 3)
+            video.write_gif(gif_path, large, self._fps, self._scratch)
         values = {f"{group}/{k}": v for k, v in (values or {}).items()}
         self.scalars(split, step, values)
         self._writer(split).flush()
@@ -185,6 +194,7 @@ class Summaries:
                 f"split is {split!r}, but must be one of"
                 f" {', '.join(self._directories)}."
             )
+        self._check()
         if split not in self._writers:
             self._writers[split] = tf.summary.create_file_writer(
                 self._directories[split]
