@@ -33,6 +33,7 @@ LENGTH, RETURN = 3, 6.0
 class FakeLearner(tf.Module):
     """Its weight is the number of updates."""
 
+    loss_names = ["divergence", "image", "reward", "total"]
     norm_names = ["gradient_norm"]
 
     def __init__(self):

@@ -5,11 +5,10 @@ import pytest
 import tensorflow as tf
 from tf_fakes import tiny_params
 
-from planet_tf2.configs import assemble
+from planet_tf2.configs import assemble, cells
 from planet_tf2.control import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
-from planet_tf2.models import RSSM
 from planet_tf2.tools import weights
 from planet_tf2.training.run_folder import RunFolder
 
@@ -40,29 +39,55 @@ def model():
     return assemble.make_model(tiny_params(), 5)
 
 
-def test_make_cell_follows_the_parameters(monkeypatch):
+COMMON = {
+    "state_size": 3,
+    "embed_size": 4,
+    "mean_only": True,
+    "min_stddev": 0.2,
+    "activation": "elu",
+    "num_layers": 2,
+    "dtype": "float32",
+}
+DRNN = {
+    "belief_size": 4,
+    "encoder_to_decoder": True,
+    "sample_to_sample": False,
+    "sample_to_encoder": True,
+    "decoder_to_encoder": False,
+    "decoder_to_sample": True,
+    "action_to_decoder": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "special"),
+    [
+        ("RSSM", {"belief_size": 4, "future_rnn": False}),
+        ("SSM", {}),
+        ("DRNN", DRNN),
+    ],
+)
+def test_make_cell_follows_the_parameters(kind, special, monkeypatch):
     received = {}
 
-    class FakeRSSM(RSSM):
+    class Fake(getattr(cells, kind)):
         def __init__(self, **kwargs):
             received.update(kwargs)
 
-    monkeypatch.setattr(assemble, "RSSM", FakeRSSM)
+    monkeypatch.setattr(cells, kind, Fake)
     params = tiny_params(
-        mean_only=True, min_stddev=0.2, future_rnn=False, activation="elu"
+        model=kind.lower(),
+        mean_only=True,
+        min_stddev=0.2,
+        future_rnn=False,
+        activation="elu",
+        model_layers=2,
+        drnn_encoder_to_decoder=True,
+        drnn_sample_to_sample=False,
+        drnn_action_to_decoder=True,
     )
-    assemble.make_cell(params)
-    assert received == {
-        "state_size": 3,
-        "belief_size": 4,
-        "embed_size": 4,
-        "future_rnn": False,
-        "mean_only": True,
-        "min_stddev": 0.2,
-        "activation": "elu",
-        "num_layers": 1,
-        "dtype": "float32",
-    }
+    assert isinstance(assemble.make_cell(params), Fake)
+    assert received == {**COMMON, **special}
 
 
 class TestMakeModel:

@@ -12,7 +12,9 @@ from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv, EnvError
 
 _REPEAT = 250  # Few decisions, because drawing in software takes long.
-_SUITE_TASKS = [name for name in tasks.TASKS if name != "dummy"]
+_SUITE_TASKS = [
+    name for name, task in tasks.TASKS.items() if task.kind == tasks.DM_CONTROL
+]
 _ACTION_SIZES = {
     "cartpole_balance": 1,
     "cartpole_swingup": 1,

@@ -13,7 +13,6 @@ from small_runs import records, run
 from tf_fakes import random_batch, tiny_params
 
 from planet_tf2.configs import assemble
-from planet_tf2.configs.parameters import MISSING, PARAMETERS
 from planet_tf2.configs.resolve import parse_params, resolve
 from planet_tf2.tools import seeds
 from planet_tf2.tools.journal import Journal
@@ -38,23 +37,10 @@ NAMES = {
 }
 
 
-def available(text):
-    """Whether this version has all that the parameters name."""
-    params = parse_params(text)
-    model = params.get("model", "rssm")
-    return model in PARAMETERS["model"].choices and not {*params} & {*MISSING}
-
-
-def marked(names=NAMES):
-    """Experiments by their names, those that are not there yet left out."""
+def chosen(names=NAMES):
+    """Parameters of the experiments, with their names."""
     return [
-        pytest.param(
-            text,
-            id=name,
-            marks=[]
-            if available(text)
-            else pytest.mark.skip(f"not available: {text}"),
-        )
+        pytest.param(text, id=name)
         for name, text in EXPERIMENTS.items()
         if name in names
     ]
@@ -66,7 +52,7 @@ def test_all_are_described():
     assert lines and set(lines) <= set(EXPERIMENTS.values())
 
 
-@pytest.mark.parametrize("text", marked())
+@pytest.mark.parametrize("text", chosen())
 @pytest.mark.parametrize("config", ["default", "debug"])
 def test_parameters_are_understood(config, text):
     params = resolve(config, text)
@@ -82,7 +68,7 @@ LEARNING |= {"latent overshooting"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", marked(LEARNING))
+@pytest.mark.parametrize("text", chosen(LEARNING))
 def test_thirty_updates_lower_the_loss(text):
     params = tiny_params(
         **{**parse_params(text), "tasks": ["dummy"]},
@@ -187,7 +173,7 @@ def test_other_image_sizes(tmp_path, size, others):
 
 
 @pytest.mark.experiments
-@pytest.mark.parametrize("text", marked())
+@pytest.mark.parametrize("text", chosen())
 def test_as_written(tmp_path, text):
     """With real simulators, for some minutes each."""
     command = [sys.executable, str(_ROOT / "scripts" / "train.py")]

@@ -64,6 +64,8 @@ _WITHOUT_TENSORFLOW = [
 _WITH_TENSORFLOW = [
     f"{_PACKAGE}.configs.agents",
     f"{_PACKAGE}.configs.assemble",
+    f"{_PACKAGE}.configs.cells",
+    f"{_PACKAGE}.configs.heads",
     f"{_PACKAGE}.configs.launch",
 ]
 

@@ -9,18 +9,10 @@ import re
 import pytest
 
 from planet_tf2.configs import launch
-from planet_tf2.configs.parameters import MISSING
 
 _TESTS = pathlib.Path(__file__).parent
 _NOTES = (_TESTS.parent / "docs" / "porting_notes.md").read_text()
 _NAMED = sorted(set(re.findall(r"`(test_\w+\.py)::(test_\w+)`", _NOTES)))
-
-# Tests of what this version may lack, by a parameter of it.
-_OF_PARAMETERS = {
-    "test_overshooting.py": "overshooting_scale",
-    "test_cells.py": "drnn_action_to_decoder",
-    "test_global_divergence": "global_div_scale",
-}
 
 
 @functools.cache
@@ -35,8 +27,6 @@ def functions(file):
 
 @pytest.mark.parametrize("file, name", _NAMED)
 def test_named_tests_exist(file, name):
-    if {_OF_PARAMETERS.get(file), _OF_PARAMETERS.get(name)} & {*MISSING}:
-        pytest.skip("This version lacks what it tests.")
     assert name in functions(file)
 
 

@@ -8,6 +8,7 @@ from planet_tf2 import envs
 from planet_tf2.configs import environments, tasks
 from planet_tf2.data import episodes
 
+# Name to domain and task, or id, and action repeat.
 _TABLE = {
     "cartpole_balance": ("cartpole", "balance", 8),
     "cartpole_swingup": ("cartpole", "swingup", 8),
@@ -16,8 +17,11 @@ _TABLE = {
     "finger_spin": ("finger", "spin", 2),
     "cup_catch": ("ball_in_cup", "catch", 4),
     "walker_walk": ("walker", "walk", 2),
+    "gym_cheetah": ("", "HalfCheetah-v5", 1),
+    "gym_racecar": ("", "CarRacing-v3", 1),
     "dummy": ("", "", 1),
 }
+_SUITE = [name for name, (domain, *_) in _TABLE.items() if domain]
 
 
 def test_table():
@@ -30,8 +34,10 @@ def test_table():
         task = tasks.get_task(name)
         assert task.name == name
         assert task.max_length == 1000
-        assert task.renders == (name != "dummy")
-        assert bool(task.components) == (name != "dummy")
+        assert task.renders == (name not in ("dummy", "gym_racecar"))
+        assert bool(task.components) == (name not in ("dummy", "gym_racecar"))
+        # As in the original, the gym tasks stretch short episodes only.
+        assert task.stretched == name.startswith("gym")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ def suite(monkeypatch):
     return _Suite
 
 
-@pytest.mark.parametrize("name", [name for name in _TABLE if name != "dummy"])
+@pytest.mark.parametrize("name", _SUITE)
 def test_length_of_episodes(suite, name):
     domain, task, repeat = _TABLE[name]
     steps, info = _steps(environments.make_env(name, image_size=2))

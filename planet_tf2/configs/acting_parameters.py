@@ -54,7 +54,9 @@ TASKS = grouped(
         "tasks",
         ["cheetah_run"],
         ListOf(Text(), minimum_length=1),
-        "Tasks to learn, all by the same agent.",
+        "Tasks to learn, all by the same agent: names of the README's list, or "
+        "`dmc:hopper_hop`, `gym:Pendulum-v1`, `classic_gym:Pendulum-v1`, or "
+        "`my_module:my_task`, see docs/custom_environments.md.",
     ),
     (
         "isolate_envs",
@@ -71,13 +73,36 @@ TASKS = grouped(
         "Simulator steps per agent step. None means the usual number of each "
         "task.",
     ),
-    ("camera_id", 0, Int(-1), "Camera that the images are taken with."),
+    (
+        "camera_id",
+        0,
+        Int(-1),
+        "Camera that the images are taken with, as the simulator counts them; "
+        "-1 is the free camera of MuJoCo.",
+    ),
     (
         "image_size",
         64,
         OneOf((32, 64, 128)),
         "Side of the images in pixels. The paper's networks are for 64; those "
         "for 32 and 128 have a layer less or more.",
+    ),
+    (
+        "env_timeout_seconds",
+        300.0,
+        Optional(Float(0.001)),
+        "Seconds that an environment may take for a reset or a step. One that "
+        "takes longer is ended and started again, for which it has 300 seconds "
+        "or more. None waits for ever. Means nothing where `isolate_envs` is "
+        "`none`.",
+    ),
+    (
+        "env_max_failures",
+        5,
+        Int(1),
+        "Failures of an environment in a row, crashes, hangs and exceptions, "
+        "after which the run stops. After fewer of them the broken episode is "
+        "dropped and repeated in a new environment.",
     ),
 )
 

@@ -88,6 +88,26 @@ class OneOf:
 
 
 @dataclasses.dataclass(frozen=True)
+class FloatOr:
+    """A finite number, or one of some names."""
+
+    names: tuple[str, ...]
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def __call__(self, value: Any) -> float | str:
+        if value in self.names:
+            return value
+        try:
+            return Float(self.minimum, self.maximum)(value)
+        except ValueError:
+            raise ValueError(str(self)) from None
+
+    def __str__(self) -> str:
+        return f"a number{_bounds(self)}, or {' or '.join(self.names)}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Bool:
     """True or False, and nothing that merely looks like it."""
 
@@ -258,7 +278,7 @@ def _within(bounds: Int | Float, value: Any) -> Any:
     return value
 
 
-def _bounds(bounds: Int | Float) -> str:
+def _bounds(bounds: Int | Float | FloatOr) -> str:
     if bounds.minimum is None and bounds.maximum is None:
         return ""
     if bounds.maximum is None:

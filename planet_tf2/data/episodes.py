@@ -25,9 +25,10 @@ import zlib
 
 import numpy as np
 
+from planet_tf2.tools.files import PARTIAL_SUFFIX, replacing, sync_directory
+
 SUFFIX = ".npz"
 STAGED_SUFFIX = ".npz.staged"
-_PARTIAL_SUFFIX = ".partial"
 # All that np.load was seen to raise on damaged files, beside being absent.
 _READ_ERRORS = (
     OSError,
@@ -95,17 +96,8 @@ def save_episode(
     _validate(f"Episode {name}", episode)
     directory = pathlib.Path(directory)
     path = directory / (name + (STAGED_SUFFIX if staged else SUFFIX))
-    partial = directory / (path.name + _PARTIAL_SUFFIX)
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **episode)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_directory(directory)
+    with replacing(path) as file:
+        np.savez_compressed(file, **episode)
     return path
 
 
@@ -142,7 +134,7 @@ def publish(
     except FileNotFoundError:
         if not target.exists():
             raise
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
     return target
 
 
@@ -203,7 +195,7 @@ def clean_staged(directory: str | os.PathLike) -> list[str]:
     removed = []
     if directory.is_dir():
         for path in sorted(directory.iterdir()):
-            if path.name.endswith((_PARTIAL_SUFFIX, STAGED_SUFFIX)):
+            if path.name.endswith((PARTIAL_SUFFIX, STAGED_SUFFIX)):
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
     return removed
@@ -238,14 +230,3 @@ def _unreadable(path: str | os.PathLike, error: Exception) -> str:
         f"Episode file {str(path)!r} cannot be read"
         f" ({type(error).__name__}: {error}). Remove it."
     )
-
-
-def _sync_directory(directory: pathlib.Path) -> None:
-    """Makes a rename outlast a power failure, where the system can do it."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # Some network file systems refuse to sync folders.
-    finally:
-        os.close(descriptor)

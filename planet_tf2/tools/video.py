@@ -5,14 +5,14 @@ its context, are told from its predictions by the colour of the lines around
 them: green while the model sees the truth, dark afterwards.
 """
 
-import contextlib
 import io
 import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from planet_tf2.tools.files import write_atomically
 
 SEEN = (60, 200, 90)
 UNSEEN = (24, 24, 32)
@@ -80,7 +80,10 @@ def encode_png(image: np.ndarray, reduce_colors: bool = False) -> bytes:
 
 
 def write_gif(
-    path: str | os.PathLike[str], frames: np.ndarray, fps: float = 20
+    path: str | os.PathLike[str],
+    frames: np.ndarray,
+    fps: float = 20,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> None:
     """Writes a GIF so that readers see the old or the new file, whole.
 
@@ -88,21 +91,9 @@ def write_gif(
       path: file to write; its folder exists.
       frames: uint8 `[T, H, W, 3]`.
       fps: frames per second.
+      scratch: folder for the file while it is being written.
     """
-    write_bytes(path, encode_gif(frames, fps))
-
-
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Writes a file so that readers see the old or the new one, whole."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    write_atomically(path, encode_gif(frames, fps), scratch)
 
 
 def image_strip(
@@ -197,9 +188,15 @@ def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
     return video.repeat(factor, -3).repeat(factor, -2)
 
 
-def factor(side: int, wanted: int) -> int:
-    """Returns by what to enlarge images of a side to come close to another."""
-    return max(1, round(wanted / side))
+def magnify(video: np.ndarray, side: int, wanted: int) -> np.ndarray:
+    """Enlarges a video so that images of a side in it come close to another.
+
+    Args:
+      video: `[..., H, W, 3]`.
+      side: height of the images in pixels.
+      wanted: height that they shall have.
+    """
+    return enlarge(video, max(1, round(wanted / side)))
 
 
 def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:

@@ -19,13 +19,13 @@ import contextlib
 import logging
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from planet_tf2.tools.attr_dict import differences, to_plain
+from planet_tf2.tools.files import write_atomically
 
 Compare = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
 
@@ -43,7 +43,11 @@ class RunFolder:
       train, test: Folders of event files.
       config, metrics, log, prediction_gif, episode_gif: Files.
       ping, done, fail: Files that tell the state of the run.
+      scratch: Folder for files that are being written, or None if nobody in
+        this process has claimed the run; see `fencing`.
     """
+
+    scratch: pathlib.Path | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = pathlib.Path(path)
@@ -97,7 +101,7 @@ class RunFolder:
             raise ValueError(
                 f"Only plain data can go to {self.config}: {_one_line(error)}."
             ) from None
-        write_atomically(self.config, text)
+        write_atomically(self.config, text, self.scratch)
 
     def read_config(self) -> dict[str, Any]:
         """Returns what `write_config` wrote.
@@ -196,25 +200,6 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise _cannot_write(path, error) from None
 
 
-def write_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a file so that readers see the old or the new text, whole."""
-    path = pathlib.Path(path)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}-"
-    )
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
 @contextlib.contextmanager
 def logging_to(
     path: str | os.PathLike[str], level: int = logging.INFO
@@ -224,7 +209,7 @@ def logging_to(
     All warnings and errors of the process go there, and what this package
     logs at `level` or above.
     """
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
     handler.setLevel(level)
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(message)s")
@@ -278,10 +263,3 @@ def _unsafe(path: pathlib.Path, error: Exception) -> str:
 def _one_line(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split()).rstrip(".")
-
-
-def _umask() -> int:
-    # The only way to read it is to set it.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -6,7 +6,7 @@ episodes) and `trainer` (steps and speed).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from tensorboard.plugins.image import metadata
 from planet_tf2.data.preprocess import postprocess
 from planet_tf2.models.unroll import open_loop
 from planet_tf2.tools import seeds, video
+from planet_tf2.training import losses
 
 Tensors = dict[str, tf.Tensor]
 
@@ -59,6 +60,10 @@ class Summaries:
       num_sequences: sequences of a batch to predict; strips show two.
       fps: frames per second of animations that leave none out.
       max_frames: frames of an animated episode, at most.
+      check: called before anything is written; raises an exception if that is
+        not allowed any more.
+      scratch: folder for files that are being written; by default the one that
+        they are for.
     """
 
     def __init__(
@@ -71,6 +76,8 @@ class Summaries:
         num_sequences: int = 4,
         fps: float = 20,
         max_frames: int = 125,
+        check: Callable[[], None] = lambda: None,
+        scratch: str | os.PathLike[str] | None = None,
     ):
         directories = {"train": train_dir, "test": test_dir}
         self._directories = {
@@ -83,6 +90,8 @@ class Summaries:
         self._num_sequences = num_sequences
         self._fps = fps
         self._max_frames = max_frames
+        self._check = check
+        self._scratch = scratch
         self._predict = tf.function(self._compute, autograph=False)
 
     def scalars(
@@ -135,7 +144,7 @@ class Summaries:
         if gif_path is not None:
             large = _annotate(frames["openloop"], seen, batch["image"].shape[2])
             # Slowly enough to compare the rows.
-            video.write_gif(gif_path, large, self._fps / 2)
+            video.write_gif(gif_path, large, self._fps / 2, self._scratch)
         self._writer(split).flush()
         return Predictions(scalars, **frames)
 
@@ -162,8 +171,8 @@ class Summaries:
         with self._writer(split).as_default(step):
             _write_gif(f"{group}/episode", images, self._fps, len(images))
         if gif_path is not None:
-            large = video.enlarge(images, video.factor(images.shape[1], 192))
-            video.write_gif(gif_path, large, self._fps)
+            large = video.magnify(images, images.shape[1], 192)
+            video.write_gif(gif_path, large, self._fps, self._scratch)
         values = {f"{group}/{k}": v for k, v in (values or {}).items()}
         self.scalars(split, step, values)
         self._writer(split).flush()
@@ -185,6 +194,7 @@ class Summaries:
                 f"split is {split!r}, but must be one of"
                 f" {', '.join(self._directories)}."
             )
+        self._check()
         if split not in self._writers:
             self._writers[split] = tf.summary.create_file_writer(
                 self._directories[split]
@@ -266,8 +276,9 @@ def _head_scalars(
     result = {}
     for name, dist in dists.items():
         error = tf.abs(dist.mean() - batch[name])[:, start:]
-        log_prob = dist.log_prob(batch[name])[:, start:]
-        result[f"{group}/{name}_log_prob"] = tf.reduce_mean(log_prob)
+        if losses.has_density(dist):
+            log_prob = dist.log_prob(batch[name])[:, start:]
+            result[f"{group}/{name}_log_prob"] = tf.reduce_mean(log_prob)
         result[f"{group}/{name}_abs_error"] = tf.reduce_mean(error)
     return result
 
@@ -309,8 +320,7 @@ def _annotate(frames: np.ndarray, context: int, side: int) -> np.ndarray:
         else f"predicts step {time - context + 1} without seeing"
         for time in range(len(frames))
     ]
-    large = video.enlarge(frames, video.factor(side, 128))
-    return video.add_labels(large, _ROWS, captions)
+    return video.add_labels(video.magnify(frames, side, 128), _ROWS, captions)
 
 
 def _write_gif(
