@@ -139,6 +139,14 @@ class TestMakeModel:
         total = sum(int(np.prod(shape)) for shape in shapes)
         assert total == encoder + cell + reward + decoder
 
+    @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
+    def test_image_size(self, size, embedding):
+        model = assemble.make_model(tiny_params(image_size=size), 5)
+        assert model.encoder.embedding_size == embedding
+        features = tf.zeros([2, model.cell.feature_size])
+        dist = model.heads["image"](features)
+        assert dist.event_shape == (size, size, 3)
+
     def test_seed(self):
         def make(seed):
             model = assemble.make_model(tiny_params(), 5, seed)

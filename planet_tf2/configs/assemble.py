@@ -57,7 +57,7 @@ def make_model(
     """
     keras.utils.set_random_seed(seed)
     policy = POLICIES[params["precision"]]
-    encoder = Encoder(params["cnn_depth"], dtype=policy)
+    encoder = Encoder(params["cnn_depth"], params["image_size"], dtype=policy)
     encoder.build()
     cell = make_cell(params)
     cell.build(action_size, encoder.embedding_size)

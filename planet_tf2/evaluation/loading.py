@@ -54,7 +54,7 @@ class Imagined(NamedTuple):
     """What a model expects.
 
     Attributes:
-      image: the images, uint8 `[T, 64, 64, 3]`.
+      image: the images, uint8 `[T, H, H, 3]`.
       reward: the rewards, float32 `[T]`.
     """
 
@@ -114,7 +114,8 @@ class Agent:
         The agent takes it for granted that the action is executed.
 
         Args:
-          image: what is seen now, uint8 `[64, 64, 3]`, rendered as in training.
+          image: what is seen now, uint8 `[H, H, 3]`, rendered as in training;
+            H is the run's `image_size`.
 
         Returns:
           Action in [-1, 1], float32 `[A]`.
@@ -122,7 +123,7 @@ class Agent:
         Raises:
           ValueError: the image has another shape or type.
         """
-        image = _check_image(image)
+        image = _check_image(image, self.run.params["image_size"])
         seed = seeds.derive(self._seed, 1, self._episode, self._time)
         action = self._perform(tf.constant(image[None]), seed)
         self._time += 1
@@ -325,12 +326,12 @@ def _is_complete(path: pathlib.Path) -> bool:
     return len(data) == int(data[0].name.rpartition("-of-")[2])
 
 
-def _check_image(image: np.ndarray) -> np.ndarray:
+def _check_image(image: np.ndarray, size: int) -> np.ndarray:
     image = np.asarray(image)
-    if image.dtype != np.uint8 or image.shape != (64, 64, 3):
+    if image.dtype != np.uint8 or image.shape != (size, size, 3):
         raise ValueError(
             f"The image is {image.dtype} {list(image.shape)}, but must be "
-            "uint8 [64, 64, 3]."
+            f"uint8 {[size, size, 3]}."
         )
     return image
 

@@ -121,7 +121,7 @@ class Summaries:
         Args:
           split: `train` or `test`.
           step: position on the time axis.
-          batch: as stored: `image` uint8 `[B, T, 64, 64, 3]`, `action`
+          batch: as stored: `image` uint8 `[B, T, H, W, 3]`, `action`
             `[B, T, A]`, `reward` `[B, T]` and what else the heads predict.
           seed: int32 `[2]`, determines everything random.
           gif_path: file for the open-loop animation, larger and with labels.
@@ -142,7 +142,7 @@ class Summaries:
                 _write_gif(f"{group}/animation", frames[group], self._fps)
                 _write_strip(f"{group}/strip", videos, context)
         if gif_path is not None:
-            large = _annotate(frames["openloop"], seen)
+            large = _annotate(frames["openloop"], seen, batch["image"].shape[2])
             # Slowly enough to compare the rows.
             video.write_gif(gif_path, large, self._fps / 2, self._scratch)
         self._writer(split).flush()
@@ -171,7 +171,7 @@ class Summaries:
         with self._writer(split).as_default(step):
             _write_gif(f"{group}/episode", images, self._fps, len(images))
         if gif_path is not None:
-            large = video.enlarge(images, 3)
+            large = video.magnify(images, images.shape[1], 192)
             video.write_gif(gif_path, large, self._fps, self._scratch)
         values = {f"{group}/{k}": v for k, v in (values or {}).items()}
         self.scalars(split, step, values)
@@ -312,15 +312,15 @@ def _rows(image: tf.Tensor, dist: Any, bits: int) -> Tensors:
     }
 
 
-def _annotate(frames: np.ndarray, context: int) -> np.ndarray:
-    """Makes an animation explain itself, for those who see nothing else."""
+def _annotate(frames: np.ndarray, context: int, side: int) -> np.ndarray:
+    """Makes an animation of images of some side explain itself."""
     captions = [
         "sees the truth"
         if time < context
         else f"predicts step {time - context + 1} without seeing"
         for time in range(len(frames))
     ]
-    return video.add_labels(video.enlarge(frames, 2), _ROWS, captions)
+    return video.add_labels(video.magnify(frames, side, 128), _ROWS, captions)
 
 
 def _write_gif(
