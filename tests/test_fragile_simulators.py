@@ -62,8 +62,23 @@ _WORDS = {
 }
 
 
+# Nothing but exceptions, which are the same everywhere.
+_IN_PLACE = (
+    "raise",
+    "wrong type",
+    "missing",
+    "nan reward",
+    "nan observation",
+    "no tuple",
+    "raise in reset",
+)
+
+
 class TestEveryWayToBreak:
-    @pytest.mark.parametrize("how", _WORDS)
+    @pytest.mark.parametrize(
+        "how",
+        ["raise", *[how for how in _WORDS if how not in _IN_PLACE]],
+    )
     def test_in_a_process(self, how, tell, tmp_path, caplog):
         self.check("process", how, tell, tmp_path, caplog)
 
@@ -71,7 +86,7 @@ class TestEveryWayToBreak:
     def test_in_a_thread(self, how, tell, tmp_path, caplog):
         self.check("thread", how, tell, tmp_path, caplog)
 
-    @pytest.mark.parametrize("how", ["raise", "nan reward", "raise in reset"])
+    @pytest.mark.parametrize("how", _IN_PLACE)
     def test_in_place(self, how, tell, tmp_path, caplog):
         self.check("none", how, tell, tmp_path, caplog)
 
