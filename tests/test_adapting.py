@@ -135,17 +135,14 @@ class TestCheckResults:
 
     def test_converts_widths(self):
         obs, reward, terminated, truncated, info = self.step(
-            (0.5, np.float64(2), np.bool_(True), 0, {"a": 1})
+            (0.5, np.float64(2), np.bool_(True), 0, {"a": object()})
         )
         assert obs.dtype == np.float32 and obs.shape == () and obs == 0.5
-        assert (reward, terminated, truncated, info) == (
-            2,
-            True,
-            False,
-            {"a": 1},
-        )
+        assert (reward, terminated, truncated, info) == (2, True, False, {})
         assert type(reward) is float and type(terminated) is bool
-        assert self.step((3, [[7]], False, False, {}))[1] == 7
+        info = {"simulator_steps": np.int64(4), "b": 1}
+        *_, reward, _, _, info = self.step((3, [[7]], False, False, info))
+        assert (reward, info) == (7, {"simulator_steps": 4})
 
     @pytest.mark.parametrize(
         "result,message",
@@ -163,6 +160,10 @@ class TestCheckResults:
             ((0.0, 1.0, None, False, {}), "None as terminated"),
             ((0.0, 1.0, False, "no", {}), "'no' as truncated"),
             ((0.0, 1.0, False, False, None), "NoneType as info"),
+            (
+                (0.0, 1.0, False, False, {"simulator_steps": 0.5}),
+                r"0.5 as info\['simulator_steps'\]",
+            ),
         ],
     )
     def test_wrong_step(self, result, message):
