@@ -53,6 +53,10 @@ def wants_a_position(image_size, /):
     return Tiny(image_size)
 
 
+def raises():
+    return 1 / 0
+
+
 def returns_nothing():
     Tiny()
 

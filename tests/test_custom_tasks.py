@@ -11,6 +11,7 @@ from gymnasium import spaces
 from planet_tf2.configs import environments, tasks
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.launch import train
+from planet_tf2.envs import EnvError
 from planet_tf2.envs.custom_env import make_custom
 
 _ARGUMENTS = {"image_size": 32, "camera_id": 0}
@@ -185,6 +186,16 @@ class TestEnvironment:
         params = {"batch_shape": [5, 12], "action_repeat": None}
         _, kwargs = environments.env_spec(task.name, params)
         assert kwargs == {"task": task.name, "min_length": 12}
+
+
+def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
+    """With the place where they were raised, as there is no FAIL file yet."""
+    with pytest.raises(EnvError, match="ZeroDivisionError"):
+        overrides = {"tasks": ["custom_tasks:raises"]}
+        train(str(tmp_path / "logs"), "debug", overrides=overrides)
+    assert not (tmp_path / "logs").exists()
+    assert "the environment of custom_tasks:raises" in caplog.text
+    assert "return 1 / 0" in caplog.text
 
 
 @pytest.mark.parametrize(
