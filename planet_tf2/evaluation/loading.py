@@ -221,7 +221,8 @@ def load_run(
     """
     params = runs.read_params(folder)
     size = max(action_size(name, params) for name in params["tasks"])
-    model = assemble.make_model(params, size)
+    components = runs.read_components(folder, params)
+    model = assemble.make_model(params, size, components=components)
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
