@@ -13,7 +13,7 @@ from planet_tf2.configs.anchors import ANCHORS, get_anchors
 from planet_tf2.configs.tasks import TASKS
 from planet_tf2.envs import DummyEnv
 from planet_tf2.evaluation import evaluate as evaluation
-from planet_tf2.evaluation import loading, rollouts
+from planet_tf2.evaluation import loading, output, rollouts
 from planet_tf2.evaluation.evaluate import evaluate
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
@@ -245,7 +245,7 @@ def test_default_names(entries, name):
 def test_writing_where_nothing_can_be(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="Cannot write"):
-        evaluation.write_json(tmp_path / "file" / "e.json", {})
+        output.write_json(tmp_path / "file" / "e.json", {})
 
 
 def test_script_explains_bad_folders(bad_folder, capsys):

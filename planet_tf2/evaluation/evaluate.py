@@ -1,6 +1,5 @@
 """How well trained agents do: noise-free episodes, summed up."""
 
-import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -11,14 +10,9 @@ from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.evaluation import aggregate, rollouts, runs
 from planet_tf2.evaluation.loading import LoadedRun, load_run
+from planet_tf2.evaluation.output import check_outside, write_json
 from planet_tf2.tools import video
-from planet_tf2.tools.journal import encodable
-from planet_tf2.training.run_folder import (
-    RunFolder,
-    RunFolderError,
-    make_folder,
-    write_atomically,
-)
+from planet_tf2.training.run_folder import RunFolder, make_folder
 from planet_tf2.training.signals import StopSignals
 
 Result = dict[str, Any]
@@ -196,30 +190,6 @@ def default_name(results: Sequence[Result]) -> str:
         values = {str(result[key]) for result in results}
         parts += values if len(values) == 1 else ()
     return "-".join(parts) + ".json"
-
-
-def check_outside(
-    path: str | os.PathLike[str], folders: Sequence[RunFolder]
-) -> None:
-    """Checks that a file to be written is in no run's folder.
-
-    Raises:
-      RunFolderError: it is.
-    """
-    place = pathlib.Path(path).resolve()
-    for folder in folders:
-        if place.is_relative_to(folder.path.resolve()):
-            raise RunFolderError(
-                f"{path} is in the folder of the run {folder.path}, which "
-                "belongs to its training. Write it somewhere else with --out."
-            )
-
-
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Writes a result for people and programs, whole or not at all."""
-    path = pathlib.Path(path)
-    make_folder(path.parent)
-    write_atomically(path, json.dumps(encodable(value), indent=1) + "\n")
 
 
 def _announce(run: LoadedRun, task: str, episodes: int) -> str:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs import assemble, tasks
+from planet_tf2.configs import assemble
+from planet_tf2.configs.environments import action_size
 from planet_tf2.evaluation import runs
 from planet_tf2.models.unroll import imagine
 from planet_tf2.tools import seeds
@@ -53,7 +54,7 @@ class Imagined(NamedTuple):
     """What a model expects.
 
     Attributes:
-      image: the images, uint8 `[T, 64, 64, 3]`.
+      image: the images, uint8 `[T, H, H, 3]`.
       reward: the rewards, float32 `[T]`.
     """
 
@@ -113,7 +114,8 @@ class Agent:
         The agent takes it for granted that the action is executed.
 
         Args:
-          image: what is seen now, uint8 `[64, 64, 3]`, rendered as in training.
+          image: what is seen now, uint8 `[H, H, 3]`, rendered as in training;
+            H is the run's `image_size`.
 
         Returns:
           Action in [-1, 1], float32 `[A]`.
@@ -121,7 +123,7 @@ class Agent:
         Raises:
           ValueError: the image has another shape or type.
         """
-        image = _check_image(image)
+        image = _check_image(image, self.run.params["image_size"])
         seed = seeds.derive(self._seed, 1, self._episode, self._time)
         action = self._perform(tf.constant(image[None]), seed)
         self._time += 1
@@ -218,9 +220,9 @@ def load_run(
       CheckpointError: there is none, or it does not fit or cannot be read.
     """
     params = runs.read_params(folder)
-    action_size = max(tasks.get_task(n).action_size for n in params["tasks"])
+    size = max(action_size(name, params) for name in params["tasks"])
     components = runs.read_components(folder, params)
-    model = assemble.make_model(params, action_size, components=components)
+    model = assemble.make_model(params, size, components=components)
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
@@ -237,7 +239,7 @@ def load_run(
             "yet. Train it further first."
         )
     return LoadedRun(
-        folder, params, model, action_size, path, step, runs.run_state(folder)
+        folder, params, model, size, path, step, runs.run_state(folder)
     )
 
 
@@ -325,12 +327,12 @@ def _is_complete(path: pathlib.Path) -> bool:
     return len(data) == int(data[0].name.rpartition("-of-")[2])
 
 
-def _check_image(image: np.ndarray) -> np.ndarray:
+def _check_image(image: np.ndarray, size: int) -> np.ndarray:
     image = np.asarray(image)
-    if image.dtype != np.uint8 or image.shape != (64, 64, 3):
+    if image.dtype != np.uint8 or image.shape != (size, size, 3):
         raise ValueError(
             f"The image is {image.dtype} {list(image.shape)}, but must be "
-            "uint8 [64, 64, 3]."
+            f"uint8 {[size, size, 3]}."
         )
     return image
 

@@ -102,7 +102,7 @@ class WorldModel(tf.Module):
         """Preprocesses the images of a batch as it is stored.
 
         Args:
-          batch: `image` uint8 `[B, T, 64, 64, 3]`, `action` `[B, T, A]`,
+          batch: `image` uint8 `[B, T, H, W, 3]`, `action` `[B, T, A]`,
             `reward` `[B, T]`, and what else the heads predict.
           seed: int32 `[2]`.
         """
