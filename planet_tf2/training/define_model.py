@@ -103,13 +103,14 @@ class WorldModel(tf.Module):
 
         Args:
           batch: `image` uint8 `[B, T, H, W, 3]`, `action` `[B, T, A]`,
-            `reward` `[B, T]`, and what else the heads predict.
+            `reward` `[B, T]`, and what else the heads predict, as far as
+            their losses are asked for.
           seed: int32 `[2]`.
         """
         others = {
             name: tf.cast(batch[name], tf.float32)
             for name in self.heads
-            if name != "image"
+            if name in batch and name != "image"
         }
         image = self.preprocess(batch["image"], seed)
         return {**batch, **others, "image": image}
