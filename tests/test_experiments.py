@@ -26,7 +26,7 @@ EXPERIMENTS = {
         r"^\| ([\w, ]+) \| .* \| `(\{.*\})` \|$", _DOCS, re.M
     )
 }
-# Those of the original's README, and one that it left out.
+# Those of the original's README, and two more.
 NAMES = {
     "PlaNet",
     "random collection",
@@ -34,6 +34,7 @@ NAMES = {
     "stochastic model",
     "one agent, all tasks",
     "latent overshooting",
+    "recurrent encoder and decoder",
 }
 
 
@@ -64,7 +65,7 @@ def test_parameters_are_understood(config, text):
 
 
 LEARNING = {"PlaNet", "deterministic model", "stochastic model"}
-LEARNING |= {"latent overshooting"}
+LEARNING |= {"latent overshooting", "recurrent encoder and decoder"}
 
 
 @pytest.mark.slow
@@ -154,8 +155,10 @@ def test_deterministic_model():
         (128, {"loader": "dummy", "collect_objective": "discounted_reward"}),
     ],
 )
-def test_other_image_sizes(tmp_path, size, others):
+def test_other_image_sizes(tmp_path, size, others, request):
     """Also with a loader, a planner or an objective that is not the usual."""
+    if size == 128:
+        request.getfixturevalue("no_predictions")
     folder, _ = run(tmp_path, image_size=size, **others)
     assert folder.done.exists()
     for path in folder.test_episodes.iterdir():
@@ -163,9 +166,10 @@ def test_other_image_sizes(tmp_path, size, others):
             assert episode["image"].shape == (11, size, size, 3)
     with Image.open(folder.episode_gif) as image:
         assert image.size == ((192, 192) if size == 32 else (256, 256))
-    with Image.open(folder.prediction_gif) as image:
-        # Two sequences and three rows of 128 pixels each, with words beside.
-        assert image.width > 2 * 128 and image.height > 3 * 128
+    if size == 32:
+        with Image.open(folder.prediction_gif) as image:
+            # Two sequences and three rows of 128 pixels, with words beside.
+            assert image.width > 2 * 128 and image.height > 3 * 128
     for record in records(folder):
         if "image_loss" in record:
             constant = size * size * 3 * np.log(2 * np.pi) / 2

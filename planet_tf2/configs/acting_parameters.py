@@ -211,7 +211,7 @@ PLANNER = grouped(
         "collect_objective",
         "reward",
         Named(OBJECTIVES),
-        "What plans are rated by. See [planning](planning.md) for your own.",
+        "What plans are rated by. See docs/planning.md for your own.",
     ),
     (
         "objective_discount",
