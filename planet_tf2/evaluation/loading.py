@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.configs import assemble
+from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.environments import action_size
 from planet_tf2.evaluation import runs
 from planet_tf2.models.unroll import imagine
@@ -77,9 +78,7 @@ class Agent:
         self.run = run
         self._seed = seed
         self._episode, self._time = -1, 0
-        self._agent = assemble.make_agent(
-            run.params, run.model, run.action_size
-        )
+        self._agent = make_agent(run.params, run.model, run.action_size)
         self._everyone = tf.constant([0])
         self._perform = tf.function(
             lambda image, seed: self._agent.perform(

@@ -6,12 +6,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from planet_tf2.tools.files import write_atomically
 from planet_tf2.tools.journal import encodable
 from planet_tf2.training.run_folder import (
     RunFolder,
     RunFolderError,
     make_folder,
-    write_atomically,
 )
 
 

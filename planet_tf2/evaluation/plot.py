@@ -19,10 +19,10 @@ from planet_tf2.evaluation.figures import (
     write_figure,
 )
 from planet_tf2.evaluation.output import check_outside
+from planet_tf2.tools.files import write_atomically
 from planet_tf2.training.run_folder import (
     RunFolder,
     make_folder,
-    write_atomically,
 )
 
 BANDS = ("std", "minmax", "none")

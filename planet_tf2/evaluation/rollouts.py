@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planet_tf2.configs import assemble
+from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.environments import action_size, open_env
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
@@ -85,9 +86,7 @@ def play(
             ]
         )
         env = InGraphBatchEnv(envs, should_stop)
-        agent = assemble.make_agent(
-            run.params, run.model, run.action_size, agents
-        )
+        agent = make_agent(run.params, run.model, run.action_size, agents)
         rollout = Rollout(agent, env)
         for first in range(0, num_episodes, agents):
             # A last round with too many starts episodes that nobody asked for.
