@@ -1,3 +1,6 @@
+import sys
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -98,3 +101,29 @@ def test_make_agent(model):
     action = agent.perform(tf.range(2), {"image": image}, 0.1, SEED)
     assert action.shape == (2, 5)
     assert np.abs(action).min() > 0
+
+
+def test_own_objective_decides(model, monkeypatch):
+    """It wants the second entry of the actions that it is shown."""
+    module = types.ModuleType("my_module")
+    params = tiny_params(
+        planner_iterations=8, planner_amount=100, planner_topk=10
+    )
+
+    class Cell:
+        latent_size = 1
+
+        def transition(self, state, action, noise=None):
+            return {"sample": state["sample"], "action": action}
+
+    def mine(cell, heads, states, params):
+        assert params["planner_horizon"] == 2 and set(heads) == set(model.heads)
+        return tf.reduce_sum(states["action"][..., 1], 1)
+
+    module.mine = mine
+    monkeypatch.setitem(sys.modules, "my_module", module)
+    monkeypatch.setattr(model, "cell", Cell())
+    plan = agents.make_planner(params, model, 3, objective="my_module:mine")
+    found = plan({"sample": tf.zeros([2, 1])}, SEED)
+    assert found.shape == (2, 2, 3)
+    assert (found[..., 1].numpy() > 0.9).all()

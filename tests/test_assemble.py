@@ -10,6 +10,7 @@ from planet_tf2.control import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.tools import weights
+from planet_tf2.training.attempts import EnvUnreliable
 from planet_tf2.training.run_folder import RunFolder
 
 SEED = tf.constant([1, 2])
@@ -139,6 +140,14 @@ class TestMakeModel:
         total = sum(int(np.prod(shape)) for shape in shapes)
         assert total == encoder + cell + reward + decoder
 
+    @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
+    def test_image_size(self, size, embedding):
+        model = assemble.make_model(tiny_params(image_size=size), 5)
+        assert model.encoder.embedding_size == embedding
+        features = tf.zeros([2, model.cell.feature_size])
+        dist = model.heads["image"](features)
+        assert dist.event_shape == (size, size, 3)
+
     def test_seed(self):
         def make(seed):
             model = assemble.make_model(tiny_params(), 5, seed)
@@ -196,6 +205,39 @@ class TestEnvironments:
         assert path.endswith(".npz.staged")
         episode = episodes.load_episode(path)
         assert episode["image"].shape == (21, 64, 64, 3)
+
+    def test_recovers(self, folder, monkeypatch, opened):
+        """Those that broke start anew, and what others recorded goes."""
+        params = tiny_params(env_max_failures=2)
+        environments = assemble.Environments(params, folder)
+        broken, other = environments.get("dummy", 2)
+        other.reset(seed=0)
+        for _ in range(1000 // 50):
+            *_, info = other.step(np.zeros(5, np.float32))
+        left = folder.train_episodes / "left.npz.partial"
+        left.touch()
+        user = folder.train_episodes / "user.npz"
+        user.touch()
+        step = DummyEnv.step
+
+        def fail(env, action):
+            monkeypatch.setattr(DummyEnv, "step", step)
+            raise OSError("broken")
+
+        monkeypatch.setattr(DummyEnv, "step", fail)
+
+        def work(attempt):
+            assert [env.failed for env in opened] == [False, False]
+            broken.reset(seed=attempt)
+            broken.step(np.zeros(5, np.float32))
+            return attempt
+
+        assert environments.attempts.run("testing", work) == 1
+        assert list(folder.train_episodes.iterdir()) == [user]
+        monkeypatch.setattr(DummyEnv, "step", lambda *args: 1 / 0)
+        with pytest.raises(EnvUnreliable, match="failed 2 times"):
+            environments.attempts.run("testing", work)
+        environments.close()
 
     def test_closes_all(self, folder, monkeypatch):
         closed = []

@@ -76,6 +76,13 @@ class TestStateDiagnostics:
             expected += size * np.log(2 * np.pi) / 2
             np.testing.assert_allclose(result[name], expected, 1e-5)
 
+    def test_batches_without_components_can_be_filtered(self, made):
+        """Loaded agents are shown images, actions and rewards alone."""
+        model, _ = made
+        batch = model.prepare(random_batch(), SEED)
+        assert set(batch) == {"image", "action", "reward"}
+        model.infer(batch, SEED)
+
     def test_trains_apart(self, made):
         """No defect of the original, which stops with an assertion."""
         model, learner = made

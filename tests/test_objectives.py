@@ -1,3 +1,5 @@
+import pathlib
+import re
 import sys
 import types
 
@@ -7,6 +9,8 @@ import tensorflow as tf
 from tf_fakes import LinearCell
 
 from planet_tf2.control import objectives
+from planet_tf2.models import RSSM
+from planet_tf2.networks import FeedForward
 
 
 class Head:
@@ -101,3 +105,27 @@ class TestOwn:
         my_module.number = 3
         with pytest.raises(ValueError, match=message):
             objectives.get_objective(name)
+
+
+def test_the_example_of_the_documentation(my_module):
+    docs = pathlib.Path(__file__).parents[1] / "docs" / "planning.md"
+    (code,) = re.findall(
+        r"^```python\n(.*?)^```$", docs.read_text(), re.M | re.S
+    )
+    exec(code, vars(my_module))
+    assert "my_module:reward_and_doubt" in docs.read_text()
+    cell, head = RSSM(3, 4, 4), FeedForward((), 1, 5)
+    cell.build(2, 6)
+    head.build(cell.feature_size)
+    objective = objectives.make_objective(
+        "my_module:reward_and_doubt", cell, {"reward": head}, {}
+    )
+    states = {
+        name: tf.random.stateless_uniform([5, 7, size], [1, 2], 0.1, 2)
+        for name, size in cell.state_sizes.items()
+    }
+    reward = head.mean(cell.features_from_state(states)).numpy()
+    entropy = np.log(states["stddev"] * np.sqrt(2 * np.pi * np.e)).sum(-1)
+    expected = (reward + 0.01 * entropy).sum(1)
+    for call in (objective, tf.function(objective)):
+        np.testing.assert_allclose(call(states), expected, rtol=1e-4, atol=1e-5)

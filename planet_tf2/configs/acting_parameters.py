@@ -9,6 +9,7 @@ from planet_tf2.configs.kinds import (
     Int,
     ListOf,
     Named,
+    OneOf,
     Optional,
     Text,
 )
@@ -78,6 +79,13 @@ TASKS = grouped(
         Int(-1),
         "Camera that the images are taken with, as the simulator counts them; "
         "-1 is the free camera of MuJoCo.",
+    ),
+    (
+        "image_size",
+        64,
+        OneOf((32, 64, 128)),
+        "Side of the images in pixels. The paper's networks are for 64; those "
+        "for 32 and 128 have a layer less or more.",
     ),
     (
         "env_timeout_seconds",
@@ -203,7 +211,7 @@ PLANNER = grouped(
         "collect_objective",
         "reward",
         Named(OBJECTIVES),
-        "What plans are rated by. See [planning](planning.md) for your own.",
+        "What plans are rated by. See docs/planning.md for your own.",
     ),
     (
         "objective_discount",

@@ -57,7 +57,7 @@ def make_model(
     """
     keras.utils.set_random_seed(seed)
     policy = POLICIES[params["precision"]]
-    encoder = Encoder(params["cnn_depth"], dtype=policy)
+    encoder = Encoder(params["cnn_depth"], params["image_size"], dtype=policy)
     encoder.build()
     cell = make_cell(params)
     cell.build(action_size, encoder.embedding_size)
@@ -125,7 +125,7 @@ class Environments:
 
     Args:
       params: parameters of the run.
-      folder: the run's folder. Episodes are staged in `train_episodes`.
+      folder: the run's folder.
 
     Attributes:
       attempts: what to do when one of them breaks.
@@ -134,7 +134,8 @@ class Environments:
     def __init__(self, params: Params, folder: RunFolder):
         self._params = params
         self.attempts = Attempts(params["env_max_failures"], self._recover)
-        self._record_dir = str(folder.train_episodes)
+        # Where finished episodes wait until they are announced.
+        self._record_dir = str(folder.scratch or folder.train_episodes)
         self._shared = shared_interface(params)
         self._envs: dict[str, list[Async]] = {}
         try:
@@ -255,6 +256,7 @@ def make_parts(
     folder: RunFolder,
     seed: int,
     should_stop: Callable[[], bool],
+    check: Callable[[], None] = lambda: None,
 ) -> Parts:
     """Makes everything that a training session needs.
 
@@ -263,6 +265,8 @@ def make_parts(
       folder: the run's folder.
       seed: the run's seed.
       should_stop: whether the program was asked to stop.
+      check: called before anything is written; raises an exception if the run
+        is not this process' any more.
     """
     strategy = make_strategy(params["num_gpus"])
     environments = Environments(params, folder)
@@ -298,7 +302,12 @@ def make_parts(
             )
 
         summaries = Summaries(
-            folder.train, folder.test, model, params["image_bits"]
+            folder.train,
+            folder.test,
+            model,
+            params["image_bits"],
+            check=check,
+            scratch=folder.scratch,
         )
         progress = Progress(params["max_steps"])
         closing = contextlib.ExitStack()

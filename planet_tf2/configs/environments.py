@@ -1,5 +1,6 @@
 """Builds the environments of the tasks, wrappers included."""
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,8 @@ import gymnasium
 from planet_tf2 import data, envs
 from planet_tf2.configs import builders, tasks
 from planet_tf2.configs.kinds import ConfigError
+
+_LOGGER = logging.getLogger(__name__)
 
 CONSTRUCTOR = "planet_tf2.configs.environments:make_env"
 
@@ -99,6 +102,12 @@ def probe(task_name: str, params: Mapping[str, Any]) -> int:
             return env.action_space.shape[0]
     except envs.EnvError as error:
         if error.kind != ValueError.__name__:
+            # There is no run yet, whose FAIL file could tell where it was.
+            _LOGGER.error(
+                "Cannot build the environment of %s.\n%s",
+                task_name,
+                error.traceback,
+            )
             raise
         message = error.summary.removeprefix(f"{error.kind}: ")
         raise ConfigError(message) from error

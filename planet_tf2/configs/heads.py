@@ -33,7 +33,9 @@ def make_heads(
     """
     policy = POLICIES[params["precision"]]
     heads = {
-        "image": Decoder(params["cnn_depth"], dtype=policy),
+        "image": Decoder(
+            params["cnn_depth"], params["image_size"], dtype=policy
+        ),
         "reward": _feed_forward(params, "reward", ()),
     }
     for name, shape in components.items():

@@ -69,6 +69,25 @@ class Float:
 
 
 @dataclasses.dataclass(frozen=True)
+class OneOf:
+    """One of some integers."""
+
+    numbers: tuple[int, ...]
+
+    def __call__(self, value: Any) -> int:
+        try:
+            value = Int()(value)
+        except ValueError:
+            raise ValueError(str(self)) from None
+        if value not in self.numbers:
+            raise ValueError(str(self))
+        return value
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(str, self.numbers))
+
+
+@dataclasses.dataclass(frozen=True)
 class FloatOr:
     """A finite number, or one of some names."""
 

@@ -44,6 +44,8 @@ def train(
     resume_runs: bool = True,
     seed: int = 0,
     report: Callable[[str], None] = print,
+    retry_failed: bool = False,
+    wait_for_others: bool = True,
 ) -> None:
     """Works on the runs of an experiment until none is left.
 
@@ -57,10 +59,14 @@ def train(
       resume_runs: whether to go on with runs that were started before.
       seed: the run in folder n has seed + n.
       report: shows a message.
+      retry_failed: whether to try failed runs again.
+      wait_for_others: whether to wait for the runs of other workers, and to
+        take over what they leave.
 
     Raises:
       ValueError: for whatever the user can mend, before anything is written.
       Stopped: if the program was asked to stop; all is saved.
+      RunsLeft: if it is not all done in the end.
     """
     params = resolve.resolve(config, params_text, overrides)
     # All of these fail before anything is written.
@@ -70,7 +76,15 @@ def train(
     with StopSignals() as signals:
 
         def process(folder: RunFolder, run: Run) -> Iterator[float]:
-            return _process(folder, run, config, params, seed, report)
+            settings = {
+                "preset": config,
+                "params": params,
+                "seed": seed + run.number,
+                "num_runs": num_runs,
+                "versions": _versions(),
+                "machine": describe_machine(gpu_names()),
+            }
+            return _process(folder, run, settings, report)
 
         experiment = Experiment(
             logdir,
@@ -78,32 +92,50 @@ def train(
             num_runs,
             ping_every=ping_every,
             resume_runs=resume_runs,
+            retry_failed=retry_failed,
+            wait_for_others=wait_for_others,
             stop=signals,
             report=report,
+            wait=signals.wait,
         )
-        for folder in experiment.existing_folders():
-            number = int(folder.path.name)
-            folder.check_same(params, resolve.differences, seed=seed + number)
-        _work(experiment)
+
+        def check() -> None:
+            for folder in experiment.existing_folders():
+                number = int(folder.path.name)
+                folder.check_same(
+                    params, resolve.differences, seed=seed + number
+                )
+
+        check()
+        _work(experiment, check)
 
 
-def _work(experiment: Experiment) -> None:
+def _work(experiment: Experiment, check: Callable[[], None]) -> None:
     """Works on all runs. A failing run does not keep the others waiting.
+
+    Args:
+      experiment: its runs.
+      check: makes sure, before each run, that those who work on the others do
+        so with the same settings.
 
     Raises:
       Exception: that of the first run that failed, once all have ended.
+      RunsLeft: if runs were left for other reasons.
     """
     failure: Exception | None = None
-    for run in experiment:
-        try:
-            for _ in run:
-                pass
-        except Stopped:
-            raise
-        except Exception as error:
-            failure = failure or error
+    with contextlib.closing(iter(experiment)) as runs:
+        for run in runs:
+            check()
+            try:
+                for _ in run:
+                    pass
+            except Stopped:
+                raise
+            except Exception as error:
+                failure = failure or error
     if failure is not None:
         raise failure
+    experiment.raise_if_left()
 
 
 def _check_environments(params: AttrDict) -> None:
@@ -126,37 +158,35 @@ def _check_environments(params: AttrDict) -> None:
 def _process(
     folder: RunFolder,
     run: Run,
-    config: str,
-    params: AttrDict,
-    seed: int,
+    settings: Mapping[str, Any],
     report: Callable[[str], None],
 ) -> Iterator[float]:
     """Sets up a run, works on it, and says how it ended."""
+    run.check()
     folder.create()
-    seed = seed + run.number
     if not folder.config.exists():
-        folder.write_config(
-            {
-                "preset": config,
-                "params": params,
-                "seed": seed,
-                "versions": _versions(),
-                "machine": describe_machine(gpu_names()),
-            }
-        )
+        folder.write_config(settings)
     report(f"Run {run.number} in {folder.path}")
+    params, seed = settings["params"], settings["seed"]
+
+    def should_stop() -> bool:
+        return run.stop_requested
+
     with logging_to(folder.log):
         parts = assemble.make_parts(
-            params, folder, seed, lambda: run.stop_requested
+            params, folder, seed, should_stop, run.check
         )
 
         def on_step(step: int) -> None:
-            run.check()
-            run.step = step
+            run.show(
+                step=step,
+                updates_per_second=parts.progress.updates_per_second,
+                seconds_left=parts.progress.seconds_left,
+            )
 
         with contextlib.closing(parts), parts.progress.console():
             session = Session(
-                folder, parts, params, seed, lambda: run.stop_requested, on_step
+                folder, parts, params, seed, should_stop, on_step, run.check
             )
             yield from session.run()
     report(closing_message(folder))

@@ -173,5 +173,6 @@ class EpisodeCache:
         if sizes != self._sizes:
             raise episodes.BrokenEpisode(
                 f"{name} has entries of the sizes {sizes}, but those of the "
-                f"other episodes are {self._sizes}. It is of another task."
+                f"other episodes are {self._sizes}. It is of another task, or "
+                "has images of another size."
             )

@@ -14,7 +14,8 @@ class CheckResults(gymnasium.Wrapper):
 
     A result that does not fit ends in an error here, which names it, rather
     than in a broken model or in half of an episode. Numbers that only have
-    another width than the space says are converted.
+    another width than the space says are converted. Of the info nothing is
+    kept but `simulator_steps`: it may hold what no other process can read.
     """
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
@@ -136,10 +137,18 @@ def _flag(name: str, value: Any) -> bool:
     )
 
 
-def _info(info: Any) -> dict:
+def _info(info: Any) -> dict[str, int]:
     if not isinstance(info, Mapping):
         raise ValueError(
             f"The environment returned {type(info).__name__} as info, but it"
             " must be a dictionary."
         )
-    return dict(info)
+    if "simulator_steps" not in info:
+        return {}
+    steps = info["simulator_steps"]
+    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral):
+        raise ValueError(
+            f"The environment returned {steps!r} as info['simulator_steps'],"
+            " but it must be a whole number."
+        )
+    return {"simulator_steps": int(steps)}

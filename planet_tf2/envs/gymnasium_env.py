@@ -8,6 +8,7 @@ from typing import Any
 
 import gymnasium
 
+from planet_tf2.envs.car_racing import DrawnOnDemand, is_car_racing
 from planet_tf2.envs.custom_env import search_current_folder
 
 _LOGGER = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ def make_gymnasium(
             f"camera_id is {camera_id!r}, but {env_id} has one view only, which"
             " is 0."
         )
-    return _make(env_id)
+    env = _make(env_id)
+    return DrawnOnDemand(env) if is_car_racing(env) else env
 
 
 def uses_mujoco(env_id: str) -> bool:
@@ -60,11 +62,16 @@ def entry_module(env_id: str) -> str:
 
 
 def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
+    # Results are checked in `checking`, with errors and not warnings.
+    kwargs["disable_env_checker"] = True
     try:
-        # Results are checked in `checking`, with errors and not warnings.
-        return gymnasium.make(
-            env_id, disable_env_checker=True, render_mode="rgb_array", **kwargs
-        )
+        try:
+            return gymnasium.make(env_id, render_mode="rgb_array", **kwargs)
+        except TypeError as error:
+            if "'render_mode'" not in str(error):
+                raise
+            # Maybe it observes images.
+            return gymnasium.make(env_id, **kwargs)
     except gymnasium.error.UnregisteredEnv as error:
         raise ValueError(f"Gymnasium has no {env_id!r}: {error}") from error
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:

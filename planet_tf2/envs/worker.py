@@ -34,6 +34,8 @@ def main(arguments: list[str]) -> None:
     # Also shows the line of a crash in native code, such as OpenGL's.
     faulthandler.enable()
     descriptor, parent, *options = arguments
+    # Programs that the environment starts must not hold the connection open.
+    os.set_inheritable(int(descriptor), False)
     if "--die-with-parent" in options:
         _die_with_parent(int(parent))
     server = serving.Server()

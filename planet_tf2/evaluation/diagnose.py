@@ -81,7 +81,11 @@ def diagnose(
         check_outside(out, [folder])
     run = load_run(folder, checkpoint)
     chosen = held_out.load_held_out(
-        folder, run.action_size, episodes, episodes_dir
+        folder,
+        run.action_size,
+        episodes,
+        episodes_dir,
+        run.params["image_size"],
     )
     chosen += _collect(run, fresh, seed, report)
     predictor = Predictor(run, seed)
@@ -239,6 +243,7 @@ def _collect(
                             task,
                             episode.arrays,
                             run.action_size,
+                            run.params["image_size"],
                         )
                     )
             except RolloutStopped:

@@ -10,7 +10,6 @@ import tensorflow as tf
 from planet_tf2.configs import assemble
 from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.environments import action_size
-from planet_tf2.data import episodes
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.checkpoints import (
     CheckpointError,
@@ -54,7 +53,7 @@ class Imagined(NamedTuple):
     """What a model expects.
 
     Attributes:
-      image: the images, uint8 `[T, 64, 64, 3]`.
+      image: the images, uint8 `[T, H, H, 3]`.
       reward: the rewards, float32 `[T]`.
     """
 
@@ -117,7 +116,8 @@ class Agent:
         The agent takes it for granted that the action is executed.
 
         Args:
-          image: what is seen now, uint8 `[64, 64, 3]`, rendered as in training.
+          image: what is seen now, uint8 `[H, H, 3]`, rendered as in training;
+            H is the run's `image_size`.
 
         Returns:
           Action in [-1, 1], float32 `[A]`.
@@ -125,7 +125,7 @@ class Agent:
         Raises:
           ValueError: the image has another shape or type.
         """
-        image = _check_image(image)
+        image = _check_image(image, self.run.params["image_size"])
         seed = seeds.derive(self._seed, 1, self._episode, self._time)
         action = self._perform(tf.constant(image[None]), seed)
         self._time += 1
@@ -223,9 +223,8 @@ def load_run(
     """
     params = runs.read_params(folder)
     size = max(action_size(name, params) for name in params["tasks"])
-    model = assemble.make_model(
-        params, size, components=_components(folder, params)
-    )
+    components = runs.read_components(folder, params)
+    model = assemble.make_model(params, size, components=components)
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
@@ -246,32 +245,11 @@ def load_run(
     )
 
 
-def _components(
-    folder: RunFolder, params: AttrDict
-) -> dict[str, tuple[int, ...]]:
-    """Finds the state components that have heads in the run's episodes."""
-    if not params["state_diagnostics"]:
-        return {}
-    for directory in (folder.train_episodes, folder.test_episodes):
-        for name in episodes.list_episodes(directory)[:1]:
-            arrays = episodes.load_episode(directory / name)
-            return {
-                key: array.shape[1:]
-                for key, array in arrays.items()
-                if key not in ("image", "action", "reward", "return")
-                and np.issubdtype(array.dtype, np.floating)
-            }
-    raise CheckpointError(
-        f"The run {folder.path} was trained with state_diagnostics, and what "
-        "they are of is only known from its episodes, of which there is none."
-    )
-
-
-def _check_image(image: np.ndarray) -> np.ndarray:
+def _check_image(image: np.ndarray, size: int) -> np.ndarray:
     image = np.asarray(image)
-    if image.dtype != np.uint8 or image.shape != (64, 64, 3):
+    if image.dtype != np.uint8 or image.shape != (size, size, 3):
         raise ValueError(
             f"The image is {image.dtype} {list(image.shape)}, but must be "
-            "uint8 [64, 64, 3]."
+            f"uint8 {[size, size, 3]}."
         )
     return image

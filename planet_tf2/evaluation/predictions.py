@@ -49,7 +49,7 @@ class OpenLoop(NamedTuple):
     """What a model predicts of sequences of which it saw the beginning.
 
     Attributes:
-      image: predicted images, float32 `[N, L, 64, 64, 3]` in the model's range
+      image: predicted images, float32 `[N, L, H, H, 3]` in the model's range
         of -0.5 to 0.5.
       reward: predicted rewards, float32 `[N, L]`.
     """

@@ -244,7 +244,9 @@ def _origin(
 def _write_pictures(run: LoadedRun, place: pathlib.Path, seed: int) -> None:
     plot([run.folder], place / "curve.png", report=lambda text: None)
     (place / "curve-mean.csv").unlink()  # Of one run it says nothing new.
-    episodes = held_out.load_held_out(run.folder, run.action_size)
+    episodes = held_out.load_held_out(
+        run.folder, run.action_size, image_size=run.params["image_size"]
+    )
     gifs = (
         video.encode_gif(
             lay_out(predict(run, episodes, count, seed=seed), scale),

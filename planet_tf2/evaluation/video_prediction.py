@@ -34,7 +34,7 @@ class Predicted(NamedTuple):
     """Sequences and what a model predicts of them.
 
     Attributes:
-      truth: what happened, float32 `[N, L, 64, 64, 3]` in -0.5 to 0.5.
+      truth: what happened, float32 `[N, L, H, H, 3]` in -0.5 to 0.5.
       prediction: what the model says, the same.
       context: frames that the model sees.
     """
@@ -97,7 +97,11 @@ def video_prediction(
         )
     run = load_run(folder, checkpoint)
     episodes = held_out.load_held_out(
-        folder, run.action_size, max(20, sequences), episodes_dir
+        folder,
+        run.action_size,
+        max(20, sequences),
+        episodes_dir,
+        run.params["image_size"],
     )
     predicted = predict(run, episodes, sequences, context, horizon, seed)
     make_folder(out.parent)

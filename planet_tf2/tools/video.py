@@ -188,6 +188,17 @@ def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
     return video.repeat(factor, -3).repeat(factor, -2)
 
 
+def magnify(video: np.ndarray, side: int, wanted: int) -> np.ndarray:
+    """Enlarges a video so that images of a side in it come close to another.
+
+    Args:
+      video: `[..., H, W, 3]`.
+      side: height of the images in pixels.
+      wanted: height that they shall have.
+    """
+    return enlarge(video, max(1, round(wanted / side)))
+
+
 def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     """Leaves out frames, evenly, so that at most `max_frames` remain."""
     stride = -(-len(video) // max_frames)

@@ -61,7 +61,9 @@ class Session:
       seed: the run's seed.
       should_stop: asked between the parts of the work; if it returns true,
         everything is saved and `Stopped` raised.
-      on_step: told the global step after each checkpoint.
+      on_step: told the global step after every step.
+      check: called before anything is written; raises an exception if the run
+        is not this process' any more.
     """
 
     def __init__(
@@ -72,14 +74,15 @@ class Session:
         seed: int = 0,
         should_stop: Callable[[], bool] = lambda: False,
         on_step: Callable[[int], None] = lambda step: None,
+        check: Callable[[], None] = lambda: None,
     ):
         self._folder = folder
         self._parts = parts
         self._params = params
         self._seed = seed
         self._should_stop = should_stop
-        self._on_step = on_step
-        self._log = EpisodeLog(folder)
+        self._check = check
+        self._log = EpisodeLog(folder, check)
         self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._test_returns = tf.Variable(
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
@@ -102,6 +105,7 @@ class Session:
             _checkpoint_distance(params),
             should_stop,
             self._before_save,
+            on_step,
         )
 
     def run(self) -> Iterator[float]:
@@ -153,8 +157,8 @@ class Session:
             )
 
     def _before_save(self) -> None:
+        self._check()
         self._position.assign(self._log.position)
-        self._on_step(self._trainer.global_step)
 
     def _collect_seed_episodes(self) -> None:
         """Fills both folders up to `num_seed_episodes` for every task."""

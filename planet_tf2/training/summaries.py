@@ -6,7 +6,7 @@ episodes) and `trainer` (steps and speed).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +60,10 @@ class Summaries:
       num_sequences: sequences of a batch to predict; strips show two.
       fps: frames per second of animations that leave none out.
       max_frames: frames of an animated episode, at most.
+      check: called before anything is written; raises an exception if that is
+        not allowed any more.
+      scratch: folder for files that are being written; by default the one that
+        they are for.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class Summaries:
         num_sequences: int = 4,
         fps: float = 20,
         max_frames: int = 125,
+        check: Callable[[], None] = lambda: None,
+        scratch: str | os.PathLike[str] | None = None,
     ):
         directories = {"train": train_dir, "test": test_dir}
         self._directories = {
@@ -84,6 +90,8 @@ class Summaries:
         self._num_sequences = num_sequences
         self._fps = fps
         self._max_frames = max_frames
+        self._check = check
+        self._scratch = scratch
         self._predict = tf.function(self._compute, autograph=False)
 
     def scalars(
@@ -113,7 +121,7 @@ class Summaries:
         Args:
           split: `train` or `test`.
           step: position on the time axis.
-          batch: as stored: `image` uint8 `[B, T, 64, 64, 3]`, `action`
+          batch: as stored: `image` uint8 `[B, T, H, W, 3]`, `action`
             `[B, T, A]`, `reward` `[B, T]` and what else the heads predict.
           seed: int32 `[2]`, determines everything random.
           gif_path: file for the open-loop animation, larger and with labels.
@@ -134,9 +142,9 @@ class Summaries:
                 _write_gif(f"{group}/animation", frames[group], self._fps)
                 _write_strip(f"{group}/strip", videos, context)
         if gif_path is not None:
-            large = _annotate(frames["openloop"], seen)
+            large = _annotate(frames["openloop"], seen, batch["image"].shape[2])
             # Slowly enough to compare the rows.
-            video.write_gif(gif_path, large, self._fps / 2)
+            video.write_gif(gif_path, large, self._fps / 2, self._scratch)
         self._writer(split).flush()
         return Predictions(scalars, **frames)
 
@@ -163,7 +171,8 @@ class Summaries:
         with self._writer(split).as_default(step):
             _write_gif(f"{group}/episode", images, self._fps, len(images))
         if gif_path is not None:
-            video.write_gif(gif_path, video.enlarge(images, 3), self._fps)
+            large = video.magnify(images, images.shape[1], 192)
+            video.write_gif(gif_path, large, self._fps, self._scratch)
         values = {f"{group}/{k}": v for k, v in (values or {}).items()}
         self.scalars(split, step, values)
         self._writer(split).flush()
@@ -185,6 +194,7 @@ class Summaries:
                 f"split is {split!r}, but must be one of"
                 f" {', '.join(self._directories)}."
             )
+        self._check()
         if split not in self._writers:
             self._writers[split] = tf.summary.create_file_writer(
                 self._directories[split]
@@ -302,15 +312,15 @@ def _rows(image: tf.Tensor, dist: Any, bits: int) -> Tensors:
     }
 
 
-def _annotate(frames: np.ndarray, context: int) -> np.ndarray:
-    """Makes an animation explain itself, for those who see nothing else."""
+def _annotate(frames: np.ndarray, context: int, side: int) -> np.ndarray:
+    """Makes an animation of images of some side explain itself."""
     captions = [
         "sees the truth"
         if time < context
         else f"predicts step {time - context + 1} without seeing"
         for time in range(len(frames))
     ]
-    return video.add_labels(video.enlarge(frames, 2), _ROWS, captions)
+    return video.add_labels(video.magnify(frames, side, 128), _ROWS, captions)
 
 
 def _write_gif(

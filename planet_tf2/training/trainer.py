@@ -98,6 +98,7 @@ class Trainer:
       should_stop: asked between stages; if it returns true, a checkpoint is
         saved and `Stopped` raised.
       before_save: called before every checkpoint is written.
+      on_step: told the global step after every step, and when it is restored.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Trainer:
         checkpoint_every: int,
         should_stop: Callable[[], bool] = lambda: False,
         before_save: Callable[[], None] = lambda: None,
+        on_step: Callable[[int], None] = lambda step: None,
     ):
         self._phases: list[Phase] = []
         self._global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -114,6 +116,7 @@ class Trainer:
         self._checkpoint_every = checkpoint_every
         self._should_stop = should_stop
         self._before_save = before_save
+        self._on_step = on_step
         self._checkpoint = tf.train.Checkpoint(
             global_step=self._global_step,
             next_stage=self._next_stage,
@@ -177,6 +180,7 @@ class Trainer:
             raise RestoreError(
                 f"The checkpoint {path} cannot be read: {_explain(error)}"
             ) from error
+        self._on_step(self.global_step)
         return True
 
     def save(self) -> str:
@@ -218,6 +222,7 @@ class Trainer:
             yield from self._run_stages(phase, step)
             self._global_step.assign_add(phase.batch_size)
             self._next_stage.assign(0)
+            self._on_step(self.global_step)
             every = self._checkpoint_every
             if self.global_step % every < phase.batch_size:
                 self.save()
