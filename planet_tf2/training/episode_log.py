@@ -69,6 +69,10 @@ class EpisodeLog:
         """Appends a line to `metrics.jsonl`."""
         self._journal.append(record)
 
+    def sync(self) -> None:
+        """Waits until the disk has all lines."""
+        self._journal.sync()
+
     def add(
         self,
         split: str,
