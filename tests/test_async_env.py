@@ -280,7 +280,7 @@ class TestTimeout:
         with Async(
             "fakes:CountingEnv", {}, strategy, False, timeout_seconds=1e-9
         ) as env:
-            assert env.action_space.shape == (1,)
+            assert env.action_space.shape == (2,)
         monkeypatch.setattr("planet_tf2.envs.channels.BUILD_SECONDS", 0.5)
         with pytest.raises(EnvTimeout, match="within 1 seconds"):
             self.open(strategy, "hanging_constructor")
@@ -336,7 +336,7 @@ class TestRestart:
     def test_spaces_stay(self, tmp_path):
         path = str(tmp_path / "count")
         with _open("ChangingEnv", path=path) as env:
-            assert env.action_space.shape == (1,)
+            assert env.action_space.shape == (2,)
             env.reset()
             with pytest.raises(EnvError, match="broken"):
                 env.step(np.zeros(1))
