@@ -1,5 +1,7 @@
 """Agents that are loaded do what the trained ones would."""
 
+import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -311,3 +313,20 @@ class TestCheckpoints:
         number = self.numbers(copied)[-1]
         agent = planet_tf2.load_agent(copied.path, number)
         assert agent.run.state == "failed"
+
+
+@pytest.mark.slow
+def test_example_of_the_readme(trained, capsys):
+    text = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = (block for block in blocks if "load_agent" in block)
+    assert code.count("\n") <= 13
+    for old, new in (
+        ("logs/quickstart/cartpole_balance/00001", str(trained.folder.path)),
+        ("cartpole_balance", "dummy"),
+    ):
+        assert old in code
+        code = code.replace(old, new)
+    exec(compile(code, "README.md", "exec"), {})
+    score = float(capsys.readouterr().out.split()[0])
+    assert 300 < score < 700  # A thousand rewards between 0 and 1.

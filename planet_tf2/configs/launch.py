@@ -11,8 +11,9 @@ from planet_tf2 import envs
 from planet_tf2.configs import agents, assemble, resolve, tasks
 from planet_tf2.configs.environments import probe
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.tools.devices import make_strategy
+from planet_tf2.tools.devices import gpu_names, make_strategy
 from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.machine import describe_machine
 from planet_tf2.training.run import Run
 from planet_tf2.training.run_folder import RunFolder, logging_to
 from planet_tf2.training.running import Experiment
@@ -81,6 +82,7 @@ def train(
                 "seed": seed + run.number,
                 "num_runs": num_runs,
                 "versions": _versions(),
+                "machine": describe_machine(gpu_names()),
             }
             return _process(folder, run, settings, report)
 

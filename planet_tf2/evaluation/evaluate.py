@@ -68,7 +68,7 @@ def evaluate(
                 rollouts.check_task(run, name)
                 report(_announce(run, name, episodes))
                 try:
-                    result = _evaluate_run(
+                    result = evaluate_run(
                         run,
                         name,
                         episodes,
@@ -104,25 +104,41 @@ def evaluate(
     return summary
 
 
-def _evaluate_run(
+def evaluate_run(
     run: LoadedRun,
     task: str,
     episodes: int,
     seed: int,
     agents: int,
-    make_video: bool,
+    keep_frames: bool,
     should_stop: Callable[[], bool],
     report: Callable[[str], None],
 ) -> Result:
-    """Plays the episodes of one run in one task."""
+    """Plays the episodes of one run in one task.
+
+    Args:
+      run: the loaded run.
+      task: task to play.
+      episodes: how many.
+      seed: determines all randomness.
+      agents: episodes that are played at the same time.
+      keep_frames: whether to return the images of the first episode.
+      should_stop: asked before each step; if it returns true,
+        `RolloutStopped` is raised.
+      report: told of each episode.
+
+    Returns:
+      The entry of the run in the result of `evaluate`; besides, its `params`
+      and the `frames` uint8 `[T+1, H, W, 3]` or None.
+    """
     returns, lengths, frames = [], [], None
     played = rollouts.play(
-        run, task, episodes, seed, agents, make_video, should_stop
+        run, task, episodes, seed, agents, keep_frames, should_stop
     )
     for episode in played:
         returns.append(episode.score)
         lengths.append(episode.length)
-        if make_video and frames is None:
+        if keep_frames and frames is None:
             frames = episode.arrays["image"]
         report(
             f"  episode {episode.number + 1}/{episodes}: {episode.score:.1f}"

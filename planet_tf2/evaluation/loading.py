@@ -2,8 +2,6 @@
 
 import dataclasses
 import os
-import pathlib
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -13,19 +11,19 @@ from planet_tf2.configs import assemble
 from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.environments import action_size
 from planet_tf2.evaluation import runs
+from planet_tf2.evaluation.checkpoints import (
+    CheckpointError,
+    find_checkpoint,
+    first_line,
+    load_weights,
+)
 from planet_tf2.models.unroll import imagine
 from planet_tf2.tools import seeds
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.training.define_model import WorldModel
-from planet_tf2.training.learner import Learner
 from planet_tf2.training.run_folder import RunFolder
 
-_CHECKPOINT = re.compile(r"ckpt-(\d+)")
 _LOOKS = 5
-
-
-class CheckpointError(runs.UnusableRun):
-    """There is no checkpoint, or it cannot be loaded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +93,11 @@ class Agent:
             ],
         )
         self.reset()
+
+    @property
+    def params(self) -> AttrDict:
+        """The parameters of the run."""
+        return self.run.params
 
     @property
     def action_size(self) -> int:
@@ -230,7 +233,7 @@ def load_run(
         except tf.errors.NotFoundError as error:
             if checkpoint is not None or look == _LOOKS - 1:
                 raise CheckpointError(
-                    f"The checkpoint {path} cannot be read: {_line(error)}"
+                    f"The checkpoint {path} cannot be read: {first_line(error)}"
                 ) from None
     if step == 0 and checkpoint is None:
         raise CheckpointError(
@@ -242,90 +245,6 @@ def load_run(
     )
 
 
-def find_checkpoint(
-    folder: RunFolder, checkpoint: str | int | os.PathLike[str] | None = None
-) -> str:
-    """Returns the path of a complete checkpoint, without suffix.
-
-    Args:
-      folder: the run's folder.
-      checkpoint: a number, a name in the run's folder of checkpoints, or a
-        path; by default the newest.
-
-    Raises:
-      CheckpointError: there is none.
-    """
-    complete = _complete_checkpoints(folder.checkpoints)
-    if checkpoint is None:
-        if not complete:
-            raise CheckpointError(
-                f"The run {folder.path} is unfinished: it has no checkpoint "
-                "yet. Train it first."
-            )
-        latest = tf.train.latest_checkpoint(str(folder.checkpoints))
-        return latest if latest in complete else complete[-1]
-    name = os.fspath(checkpoint) if not isinstance(checkpoint, int) else ""
-    name = name.removesuffix(".index") or f"ckpt-{checkpoint}"
-    name = f"ckpt-{name}" if name.isdigit() else name
-    for path in (folder.checkpoints / name, pathlib.Path(name)):
-        if _is_complete(path):
-            return str(path)
-    known = ", ".join(pathlib.Path(path).name for path in complete) or "none"
-    raise CheckpointError(
-        f"There is no checkpoint {name!r} of the run {folder.path}. Complete "
-        f"are: {known}."
-    )
-
-
-def load_weights(learner: Learner, path: str) -> int:
-    """Loads the weights of a learner's model and returns the global step.
-
-    It takes the learner, since Keras hides layers that are in lists: their
-    variables are only found in the list that the optimizer has of them.
-
-    Raises:
-      CheckpointError: the checkpoint does not fit the model, or is damaged.
-      tf.errors.NotFoundError: there is none, or not any more.
-    """
-    step = tf.Variable(-1, dtype=tf.int64, trainable=False)
-    checkpoint = tf.train.Checkpoint(global_step=step, learner=learner)
-    try:
-        status = checkpoint.read(path).expect_partial()
-        status.assert_existing_objects_matched()
-    except tf.errors.NotFoundError:
-        raise
-    except (AssertionError, ValueError) as error:
-        raise CheckpointError(
-            f"The checkpoint {path} does not fit the run's parameters: "
-            f"{_line(error)}"
-        ) from None
-    except (IndexError, RuntimeError, tf.errors.OpError) as error:
-        raise CheckpointError(
-            f"The checkpoint {path} is damaged: {_line(error)}"
-        ) from None
-    return int(step)
-
-
-def _complete_checkpoints(directory: pathlib.Path) -> list[str]:
-    """Returns the complete checkpoints of a folder, the newest last."""
-    numbers = [
-        int(match[1])
-        for path in directory.glob("ckpt-*.index")
-        if (match := _CHECKPOINT.fullmatch(path.name.removesuffix(".index")))
-    ]
-    paths = [directory / f"ckpt-{number}" for number in sorted(numbers)]
-    return [str(path) for path in paths if _is_complete(path)]
-
-
-def _is_complete(path: pathlib.Path) -> bool:
-    """Whether the index of a checkpoint is there, and all of its data."""
-    index = path.with_name(f"{path.name}.index")
-    data = list(path.parent.glob(f"{path.name}.data-*-of-*"))
-    if not data or not index.is_file() or not index.stat().st_size:
-        return False
-    return len(data) == int(data[0].name.rpartition("-of-")[2])
-
-
 def _check_image(image: np.ndarray, size: int) -> np.ndarray:
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.shape != (size, size, 3):
@@ -334,7 +253,3 @@ def _check_image(image: np.ndarray, size: int) -> np.ndarray:
             f"uint8 {[size, size, 3]}."
         )
     return image
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0]

@@ -106,6 +106,7 @@ class Session:
             should_stop,
             self._before_save,
             on_step,
+            folder.scratch,
         )
 
     def run(self) -> Iterator[float]:
@@ -158,6 +159,7 @@ class Session:
 
     def _before_save(self) -> None:
         self._check()
+        self._log.sync()
         self._position.assign(self._log.position)
 
     def _collect_seed_episodes(self) -> None:
