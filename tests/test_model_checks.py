@@ -148,6 +148,7 @@ class TestOpenLoop:
         assert images["ratio_to_no_change"] == pytest.approx(2 / 6.5, 1e-4)
         assert images["ratio_to_random_actions"] == pytest.approx(0.25, 1e-4)
         assert (images["context"], images["horizon"]) == (3, 2)
+        assert images["useful_steps"] == 2
 
     def test_by_source(self, episodes):
         images, _ = self.check(episodes)
@@ -158,6 +159,17 @@ class TestOpenLoop:
         assert ratio == pytest.approx(2 / 13, 1e-4)
         assert sources["agent"]["ratio_to_no_change"] is None
         assert sources["agent"]["sequences"] == 1
+
+    def test_useful_steps_end_with_the_first_that_is_not(self):
+        errors = {
+            "model": np.array([[1.0, 1, 3, 1]]),
+            "no_change": np.array([[2.0, 2, 9, 9]]),
+            "mean_frame": np.array([[2.0, 2, 2, 2]]),
+            "random_actions": np.ones((1, 4)),
+        }
+        assert model_checks._image_figures(errors)["useful_steps"] == 2
+        errors["mean_frame"][0, 0] = 1
+        assert model_checks._image_figures(errors)["useful_steps"] == 0
 
     def test_rewards(self, episodes):
         _, rewards = self.check(episodes, FakePredictor(reward_error=0.5))
@@ -395,8 +407,10 @@ def sight(ratio, divergence=10.0, free_nats=3.0):
     }
 
 
-def images(no_change, mean_frame=0.5, random_actions=0.5):
+def images(no_change, mean_frame=0.5, random_actions=0.5, useful=2):
     return {
+        "useful_steps": useful,
+        "horizon": 45,
         "ratio_to_no_change": no_change,
         "ratio_to_mean_frame": mean_frame,
         "ratio_to_random_actions": random_actions,
@@ -410,8 +424,9 @@ def rewards(filtered, blind):
     }
 
 
-def planned(bias, mean=10.0, stddev=2.0, count=5):
+def planned(bias, mean=10.0, stddev=2.0, count=5, correlation=0.9):
     figures = {"bias": bias, "mean": mean, "stddev": stddev, "count": count}
+    figures["correlation"] = correlation
     return {"horizon": 2, "planned": figures}
 
 
@@ -431,6 +446,7 @@ class TestVerdicts:
             (verdicts.judge_images(images(1.1)), False, "moves"),
             # As good as the target asks, but only by painting the mean.
             (verdicts.judge_images(images(0.5, 1.0)), False, "moves"),
+            (verdicts.judge_images(images(0.8, 1.2, 1, 5)), None, "first 5 of"),
             (verdicts.judge_images(images(None)), None, "Nothing moves"),
             (verdicts.judge_actions(images(1, 1, 1.0)), False, "do not depend"),
             (verdicts.judge_actions(images(1, 1, 0.5)), True, "2.00 times"),
@@ -454,6 +470,8 @@ class TestVerdicts:
                 "1 steps",
             ),
             (verdicts.judge_plans(planned(0.5)), True, "10.50"),
+            (verdicts.judge_plans(planned(0.5, correlation=None)), True, "10"),
+            (verdicts.judge_plans(planned(0, correlation=0.1)), None, "hardly"),
             (verdicts.judge_plans(planned(9.0)), False, "faults"),
             (verdicts.judge_plans(planned(-9.0)), None, "underrates"),
             (verdicts.judge_plans(planned(0, count=0)), None, "no episode"),

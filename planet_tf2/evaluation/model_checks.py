@@ -45,8 +45,9 @@ def check_open_loop(
       ahead (1 to H), the error of the `model`, of `no_change` (the last frame
       that was seen, repeated), of `mean_frame` (the mean of all frames of the
       sequences), and of the model with `random_actions` in place of those that
-      were taken; and the ratios of their sums over all steps. `rewards` has
-      lists over the steps as well.
+      were taken; the ratios of their sums over all steps; and `useful_steps`,
+      how many steps ahead the model beats both `no_change` and `mean_frame`.
+      `rewards` has lists over the steps as well.
     """
     length = context + horizon
     mean_frame = _mean_frame(predictor, episodes, windows, length)
@@ -127,8 +128,14 @@ def check_sight(
 
 
 def _image_figures(errors: dict[str, np.ndarray]) -> Figures:
-    means = {name: value.mean(0).tolist() for name, value in errors.items()}
-    return {**means, **_ratios(errors)}
+    means = {name: value.mean(0) for name, value in errors.items()}
+    rivals = np.minimum(means["no_change"], means["mean_frame"])
+    worse = np.flatnonzero(means["model"] >= rivals)
+    return {
+        **{name: value.tolist() for name, value in means.items()},
+        **_ratios(errors),
+        "useful_steps": int(worse[0]) if len(worse) else len(rivals),
+    }
 
 
 def _ratios(errors: dict[str, np.ndarray]) -> Figures:

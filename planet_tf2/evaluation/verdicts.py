@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 IMAGE_TARGET = 0.5
 REWARD_TARGET = 0.8
+_FEW_STEPS = 5
 
 
 class Verdict(NamedTuple):
@@ -105,26 +106,25 @@ def judge_images(images: dict[str, Any]) -> Verdict:
     check, ratio = "predicts images", images["ratio_to_no_change"]
     if ratio is None:
         return Verdict(check, None, "Nothing moves in these episodes.")
-    mean_frame = images["ratio_to_mean_frame"]
+    mean_frame, useful = images["ratio_to_mean_frame"], images["useful_steps"]
     text = (
         f"The open-loop error is {ratio:.2f} of a still picture's and "
-        f"{_number(mean_frame)} of the mean frame's"
+        f"{_number(mean_frame)} of the mean frame's; it beats both for the "
+        f"first {useful} of {images['horizon']} steps"
     )
     # A model that has forgotten everything paints the mean. Where frames have
     # nothing to do with each other, that has half a still picture's error.
-    blind = mean_frame is None or mean_frame > 0.9
-    if ratio > 0.9 or blind:
-        return Verdict(
-            check,
-            False,
-            f"{text}: it predicts nothing that moves. If it does see what is "
-            "there, the transition has not learned yet.",
-        )
-    if ratio > IMAGE_TARGET:
-        return Verdict(
-            check, None, f"{text}: better than either, and to fall further."
-        )
-    return Verdict(check, True, f"{text}.")
+    remembers = mean_frame is not None and mean_frame <= 0.9
+    if ratio <= IMAGE_TARGET and remembers:
+        return Verdict(check, True, f"{text}.")
+    if useful >= _FEW_STEPS or (ratio <= 0.9 and remembers):
+        return Verdict(check, None, f"{text}. The error should fall further.")
+    return Verdict(
+        check,
+        False,
+        f"{text}: it predicts nothing that moves. If it does see what is "
+        "there, the transition has not learned yet.",
+    )
 
 
 def judge_actions(images: dict[str, Any]) -> Verdict:
@@ -217,6 +217,14 @@ def judge_plans(returns: dict[str, Any]) -> Verdict:
     if bias < -0.5 * scale:
         return Verdict(
             check, None, f"{text}: the model underrates what it can do."
+        )
+    correlation = planned["correlation"]
+    if correlation is not None and correlation < 0.5:
+        return Verdict(
+            check,
+            None,
+            f"{text}, but it hardly knows better moments from worse ones "
+            f"(correlation {correlation:.2f}).",
         )
     return Verdict(check, True, f"{text}.")
 
