@@ -13,6 +13,7 @@ from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
+from planet_tf2.training.finite import check_return
 from planet_tf2.training.learner import Learner
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.signals import Stopped
@@ -190,6 +191,7 @@ class Session:
             )
         except EpisodeStopped:
             self._stop_seeding()
+        check_return(task, episode)
         self._log.add(split, task, episode, phase="seed", step=0)
         self._trainer.save()
 
