@@ -28,16 +28,19 @@ def check_finite(
     Raises:
       NonFiniteError: naming what is not finite, and the step.
     """
-    for name, value in values.items():
-        if not math.isfinite(value):
-            what = name if is_norm(name) else f"the {name} loss"
-            raise NonFiniteError(
-                f"Stopped, since {what} is {value} in the {step.phase} phase "
-                f"at step {step.global_step + step.batch_size} "
-                f"(update {step.update + 1}).{_find_reason(batch or {})} "
-                "The last checkpoint is from before it. Check the data, or "
-                "lower main_learning_rate or main_gradient_clipping."
-            )
+    bad = [name for name in values if not math.isfinite(values[name])]
+    if not bad:
+        return
+    first, *others = bad
+    what = first if is_norm(first) else f"the {first} loss"
+    also = f" ({', '.join(others)} as well)" if others else ""
+    raise NonFiniteError(
+        f"Stopped, since {what} is {values[first]}{also} in the {step.phase} "
+        f"phase at step {step.global_step + step.batch_size} "
+        f"(update {step.update + 1}).{_find_reason(batch or {})} The last "
+        "checkpoint is from before it. Check the data, or lower "
+        "main_learning_rate or main_gradient_clipping."
+    )
 
 
 def check_return(task: str, episode: Mapping[str, Any]) -> None:
@@ -68,4 +71,4 @@ def _find_reason(batch: Mapping[str, tf.Tensor]) -> str:
     ]
     if not names:
         return ""
-    return f" The episodes hold {' and '.join(names)} that are not finite."
+    return f" The episodes hold {' and '.join(names)} that is not finite."
