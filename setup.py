@@ -40,6 +40,7 @@ setuptools.setup(
         "numpy>=2.0,<2.5",
         "pillow>=11,<14",
         "PyYAML>=6.0.1,<7",
+        "rich>=14,<16",
         "tensorboard>=2.20,<2.22",
         "tensorflow>=2.21,<2.22",
         "tensorflow-probability[tf]>=0.25,<0.26",
