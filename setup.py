@@ -51,6 +51,7 @@ setuptools.setup(
         "pillow>=11,<14",
         "pygame-ce>=2.5,<3",
         "PyYAML>=6.0.1,<7",
+        "rich>=14,<16",
         "scipy>=1.15,<1.18",
         "tensorboard>=2.20,<2.22",
         "tensorflow>=2.21,<2.22",

@@ -57,6 +57,8 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.training.run_folder",
     f"{_PACKAGE}.training.running",
     f"{_PACKAGE}.training.signals",
+    f"{_PACKAGE}.training.status",
+    f"{_PACKAGE}.training.status_table",
     f"{_PACKAGE}.version",
 ]
 

@@ -95,8 +95,8 @@ class Checkpoints:
             last = pathlib.Path(self.latest).name if self.latest else "none"
             raise SaveError(
                 f"Cannot write a checkpoint to {self._directory}: "
-                f"{_explain(error)}. The last one is {last}. Once the disk "
-                "takes files again, the same command goes on from there."
+                f"{_explain(error)}. The last one, {last}, is whole. Once the "
+                "disk takes files again, go on from there with --retry_failed."
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
