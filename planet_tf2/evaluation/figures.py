@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from planet_tf2.tools import video
+from planet_tf2.tools.files import write_atomically
 
 # Told apart by people with any colour vision (Okabe and Ito, 2008).
 COLORS = (
@@ -52,4 +52,4 @@ def write_figure(path: str | os.PathLike[str], figure: Figure) -> None:
     """Writes a figure as a PNG, whole or not at all."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
-    video.write_bytes(path, file.getvalue())
+    write_atomically(path, file.getvalue())
