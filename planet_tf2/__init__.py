@@ -16,6 +16,10 @@ from planet_tf2.version import __version__
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"evaluation.loading": ["load_agent"]}
+    __name__,
+    submod_attrs={
+        "evaluation.loading": ["load_agent"],
+        "tools.weights": ["WeightsError", "load_weights", "save_weights"],
+    },
 )
 __all__ = [*__all__, "__version__"]

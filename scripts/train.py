@@ -23,6 +23,7 @@ with native_stderr_silenced():
     from planet_tf2.configs import resolve
     from planet_tf2.configs.launch import train
     from planet_tf2.tools import devices
+    from planet_tf2.training.running import RunsLeft
     from planet_tf2.training.signals import Stopped
 
     devices.prepare()
@@ -39,6 +40,12 @@ flags.DEFINE_float(
     "ping_every", 30, "Seconds between signs of life to other workers.", 0
 )
 flags.DEFINE_boolean("resume_runs", True, "Go on with unfinished runs.")
+flags.DEFINE_boolean("retry_failed", False, "Try failed runs again.")
+flags.DEFINE_boolean(
+    "wait",
+    True,
+    "Wait for the runs of other workers, and take over what they leave.",
+)
 flags.DEFINE_integer(
     "seed", 0, "Run number n has this seed plus n.", 0, 2**31 - 1
 )
@@ -73,10 +80,15 @@ def main(argv: list[str]) -> int:
             FLAGS.ping_every,
             FLAGS.resume_runs,
             FLAGS.seed,
+            retry_failed=FLAGS.retry_failed,
+            wait_for_others=FLAGS.wait,
         )
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")
         return STOPPED
+    except RunsLeft as left:
+        print(left, file=sys.stderr)
+        return STOPPED if left.held else 1
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from the last checkpoint.")
         return INTERRUPTED

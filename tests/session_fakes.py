@@ -11,6 +11,7 @@ from fakes import CountingEnv
 
 from planet_tf2.data import RecordEpisodes
 from planet_tf2.tools.journal import Journal
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.session import Parts, Session
@@ -95,6 +96,7 @@ class Program:
         self.steps = []
         self.learner = FakeLearner()
         on_rollout = kwargs.pop("on_rollout", lambda: None)
+        self.attempts = kwargs.pop("attempts", Attempts())
         self.envs, self.rollouts = {}, {}
         for length, task in enumerate(tasks, LENGTH):
             env, *envs = (self._record(length) for _ in range(1 + agents))
@@ -111,6 +113,7 @@ class Program:
             summaries=Recorder(),
             progress=Recorder(),
             close=self._close,
+            attempts=self.attempts,
         )
         self.session = Session(
             self.folder,
@@ -163,6 +166,7 @@ class Program:
                 [None] * agents,
                 rollout,
                 action_noise=0.3,
+                attempts=self.attempts,
                 **schedule,
             )
             for index, (task, rollout) in enumerate(self.rollouts.items())

@@ -10,6 +10,7 @@ from planet_tf2.control import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.tools import weights
+from planet_tf2.training.attempts import EnvUnreliable
 from planet_tf2.training.run_folder import RunFolder
 
 SEED = tf.constant([1, 2])
@@ -139,6 +140,14 @@ class TestMakeModel:
         total = sum(int(np.prod(shape)) for shape in shapes)
         assert total == encoder + cell + reward + decoder
 
+    @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
+    def test_image_size(self, size, embedding):
+        model = assemble.make_model(tiny_params(image_size=size), 5)
+        assert model.encoder.embedding_size == embedding
+        features = tf.zeros([2, model.cell.feature_size])
+        dist = model.heads["image"](features)
+        assert dist.event_shape == (size, size, 3)
+
     def test_seed(self):
         def make(seed):
             model = assemble.make_model(tiny_params(), 5, seed)
@@ -173,51 +182,6 @@ def test_make_learner_follows_the_parameters(monkeypatch, model):
     }
 
 
-class TestMakePlanner:
-    @pytest.fixture
-    def received(self, monkeypatch):
-        calls = []
-
-        def fake(cell, objective_fn, state, *args, **kwargs):
-            calls.append((args, kwargs))
-            return objective_fn
-
-        monkeypatch.setattr(assemble.planning, "cross_entropy_method", fake)
-        return calls
-
-    def test_follows_the_parameters(self, received, model):
-        params = tiny_params(
-            planner_horizon=7,
-            planner_amount=9,
-            planner_topk=4,
-            planner_iterations=3,
-        )
-        plan = assemble.make_planner(params, model, 5)
-        objective = plan({}, SEED)
-        assert received == [((5, 7, 9, 4, 3), {"seed": SEED})]
-        # A plan is rated by the rewards that the model predicts.
-        states = {
-            name: tf.ones([2, 7, size])
-            for name, size in model.cell.state_sizes.items()
-        }
-        features = model.cell.features_from_state(states)
-        expected = model.heads["reward"].mean(features).numpy().sum(1)
-        np.testing.assert_allclose(objective(states), expected, rtol=1e-5)
-
-    def test_collect_entries_win(self, received, model):
-        params = tiny_params()
-        assemble.make_planner(params, model, 5, horizon=8)({}, SEED)
-        assert received[0][0][1] == 8
-
-
-def test_make_agent(model):
-    agent = assemble.make_agent(tiny_params(), model, 5, batch_size=2)
-    image = tf.zeros([2, 64, 64, 3], tf.uint8)
-    action = agent.perform(tf.range(2), {"image": image}, 0.1, SEED)
-    assert action.shape == (2, 5)
-    assert np.abs(action).min() > 0
-
-
 class TestEnvironments:
     def test_one_per_task_and_more_as_needed(self, folder, opened):
         environments = assemble.Environments(tiny_params(), folder)
@@ -241,6 +205,39 @@ class TestEnvironments:
         assert path.endswith(".npz.staged")
         episode = episodes.load_episode(path)
         assert episode["image"].shape == (21, 64, 64, 3)
+
+    def test_recovers(self, folder, monkeypatch, opened):
+        """Those that broke start anew, and what others recorded goes."""
+        params = tiny_params(env_max_failures=2)
+        environments = assemble.Environments(params, folder)
+        broken, other = environments.get("dummy", 2)
+        other.reset(seed=0)
+        for _ in range(1000 // 50):
+            *_, info = other.step(np.zeros(5, np.float32))
+        left = folder.train_episodes / "left.npz.partial"
+        left.touch()
+        user = folder.train_episodes / "user.npz"
+        user.touch()
+        step = DummyEnv.step
+
+        def fail(env, action):
+            monkeypatch.setattr(DummyEnv, "step", step)
+            raise OSError("broken")
+
+        monkeypatch.setattr(DummyEnv, "step", fail)
+
+        def work(attempt):
+            assert [env.failed for env in opened] == [False, False]
+            broken.reset(seed=attempt)
+            broken.step(np.zeros(5, np.float32))
+            return attempt
+
+        assert environments.attempts.run("testing", work) == 1
+        assert list(folder.train_episodes.iterdir()) == [user]
+        monkeypatch.setattr(DummyEnv, "step", lambda *args: 1 / 0)
+        with pytest.raises(EnvUnreliable, match="failed 2 times"):
+            environments.attempts.run("testing", work)
+        environments.close()
 
     def test_closes_all(self, folder, monkeypatch):
         closed = []

@@ -61,7 +61,7 @@ def stem(episode):
 class TestAdd:
     def test_announces_and_publishes(self, folder):
         clock = Clock(7.0)
-        log = EpisodeLog(folder, clock)
+        log = EpisodeLog(folder, clock=clock)
         clock.seconds += 1.5
         episode = record(folder)
         path = log.add("train", "walk", episode, phase="train", step=5)
@@ -137,28 +137,28 @@ class TestElapsedSeconds:
 
     def test_goes_on_after_a_pause(self, folder):
         clock = Clock(100.0)
-        log = EpisodeLog(folder, clock)
+        log = EpisodeLog(folder, clock=clock)
         clock.seconds = 104.0
         log.write({"update": 1})
         clock.seconds = 110.0
         log.add("train", "walk", record(folder))
         # Another process, after a night and a restart of the machine.
         clock.seconds = 5.0
-        log = EpisodeLog(folder, clock)
+        log = EpisodeLog(folder, clock=clock)
         clock.seconds = 8.0
         log.write({"update": 2})
         assert self.elapsed(folder) == [4.0, 10.0, 13.0]
 
     def test_counts_work_that_was_taken_back(self, folder):
         clock = Clock(0.0)
-        log = EpisodeLog(folder, clock)
+        log = EpisodeLog(folder, clock=clock)
         clock.seconds = 10.0
         log.write({"update": 1})
         position = log.position
         clock.seconds = 30.0
         log.write({"update": 2})
         clock.seconds = 1000.0
-        log = EpisodeLog(folder, clock)
+        log = EpisodeLog(folder, clock=clock)
         log.rollback(position)
         clock.seconds = 1025.0
         log.write({"update": 2})
@@ -172,7 +172,7 @@ class TestElapsedSeconds:
     def test_lines_of_older_versions_count_as_no_time(self, folder):
         Journal(folder.metrics).append({"update": 1})
         clock = Clock(0.0)
-        log = EpisodeLog(folder, clock)
+        log = EpisodeLog(folder, clock=clock)
         clock.seconds = 2.0
         log.write({"update": 2})
         assert "elapsed_seconds" not in Journal(folder.metrics).read()[0]

@@ -65,8 +65,10 @@ _WITHOUT_TENSORFLOW = [
 
 # The part of `configs` that builds the whole program.
 _WITH_TENSORFLOW = [
+    f"{_PACKAGE}.configs.agents",
     f"{_PACKAGE}.configs.assemble",
     f"{_PACKAGE}.configs.cells",
+    f"{_PACKAGE}.configs.heads",
     f"{_PACKAGE}.configs.launch",
 ]
 

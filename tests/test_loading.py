@@ -1,5 +1,7 @@
 """Agents that are loaded do what the trained ones would."""
 
+import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -10,6 +12,7 @@ from tf_fakes import tiny_params
 
 import planet_tf2
 from planet_tf2.configs import assemble
+from planet_tf2.data import episodes
 from planet_tf2.evaluation import loading
 from planet_tf2.models.unroll import imagine
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
@@ -57,7 +60,7 @@ class TestWeights:
 
     def test_of_a_head_that_trains_alone(self, copied):
         """Its variables are in the list of another optimizer."""
-        params = tiny_params(gradient_heads=["image"])
+        params = tiny_params(gradient_heads=["image"], activation="elu")
         model = assemble.make_model(params, ACTIONS, seed=3)
         learner = assemble.make_learner(params, model)
         step = tf.Variable(8, dtype=tf.int64)
@@ -67,6 +70,52 @@ class TestWeights:
         copied.write_config({**copied.read_config(), "params": params})
         loaded = loading.load_run(copied, path)
         assert loaded.step == 8
+        for one, other in zip(
+            variables(loaded.model), variables(model), strict=True
+        ):
+            for mine, theirs in zip(
+                one.variables, other.variables, strict=True
+            ):
+                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+    def test_of_heads_for_state_components(self, copied):
+        """Only the episodes tell which ones there are."""
+        components = {"position": (3,), "velocity": (2,)}
+        params = tiny_params(
+            tasks=["cartpole_swingup"],
+            isolate_envs="process",
+            state_diagnostics=True,
+            gradient_heads=["image", "reward", "velocity"],
+            position_loss_scale=2,
+        )
+        model = assemble.make_model(params, 1, 3, components)
+        learner = assemble.make_learner(params, model)
+        step = tf.Variable(8, dtype=tf.int64)
+        path = tf.train.Checkpoint(learner=learner, global_step=step).write(
+            str(copied.checkpoints / "ckpt-90")
+        )
+        copied.write_config(
+            {**copied.read_config(), "params": params.to_plain()}
+        )
+        for directory in (copied.train_episodes, copied.test_episodes):
+            for name in episodes.list_episodes(directory):
+                (directory / name).unlink()
+        with pytest.raises(RunFolderError, match="predicts state components"):
+            loading.load_run(copied, path)
+        (copied.train_episodes / "0-broken.npz").write_bytes(b"broken")
+        numbers = {
+            name: np.zeros((4, *shape), np.float32)
+            for name, shape in {**components, "action": (1,)}.items()
+        }
+        others = {
+            "image": np.zeros((4, 64, 64, 3), np.uint8),
+            "reward": np.zeros(4, np.float32),
+            "contacts": np.zeros((4, 2), np.int32),
+        }
+        episodes.save_episode(copied.train_episodes, {**numbers, **others})
+        loaded = loading.load_run(copied, path)
+        assert loaded.model.heads.keys() == model.heads.keys()
+        assert loaded.model.loss_scales["position"] == 2
         for one, other in zip(
             variables(loaded.model), variables(model), strict=True
         ):
@@ -264,3 +313,20 @@ class TestCheckpoints:
         number = self.numbers(copied)[-1]
         agent = planet_tf2.load_agent(copied.path, number)
         assert agent.run.state == "failed"
+
+
+@pytest.mark.slow
+def test_example_of_the_readme(trained, capsys):
+    text = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = (block for block in blocks if "load_agent" in block)
+    assert code.count("\n") <= 13
+    for old, new in (
+        ("logs/quickstart/cartpole_balance/00001", str(trained.folder.path)),
+        ("cartpole_balance", "dummy"),
+    ):
+        assert old in code
+        code = code.replace(old, new)
+    exec(compile(code, "README.md", "exec"), {})
+    score = float(capsys.readouterr().out.split()[0])
+    assert 300 < score < 700  # A thousand rewards between 0 and 1.

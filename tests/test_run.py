@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from planet_tf2.training.claims import Claim, describe
+from planet_tf2.training.claims import Claim, describe, see
 from planet_tf2.training.run import ClaimLost, Pinger, Run
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.running import Experiment
@@ -125,7 +125,7 @@ def test_lost_claim_ends_the_run_and_touches_nothing(make, messages):
     def process(folder, run):
         yield 0
         taker = Claim(folder.ping, "taker", 30)
-        assert taker.take_over(folder.ping.read_bytes())
+        assert taker.take_over(see(folder.ping))
         with pytest.raises(ClaimLost, match="another worker"):
             run.check()
         yield 1
@@ -150,7 +150,7 @@ def test_errors_after_losing_the_claim_are_only_reported(make, messages):
     experiment = make(process)
     _numbers(experiment)
     assert not experiment.folder(1).fail.exists()
-    assert "belongs to another worker" in messages[-1]
+    assert "removed the claim" in messages[-1]
     assert "ValueError" in messages[-1]
 
 

@@ -1,8 +1,9 @@
 import json
+import shutil
 
 import pytest
 
-from planet_tf2.training.claims import Claim, describe
+from planet_tf2.training.claims import Claim, describe, see
 from planet_tf2.training.run_folder import RunFolderError
 from planet_tf2.training.running import Experiment
 from planet_tf2.training.signals import Stopped
@@ -111,11 +112,25 @@ def test_done_runs_are_reported_and_left_out(make, messages):
     assert "Run 00001 is already done" in messages[-1]
 
 
-def test_failed_runs_go_on(make, messages):
-    def fail(folder, run):
-        raise ValueError
-        yield
+def fail(folder, run):
+    raise ValueError("on purpose")
+    yield
 
+
+def test_failed_runs_are_left_alone(make, messages):
+    with pytest.raises(ValueError):
+        _numbers(make(fail))
+    experiment = make(num_runs=2)
+    before = experiment.folder(1).fail.read_bytes()
+    assert _numbers(experiment) == [2]
+    assert "Run 00001 failed before and is left alone" in messages[1]
+    assert list(experiment.left) == [1]
+    assert str(experiment.folder(1).fail) in experiment.left[1]
+    assert experiment.folder(1).fail.read_bytes() == before
+    assert not experiment.folder(1).ping.exists()
+
+
+def test_failed_runs_go_on_when_asked_to(make, messages):
     with pytest.raises(ValueError):
         _numbers(make(fail))
 
@@ -124,10 +139,41 @@ def test_failed_runs_go_on(make, messages):
         assert not folder.fail.exists()
         yield 0
 
-    experiment = make(process)
+    experiment = make(process, retry_failed=True)
     assert _numbers(experiment) == [1]
-    assert any("failed before" in message for message in messages)
+    assert any("trying again" in message for message in messages)
     assert experiment.folder(1).done.exists()
+    assert experiment.left == {}
+
+
+def test_failed_runs_are_tried_again_only_once(make):
+    with pytest.raises(ValueError):
+        _numbers(make(fail))
+    experiment = make(fail, retry_failed=True)
+    tries = 0
+    for run in experiment:
+        with pytest.raises(ValueError):
+            list(run)
+        tries += 1
+    assert tries == 1
+    assert list(experiment.left) == [1]
+
+
+def test_what_others_fail_at_meanwhile_is_not_tried(make, tmp_path):
+    """Workers do not hand a broken run to each other forever."""
+    folder = make().folder(1)
+    with pytest.raises(ValueError):
+        _numbers(make(fail))
+    claim = _ping(folder)
+
+    def fail_again():
+        claim.refresh()
+        folder.fail.write_text("Again.")
+        claim.release()
+
+    experiment = make(retry_failed=True, wait=Waiter(fail_again))
+    assert _numbers(experiment) == []
+    assert list(experiment.left) == [1]
 
 
 def test_runs_that_nobody_works_on_are_released(make):
@@ -162,14 +208,97 @@ def test_without_resuming_only_new_runs_start(make, messages):
 
 
 def test_living_workers_keep_their_runs(make, messages):
-    experiment = make(num_runs=2)
-    claim = _ping(experiment.folder(1))
-    experiment = make(num_runs=2, wait=Waiter(claim.refresh))
+    claim = _ping(make().folder(1))
+    experiment = make(
+        num_runs=2, wait=Waiter(claim.refresh), wait_for_others=False
+    )
     assert _numbers(experiment) == [2]
     assert claim.holds()
     assert "worker other" in messages[-1]
     assert "left out" in messages[-1]
+    assert "worker other" in experiment.left[1]
+    assert experiment.held == {1}
     claim.release()
+
+
+def test_waits_until_others_are_through(make, messages):
+    folder = make().folder(1)
+    claim = _ping(folder)
+    looks = []
+
+    def work():
+        looks.append(1)
+        claim.refresh()
+        if len(looks) == 100:
+            folder.done.touch()
+            claim.release()
+
+    experiment = make(num_runs=2, wait=Waiter(work))
+    assert _numbers(experiment) == [2]
+    assert len(looks) == 100
+    assert experiment.left == {} and experiment.held == set()
+    waiting = [m for m in messages if "Others work on run 00001" in m]
+    assert len(waiting) == 1 and "worker other" in waiting[0]
+
+
+def test_takes_over_from_one_who_dies_later(make):
+    """It was seen alive, and that does not count forever."""
+    claim = _ping(make().folder(1))
+    waiter = Waiter(lambda: waiter.seconds < 300 and claim.refresh())
+    assert _numbers(make(wait=waiter)) == [1]
+    assert waiter.seconds == pytest.approx(300 - 3 + 60, abs=4)
+    assert not claim.holds()
+
+
+def test_many_are_watched_at_once(make):
+    claims = [_ping(make().folder(n)) for n in range(1, 6)]
+    waiter = Waiter()
+    assert _numbers(make(num_runs=5, wait=waiter)) == [1, 2, 3, 4, 5]
+    assert waiter.seconds == pytest.approx(60)
+    assert not any(claim.holds() for claim in claims)
+
+
+def test_stop_ends_the_waiting(make):
+    claim = _ping(make().folder(1))
+    experiment = make(wait=Waiter(claim.refresh), stop=StopAfter(3))
+    with pytest.raises(Stopped, match="waiting"):
+        _numbers(experiment)
+    assert claim.holds()
+    claim.release()
+
+
+def test_a_run_that_was_lost_is_left_to_the_taker(make):
+    def process(folder, run):
+        if run.number == 1:
+            assert taker.take_over(see(folder.ping))
+            run.check()
+        yield 0
+
+    experiment = make(process, num_runs=2)
+    taker = Claim(experiment.folder(1).ping, "taker", 30)
+    assert _numbers(experiment) == [1, 2]
+    assert "worker taker" in experiment.left[1]
+    assert experiment.held == {1}
+    assert taker.holds()
+    taker.release()
+
+
+@pytest.mark.parametrize("what", ["ping", "path"])
+def test_a_run_whose_files_are_removed_is_not_begun_again(make, messages, what):
+    def process(folder, run):
+        if what == "path":
+            shutil.rmtree(folder.path)
+        else:
+            folder.ping.unlink()
+        run.check()
+        yield
+
+    experiment = make(process)
+    assert _numbers(experiment) == [1]
+    assert list(experiment.left) == [1]
+    words = {"ping": "removed the claim", "path": "folder of run 00001 is gone"}
+    assert words[what] in messages[-1]
+    assert experiment.folder(1).path.exists() == (what == "ping")
 
 
 def test_runs_that_look_free_come_first(make):
@@ -218,17 +347,6 @@ def test_processes_that_are_gone_need_no_watching(make, monkeypatch):
         "planet_tf2.training.claims.owner_is_gone", lambda content: True
     )
     assert _numbers(experiment) == [1]
-
-
-def test_lock_left_behind_is_cleared(make):
-    experiment = make()
-    folder = experiment.folder(1)
-    _ping(folder)
-    lock = folder.path / "PING.lock"
-    lock.write_text("dead")
-    assert _numbers(experiment) == [1]
-    assert not lock.exists()
-    assert folder.done.exists()
 
 
 def test_without_pinging_there_are_no_claims(make):

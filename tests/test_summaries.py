@@ -476,7 +476,7 @@ def test_episode_is_an_animation_of_bounded_length(tmp_path, model):
     animation = read_image(tmp_path / "test", f"{group}/episode")
     assert animation.n_frames == 84
     assert Image.open(gif).n_frames == 84
-    assert Image.open(gif).size == (48, 48)
+    assert Image.open(gif).size == (192, 192)
     assert read_scalars(tmp_path / "test") == {
         "simulation/cup_catch/main/return": [(7, 12.0)]
     }

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from planet_tf2 import envs
-from planet_tf2.configs import assemble, resolve, tasks
+from planet_tf2.configs import agents, assemble, resolve, tasks
+from planet_tf2.configs.environments import probe
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.tools.devices import make_strategy
+from planet_tf2.tools.devices import gpu_names, make_strategy
 from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.machine import describe_machine
 from planet_tf2.training.run import Run
 from planet_tf2.training.run_folder import RunFolder, logging_to
 from planet_tf2.training.running import Experiment
@@ -42,6 +44,8 @@ def train(
     resume_runs: bool = True,
     seed: int = 0,
     report: Callable[[str], None] = print,
+    retry_failed: bool = False,
+    wait_for_others: bool = True,
 ) -> None:
     """Works on the runs of an experiment until none is left.
 
@@ -55,18 +59,32 @@ def train(
       resume_runs: whether to go on with runs that were started before.
       seed: the run in folder n has seed + n.
       report: shows a message.
+      retry_failed: whether to try failed runs again.
+      wait_for_others: whether to wait for the runs of other workers, and to
+        take over what they leave.
 
     Raises:
       ValueError: for whatever the user can mend, before anything is written.
       Stopped: if the program was asked to stop; all is saved.
+      RunsLeft: if it is not all done in the end.
     """
     params = resolve.resolve(config, params_text, overrides)
-    _check_rendering(params)
-    make_strategy(params.num_gpus)  # Fails before anything is written.
+    # All of these fail before anything is written.
+    agents.check_objectives(params)
+    make_strategy(params.num_gpus)
+    _check_environments(params)
     with StopSignals() as signals:
 
         def process(folder: RunFolder, run: Run) -> Iterator[float]:
-            return _process(folder, run, config, params, seed, report)
+            settings = {
+                "preset": config,
+                "params": params,
+                "seed": seed + run.number,
+                "num_runs": num_runs,
+                "versions": _versions(),
+                "machine": describe_machine(gpu_names()),
+            }
+            return _process(folder, run, settings, report)
 
         experiment = Experiment(
             logdir,
@@ -74,74 +92,101 @@ def train(
             num_runs,
             ping_every=ping_every,
             resume_runs=resume_runs,
+            retry_failed=retry_failed,
+            wait_for_others=wait_for_others,
             stop=signals,
             report=report,
+            wait=signals.wait,
         )
-        for folder in experiment.existing_folders():
-            number = int(folder.path.name)
-            folder.check_same(params, resolve.differences, seed=seed + number)
-        _work(experiment)
+
+        def check() -> None:
+            for folder in experiment.existing_folders():
+                number = int(folder.path.name)
+                folder.check_same(
+                    params, resolve.differences, seed=seed + number
+                )
+
+        check()
+        _work(experiment, check)
 
 
-def _work(experiment: Experiment) -> None:
+def _work(experiment: Experiment, check: Callable[[], None]) -> None:
     """Works on all runs. A failing run does not keep the others waiting.
+
+    Args:
+      experiment: its runs.
+      check: makes sure, before each run, that those who work on the others do
+        so with the same settings.
 
     Raises:
       Exception: that of the first run that failed, once all have ended.
+      RunsLeft: if runs were left for other reasons.
     """
     failure: Exception | None = None
-    for run in experiment:
-        try:
-            for _ in run:
-                pass
-        except Stopped:
-            raise
-        except Exception as error:
-            failure = failure or error
+    with contextlib.closing(iter(experiment)) as runs:
+        for run in runs:
+            check()
+            try:
+                for _ in run:
+                    pass
+            except Stopped:
+                raise
+            except Exception as error:
+                failure = failure or error
     if failure is not None:
         raise failure
+    experiment.raise_if_left()
 
 
-def _check_rendering(params: AttrDict) -> None:
-    """Finds OpenGL, or its lack, before anything is written."""
-    if any(tasks.get_task(name).renders for name in params.tasks):
+def _check_environments(params: AttrDict) -> None:
+    """Finds out what is missing: OpenGL, packages, modules, cameras.
+
+    Raises:
+      ValueError, RuntimeError: with what is missing.
+    """
+    chosen = [tasks.get_task(name) for name in params.tasks]
+    if any(task.renders for task in chosen):
         envs.choose_backend()
         envs.check_isolation(params.isolate_envs)
+    for task in chosen:
+        # All of the control suite is there, and the first camera always.
+        known = task.kind == tasks.DM_CONTROL and params.camera_id == 0
+        if not known and task.kind != tasks.DUMMY:
+            probe(task.name, params)
 
 
 def _process(
     folder: RunFolder,
     run: Run,
-    config: str,
-    params: AttrDict,
-    seed: int,
+    settings: Mapping[str, Any],
     report: Callable[[str], None],
 ) -> Iterator[float]:
     """Sets up a run, works on it, and says how it ended."""
+    run.check()
     folder.create()
-    seed = seed + run.number
     if not folder.config.exists():
-        folder.write_config(
-            {
-                "preset": config,
-                "params": params,
-                "seed": seed,
-                "versions": _versions(),
-            }
-        )
+        folder.write_config(settings)
     report(f"Run {run.number} in {folder.path}")
+    params, seed = settings["params"], settings["seed"]
+
+    def should_stop() -> bool:
+        return run.stop_requested
+
     with logging_to(folder.log):
         parts = assemble.make_parts(
-            params, folder, seed, lambda: run.stop_requested
+            params, folder, seed, should_stop, run.check
         )
 
         def on_step(step: int) -> None:
-            run.check()
-            run.step = step
+            run.show(
+                step=step,
+                updates_per_second=parts.progress.updates_per_second,
+                seconds_left=parts.progress.seconds_left,
+            )
 
         with contextlib.closing(parts), parts.progress.console():
             session = Session(
-                folder, parts, params, seed, lambda: run.stop_requested, on_step
+                folder, parts, params, seed, should_stop, on_step, run.check
             )
             yield from session.run()
     report(closing_message(folder))

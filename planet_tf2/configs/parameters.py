@@ -30,9 +30,6 @@ PARAMETERS: dict[str, Parameter] = {
 # The original accepts these and ignores them.
 DEPRECATED = ("bound_action", "loader_window")
 
-# Parameters of the original that nothing here honors yet.
-MISSING = ("state_diagnostics",)
-
 
 def defaults() -> dict[str, Any]:
     """Returns all parameters with their defaults, freshly copied."""

@@ -18,10 +18,10 @@ from typing import Any
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.evaluation import held_out, rollouts, verdicts
 from planet_tf2.evaluation.diagnosis_figure import draw
-from planet_tf2.evaluation.evaluate import check_outside, write_json
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.model_checks import check_open_loop, check_sight
+from planet_tf2.evaluation.output import check_outside, write_json
 from planet_tf2.evaluation.predictions import Predictor, choose_windows
 from planet_tf2.evaluation.reward_checks import (
     check_filtered_reward,
@@ -81,7 +81,11 @@ def diagnose(
         check_outside(out, [folder])
     run = load_run(folder, checkpoint)
     chosen = held_out.load_held_out(
-        folder, run.action_size, episodes, episodes_dir
+        folder,
+        run.action_size,
+        episodes,
+        episodes_dir,
+        run.params["image_size"],
     )
     chosen += _collect(run, fresh, seed, report)
     predictor = Predictor(run, seed)
@@ -239,6 +243,7 @@ def _collect(
                             task,
                             episode.arrays,
                             run.action_size,
+                            run.params["image_size"],
                         )
                     )
             except RolloutStopped:

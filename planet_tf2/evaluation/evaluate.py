@@ -1,6 +1,5 @@
 """How well trained agents do: noise-free episodes, summed up."""
 
-import json
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -11,14 +10,9 @@ from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.evaluation import aggregate, rollouts, runs
 from planet_tf2.evaluation.loading import LoadedRun, load_run
+from planet_tf2.evaluation.output import check_outside, write_json
 from planet_tf2.tools import video
-from planet_tf2.tools.journal import encodable
-from planet_tf2.training.run_folder import (
-    RunFolder,
-    RunFolderError,
-    make_folder,
-    write_atomically,
-)
+from planet_tf2.training.run_folder import RunFolder, make_folder
 from planet_tf2.training.signals import StopSignals
 
 Result = dict[str, Any]
@@ -74,7 +68,7 @@ def evaluate(
                 rollouts.check_task(run, name)
                 report(_announce(run, name, episodes))
                 try:
-                    result = _evaluate_run(
+                    result = evaluate_run(
                         run,
                         name,
                         episodes,
@@ -110,25 +104,41 @@ def evaluate(
     return summary
 
 
-def _evaluate_run(
+def evaluate_run(
     run: LoadedRun,
     task: str,
     episodes: int,
     seed: int,
     agents: int,
-    make_video: bool,
+    keep_frames: bool,
     should_stop: Callable[[], bool],
     report: Callable[[str], None],
 ) -> Result:
-    """Plays the episodes of one run in one task."""
+    """Plays the episodes of one run in one task.
+
+    Args:
+      run: the loaded run.
+      task: task to play.
+      episodes: how many.
+      seed: determines all randomness.
+      agents: episodes that are played at the same time.
+      keep_frames: whether to return the images of the first episode.
+      should_stop: asked before each step; if it returns true,
+        `RolloutStopped` is raised.
+      report: told of each episode.
+
+    Returns:
+      The entry of the run in the result of `evaluate`; besides, its `params`
+      and the `frames` uint8 `[T+1, H, W, 3]` or None.
+    """
     returns, lengths, frames = [], [], None
     played = rollouts.play(
-        run, task, episodes, seed, agents, make_video, should_stop
+        run, task, episodes, seed, agents, keep_frames, should_stop
     )
     for episode in played:
         returns.append(episode.score)
         lengths.append(episode.length)
-        if make_video and frames is None:
+        if keep_frames and frames is None:
             frames = episode.arrays["image"]
         report(
             f"  episode {episode.number + 1}/{episodes}: {episode.score:.1f}"
@@ -196,30 +206,6 @@ def default_name(results: Sequence[Result]) -> str:
         values = {str(result[key]) for result in results}
         parts += values if len(values) == 1 else ()
     return "-".join(parts) + ".json"
-
-
-def check_outside(
-    path: str | os.PathLike[str], folders: Sequence[RunFolder]
-) -> None:
-    """Checks that a file to be written is in no run's folder.
-
-    Raises:
-      RunFolderError: it is.
-    """
-    place = pathlib.Path(path).resolve()
-    for folder in folders:
-        if place.is_relative_to(folder.path.resolve()):
-            raise RunFolderError(
-                f"{path} is in the folder of the run {folder.path}, which "
-                "belongs to its training. Write it somewhere else with --out."
-            )
-
-
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Writes a result for people and programs, whole or not at all."""
-    path = pathlib.Path(path)
-    make_folder(path.parent)
-    write_atomically(path, json.dumps(encodable(value), indent=1) + "\n")
 
 
 def _announce(run: LoadedRun, task: str, episodes: int) -> str:

@@ -23,7 +23,7 @@ class HeldOut(NamedTuple):
         it was collected), `fresh` (the agent's, collected for this) or
         `given` (from a folder that the user named).
       task: name of its task, if known.
-      arrays: `image` uint8 `[T+1, 64, 64, 3]`, `action` float32 `[T+1, A]`,
+      arrays: `image` uint8 `[T+1, H, H, 3]`, `action` float32 `[T+1, A]`,
         `reward` float32 `[T+1]`.
     """
 
@@ -47,6 +47,7 @@ def load_held_out(
     action_size: int,
     amount: int = 20,
     directory: str | os.PathLike[str] | None = None,
+    image_size: int = 64,
 ) -> list[HeldOut]:
     """Loads episodes, the latest and others evenly spread over all there are.
 
@@ -55,6 +56,7 @@ def load_held_out(
       action_size: A, entries of an action.
       amount: how many episodes to load, at most.
       directory: a folder to take the episodes from instead.
+      image_size: H, side of the images that the model takes.
 
     Returns:
       The episodes in the order of their collection, at least one.
@@ -75,7 +77,9 @@ def load_held_out(
         except episodes.BrokenEpisode as error:
             raise EpisodesError(str(error)) from None
         source, task = known.get(name, (GIVEN, None))
-        loaded.append(make_held_out(name, source, task, arrays, action_size))
+        loaded.append(
+            make_held_out(name, source, task, arrays, action_size, image_size)
+        )
     return loaded
 
 
@@ -85,6 +89,7 @@ def make_held_out(
     task: str | None,
     arrays: dict[str, np.ndarray],
     action_size: int,
+    image_size: int = 64,
 ) -> HeldOut:
     """Checks an episode and keeps what is needed of it.
 
@@ -95,10 +100,11 @@ def make_held_out(
     if image is None or image.dtype != np.uint8:
         found = "none" if image is None else image.dtype
         raise EpisodesError(f"Episode {name} has {found} for uint8 images.")
-    if image.shape[1:] != (64, 64, 3):
+    expected = [image_size, image_size, 3]
+    if list(image.shape[1:]) != expected:
         raise EpisodesError(
             f"Episode {name} has images of {list(image.shape[1:])}, but the "
-            "model takes [64, 64, 3]."
+            f"model takes {expected}."
         )
     if action.shape[1] != action_size:
         raise EpisodesError(

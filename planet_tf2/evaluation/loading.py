@@ -2,28 +2,28 @@
 
 import dataclasses
 import os
-import pathlib
-import re
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs import assemble, tasks
+from planet_tf2.configs import assemble
+from planet_tf2.configs.agents import make_agent
+from planet_tf2.configs.environments import action_size
 from planet_tf2.evaluation import runs
+from planet_tf2.evaluation.checkpoints import (
+    CheckpointError,
+    find_checkpoint,
+    first_line,
+    load_weights,
+)
 from planet_tf2.models.unroll import imagine
 from planet_tf2.tools import seeds
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.training.define_model import WorldModel
-from planet_tf2.training.learner import Learner
 from planet_tf2.training.run_folder import RunFolder
 
-_CHECKPOINT = re.compile(r"ckpt-(\d+)")
 _LOOKS = 5
-
-
-class CheckpointError(runs.UnusableRun):
-    """There is no checkpoint, or it cannot be loaded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Imagined(NamedTuple):
     """What a model expects.
 
     Attributes:
-      image: the images, uint8 `[T, 64, 64, 3]`.
+      image: the images, uint8 `[T, H, H, 3]`.
       reward: the rewards, float32 `[T]`.
     """
 
@@ -76,9 +76,7 @@ class Agent:
         self.run = run
         self._seed = seed
         self._episode, self._time = -1, 0
-        self._agent = assemble.make_agent(
-            run.params, run.model, run.action_size
-        )
+        self._agent = make_agent(run.params, run.model, run.action_size)
         self._everyone = tf.constant([0])
         self._perform = tf.function(
             lambda image, seed: self._agent.perform(
@@ -97,6 +95,11 @@ class Agent:
         self.reset()
 
     @property
+    def params(self) -> AttrDict:
+        """The parameters of the run."""
+        return self.run.params
+
+    @property
     def action_size(self) -> int:
         """A, entries of an action."""
         return self.run.action_size
@@ -113,7 +116,8 @@ class Agent:
         The agent takes it for granted that the action is executed.
 
         Args:
-          image: what is seen now, uint8 `[64, 64, 3]`, rendered as in training.
+          image: what is seen now, uint8 `[H, H, 3]`, rendered as in training;
+            H is the run's `image_size`.
 
         Returns:
           Action in [-1, 1], float32 `[A]`.
@@ -121,7 +125,7 @@ class Agent:
         Raises:
           ValueError: the image has another shape or type.
         """
-        image = _check_image(image)
+        image = _check_image(image, self.run.params["image_size"])
         seed = seeds.derive(self._seed, 1, self._episode, self._time)
         action = self._perform(tf.constant(image[None]), seed)
         self._time += 1
@@ -218,8 +222,9 @@ def load_run(
       CheckpointError: there is none, or it does not fit or cannot be read.
     """
     params = runs.read_params(folder)
-    action_size = max(tasks.get_task(n).action_size for n in params["tasks"])
-    model = assemble.make_model(params, action_size)
+    size = max(action_size(name, params) for name in params["tasks"])
+    components = runs.read_components(folder, params)
+    model = assemble.make_model(params, size, components=components)
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
@@ -228,7 +233,7 @@ def load_run(
         except tf.errors.NotFoundError as error:
             if checkpoint is not None or look == _LOOKS - 1:
                 raise CheckpointError(
-                    f"The checkpoint {path} cannot be read: {_line(error)}"
+                    f"The checkpoint {path} cannot be read: {first_line(error)}"
                 ) from None
     if step == 0 and checkpoint is None:
         raise CheckpointError(
@@ -236,103 +241,15 @@ def load_run(
             "yet. Train it further first."
         )
     return LoadedRun(
-        folder, params, model, action_size, path, step, runs.run_state(folder)
+        folder, params, model, size, path, step, runs.run_state(folder)
     )
 
 
-def find_checkpoint(
-    folder: RunFolder, checkpoint: str | int | os.PathLike[str] | None = None
-) -> str:
-    """Returns the path of a complete checkpoint, without suffix.
-
-    Args:
-      folder: the run's folder.
-      checkpoint: a number, a name in the run's folder of checkpoints, or a
-        path; by default the newest.
-
-    Raises:
-      CheckpointError: there is none.
-    """
-    complete = _complete_checkpoints(folder.checkpoints)
-    if checkpoint is None:
-        if not complete:
-            raise CheckpointError(
-                f"The run {folder.path} is unfinished: it has no checkpoint "
-                "yet. Train it first."
-            )
-        latest = tf.train.latest_checkpoint(str(folder.checkpoints))
-        return latest if latest in complete else complete[-1]
-    name = os.fspath(checkpoint) if not isinstance(checkpoint, int) else ""
-    name = name.removesuffix(".index") or f"ckpt-{checkpoint}"
-    name = f"ckpt-{name}" if name.isdigit() else name
-    for path in (folder.checkpoints / name, pathlib.Path(name)):
-        if _is_complete(path):
-            return str(path)
-    known = ", ".join(pathlib.Path(path).name for path in complete) or "none"
-    raise CheckpointError(
-        f"There is no checkpoint {name!r} of the run {folder.path}. Complete "
-        f"are: {known}."
-    )
-
-
-def load_weights(learner: Learner, path: str) -> int:
-    """Loads the weights of a learner's model and returns the global step.
-
-    It takes the learner, since Keras hides layers that are in lists: their
-    variables are only found in the list that the optimizer has of them.
-
-    Raises:
-      CheckpointError: the checkpoint does not fit the model, or is damaged.
-      tf.errors.NotFoundError: there is none, or not any more.
-    """
-    step = tf.Variable(-1, dtype=tf.int64, trainable=False)
-    checkpoint = tf.train.Checkpoint(global_step=step, learner=learner)
-    try:
-        status = checkpoint.read(path).expect_partial()
-        status.assert_existing_objects_matched()
-    except tf.errors.NotFoundError:
-        raise
-    except (AssertionError, ValueError) as error:
-        raise CheckpointError(
-            f"The checkpoint {path} does not fit the run's parameters: "
-            f"{_line(error)}"
-        ) from None
-    except (IndexError, RuntimeError, tf.errors.OpError) as error:
-        raise CheckpointError(
-            f"The checkpoint {path} is damaged: {_line(error)}"
-        ) from None
-    return int(step)
-
-
-def _complete_checkpoints(directory: pathlib.Path) -> list[str]:
-    """Returns the complete checkpoints of a folder, the newest last."""
-    numbers = [
-        int(match[1])
-        for path in directory.glob("ckpt-*.index")
-        if (match := _CHECKPOINT.fullmatch(path.name.removesuffix(".index")))
-    ]
-    paths = [directory / f"ckpt-{number}" for number in sorted(numbers)]
-    return [str(path) for path in paths if _is_complete(path)]
-
-
-def _is_complete(path: pathlib.Path) -> bool:
-    """Whether the index of a checkpoint is there, and all of its data."""
-    index = path.with_name(f"{path.name}.index")
-    data = list(path.parent.glob(f"{path.name}.data-*-of-*"))
-    if not data or not index.is_file() or not index.stat().st_size:
-        return False
-    return len(data) == int(data[0].name.rpartition("-of-")[2])
-
-
-def _check_image(image: np.ndarray) -> np.ndarray:
+def _check_image(image: np.ndarray, size: int) -> np.ndarray:
     image = np.asarray(image)
-    if image.dtype != np.uint8 or image.shape != (64, 64, 3):
+    if image.dtype != np.uint8 or image.shape != (size, size, 3):
         raise ValueError(
             f"The image is {image.dtype} {list(image.shape)}, but must be "
-            "uint8 [64, 64, 3]."
+            f"uint8 {[size, size, 3]}."
         )
     return image
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [repr(error)])[0]

@@ -170,7 +170,7 @@ def _mean_frame(
     windows: Sequence[Window],
     length: int,
 ) -> np.ndarray:
-    total = np.zeros([64, 64, 3])
+    total = np.zeros(episodes[0].arrays["image"].shape[1:])
     for part in _parts(len(windows)):
         chosen = [windows[index] for index in part]
         image = cut(episodes, chosen, "image", length)
@@ -180,7 +180,8 @@ def _mean_frame(
 
 def _half_variance(predictor: Predictor, episodes: Sequence[HeldOut]) -> float:
     """Half the variance of all frames, summed over pixels."""
-    count, total, squares = 0, np.zeros([64, 64, 3]), np.zeros([64, 64, 3])
+    shape = episodes[0].arrays["image"].shape[1:]
+    count, total, squares = 0, np.zeros(shape), np.zeros(shape)
     for episode in episodes:
         image = true_image(episode.arrays["image"], predictor.bits)
         count += len(image)

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs import assemble
+from planet_tf2.configs.agents import make_planner
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.models.unroll import imagine, open_loop
 from planet_tf2.tools import seeds
 
 BATCH = 16  # Sequences that are predicted at once.
+_ROUND = 25  # Whole episodes are padded to multiples of that.
 
 
 class Window(NamedTuple):
@@ -48,7 +49,7 @@ class OpenLoop(NamedTuple):
     """What a model predicts of sequences of which it saw the beginning.
 
     Attributes:
-      image: predicted images, float32 `[N, L, 64, 64, 3]` in the model's range
+      image: predicted images, float32 `[N, L, H, H, 3]` in the model's range
         of -0.5 to 0.5.
       reward: predicted rewards, float32 `[N, L]`.
     """
@@ -105,22 +106,28 @@ class Predictor:
         self.horizon: int = run.params["planner_horizon"]
         self._filter = tf.function(self._filter_graph, autograph=False)
         self._predict = tf.function(self._predict_graph, autograph=False)
-        self._values = tf.function(self._value_graph, autograph=False)
-        self._plan = tf.function(self._plan_graph, autograph=False)
-        self._planner = assemble.make_planner(
-            run.params, run.model, run.action_size
+        self._values = tf.function(
+            self._value_graph, autograph=False, reduce_retracing=True
         )
+        self._plan = tf.function(self._plan_graph, autograph=False)
+        self._planner = make_planner(run.params, run.model, run.action_size)
 
     def filter(self, episode: HeldOut) -> Filtered:
         """Shows the model a whole episode."""
-        arrays = episode.arrays
+        length = episode.length + 1
+        # What comes behind the end changes nothing before it, and so there are
+        # few graphs for episodes of many lengths.
+        rows = np.minimum(np.arange(-(-length // _ROUND) * _ROUND), length - 1)
+        image = episode.arrays["image"][rows]
         batch = {
-            "image": tf.constant(arrays["image"][None]),
-            "action": tf.constant(arrays["action"][None]),
-            "truth": tf.constant(true_image(arrays["image"], self.bits)[None]),
+            "image": tf.constant(image[None]),
+            "action": tf.constant(episode.arrays["action"][rows][None]),
+            "truth": tf.constant(true_image(image, self.bits)[None]),
         }
         result = self._filter(batch, self._next_seed())
-        return Filtered(*tf.nest.map_structure(lambda x: x[0].numpy(), result))
+        return Filtered(
+            *tf.nest.map_structure(lambda x: x[0, :length].numpy(), result)
+        )
 
     def open_loop(
         self,
@@ -195,8 +202,8 @@ class Predictor:
     def _filter_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor):
         model, cell = self._run.model, self._run.model.cell
         image_seed, latent_seed = seeds.split(seed, 2)
-        prepared = model.prepare(batch, image_seed)
-        prior, posterior = model.infer(prepared, latent_seed)
+        image = model.preprocess(batch["image"], image_seed)
+        prior, posterior = model.infer({**batch, "image": image}, latent_seed)
         features = cell.features_from_state(posterior)
         error = model.heads["image"](features).mean() - batch["truth"]
         return (
@@ -229,7 +236,7 @@ class Predictor:
     ) -> tf.Tensor:
         cell = self._run.model.cell
         noise = tf.random.stateless_normal(
-            [action.shape[1], action.shape[0], cell.latent_size], seed
+            [action.shape[1], tf.shape(action)[0], cell.latent_size], seed
         )
         features = cell.features_from_state(
             imagine(cell, states, action, noise)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planet_tf2.configs import assemble, tasks
-from planet_tf2.configs.environments import open_env
+from planet_tf2.configs import assemble
+from planet_tf2.configs.agents import make_agent
+from planet_tf2.configs.environments import action_size, open_env
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
@@ -85,9 +86,7 @@ def play(
             ]
         )
         env = InGraphBatchEnv(envs, should_stop)
-        agent = assemble.make_agent(
-            run.params, run.model, run.action_size, agents
-        )
+        agent = make_agent(run.params, run.model, run.action_size, agents)
         rollout = Rollout(agent, env)
         for first in range(0, num_episodes, agents):
             # A last round with too many starts episodes that nobody asked for.
@@ -108,7 +107,7 @@ def check_task(run: LoadedRun, task: str) -> None:
     Raises:
       ValueError: it cannot, since it has too few actions.
     """
-    size = tasks.get_task(task).action_size
+    size = action_size(task, run.params)
     if size > run.action_size:
         raise ValueError(
             f"The run {run.folder.path} was trained on "
@@ -119,8 +118,8 @@ def check_task(run: LoadedRun, task: str) -> None:
 
 def _open(run: LoadedRun, task: str, directory: str | None):
     check_task(run, task)
-    interface = assemble.shared_interface(run.params["tasks"])
-    if tasks.get_task(task).action_size != run.action_size:
+    interface = assemble.shared_interface(run.params)
+    if action_size(task, run.params) != run.action_size:
         interface = {**interface, "pad_actions": run.action_size}
     # Rendering and TensorFlow only get along in separate processes.
     params = {**run.params, "isolate_envs": "process"}

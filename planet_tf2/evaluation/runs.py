@@ -7,15 +7,20 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from planet_tf2.configs import resolve
 from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.data import episodes
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
 
+_NOT_COMPONENTS = ("image", "action", "reward", "return")
 _NUMBERED = re.compile(r"\d{5,}")
 
 
@@ -133,6 +138,38 @@ def read_params(folder: RunFolder) -> AttrDict:
         raise RunFolderError(
             f"{folder.config} does not fit this version: {error}"
         ) from None
+
+
+def read_components(
+    folder: RunFolder, params: Mapping[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the state components that a run's heads predict.
+
+    The names of the components are those of the environment's observations,
+    which are in every episode.
+
+    Raises:
+      UnusableRun: there are such heads, but there is no episode to look at.
+    """
+    if not params["state_diagnostics"]:
+        return {}
+    for directory in (folder.train_episodes, folder.test_episodes):
+        for name in episodes.list_episodes(directory):
+            try:
+                episode = episodes.load_episode(directory / name)
+            except episodes.BrokenEpisode:
+                continue
+            return {
+                key: value.shape[1:]
+                for key, value in episode.items()
+                if key not in _NOT_COMPONENTS
+                and np.issubdtype(value.dtype, np.floating)
+            }
+    raise UnusableRun(
+        f"The run {folder.path} predicts state components, and only its "
+        "episodes tell which ones, but there are none. Put one back into "
+        f"{folder.train_episodes}."
+    )
 
 
 def final_step(folder: RunFolder) -> int | None:

@@ -14,7 +14,7 @@ import logging
 import math
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from planet_tf2.tools.attr_dict import to_plain
@@ -27,10 +27,20 @@ class Journal:
 
     The file is opened for each call, so that nothing is kept in memory and a
     journal that was moved or removed is noticed. It need not exist.
+
+    Args:
+      path: The file.
+      check: Called when the file is open and about to be changed. May raise an
+        exception to prevent that.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = pathlib.Path(path)
+        self._check = check
 
     @property
     def position(self) -> int:
@@ -58,6 +68,7 @@ class Journal:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         with open(descriptor, "r+b", buffering=0) as file:
             size = _complete_size(file)
+            self._check()
             file.truncate(size)
             file.seek(size)
             try:
@@ -115,6 +126,7 @@ class Journal:
         with open(self.path, "r+b") as file:
             self._check_boundary(file, position)
             dropped = list(self._records(file, position))
+            self._check()
             file.truncate(position)
             os.fsync(file.fileno())
         return dropped

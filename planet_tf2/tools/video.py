@@ -209,6 +209,20 @@ def enlarge(
     return video.repeat(factor, height).repeat(factor, width)
 
 
+def magnify(
+    video: np.ndarray, side: int, wanted: int, palette: Palette | None = None
+) -> np.ndarray:
+    """Enlarges a video so that images of a side in it come close to another.
+
+    Args:
+      video: `[..., H, W, 3]`.
+      side: height of the images in pixels.
+      wanted: height that they shall have.
+      palette: given, the video lacks the axis of the colours.
+    """
+    return enlarge(video, max(1, round(wanted / side)), palette)
+
+
 def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     """Leaves out frames, evenly, so that at most `max_frames` remain."""
     stride = -(-len(video) // max_frames)

@@ -102,11 +102,18 @@ class WorldModel(tf.Module):
         """Preprocesses the images of a batch as it is stored.
 
         Args:
-          batch: `image` uint8 `[B, T, 64, 64, 3]`, `action` `[B, T, A]`,
-            `reward` `[B, T]`.
+          batch: `image` uint8 `[B, T, H, W, 3]`, `action` `[B, T, A]`,
+            `reward` `[B, T]`, and what else the heads predict, as far as
+            their losses are asked for.
           seed: int32 `[2]`.
         """
-        return {**batch, "image": self.preprocess(batch["image"], seed)}
+        others = {
+            name: tf.cast(batch[name], tf.float32)
+            for name in self.heads
+            if name in batch and name != "image"
+        }
+        image = self.preprocess(batch["image"], seed)
+        return {**batch, **others, "image": image}
 
     def infer(
         self, batch: Batch, seed: tf.Tensor | None = None

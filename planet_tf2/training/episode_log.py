@@ -33,6 +33,8 @@ class EpisodeLog:
 
     Args:
       folder: the run's folder.
+      check: called before anything is written; raises an exception if that is
+        not allowed any more.
       clock: returns the time in seconds.
 
     Attributes:
@@ -40,13 +42,16 @@ class EpisodeLog:
     """
 
     def __init__(
-        self, folder: RunFolder, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: RunFolder,
+        check: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self._folders = {
             "train": folder.train_episodes,
             "test": folder.test_episodes,
         }
-        self._journal = Journal(folder.metrics)
+        self._journal = Journal(folder.metrics, check)
         self.env_step = 0
         self._announced: dict[tuple[str, str], int] = {}
         self._clock = clock
@@ -90,6 +95,10 @@ class EpisodeLog:
         self._journal.append(
             {**record, "elapsed_seconds": self.elapsed_seconds}
         )
+
+    def sync(self) -> None:
+        """Waits until the disk has all lines."""
+        self._journal.sync()
 
     def add(
         self,

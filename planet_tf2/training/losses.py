@@ -20,7 +20,37 @@ def reconstruction(dist: tfd.Distribution, target: tf.Tensor) -> tf.Tensor:
       dist: prediction with batch shape `[B, T]`.
       target: `[B, T, ...]`.
     """
-    return -tf.reduce_mean(dist.log_prob(target))
+    return tf.reduce_mean(surprise(dist, target))
+
+
+def surprise(dist: tfd.Distribution, target: tf.Tensor) -> tf.Tensor:
+    """Returns the negative log-likelihood of every time step.
+
+    A deterministic prediction has none. In its place stands that of a normal
+    of variance 1 without the constant: half the squared error, summed over
+    the entries of the target.
+
+    Args:
+      dist: prediction with batch shape `[...]`.
+      target: `[..., *event]`.
+
+    Returns:
+      `[...]`, in nats.
+    """
+    if has_density(dist):
+        return -dist.log_prob(target)
+    squared = tf.square(dist.mean() - target) / 2
+    event = range(
+        squared.shape.rank - dist.event_shape.rank, squared.shape.rank
+    )
+    return tf.reduce_sum(squared, list(event))
+
+
+def has_density(dist: tfd.Distribution) -> bool:
+    """Whether a prediction leaves any doubt."""
+    return not isinstance(
+        getattr(dist, "distribution", dist), tfd.Deterministic
+    )
 
 
 def divergence(kl: tf.Tensor, free_nats: float = 0.0) -> tf.Tensor:
@@ -58,7 +88,7 @@ def overshooting_reconstruction(
       target: `[B, T, D, ...]`.
       mask: which of them there are, bool `[B, T, D]`.
     """
-    return masked_mean(-dist.log_prob(target), mask)
+    return masked_mean(surprise(dist, target), mask)
 
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -103,8 +103,17 @@ class PredictionSummaries:
         ]
         values.panels("openloop/log_probs", panels, self._context)
 
-    def write_gif(self, path: str | os.PathLike[str]) -> None:
-        """Writes the open loop as an animation that explains itself."""
+    def write_gif(
+        self,
+        path: str | os.PathLike[str],
+        scratch: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Writes the open loop as an animation that explains itself.
+
+        Args:
+          path: file to write.
+          scratch: folder for the file while it is being written.
+        """
         frames = _animate(
             self._videos, "openloop", self._context, self._palette
         )
@@ -114,10 +123,11 @@ class PredictionSummaries:
             else f"predicts step {time - self._context + 1} without seeing"
             for time in range(len(frames))
         ]
-        large = video.enlarge(frames, 2, self._palette)
+        side = self._videos["openloop"]["truth"].shape[2]
+        large = video.magnify(frames, side, 128, self._palette)
         large = video.add_labels(large, _ANIMATED, captions, self._palette)
         # Slowly enough to compare the rows.
-        video.write_gif(path, large, self._fps / 2, palette=self._palette)
+        video.write_gif(path, large, self._fps / 2, scratch, self._palette)
 
     def _add_videos(self, values: SummaryValues, group: str) -> None:
         prefix, rows = _PREFIXES[group], self._videos[group]

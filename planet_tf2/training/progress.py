@@ -70,6 +70,11 @@ class Progress:
         """
         return self._pace.updates_per_second
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to the end of the run, None while nothing is known."""
+        return self._pace.seconds_left(self._total)
+
     def update(
         self, phase: str, step: int, values: Mapping[str, float]
     ) -> None:
@@ -174,7 +179,7 @@ class Progress:
         return [f"return {text}"] if text else []
 
     def _format_time_left(self) -> list[str]:
-        seconds = self._pace.seconds_left(self._total)
+        seconds = self.seconds_left
         return [] if seconds is None else [f"left {duration(seconds)}"]
 
     def _is_due(self, step: int) -> bool:

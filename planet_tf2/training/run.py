@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from planet_tf2.tools.files import write_atomically
 from planet_tf2.tools.journal import encodable
+from planet_tf2.training import fencing
 from planet_tf2.training.claims import Claim
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.signals import Stopped
@@ -48,6 +49,7 @@ class Run:
       number: Counted from 1, to be added to the seed.
       folder: Its `RunFolder`.
       resumed: Whether the run was started before.
+      lost: Whether the claim is known to be lost.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Run:
         self.number = number
         self.folder = folder
         self.resumed = was_started(folder)
+        self.lost = False
         self._process_fn = process_fn
         self._claim = claim
         self._stop = stop
@@ -74,7 +77,12 @@ class Run:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether to save and raise `Stopped` at the next good moment."""
+        """Whether to save and raise `Stopped` at the next good moment.
+
+        Also once the claim is lost; saving then raises `ClaimLost`.
+        """
+        if self._pinger and self._pinger.lost:
+            return True
         return bool(self._stop and self._stop.requested)
 
     @property
@@ -84,9 +92,18 @@ class Run:
 
     @step.setter
     def step(self, value: int) -> None:
-        self._step = int(value)
+        self.show(step=int(value))
+
+    def show(self, **details: Any) -> None:
+        """Lets others see something in PING from the next refresh on.
+
+        Args:
+          **details: JSON values, such as `step`.
+        """
+        if "step" in details:
+            self._step = details["step"]
         if self._claim:
-            self._claim.step = self._step
+            self._claim.details = {**self._claim.details, **details}
 
     def check(self) -> None:
         """Makes sure that the run is still this worker's.
@@ -97,19 +114,20 @@ class Run:
         Raises:
           ClaimLost: Another worker has taken over, or the folder is gone.
         """
-        if self._claim and not self._claim.holds():
-            raise ClaimLost(self._lost())
+        if self.is_lost():
+            raise ClaimLost(self._lost_message())
 
-    def _lost(self) -> str:
-        return (
-            f"Run {self.folder.path.name} belongs to another worker now, or "
-            f"its folder is gone: {self.folder.path}"
-        )
+    def is_lost(self) -> bool:
+        """Looks whether the run is not this worker's any more."""
+        if self._claim and not self._claim.holds():
+            self.lost = True
+        return self.lost
 
     def release(self) -> None:
         """Gives the claim back. Nothing happens the second time."""
         if self._pinger:
             self._pinger.stop()
+        fencing.close_scratch(self.folder)
         if self._claim:
             self._claim.release()
 
@@ -118,13 +136,15 @@ class Run:
             self._forget_failure()
             yield from self._scores()
         except ClaimLost as error:
+            self.lost = True
             self._report(str(error))
         except Stopped:
             raise
         except Exception as error:
-            if self._claim and not self._claim.holds():
+            if self.is_lost():
                 # Whatever went wrong, it did so in somebody else's folder.
-                self._report(f"{self._lost()} ({type(error).__name__})")
+                kind = type(error).__name__
+                self._report(f"{self._lost_message()} ({kind})")
                 return
             self._write_fail(error)
             raise
@@ -143,24 +163,36 @@ class Run:
         self.check()
         self._write_done(score)
 
+    def _lost_message(self) -> str:
+        name, path = self.folder.path.name, self.folder.path
+        if not path.exists():
+            return f"The folder of run {name} is gone: {path}"
+        if not self.folder.ping.exists():
+            return (
+                f"Somebody removed the claim on run {name}, so this worker "
+                f"leaves it: {self.folder.ping}"
+            )
+        return f"Run {name} belongs to another worker now: {path}"
+
     def _forget_failure(self) -> None:
         if self.folder.fail.exists():
             self._report(
                 f"Run {self.folder.path.name} failed before; trying again."
             )
+            self.check()
             self.folder.fail.unlink(missing_ok=True)
 
     def _write_done(self, score: Any) -> None:
         end = {"time": self._time(), "step": self._step, "score": score}
         text = json.dumps(encodable(end), default=str) + "\n"
-        write_atomically(self.folder.done, text)
+        write_atomically(self.folder.done, text, self.folder.scratch)
 
     def _write_fail(self, error: Exception) -> None:
         text = f"{self._time()} at step {self._step}\n\n" + "".join(
             traceback.format_exception(error)
         )
         try:
-            write_atomically(self.folder.fail, text)
+            write_atomically(self.folder.fail, text, self.folder.scratch)
             self._report(
                 f"Run {self.folder.path.name} failed; the traceback is in "
                 f"{self.folder.fail}"
@@ -178,11 +210,15 @@ class Pinger:
     Args:
       claim: The claim to refresh.
       stopping: An event; its `wait` sets the pace.
+
+    Attributes:
+      lost: Whether the claim was found to be lost.
     """
 
     def __init__(
         self, claim: Claim, stopping: threading.Event | None = None
     ) -> None:
+        self.lost = False
         self._claim = claim
         self._stopping = stopping or threading.Event()
         self._thread = threading.Thread(
@@ -203,6 +239,7 @@ class Pinger:
         while not self._stopping.wait(self._claim.ping_every):
             try:
                 if not self._claim.refresh():
+                    self.lost = True
                     return
             except OSError as error:
                 # If this goes on, others see a dead claim and take over.
@@ -214,4 +251,7 @@ def was_started(folder: RunFolder) -> bool:
     if not folder.path.is_dir():
         return False
     ping = folder.ping.name
-    return any(not e.name.startswith(ping) for e in folder.path.iterdir())
+    return any(
+        not entry.name.startswith(ping) and not fencing.is_scratch(entry.name)
+        for entry in folder.path.iterdir()
+    )

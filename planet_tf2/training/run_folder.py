@@ -43,7 +43,11 @@ class RunFolder:
       train, test: Folders of event files.
       config, metrics, log, prediction_gif, episode_gif: Files.
       ping, done, fail: Files that tell the state of the run.
+      scratch: Folder for files that are being written, or None if nobody in
+        this process has claimed the run; see `fencing`.
     """
+
+    scratch: pathlib.Path | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = pathlib.Path(path)
@@ -97,7 +101,7 @@ class RunFolder:
             raise ValueError(
                 f"Only plain data can go to {self.config}: {_one_line(error)}."
             ) from None
-        write_atomically(self.config, text)
+        write_atomically(self.config, text, self.scratch)
 
     def read_config(self) -> dict[str, Any]:
         """Returns what `write_config` wrote.
@@ -205,7 +209,7 @@ def logging_to(
     All warnings and errors of the process go there, and what this package
     logs at `level` or above.
     """
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
     handler.setLevel(level)
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(message)s")

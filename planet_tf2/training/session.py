@@ -11,6 +11,7 @@ import tensorflow as tf
 from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.learner import Learner
@@ -36,6 +37,7 @@ class Parts:
       summaries: writes event files.
       progress: shows what is going on.
       close: ends the environments.
+      attempts: what to do when an environment breaks.
     """
 
     learner: Learner
@@ -45,6 +47,7 @@ class Parts:
     summaries: Any
     progress: Any
     close: Callable[[], None]
+    attempts: Attempts = Attempts()
 
 
 class Session:
@@ -58,7 +61,9 @@ class Session:
       seed: the run's seed.
       should_stop: asked between the parts of the work; if it returns true,
         everything is saved and `Stopped` raised.
-      on_step: told the global step after each checkpoint.
+      on_step: told the global step after every step.
+      check: called before anything is written; raises an exception if the run
+        is not this process' any more.
     """
 
     def __init__(
@@ -69,14 +74,15 @@ class Session:
         seed: int = 0,
         should_stop: Callable[[], bool] = lambda: False,
         on_step: Callable[[int], None] = lambda step: None,
+        check: Callable[[], None] = lambda: None,
     ):
         self._folder = folder
         self._parts = parts
         self._params = params
         self._seed = seed
         self._should_stop = should_stop
-        self._on_step = on_step
-        self._log = EpisodeLog(folder)
+        self._check = check
+        self._log = EpisodeLog(folder, check)
         self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._test_returns = tf.Variable(
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
@@ -99,6 +105,8 @@ class Session:
             _checkpoint_distance(params),
             should_stop,
             self._before_save,
+            on_step,
+            folder.scratch,
         )
 
     def run(self) -> Iterator[float]:
@@ -150,8 +158,9 @@ class Session:
             )
 
     def _before_save(self) -> None:
+        self._check()
+        self._log.sync()
         self._position.assign(self._log.position)
-        self._on_step(self._trainer.global_step)
 
     def _collect_seed_episodes(self) -> None:
         """Fills both folders up to `num_seed_episodes` for every task."""
@@ -178,9 +187,16 @@ class Session:
         )
         index = sorted(self._parts.seed_envs).index(task)
         seed = (self._seed, _SEED_EPISODES[split], index)
+
+        def collect(attempt: int) -> dict[str, Any]:
+            numbers = (*seed, attempt) if attempt else seed
+            return random_episodes(env, 1, numbers, number, self._should_stop)[
+                0
+            ]
+
         try:
-            (episode,) = random_episodes(
-                env, 1, seed, number, self._should_stop
+            episode = self._parts.attempts.run(
+                f"collecting random episodes of {task}", collect
             )
         except EpisodeStopped:
             self._stop_seeding()

@@ -28,7 +28,7 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self._requested = False
+        self._event = threading.Event()
         self._before: dict[int, Any] = {}
         self._wakeup_before = -1
         self._sending: socket.socket | None = None
@@ -37,7 +37,15 @@ class StopSignals:
     @property
     def requested(self) -> bool:
         """Whether there was a signal."""
-        return self._requested
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Waits for some time, or until there is a signal.
+
+        Returns:
+          Whether there was a signal.
+        """
+        return self._event.wait(seconds)
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
@@ -68,10 +76,10 @@ class StopSignals:
         with receiving:
             while numbers := receiving.recv(64):
                 if {signal.SIGTERM, signal.SIGINT} & set(numbers):
-                    self._requested = True
+                    self._event.set()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT:
             # From now on it interrupts at once.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._requested = True
+        self._event.set()

@@ -7,7 +7,7 @@ is called `prior` predicts each step before seeing it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class Summaries:
       num_sequences: sequences of a batch to predict; strips show two.
       fps: frames per second of animations that leave none out.
       max_frames: frames of an animated episode, at most.
+      check: called before anything is written; raises an exception if that is
+        not allowed any more.
+      scratch: folder for files that are being written; by default the one that
+        they are for.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class Summaries:
         num_sequences: int = 4,
         fps: float = 20,
         max_frames: int = 125,
+        check: Callable[[], None] = lambda: None,
+        scratch: str | os.PathLike[str] | None = None,
     ):
         directories = {"train": train_dir, "test": test_dir}
         self._directories = {
@@ -61,6 +67,8 @@ class Summaries:
         self._num_sequences = num_sequences
         self._fps = fps
         self._max_frames = max_frames
+        self._check = check
+        self._scratch = scratch
         self._predict = tf.function(
             lambda batch, seed: summary_graph.compute(
                 model, image_bits, context, batch, seed
@@ -96,7 +104,7 @@ class Summaries:
         Args:
           split: `train` or `test`.
           step: position on the time axis.
-          batch: as stored: `image` uint8 `[B, T, 64, 64, 3]`, `action`
+          batch: as stored: `image` uint8 `[B, T, H, W, 3]`, `action`
             `[B, T, A]`, `reward` `[B, T]` and what else the heads predict.
           seed: int32 `[2]`, determines everything random.
           gif_path: file for the open-loop animation, larger and with labels.
@@ -115,7 +123,7 @@ class Summaries:
         add_data(values, batch)
         self._write(split, step, values)
         if gif_path is not None:
-            shown.write_gif(gif_path)
+            shown.write_gif(gif_path, self._scratch)
         return Predictions(
             {tag: float(x) for tag, x in computed.scalars.items()},
             computed.videos,
@@ -156,8 +164,8 @@ class Summaries:
             written.histogram(f"{group}/{name}_histogram", array)
         self._write(split, step, written)
         if gif_path is not None:
-            large = video.enlarge(images, 3, palette)
-            video.write_gif(gif_path, large, self._fps, palette=palette)
+            large = video.magnify(images, images.shape[1], 192, palette)
+            video.write_gif(gif_path, large, self._fps, self._scratch, palette)
 
     def flush(self) -> None:
         """Writes to disk what waits in memory."""
@@ -176,6 +184,7 @@ class Summaries:
                 f"split is {split!r}, but must be one of"
                 f" {', '.join(self._directories)}."
             )
+        self._check()
         if split not in self._writers:
             self._writers[split] = tf.summary.create_file_writer(
                 self._directories[split]

@@ -13,6 +13,7 @@ import tensorflow as tf
 from planet_tf2.data.preprocess import postprocess
 from planet_tf2.models.unroll import open_loop
 from planet_tf2.tools import seeds
+from planet_tf2.training import losses
 
 Tensors = dict[str, tf.Tensor]
 
@@ -33,8 +34,8 @@ class Computed(NamedTuple):
       trajectories: of the first sequence, what the open loop predicts of each
         head that is no image, and of the latent state, as pairs of truth and
         prediction `[T, D]`. The truth of the latent state is the posterior.
-      log_probs: of the first sequence in the open loop, by head, `[T]`, and
-        `divergence`, KL(posterior || open loop).
+      log_probs: of the first sequence in the open loop, by head, `[T]`, but for
+        those that leave no doubt, and `divergence`, KL(posterior || open loop).
     """
 
     scalars: Tensors
@@ -84,7 +85,11 @@ def compute(
     ):
         features = cell.features_from_state(states)
         dists = {name: head(features) for name, head in model.heads.items()}
-        log_probs = {n: d.log_prob(batch[n]) for n, d in dists.items()}
+        log_probs = {
+            name: dist.log_prob(batch[name])
+            for name, dist in dists.items()
+            if losses.has_density(dist)
+        }
         scalars |= _head_scalars(prefix, dists, log_probs, batch, start)
         videos[group] = _rows(truth, dists["image"])
     # What is left of the loop belongs to the open loop.
@@ -146,9 +151,10 @@ def _head_scalars(
     result = {}
     for name, dist in dists.items():
         error = tf.abs(dist.mean() - batch[name])[:, start:]
-        result[f"{prefix}{name}_log_prob"] = tf.reduce_mean(
-            log_probs[name][:, start:]
-        )
+        if name in log_probs:
+            result[f"{prefix}{name}_log_prob"] = tf.reduce_mean(
+                log_probs[name][:, start:]
+            )
         result[f"{prefix}{name}_abs_error"] = tf.reduce_mean(error)
     return result
 

@@ -20,6 +20,7 @@ from planet_tf2.tools.palette import Palette
 # Longer animations leave out frames, to keep event files small.
 _MAX_FRAMES = 25
 _MAX_COLUMNS = 10
+_MAX_PANELS = 24
 _BUCKETS = 30
 
 
@@ -105,7 +106,7 @@ class SummaryValues:
 
         Args:
           tag: where to show it; the title follows from its last part.
-          truth: `[T, D]`, a panel for each of the D entries.
+          truth: `[T, D]`, a panel for each of the first of the D entries.
           prediction: `[T, D]`.
           seen: time steps that the model saw.
         """
@@ -119,7 +120,7 @@ class SummaryValues:
                     "prediction": prediction[:, number],
                 },
             )
-            for number in range(size)
+            for number in range(min(size, _MAX_PANELS))
         ]
         self.panels(tag, panels, seen)
 

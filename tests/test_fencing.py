@@ -1,0 +1,145 @@
+"""A worker that slept through a takeover wakes up in the middle of writing."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from planet_tf2.data import episodes
+from planet_tf2.tools.files import replacing, write_atomically
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training import fencing
+from planet_tf2.training.run_folder import RunFolder, logging_to
+
+
+@pytest.fixture(name="old")
+def _old(tmp_path):
+    folder = RunFolder(tmp_path / "00001").create()
+    fencing.open_scratch(folder, "old")
+    return folder
+
+
+def take_over(old, claim_ids=("old",)):
+    """What a new owner does, while the old one is asleep."""
+    new = RunFolder(old.path)
+    scratch = fencing.scratch_folders(new)
+    fencing.open_scratch(new, "new")
+    fencing.shut_out(new, scratch, claim_ids)
+    return new
+
+
+def episode():
+    return {
+        "action": np.zeros((3, 2), np.float32),
+        "reward": np.zeros(3, np.float32),
+    }
+
+
+def test_scratch_comes_and_goes(old):
+    assert old.scratch.parent == old.path
+    assert [path.name for path in fencing.scratch_folders(old)] == [
+        old.scratch.name
+    ]
+    assert fencing.is_scratch(old.scratch.name)
+    assert not fencing.is_scratch("train")
+    (old.scratch / "file").touch()
+    fencing.close_scratch(old)
+    assert fencing.scratch_folders(old) == []
+    fencing.close_scratch(old)
+    fencing.close_scratch(RunFolder(old.path))
+
+
+def test_takeover_removes_the_scratch_of_others_only(old):
+    (old.scratch / "folder").mkdir()
+    new = take_over(old)
+    assert not old.scratch.exists()
+    assert new.scratch.is_dir() and not list(new.scratch.iterdir())
+    fencing.close_scratch(old)
+    assert new.scratch.is_dir()
+
+
+def test_scratch_that_appears_later_stays(old):
+    """It may be of one who took over in turn."""
+    new = RunFolder(old.path)
+    scratch = fencing.scratch_folders(new)
+    fencing.open_scratch(new, "new")
+    later = RunFolder(old.path)
+    fencing.open_scratch(later, "later")
+    fencing.shut_out(new, scratch)
+    assert later.scratch.is_dir() and not old.scratch.exists()
+
+
+def test_whole_files_cannot_be_finished(old):
+    old.done.write_text("before")
+    with pytest.raises(FileNotFoundError):
+        with replacing(old.done, old.scratch) as file:
+            file.write(b"after")
+            take_over(old)
+    assert old.done.read_text() == "before"
+    with pytest.raises(FileNotFoundError):
+        write_atomically(old.done, "after", old.scratch)
+    assert old.done.read_text() == "before"
+
+
+def test_episodes_cannot_be_published(old):
+    staged = episodes.save_episode(old.scratch, episode(), staged=True)
+    take_over(old)
+    with pytest.raises(FileNotFoundError):
+        episodes.publish(staged, old.train_episodes)
+    with pytest.raises(FileNotFoundError):
+        episodes.save_episode(old.scratch, episode(), staged=True)
+    assert not list(old.train_episodes.iterdir())
+
+
+def test_journal_is_not_written_to(old):
+    """It falls asleep after the look at its claim."""
+    Journal(old.metrics).append({"step": 1})
+    journal = Journal(old.metrics, lambda: take_over(old))
+    journal.append({"step": 2})
+    assert Journal(old.metrics).read() == [{"step": 1}]
+    Journal(old.metrics).append({"step": 3})
+    journal.truncate(0)
+    assert Journal(old.metrics).read() == [{"step": 1}, {"step": 3}]
+
+
+def test_journal_is_not_opened_for_nothing(old):
+    def lost():
+        raise RuntimeError("lost")
+
+    journal = Journal(old.metrics)
+    journal.append({"step": 1})
+    before = old.metrics.read_bytes()
+    journal = Journal(old.metrics, lost)
+    with pytest.raises(RuntimeError, match="lost"):
+        journal.append({"step": 2})
+    with pytest.raises(RuntimeError, match="lost"):
+        journal.truncate(0)
+    assert old.metrics.read_bytes() == before
+
+
+def test_log_is_not_written_to(old):
+    logger = logging.getLogger("planet_tf2.test")
+    with logging_to(old.log):
+        logger.warning("before")
+        new = take_over(old)
+        logger.warning("after")
+    assert "before" in new.log.read_text()
+    assert "after" not in new.log.read_text()
+
+
+def test_event_files_are_not_written_to(old):
+    import tensorflow as tf
+
+    (old.train / "events.out.tfevents.0.v2").write_text("long ago")
+    writer = tf.summary.create_file_writer(str(old.train))
+    with writer.as_default():
+        tf.summary.scalar("a", 1.0, 0)
+        writer.flush()
+        (path,) = old.train.glob("*tfevents.1*")
+        before = path.read_bytes()
+        assert before
+        take_over(old)
+        tf.summary.scalar("a", 2.0, 1)
+    writer.close()
+    assert path.read_bytes() == before
+    assert not list(old.path.glob("**/*.partial"))
