@@ -17,7 +17,7 @@ from planet_tf2.evaluation.doctor import (
     examination,
     findings,
     graphics,
-    machine,
+    hardware,
     packages,
 )
 from planet_tf2.evaluation.doctor.children import Result
@@ -133,9 +133,9 @@ def world(monkeypatch, install):
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0.1, 0.1))
     monkeypatch.setattr(
-        machine, "read_memory", lambda: machine.Memory(16e9, 12e9)
+        hardware, "read_memory", lambda: hardware.Memory(16e9, 12e9)
     )
-    monkeypatch.setattr(machine, "_read_text", lambda path: "")
+    monkeypatch.setattr(hardware, "_read_text", lambda path: "")
     world.install = install
     return world
 
@@ -373,7 +373,7 @@ def test_busy_machine_is_noted(world, monkeypatch):
 def test_little_memory(world, monkeypatch):
     world.install()
     monkeypatch.setattr(
-        machine, "read_memory", lambda: machine.Memory(4e9, 3e9)
+        hardware, "read_memory", lambda: hardware.Memory(4e9, 3e9)
     )
     found = examine_all()
     assert not problems(found)
@@ -381,7 +381,7 @@ def test_little_memory(world, monkeypatch):
     assert note.details["preset"] == "default"
     assert "--micro_batches=5" in note.fix
     monkeypatch.setattr(
-        machine, "read_memory", lambda: machine.Memory(2e9, 1e9)
+        hardware, "read_memory", lambda: hardware.Memory(2e9, 1e9)
     )
     assert [f.area for f in problems(examine_all())] == ["memory"]
 
@@ -396,7 +396,7 @@ def test_disk(world, monkeypatch, tmp_path):
     class Usage:
         free = 5e8
 
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: Usage)
+    monkeypatch.setattr(hardware.shutil, "disk_usage", lambda path: Usage)
     (finding,) = problems(examine_all())
     assert finding.area == "disk"
     assert "--logdir" in finding.fix

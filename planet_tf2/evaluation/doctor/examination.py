@@ -8,7 +8,7 @@ from planet_tf2.evaluation.doctor import (
     children,
     full_run,
     graphics,
-    machine,
+    hardware,
     packages,
 )
 from planet_tf2.evaluation.doctor.findings import NOTE, OK, PROBLEM, Finding
@@ -39,17 +39,17 @@ class Settings:
 def examine(settings: Settings = Settings()) -> Iterator[Finding]:
     """Examines everything; yields what is found as it is found.
 
-    Never raises for what is wrong with the machine.
+    Never raises for what is wrong with the hardware.
     """
     deadline = children.Deadline(settings.seconds)
     broken = []
     for finding in packages.check_packages():
         broken.append(finding.status == PROBLEM)
         yield finding
-    cards = machine.find_cards(deadline.limit(10))
-    yield machine.check_processor(cards)
-    yield machine.check_memory()
-    disk = machine.check_disk(settings.folder)
+    cards = hardware.find_cards(deadline.limit(10))
+    yield hardware.check_processor(cards)
+    yield hardware.check_memory()
+    disk = hardware.check_disk(settings.folder)
     yield disk
     yield from _check_load()
     settings.report("Trying OpenGL ...")
@@ -75,7 +75,7 @@ def _check_load() -> Iterator[Finding]:
         load = os.getloadavg()[0]
     except (OSError, AttributeError):
         return
-    cores = machine.usable_cores()
+    cores = hardware.usable_cores()
     if load > _BUSY * cores:
         text = (
             f"{load:.1f} programs want to run, and cores to use: {cores}. What "
@@ -87,13 +87,13 @@ def _check_load() -> Iterator[Finding]:
 
 def _check_speed(
     deadline: children.Deadline,
-    cards: list[machine.Card],
+    cards: list[hardware.Card],
     frames: graphics.Frames | None,
     disk_bytes: float,
     broken: bool,
 ) -> Iterator[Finding]:
     """Runs the real program for a few updates."""
-    memory = machine.read_memory()
+    memory = hardware.read_memory()
     seconds = deadline.limit(float("inf"), _LAST_SECONDS)
     available = memory.available if memory else float("inf")
     result = children.run_module(
@@ -151,7 +151,7 @@ def _not_timed(result: children.Result) -> Finding:
     return Finding("speed", PROBLEM, text, fix)
 
 
-def _check_gpu(start: dict, cards: list[machine.Card]) -> Finding:
+def _check_gpu(start: dict, cards: list[hardware.Card]) -> Finding:
     """Compares the cards that there are with those that TensorFlow finds."""
     details = {
         "cards": [card._asdict() for card in cards],

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from planet_tf2.configs import collects, presets, resolve, tasks
 from planet_tf2.evaluation.doctor.findings import NOTE, OK, Finding
 from planet_tf2.evaluation.doctor.graphics import Frames
-from planet_tf2.evaluation.doctor.machine import Card, Memory
+from planet_tf2.evaluation.doctor.hardware import Card, Memory
 
 EPISODES = 1000  # What the paper's curves end with.
 _PRESETS = ("default", "quickstart", "cpu")
@@ -129,7 +129,7 @@ def total_memory(
       cards: whether the batches are computed on a graphics card, which has
         memory of its own.
     """
-    episodes = work.frames * _FRAME_BYTES
+    episodes = work.frames * 3 * params["image_size"] ** 2
     if params["loader_max_bytes"] is not None:
         episodes = min(episodes, 2 * params["loader_max_bytes"])
     program = speed.peak_bytes if not cards else max(speed.peak_bytes, 3e9)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from planet_tf2.envs import rendering
 from planet_tf2.evaluation.doctor import children, packages
 from planet_tf2.evaluation.doctor.findings import NOTE, OK, PROBLEM, Finding
-from planet_tf2.evaluation.doctor.machine import Card
+from planet_tf2.evaluation.doctor.hardware import Card
 
 _PROBE = "planet_tf2.envs.rendering_probe"
 _SIMULATOR = "planet_tf2.evaluation.doctor.simulator_probe"
@@ -111,7 +111,7 @@ def check_rendering(tried: Tried, cards: Sequence[Card] = ()) -> list[Finding]:
 
     Args:
       tried: what became of the attempts.
-      cards: the graphics cards of the machine.
+      cards: the graphics cards that there are.
     """
     renderers = tried.renderers
     if tried.simulator.exit_code != 0 and not renderers:

@@ -19,7 +19,7 @@ _START = time.perf_counter()
 
 import tensorflow as tf  # noqa: E402
 
-from planet_tf2.configs import assemble, resolve, tasks  # noqa: E402
+from planet_tf2.configs import agents, assemble, resolve, tasks  # noqa: E402
 from planet_tf2.evaluation.doctor import full_run  # noqa: E402
 from planet_tf2.tools import devices, seeds  # noqa: E402
 
@@ -114,7 +114,7 @@ class Probe:
         params = resolve.resolve(preset)
         action_size = _action_size(params)
         model = assemble.make_model(params, action_size)
-        agent = assemble.make_agent(params, model, action_size)
+        agent = agents.make_agent(params, model, action_size)
         everyone = tf.constant([0])
         perform = tf.function(
             lambda image, seed: agent.perform(

@@ -6,10 +6,10 @@ import pytest
 from tf_fakes import tiny_params
 
 from planet_tf2.configs import collects, presets, resolve
-from planet_tf2.evaluation.doctor import full_run, machine, speed_probe
+from planet_tf2.evaluation.doctor import full_run, hardware, speed_probe
 from planet_tf2.evaluation.doctor.full_run import Speed, Work, plan_work
 from planet_tf2.evaluation.doctor.graphics import Frames
-from planet_tf2.evaluation.doctor.machine import Card, Memory
+from planet_tf2.evaluation.doctor.hardware import Card, Memory
 from planet_tf2.tools import schedule
 
 SAPPHIRE = "flags\t: fpu avx avx2 avx512f avx512_bf16 amx_bf16 amx_tile\n"
@@ -23,8 +23,10 @@ GRAVITON = "Features\t: fp asimd bf16 i8mm\n"
 def system(monkeypatch):
     """Files of the system by path, and the kind of processor."""
     files = {}
-    monkeypatch.setattr(machine, "_read_text", lambda path: files.get(path, ""))
-    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(
+        hardware, "_read_text", lambda path: files.get(path, "")
+    )
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "x86_64")
     return files
 
 
@@ -37,36 +39,35 @@ def system(monkeypatch):
     ],
 )
 def test_processor(system, flags, yes, no, precision):
-    system["/proc/cpuinfo"] = f"model name : Some CPU\n{flags}"
-    finding = machine.check_processor()
+    system["/proc/cpuinfo"] = flags
+    finding = hardware.check_processor()
     assert finding.status == "ok"
     features = finding.details["features"]
     assert {name for name in features if features[name]} >= yes
     assert not {name for name in features if features[name]} & no
     assert finding.details["precision"] == precision
-    assert "Some CPU" in finding.text
     for name in no:
         assert f"{name} no" in finding.text
 
 
 def test_processor_without_avx_cannot_run_tensorflow(system):
     system["/proc/cpuinfo"] = ANCIENT
-    finding = machine.check_processor()
+    finding = hardware.check_processor()
     assert finding.status == "problem"
     assert "AVX" in finding.text
 
 
 def test_processor_of_arm(system, monkeypatch):
-    monkeypatch.setattr(machine.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "aarch64")
     system["/proc/cpuinfo"] = GRAVITON
-    finding = machine.check_processor()
+    finding = hardware.check_processor()
     assert finding.status == "ok"
     assert "bf16 yes" in finding.text
     assert "AVX" not in finding.text
 
 
 def test_processor_that_says_nothing(system):
-    assert machine.check_processor().status == "ok"
+    assert hardware.check_processor().status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -75,33 +76,31 @@ def test_processor_that_says_nothing(system):
 )
 def test_precision_of_cards(capability, precision):
     cards = [Card("old", 8e9, "500", 3.5), Card("new", 8e9, "500", capability)]
-    assert machine.suggest_precision({"AMX-bf16": True}, cards)[0] == precision
+    assert hardware.suggest_precision({"AMX-bf16": True}, cards)[0] == precision
 
 
 def test_cores_of_a_container(system, monkeypatch):
-    monkeypatch.setattr(
-        machine.os, "sched_getaffinity", lambda pid: set(range(16))
-    )
-    assert machine.usable_cores() == 16
+    monkeypatch.setattr(hardware.machine, "usable_cores", lambda: 16)
+    assert hardware.usable_cores() == 16
     system["/sys/fs/cgroup/cpu.max"] = "max 100000\n"
-    assert machine.usable_cores() == 16
+    assert hardware.usable_cores() == 16
     system["/sys/fs/cgroup/cpu.max"] = "250000 100000\n"
-    assert machine.usable_cores() == 2
+    assert hardware.usable_cores() == 2
     system["/sys/fs/cgroup/cpu.max"] = "50000 100000\n"
-    assert machine.usable_cores() == 1
+    assert hardware.usable_cores() == 1
 
 
 def test_memory_of_a_container(system):
-    free = machine.read_memory()
+    free = hardware.read_memory()
     assert 0 < free.available <= free.total
     system["/sys/fs/cgroup/memory.max"] = f"{10**9}\n"
     system["/sys/fs/cgroup/memory.current"] = f"{7 * 10**8}\n"
     system["/sys/fs/cgroup/memory.stat"] = f"anon 5\ninactive_file {10**8}\n"
-    assert machine.read_memory() == Memory(1e9, 4e8)
+    assert hardware.read_memory() == Memory(1e9, 4e8)
     system["/sys/fs/cgroup/memory.max"] = "max\n"
     # Version 1 says a large number where there is no limit.
     system["/sys/fs/cgroup/memory/memory.limit_in_bytes"] = str(2**63 - 4096)
-    again = machine.read_memory()
+    again = hardware.read_memory()
     assert again.total == free.total
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from planet_tf2.evaluation.doctor import children
 from planet_tf2.evaluation.doctor.findings import NOTE, OK, PROBLEM, Finding
+from planet_tf2.tools import machine
 
 GIGABYTE = 1e9
 
@@ -62,10 +63,11 @@ def check_processor(cards: Sequence[Card] = ()) -> Finding:
     Args:
       cards: the graphics cards, which matter more if there are any.
     """
-    flags, name = _read_processor()
+    flags = _processor_flags()
+    name = machine.processor_name()
     features = {
-        name: any(flag in flags for flag in names)
-        for name, names in _FEATURES.items()
+        feature: any(flag in flags for flag in names)
+        for feature, names in _FEATURES.items()
     }
     cores = usable_cores()
     precision, reason = suggest_precision(features, cards)
@@ -167,11 +169,8 @@ def read_memory() -> Memory | None:
     try:
         text = pathlib.Path("/proc/meminfo").read_text()
     except OSError:
-        with contextlib.suppress(ValueError, OSError, AttributeError):
-            pages = os.sysconf("SC_PHYS_PAGES")
-            total = float(pages * os.sysconf("SC_PAGE_SIZE"))
-            return Memory(total, total)
-        return None
+        total = machine.memory_bytes()
+        return None if total is None else Memory(total, total)
     sizes = dict(re.findall(r"(\w+):\s+(\d+) kB", text))
     total = 1024.0 * int(sizes["MemTotal"])
     available = 1024.0 * int(sizes.get("MemAvailable", sizes["MemFree"]))
@@ -181,10 +180,7 @@ def read_memory() -> Memory | None:
 
 def usable_cores() -> int:
     """Returns how many processor cores this process may use."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
+    cores = machine.usable_cores()
     quota = _read_text("/sys/fs/cgroup/cpu.max").split()
     if len(quota) == 2 and quota[0].isdigit() and int(quota[1]):
         cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
@@ -212,16 +208,11 @@ def _group_memory() -> tuple[float, float]:
     return float("inf"), 0.0
 
 
-def _read_processor() -> tuple[set[str], str]:
-    """Returns the processor's abilities, if known, and its name."""
+def _processor_flags() -> set[str]:
+    """Returns the processor's abilities, if known."""
     text = _read_text("/proc/cpuinfo")
     flags = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    name = re.search(r"^model name\s*:(.*)$", text, re.MULTILINE)
-    return (
-        set(flags[1].split()) if flags else set(),
-        (name[1].strip() if name else platform.processor())
-        or platform.machine(),
-    )
+    return set(flags[1].split()) if flags else set()
 
 
 def _is_intel() -> bool:
