@@ -48,6 +48,7 @@ setuptools.setup(
         "matplotlib>=3.10,<3.12",
         "mujoco>=3.17,<3.18",
         "numpy>=2.0,<2.5",
+        "packaging>=24,<27",
         "pillow>=11,<14",
         "pygame-ce>=2.5,<3",
         "PyYAML>=6.0.1,<7",
