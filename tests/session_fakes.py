@@ -89,7 +89,9 @@ class Program:
     """One start of the program on a run's folder."""
 
     def __init__(self, path, tasks=("walk",), agents=1, **kwargs):
-        self.folder = RunFolder(path).create()
+        # A folder that was claimed, or just a path.
+        self.folder = path if isinstance(path, RunFolder) else RunFolder(path)
+        self.folder.create()
         self.params = {**PARAMS, **kwargs.pop("params", {})}
         self.seeds = []
         self.closed = 0
@@ -153,9 +155,8 @@ class Program:
         return len(list(folder.iterdir()))
 
     def _record(self, length):
-        return RecordEpisodes(
-            CountingEnv(length), self.folder.train_episodes, staged=True
-        )
+        directory = self.folder.scratch or self.folder.train_episodes
+        return RecordEpisodes(CountingEnv(length), directory, staged=True)
 
     def _collectors(self, agents, **schedule):
         return [

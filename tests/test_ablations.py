@@ -39,7 +39,11 @@ def train(text):
     params = resolve.resolve(
         "debug",
         text,
-        {"tasks": ["cartpole_swingup"], "main_learning_rate": 3e-3},
+        {
+            "tasks": ["cartpole_swingup"],
+            "main_learning_rate": 3e-3,
+            "cnn_depth": 8,  # To be quick about it.
+        },
     )
     components = COMPONENTS if params.state_diagnostics else {}
     model = assemble.make_model(params, 1, components=components)

@@ -1,3 +1,6 @@
+import logging
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +8,13 @@ from tf_fakes import random_batch, tiny_params
 
 from planet_tf2.configs.assemble import make_learner, make_model
 from planet_tf2.tools import weights
-from planet_tf2.training.trainer import RestoreError, Trainer
+from planet_tf2.training import checkpoints
+from planet_tf2.training.checkpoints import (
+    Checkpoints,
+    RestoreError,
+    SaveError,
+)
+from planet_tf2.training.trainer import Trainer
 
 NEVER = 10**9
 
@@ -73,6 +82,194 @@ class TestRestoreError:
         with pytest.raises(RestoreError, match="does not fit") as info:
             start(**overrides).restore()
         assert len(str(info.value)) < 500
+
+    def test_names_the_variables(self, tmp_path):
+        def start(**overrides):
+            params = tiny_params(**overrides)
+            learner = make_learner(params, make_model(params, 2))
+            return Trainer(tmp_path, {"learner": learner}, NEVER)
+
+        start().save()
+        names = r"decoder/dense/kernel has float32 shape \(7, 64\) there and "
+        names += r"float32 shape \(8, 64\) here, .* and \d+ more"
+        with pytest.raises(RestoreError, match=names):
+            start(state_size=4).restore()
+
+    def test_another_type(self, tmp_path):
+        state = {"value": tf.Variable(0.0)}
+        Checkpoints(tmp_path, state).save()
+        other = Checkpoints(tmp_path, {"value": tf.Variable(0)})
+        with pytest.raises(RestoreError, match="float32.* there and int32"):
+            other.restore()
+        assert len(list(tmp_path.glob("*.index"))) == 1
+
+
+def first_half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "truncated": first_half,
+    "empty": lambda path: path.write_bytes(b""),
+    "foreign": lambda path: path.write_bytes(b"foreign " * 99),
+    "flipped bit": flip,
+}
+
+
+class TestDamage:
+    @pytest.fixture
+    def saved(self, tmp_path):
+        """Three checkpoints of a vector that holds their number."""
+        value = tf.Variable(tf.zeros(100))
+        store = Checkpoints(tmp_path, {"value": value})
+        for number in (1, 2, 3):
+            value.assign(tf.fill([100], float(number)))
+            store.save()
+        return tmp_path
+
+    def start(self, path):
+        value = tf.Variable(tf.zeros(100))
+        return Checkpoints(path, {"value": value}), value
+
+    @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+    @pytest.mark.parametrize("file", ["index", "data-00000-of-00001"])
+    def test_the_one_before_takes_its_place(self, saved, damage, file, caplog):
+        damage(saved / f"ckpt-3.{file}")
+        store, value = self.start(saved)
+        with caplog.at_level(logging.WARNING):
+            assert store.restore() == str(saved / "ckpt-2")
+        np.testing.assert_array_equal(value, np.full(100, 2))
+        assert "ckpt-3 cannot be read" in caplog.text
+        assert "ckpt-2 takes its place" in caplog.text
+        # It can be looked at, but does not come up again.
+        assert (saved / f"ckpt-3.{file}.damaged").exists()
+        assert store.latest == str(saved / "ckpt-2")
+        assert store.save() == str(saved / "ckpt-3")
+        store, value = self.start(saved)
+        assert store.restore() == str(saved / "ckpt-3")
+        np.testing.assert_array_equal(value, np.full(100, 2))
+        assert tf.train.latest_checkpoint(saved) == str(saved / "ckpt-3")
+
+    def test_file_that_is_missing(self, saved):
+        os.unlink(saved / "ckpt-3.data-00000-of-00001")
+        store, value = self.start(saved)
+        assert store.restore() == str(saved / "ckpt-2")
+        np.testing.assert_array_equal(value, np.full(100, 2))
+
+    def test_several(self, saved):
+        for number, damage in zip((2, 3), DAMAGES.values(), strict=False):
+            damage(saved / f"ckpt-{number}.index")
+        store, value = self.start(saved)
+        assert store.restore() == str(saved / "ckpt-1")
+        np.testing.assert_array_equal(value, np.ones(100))
+
+    def test_all(self, saved):
+        before = sorted(os.listdir(saved))
+        for number in (1, 2, 3):
+            first_half(saved / f"ckpt-{number}.data-00000-of-00001")
+        store, _ = self.start(saved)
+        with pytest.raises(RestoreError, match="nor can 2 before it"):
+            store.restore()
+        assert sorted(os.listdir(saved)) == before
+
+    def test_file_that_names_the_latest(self, saved):
+        (saved / "checkpoint").write_bytes(b"")
+        store, value = self.start(saved)
+        assert store.restore() == str(saved / "ckpt-3")
+        np.testing.assert_array_equal(value, np.full(100, 3))
+
+    def test_other_files_are_left_alone(self, saved):
+        for name in ("ckpt-10.index.bak", "ckpt-x.index", "best-9.index"):
+            (saved / name).write_bytes(b"")
+        (saved / ".partial-of-somebody").mkdir()
+        store, _ = self.start(saved)
+        assert store.restore() == str(saved / "ckpt-3")
+        assert not (saved / ".partial-of-somebody").exists()
+        assert (saved / "ckpt-x.index").exists()
+
+
+class TestSave:
+    @pytest.fixture(params=[False, True], ids=["plain", "scratch"])
+    def store(self, tmp_path, request):
+        scratch = tmp_path / "scratch" if request.param else None
+        if scratch:
+            scratch.mkdir()
+        directory = tmp_path / "checkpoints"
+        directory.mkdir()
+        value = tf.Variable(1.0)
+        store = Checkpoints(directory, {"value": value}, scratch=scratch)
+        store.directory, store.scratch = directory, scratch
+        return store
+
+    def names(self, store):
+        assert not store.scratch or not os.listdir(store.scratch)
+        return sorted(os.listdir(store.directory))
+
+    def test_files(self, store):
+        path = store.save()
+        assert path == store.latest == str(store.directory / "ckpt-1")
+        assert tf.train.latest_checkpoint(store.directory) == path
+        expected = ["checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index"]
+        assert self.names(store) == expected
+        for _ in range(4):
+            store.save()
+        state = tf.train.get_checkpoint_state(str(store.directory))
+        names = [os.path.basename(p) for p in state.all_model_checkpoint_paths]
+        assert names == ["ckpt-3", "ckpt-4", "ckpt-5"]
+        assert len(self.names(store)) == 7
+
+    @pytest.mark.parametrize("call", range(6))
+    def test_that_fails_leaves_the_last_one_whole(
+        self, store, monkeypatch, call
+    ):
+        """Wherever the disk turns out to be full."""
+        store.save()
+        before = self.names(store)
+        calls = []
+
+        def sync(path):
+            calls.append(path)
+            if len(calls) > call:
+                raise OSError(28, "No space left on device")
+
+        replace = type(store.directory).replace
+
+        def move(path, target):
+            sync(path)
+            return replace(path, target)
+
+        monkeypatch.setattr(checkpoints, "sync_file", sync)
+        monkeypatch.setattr(type(store.directory), "replace", move)
+        if call < 4:
+            with pytest.raises(SaveError, match="No space left") as info:
+                store.save()
+            assert "ckpt-1" in str(info.value)
+        monkeypatch.undo()
+        left = set(self.names(store)) - set(before)
+        if call < 4:
+            assert store.latest == str(store.directory / "ckpt-1")
+            assert not any(name.endswith(".index") for name in left)
+        assert Checkpoints(
+            store.directory, {"value": tf.Variable(0.0)}
+        ).restore()
+
+    def test_tensorflow_fails(self, store, monkeypatch):
+        store.save()
+
+        def fail(*args, **kwargs):
+            raise tf.errors.ResourceExhaustedError(
+                None, None, "/x/ckpt-2: No space left on device\nmore"
+            )
+
+        monkeypatch.setattr(tf.train.Checkpoint, "save", fail)
+        with pytest.raises(SaveError, match="No space left on device. The"):
+            store.save()
 
 
 def test_resuming_continues_as_if_nothing_happened(tmp_path):

@@ -64,6 +64,8 @@ class TestTruncatedNormal:
         actual = tf.function(compute)() if graph else compute()
         np.testing.assert_allclose(actual, expected, 1e-4, 1e-4)
 
+    # SciPy computes the skewness along with the mean, and fails in the tail.
+    @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
     def test_mean(self, bounds, graph):
         location, stddev, _ = grid(*bounds)
         location, stddev = location[..., 0], stddev[..., 0]

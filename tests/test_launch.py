@@ -15,6 +15,7 @@ from planet_tf2.configs import assemble
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.tools.journal import Journal
+from planet_tf2.training.checkpoints import Checkpoints
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
 from planet_tf2.training.signals import Stopped
 from planet_tf2.training.stages import NonFiniteError
@@ -294,6 +295,25 @@ class TestFailures:
         checkpoint = tf.train.Checkpoint(global_step=state)
         checkpoint.restore(latest).expect_partial()
         assert state.numpy() == 0
+
+    def test_image_that_is_not_finite(self, tmp_path, monkeypatch):
+        prepare = assemble.preprocess
+        monkeypatch.setattr(
+            assemble, "preprocess", lambda *args: prepare(*args) * np.nan
+        )
+        with pytest.raises(NonFiniteError, match="loss is nan.*image"):
+            run(tmp_path)
+        folder = RunFolder(tmp_path / "00001")
+        assert "NonFiniteError" in folder.fail.read_text()
+        # Of the updates, nothing was saved; what was before can be read.
+        assert [r["phase"] for r in records(folder)] == ["seed"] * 2
+        store = Checkpoints(folder.checkpoints, {})
+        reader = tf.train.load_checkpoint(store.latest)
+        for name in reader.get_variable_to_shape_map():
+            value = reader.get_tensor(name)
+            if isinstance(value, np.ndarray) and value.dtype == np.float32:
+                seen = "test_returns" in name
+                assert np.isfinite(value).all() or seen, name
 
     def test_environment_that_fails(self, tmp_path, monkeypatch):
         def broken(env, action):

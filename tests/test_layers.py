@@ -45,6 +45,9 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.data.collect",
     f"{_PACKAGE}.data.episodes",
     f"{_PACKAGE}.envs",
+    f"{_PACKAGE}.evaluation.doctor",
+    f"{_PACKAGE}.evaluation.doctor.examination",
+    f"{_PACKAGE}.evaluation.doctor.simulator_probe",
     f"{_PACKAGE}.tools",
     f"{_PACKAGE}.tools.attr_dict",
     f"{_PACKAGE}.tools.bind",
@@ -57,6 +60,8 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.training.run_folder",
     f"{_PACKAGE}.training.running",
     f"{_PACKAGE}.training.signals",
+    f"{_PACKAGE}.training.status",
+    f"{_PACKAGE}.training.status_table",
     f"{_PACKAGE}.version",
 ]
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tf_fakes import random_batch, tiny_params
 
-from planet_tf2.configs import assemble
+from planet_tf2.configs import agents, assemble
 from planet_tf2.control.mpc_agent import MPCAgent
 from planet_tf2.models import DRNN, SSM
 from planet_tf2.tools import seeds, weights
@@ -90,7 +90,7 @@ def test_agents_filter(made):
 
 
 def test_plans(made):
-    plan = assemble.make_planner(made.params, made.model, 2)
+    plan = agents.make_planner(made.params, made.model, 2)
     actions = tf.function(plan)(made.model.cell.zero_state(3), seeds.derive(0))
     assert actions.shape == (3, made.params["planner_horizon"], 2)
     assert np.abs(actions).max() > 0

@@ -2,6 +2,7 @@ import collections
 
 import numpy as np
 import pytest
+from fakes import CountingEnv
 from session_fakes import LENGTH, RETURN, Program
 
 from planet_tf2.data import episodes
@@ -190,6 +191,52 @@ class TestVariations:
         other = Program(tmp_path)
         assert other.run() == [RETURN, RETURN]
         assert float(other.learner.weight) == 4
+
+    @pytest.mark.parametrize("name", ["image", "reward", "gradient_norm"])
+    def test_stops_before_what_is_not_finite(self, tmp_path, undisturbed, name):
+        """And goes on from the checkpoint before it, as if nothing was."""
+        program = Program(tmp_path)
+        step = program.learner.train_step
+
+        def break_the_third(batch, seed):
+            values = step(batch, seed)
+            bad = {name: float("nan")} if values["total"] == 3 else {}
+            return {**values, **bad}
+
+        program.learner.train_step = break_the_third
+        with pytest.raises(NonFiniteError, match=f"{name}.* is nan .*update 3"):
+            program.run()
+        assert float(program.learner.weight) == 3
+        other = Program(tmp_path)
+        other.run()
+        assert other.trace() == undisturbed[0].trace()
+
+    @pytest.mark.parametrize("when", ["random", "collected"])
+    def test_rewards_that_are_not_finite(
+        self, tmp_path, undisturbed, monkeypatch, when
+    ):
+        program = Program(tmp_path)
+        broken = []
+
+        def step(env, action):
+            *result, info = original(env, action)
+            if bool(program.rollouts["walk"].calls) == (when == "collected"):
+                broken.append(True)
+                result[1] = float("nan")
+            return *result, info
+
+        original = CountingEnv.step
+        with monkeypatch.context() as patch:
+            patch.setattr(CountingEnv, "step", step)
+            with pytest.raises(NonFiniteError, match="episode of walk add up"):
+                program.run()
+        assert broken
+        before = program.trace()
+        announced = [r for r in before["metrics"] if "episode" in r]
+        assert all(np.isfinite(r["return"]) for r in announced)
+        other = Program(tmp_path)
+        other.run()
+        assert other.trace() == undisturbed[0].trace()
 
     def test_lost_checkpoints(self, tmp_path):
         program = Program(tmp_path)

@@ -14,6 +14,7 @@ from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.data import episodes
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training import session as session_lib
+from planet_tf2.training.checkpoints import RestoreError
 from planet_tf2.training.signals import Stopped
 from planet_tf2.training.trainer import Trainer
 
@@ -127,6 +128,42 @@ class TestCutOff:
         assert first.trace()["files"] == [2 + 1, 2]
         assert first.closed == 1
         check_goes_on(tmp_path, undisturbed)
+
+
+class TestDamagedCheckpoint:
+    """The one before takes its place, and nothing counts twice."""
+
+    @pytest.mark.parametrize("moment", range(20, 90, 10))
+    def test_after_a_crash(self, tmp_path, monkeypatch, undisturbed, moment):
+        with pytest.raises(Crash):
+            run_with_faults(tmp_path, Faults(moment), monkeypatch)
+        *before, last = sorted(
+            (tmp_path / "checkpoints").glob("ckpt-*.index"),
+            key=lambda path: int(path.stem.split("-")[1]),
+        )
+        assert before
+        data = last.with_suffix(".data-00000-of-00001")
+        data.write_bytes(data.read_bytes()[:10])
+        check_goes_on(tmp_path, undisturbed)
+
+    def test_at_the_end(self, tmp_path, undisturbed):
+        start(tmp_path).run()
+        last = sorted((tmp_path / "checkpoints").glob("ckpt-*.index"))[-1]
+        last.write_bytes(b"")
+        check_goes_on(tmp_path, undisturbed)
+
+    def test_all_of_them(self, tmp_path):
+        program = start(tmp_path)
+        program.run()
+        before = program.trace()
+        for path in (tmp_path / "checkpoints").glob("ckpt-*.index"):
+            path.write_bytes(b"")
+        other = start(tmp_path)
+        with pytest.raises(RestoreError, match="cannot be read"):
+            other.run()
+        after = other.trace()
+        for key in ("metrics", "files"):
+            assert after[key] == before[key]
 
 
 class TestStopped:

@@ -14,7 +14,7 @@ from planet_tf2.configs.environments import action_size, open_env
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
-from planet_tf2.envs import BatchEnv
+from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools import seeds
 
@@ -81,7 +81,7 @@ def play(
             directory = stack.enter_context(tempfile.TemporaryDirectory())
         envs = BatchEnv(
             [
-                stack.enter_context(_open(run, task, directory))
+                stack.enter_context(open_task(run, task, directory))
                 for _ in range(agents)
             ]
         )
@@ -92,7 +92,7 @@ def play(
             # A last round with too many starts episodes that nobody asked for.
             numbers = range(first, first + agents)
             results = rollout(
-                [_env_seed(seed, number) for number in numbers],
+                [env_seed(seed, number) for number in numbers],
                 seeds.derive(seed, _AGENTS, first),
             )
             for number, result in zip(numbers, results, strict=True):
@@ -116,19 +116,38 @@ def check_task(run: LoadedRun, task: str) -> None:
         )
 
 
-def _open(run: LoadedRun, task: str, directory: str | None):
+def open_task(
+    run: LoadedRun,
+    task: str,
+    record_dir: str | None = None,
+    blocking: bool = False,
+) -> Async:
+    """Opens an environment in which the agent of a run can act.
+
+    It lives in a process of its own: rendering and TensorFlow only get along
+    in separate ones.
+
+    Args:
+      run: the loaded run.
+      task: the environment's task.
+      record_dir: folder for episodes, if they are to be recorded.
+      blocking: whether to wait until it is built.
+
+    Raises:
+      ValueError: the agent cannot act in the task.
+    """
     check_task(run, task)
     interface = assemble.shared_interface(run.params)
     if action_size(task, run.params) != run.action_size:
         interface = {**interface, "pad_actions": run.action_size}
-    # Rendering and TensorFlow only get along in separate processes.
     params = {**run.params, "isolate_envs": "process"}
     return open_env(
-        task, params, blocking=False, record_dir=directory, **interface
+        task, params, blocking=blocking, record_dir=record_dir, **interface
     )
 
 
-def _env_seed(seed: int, number: int) -> int:
+def env_seed(seed: int, number: int) -> int:
+    """Returns what the environment of an episode is seeded with."""
     sequence = np.random.SeedSequence((seed, _ENVS, number))
     return int(sequence.generate_state(1)[0]) >> 1
 

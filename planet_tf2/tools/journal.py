@@ -75,9 +75,10 @@ class Journal:
                 _write_all(file, line)
                 if sync:
                     os.fsync(file.fileno())
-            except OSError:
+            except OSError as error:
                 file.truncate(size)
-                raise
+                path = str(self.path)
+                raise OSError(error.errno, error.strerror, path) from error
 
     def sync(self) -> None:
         """Waits until the disk has everything that was appended so far."""

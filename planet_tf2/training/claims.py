@@ -158,7 +158,12 @@ class Claim:
         """Removes PING, unless somebody is taking over."""
         if not self.holds():
             return
-        prepared = self._prepare(uuid.uuid4().hex)
+        try:
+            prepared = self._prepare(uuid.uuid4().hex)
+        except OSError:
+            # The disk is full. Better without a note than not at all.
+            self.path.unlink()
+            return
         with _removed_in_the_end(prepared):
             note = self._note(self.id)
             if not _link(prepared, note):
@@ -198,10 +203,14 @@ class Claim:
 
     def _prepare(self, new_id: str) -> pathlib.Path:
         prepared = self._prepared(new_id)
-        with open(prepared, "xb") as file:
-            file.write(self._content(new_id))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(prepared, "xb") as file:
+                file.write(self._content(new_id))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            prepared.unlink(missing_ok=True)
+            raise
         return prepared
 
     def _prepared(self, of: str) -> pathlib.Path:

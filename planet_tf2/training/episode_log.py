@@ -96,6 +96,10 @@ class EpisodeLog:
             {**record, "elapsed_seconds": self.elapsed_seconds}
         )
 
+    def sync(self) -> None:
+        """Waits until the disk has all lines."""
+        self._journal.sync()
+
     def add(
         self,
         split: str,

@@ -195,7 +195,7 @@ class Run:
             write_atomically(self.folder.fail, text, self.folder.scratch)
             self._report(
                 f"Run {self.folder.path.name} failed; the traceback is in "
-                f"{self.folder.fail}"
+                f"{self.folder.fail}. It is tried again with --retry_failed."
             )
         except OSError as second:
             _LOGGER.error("Cannot write %s: %s", self.folder.fail, second)

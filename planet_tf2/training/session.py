@@ -14,6 +14,7 @@ from planet_tf2.training import stages
 from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
+from planet_tf2.training.finite import check_return
 from planet_tf2.training.learner import Learner
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.signals import Stopped
@@ -106,6 +107,7 @@ class Session:
             should_stop,
             self._before_save,
             on_step,
+            folder.scratch,
         )
 
     def run(self) -> Iterator[float]:
@@ -158,6 +160,7 @@ class Session:
 
     def _before_save(self) -> None:
         self._check()
+        self._log.sync()
         self._position.assign(self._log.position)
 
     def _collect_seed_episodes(self) -> None:
@@ -198,6 +201,7 @@ class Session:
             )
         except EpisodeStopped:
             self._stop_seeding()
+        check_return(task, episode)
         self._log.add(split, task, episode, phase="seed", step=0)
         self._trainer.save()
 

@@ -1,7 +1,6 @@
 """What happens in a step of a phase. See `Trainer` for the order."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,15 +11,28 @@ from planet_tf2.tools import seeds
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import EpisodeLog
+from planet_tf2.training.finite import (
+    NonFiniteError,
+    check_finite,
+    check_return,
+    is_norm,
+)
 from planet_tf2.training.trainer import Outcome, Step
+
+__all__ = [
+    "CollectStage",
+    "Context",
+    "LossStage",
+    "NonFiniteError",
+    "PredictionStage",
+    "TestCollectStage",
+    "check_finite",
+    "collect",
+]
 
 # Tell the random numbers of different uses apart.
 _UPDATE, _COLLECT, _PREDICT = 1, 2, 3
 _SPLIT_NUMBERS = {"train": 1, "test": 2}
-
-
-class NonFiniteError(ArithmeticError):
-    """A loss or the gradient is infinite or not a number."""
 
 
 @dataclasses.dataclass
@@ -80,7 +92,7 @@ class LossStage:
         seed = seeds.derive(*context.seed_for(_UPDATE, step))
         values = self._compute(batch, seed)
         values = {name: float(value) for name, value in values.items()}
-        check_finite(values, step)
+        check_finite(values, step, batch)
         self._mean.submit(values)
         context.progress.update(
             step.phase, step.global_step + step.batch_size, values
@@ -113,24 +125,6 @@ class LossStage:
         context.summaries.scalars(step.phase, step.summary_step, scalars)
 
 
-def check_finite(values: dict[str, float], step: Step) -> None:
-    """Checks losses and gradient norm of a step.
-
-    Raises:
-      NonFiniteError: naming what is not finite, and the step.
-    """
-    for name, value in values.items():
-        if not math.isfinite(value):
-            what = name if _is_norm(name) else f"the {name} loss"
-            raise NonFiniteError(
-                f"Stopped, since {what} is {value} in the {step.phase} phase "
-                f"at step {step.global_step + step.batch_size} "
-                f"(update {step.update + 1}). The last "
-                "checkpoint is from before it. Check the data, or lower "
-                "main_learning_rate or main_gradient_clipping."
-            )
-
-
 class PredictionStage:
     """Shows what the model predicts, once per epoch.
 
@@ -152,6 +146,12 @@ class PredictionStage:
         if batch is None:
             batch = next(context.batches[step.phase])
         seed = seeds.derive(*context.seed_for(_PREDICT, step))
+        episodes_in_folder = {
+            "general/dataset_episodes": context.log.count(step.phase)
+        }
+        context.summaries.scalars(
+            step.phase, step.summary_step, episodes_in_folder
+        )
         context.summaries.predictions(
             step.phase,
             step.summary_step,
@@ -219,7 +219,11 @@ class TestCollectStage:
         self._returns.assign(values)
         if self._position < len(values) - 1:
             return Outcome()
-        return Outcome(score=float(values.mean()))
+        score = float(values.mean())
+        self._context.summaries.scalars(
+            step.phase, step.summary_step, {"trainer/score": score}
+        )
+        return Outcome(score=score)
 
 
 def collect(
@@ -237,6 +241,8 @@ def collect(
     seed = context.seed_for(_COLLECT, step)
     context.progress.activity(f"collecting {collector.task}")
     results = collector.collect(seed, action_noise)
+    for result in results:
+        check_return(collector.task, result)
     for result in results:
         path = context.log.add(
             step.phase,
@@ -261,16 +267,18 @@ def collect(
     }
     context.summaries.scalars(step.phase, step.summary_step, scalars)
     if step.phase == "test":
-        images = episodes.load_episode(path)["image"]
+        episode = episodes.load_episode(path)
         context.summaries.episode(
-            step.phase, step.summary_step, group, images, gif_path
+            step.phase,
+            step.summary_step,
+            group,
+            episode["image"],
+            gif_path,
+            # The first entries belong to the reset.
+            histograms={k: episode[k][1:] for k in ("action", "reward")},
         )
     return score
 
 
 def _metric(name: str) -> str:
-    return name if _is_norm(name) else f"{name}_loss"
-
-
-def _is_norm(name: str) -> bool:
-    return name.startswith("gradient_norm")
+    return name if is_norm(name) else f"{name}_loss"

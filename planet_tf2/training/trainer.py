@@ -2,14 +2,18 @@
 
 import dataclasses
 import logging
-import re
+import os
+import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.training.checkpoints import Checkpoints, RestoreError
 from planet_tf2.training.signals import Stopped
+
+__all__ = ["Outcome", "Phase", "RestoreError", "Stage", "Step", "Trainer"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -78,10 +82,6 @@ class Phase:
         return -(-self.steps // self.batch_size) * self.batch_size
 
 
-class RestoreError(ValueError):
-    """A checkpoint does not belong to this configuration."""
-
-
 class Trainer:
     """Runs phases in the order they were added, over and over.
 
@@ -99,16 +99,18 @@ class Trainer:
         saved and `Stopped` raised.
       before_save: called before every checkpoint is written.
       on_step: told the global step after every step, and when it is restored.
+      scratch: folder through which checkpoints get to their place, if any.
     """
 
     def __init__(
         self,
-        directory: str,
+        directory: str | os.PathLike[str],
         state: Mapping[str, Any],
         checkpoint_every: int,
         should_stop: Callable[[], bool] = lambda: False,
         before_save: Callable[[], None] = lambda: None,
         on_step: Callable[[int], None] = lambda step: None,
+        scratch: pathlib.Path | None = None,
     ):
         self._phases: list[Phase] = []
         self._global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -117,14 +119,12 @@ class Trainer:
         self._should_stop = should_stop
         self._before_save = before_save
         self._on_step = on_step
-        self._checkpoint = tf.train.Checkpoint(
-            global_step=self._global_step,
-            next_stage=self._next_stage,
+        state = {
+            "global_step": self._global_step,
+            "next_stage": self._next_stage,
             **state,
-        )
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(directory), max_to_keep=3
-        )
+        }
+        self._checkpoints = Checkpoints(directory, state, scratch=scratch)
 
     @property
     def global_step(self) -> int:
@@ -134,7 +134,7 @@ class Trainer:
     @property
     def latest_checkpoint(self) -> str | None:
         """The checkpoint that `restore` would load."""
-        return self._manager.latest_checkpoint
+        return self._checkpoints.latest
 
     def add_phase(
         self,
@@ -155,38 +155,21 @@ class Trainer:
         self._phases.append(Phase(name, steps, batch_size, tuple(stages)))
 
     def restore(self) -> bool:
-        """Loads the last checkpoint; returns whether there is one.
+        """Loads the last checkpoint that is whole, if there is one.
 
         Raises:
-          RestoreError: if it does not match this program's variables, or is
-            damaged.
+          RestoreError: if it does not match this program's variables, or all
+            of them are damaged.
         """
-        path = self._manager.latest_checkpoint
-        if path is None:
+        if self._checkpoints.restore() is None:
             return False
-        try:
-            status = self._checkpoint.restore(path)
-            try:
-                status.assert_consumed()
-            except AssertionError:
-                status.expect_partial()  # Said below, so not again at exit.
-                raise
-        except (AssertionError, ValueError) as error:
-            raise RestoreError(
-                f"The checkpoint {path} does not fit this configuration: "
-                f"{_explain(error)}"
-            ) from error
-        except (IndexError, RuntimeError, tf.errors.OpError) as error:
-            raise RestoreError(
-                f"The checkpoint {path} cannot be read: {_explain(error)}"
-            ) from error
         self._on_step(self.global_step)
         return True
 
     def save(self) -> str:
         """Writes a checkpoint and returns its path."""
         self._before_save()
-        return self._manager.save()
+        return self._checkpoints.save()
 
     def step_at(self, global_step: int) -> tuple[Phase, Step]:
         """Computes the phase and step that a `global_step` falls into."""
@@ -246,12 +229,3 @@ class Trainer:
         path = self.save()
         _LOGGER.info("Stopped at step %d, saved %s.", step.global_step, path)
         raise Stopped(f"Stopped at step {step.global_step}.")
-
-
-def _explain(error: Exception) -> str:
-    """Says in one line why a checkpoint does not fit."""
-    missing = re.findall(r"Variable (?:path=|')([^\s',:]+)", str(error))
-    if isinstance(error, AssertionError) and missing:
-        names = ", ".join(missing[:3])
-        return f"it lacks variables of this program, such as {names}."
-    return (str(error).splitlines() or [repr(error)])[0]

@@ -75,6 +75,10 @@ class Watcher:
         """Whether a claim was seen to be refreshed since it was first seen."""
         return path in self._alive
 
+    def unchanged_seconds(self, path: pathlib.Path) -> float:
+        """For how long a claim was watched since it last changed."""
+        return self._seconds.get(path, 0.0)
+
     def wait_seconds(self, paths: Iterable[pathlib.Path]) -> float:
         """How long to wait until the next look at some claims."""
         times = [self._seconds_left(p) for p in paths if p in self._sights]
@@ -84,7 +88,7 @@ class Watcher:
     def _seconds_left(self, path: pathlib.Path) -> float:
         every = self._ping_every
         for content in self._sights[path].values():
-            every = max(every, _ping_every(claims.describe(content)))
+            every = max(every, usual_ping_every(claims.describe(content), 0))
         return 2 * every - self._seconds[path]
 
     def _is_same_owner(self, path: pathlib.Path, sight: claims.Sight) -> bool:
@@ -106,8 +110,14 @@ def owner(sight: claims.Sight) -> str:
     )
 
 
-def _ping_every(about: dict[str, Any]) -> float:
+def usual_ping_every(about: dict[str, Any], default: float = 30) -> float:
+    """Returns the seconds between signs of life that a PING file names.
+
+    Args:
+      about: What the file says.
+      default: What to return if it does not say anything sensible.
+    """
     value = about.get("ping_every")
     # Nobody should have to wait forever because of what a file says.
     usable = isinstance(value, (int, float)) and 0 < value <= _LONGEST
-    return value if usable else 0
+    return value if usable else default

@@ -1,0 +1,243 @@
+"""The checkpoints of a run: the last few, each of them whole.
+
+A checkpoint is written under another name, forced to the disk and renamed, its
+index last, so that those with an index are complete. Should one be damaged
+nevertheless, the one before it takes its place.
+"""
+
+import logging
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from planet_tf2.tools.files import (
+    sync_directory,
+    sync_file,
+    write_atomically,
+)
+from planet_tf2.training.checkpoint_differences import describe_differences
+
+_LOGGER = logging.getLogger(__name__)
+
+_NAME = "ckpt"
+_PARTIAL = ".partial"
+# What TensorFlow was seen to raise for checkpoints that it cannot restore.
+_ERRORS = (
+    AssertionError,
+    ValueError,
+    IndexError,
+    RuntimeError,
+    OSError,
+    tf.errors.OpError,
+)
+
+
+class RestoreError(ValueError):
+    """A checkpoint is damaged, or does not belong to this configuration."""
+
+
+class SaveError(RuntimeError):
+    """A checkpoint cannot be written. Those before it are whole."""
+
+
+class Checkpoints:
+    """Saves and restores state.
+
+    The files are those of `tf.train.CheckpointManager`: `ckpt-1.index` and so
+    on, and `checkpoint`, which names the latest.
+
+    Args:
+      directory: folder of the checkpoints.
+      state: trackable objects by name.
+      keep: how many to keep, the latest.
+      scratch: folder through which files get to their place, if any; see
+        `tools.files.replacing`.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        state: Mapping[str, Any],
+        keep: int = 3,
+        scratch: pathlib.Path | None = None,
+    ):
+        self._directory = pathlib.Path(directory)
+        self._checkpoint = tf.train.Checkpoint(**state)
+        self._keep = keep
+        self._scratch = scratch
+
+    @property
+    def latest(self) -> str | None:
+        """The checkpoint that `restore` would try first."""
+        paths = self._paths()
+        return str(paths[-1]) if paths else None
+
+    def save(self) -> str:
+        """Writes a checkpoint and returns its path.
+
+        Raises:
+          SaveError: if the system does not allow it, as when the disk is full.
+        """
+        name = self._scratch.name if self._scratch else ".unclaimed"
+        partial = self._directory / f"{_PARTIAL}{name}"
+        try:
+            written = pathlib.Path(self._checkpoint.save(partial / _NAME))
+            path = self._publish(written)
+            self._point_to(path)
+            self._sweep()
+        except (OSError, tf.errors.OpError) as error:
+            last = pathlib.Path(self.latest).name if self.latest else "none"
+            raise SaveError(
+                f"Cannot write a checkpoint to {self._directory}: "
+                f"{_explain(error)}. The last one, {last}, is whole. Once the "
+                "disk takes files again, go on from there with --retry_failed."
+            ) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return str(path)
+
+    def restore(self) -> str | None:
+        """Restores the latest checkpoint that is whole.
+
+        Damaged ones that are later are renamed, with a warning.
+
+        Returns:
+          Its path, or None if there is none at all.
+
+        Raises:
+          RestoreError: if it does not match this program's variables, or if
+            all of them are damaged.
+        """
+        for left in self._directory.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        damaged: dict[pathlib.Path, str] = {}
+        for path in reversed(self._paths()):
+            try:
+                self._restore(path)
+            except _ERRORS as error:
+                damage = _find_damage(path)
+                if damage is None:
+                    raise RestoreError(self._mismatch(path, error)) from error
+                damaged[path] = damage
+                continue
+            for other, damage in damaged.items():
+                _LOGGER.warning(
+                    "%s cannot be read (%s). It is set aside, and %s takes its "
+                    "place.",
+                    other,
+                    damage,
+                    path.name,
+                )
+                _set_aside(other)
+            return str(path)
+        if damaged:
+            path, damage = next(iter(damaged.items()))
+            others = f", nor can {len(damaged) - 1} before it"
+            raise RestoreError(
+                f"The checkpoint {path} cannot be read: {damage}"
+                f"{others * (len(damaged) > 1)}."
+            )
+        return None
+
+    def _restore(self, path: pathlib.Path) -> None:
+        status = self._checkpoint.restore(str(path))
+        try:
+            status.assert_consumed()
+        except AssertionError:
+            status.expect_partial()  # Said elsewhere, so not again at exit.
+            raise
+
+    def _paths(self) -> list[pathlib.Path]:
+        """Returns the paths of all checkpoints, the latest last."""
+        found = {}
+        for path in self._directory.glob(f"{_NAME}-*.index"):
+            match = re.fullmatch(rf"{_NAME}-(\d+)", path.stem)
+            if match:
+                found[int(match[1])] = path.with_suffix("")
+        return [found[number] for number in sorted(found)]
+
+    def _publish(self, written: pathlib.Path) -> pathlib.Path:
+        """Moves a checkpoint to where it belongs, its index last."""
+        parts = sorted(written.parent.glob(f"{written.name}.*"))
+        parts.sort(key=lambda part: part.suffix == ".index")
+        for part in parts:
+            sync_file(part)
+        for part in parts:
+            target = self._directory / part.name
+            if self._scratch is None:
+                part.replace(target)
+            else:
+                self._move(part, target)
+        sync_directory(self._directory)
+        return self._directory / written.name
+
+    def _move(self, part: pathlib.Path, target: pathlib.Path) -> None:
+        # Not written there in the first place, since TensorFlow would make the
+        # scratch folder anew after it was removed.
+        between = part.rename(self._scratch / part.name)
+        try:
+            between.replace(target)
+        finally:
+            between.unlink(missing_ok=True)
+
+    def _point_to(self, path: pathlib.Path) -> None:
+        """Writes the file by which TensorFlow finds the latest."""
+        names = [other.name for other in self._paths()[-self._keep :]]
+        lines = [f'model_checkpoint_path: "{path.name}"']
+        lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
+        content = "\n".join(lines) + "\n"
+        write_atomically(self._directory / "checkpoint", content, self._scratch)
+
+    def _sweep(self) -> None:
+        for path in self._paths()[: -self._keep]:
+            # Without its index it is none any more.
+            for part in [path.with_suffix(".index"), *_data_files(path)]:
+                part.unlink(missing_ok=True)
+
+    def _mismatch(self, path: pathlib.Path, error: Exception) -> str:
+        """Says in one line why a checkpoint does not fit."""
+        with tempfile.TemporaryDirectory() as directory:
+            own = self._checkpoint.write(os.path.join(directory, _NAME))
+            reason = describe_differences(str(path), own)
+        return (
+            f"The checkpoint {path} does not fit this configuration: "
+            f"{reason or _explain(error)}."
+        )
+
+
+def _find_damage(path: pathlib.Path) -> str | None:
+    """Reads all of a checkpoint; returns what is wrong with its files."""
+    try:
+        reader = tf.train.load_checkpoint(str(path))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)
+    except _ERRORS as error:
+        return _explain(error)
+    return None
+
+
+def _set_aside(path: pathlib.Path) -> None:
+    for part in [path.with_suffix(".index"), *_data_files(path)]:
+        if part.exists():
+            part.replace(part.with_name(f"{part.name}.damaged"))
+
+
+def _data_files(path: pathlib.Path) -> list[pathlib.Path]:
+    return [
+        part
+        for part in path.parent.glob(f"{path.name}.data-*")
+        if not part.name.endswith(".damaged")
+    ]
+
+
+def _explain(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    # TensorFlow begins with the name of the operation.
+    text = re.sub(r"^\{\{.*?\}\} ?", "", text)
+    return (text.splitlines() or [repr(error)])[0].rstrip(".")

@@ -1,0 +1,70 @@
+"""Shows how the runs of an experiment are coming along.
+
+    python scripts/status.py --logdir LOGDIR [--watch] [--json]
+
+LOGDIR is an experiment, a single run, or a folder of several experiments.
+Only looks, so anybody may use it at any time.
+"""
+
+import sys
+import time
+
+from absl import app, flags
+from rich.console import Console
+from rich.live import Live
+
+from planet_tf2.training.run_folder import RunFolderError
+from planet_tf2.training.status import Overview
+from planet_tf2.training.status_table import StatusTable, to_json
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("logdir", None, "Folder to look at.", required=True)
+flags.DEFINE_boolean("watch", False, "Keep looking until Ctrl-C.")
+flags.DEFINE_boolean(
+    "json", False, "Print a line of JSON for every look, instead of a table."
+)
+flags.DEFINE_float("every", 2, "Seconds between two looks.", 0.1)
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
+        return 2
+    overview = Overview(FLAGS.logdir)
+    try:
+        if FLAGS.json:
+            print_json(overview)
+        elif FLAGS.watch:
+            watch(overview)
+        else:
+            Console().print(StatusTable(overview.look(), FLAGS.logdir))
+    except RunFolderError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def print_json(overview: Overview) -> None:
+    """Prints a line, or one after the other."""
+    print(to_json(overview.look()), flush=True)
+    while FLAGS.watch:
+        time.sleep(FLAGS.every)
+        print(to_json(overview.look()), flush=True)
+
+
+def watch(overview: Overview) -> None:
+    """Keeps a table on the screen up to date."""
+    console = Console()
+    with Live(console=console, screen=console.is_terminal) as live:
+        while True:
+            now = time.strftime("%H:%M:%S")
+            table = StatusTable(overview.look(), FLAGS.logdir, now)
+            live.update(table, refresh=True)
+            time.sleep(FLAGS.every)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,249 @@
+"""What disks, clocks and people do to runs. The parts of the runs are fakes."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+from session_fakes import RETURN, Program
+
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training import run_folder
+from planet_tf2.training.checkpoints import SaveError
+from planet_tf2.training.claims import Claim, see
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training.running import Experiment
+
+
+class Runs:
+    """An experiment of one run, made of fakes."""
+
+    def __init__(self, logdir, **kwargs):
+        self.programs = []
+        self.messages = []
+        self._on_rollout = kwargs.pop("on_rollout", lambda run: None)
+        self.experiment = Experiment(
+            logdir, self._process, report=self.messages.append, **kwargs
+        )
+
+    def work(self):
+        return [list(run) for run in self.experiment]
+
+    def _process(self, folder, run):
+        program = Program(
+            folder,
+            on_rollout=lambda: self._on_rollout(run),
+            should_stop=lambda: run.stop_requested,
+            check=run.check,
+        )
+        self.programs.append(program)
+        with contextlib.closing(program.parts):
+            yield from program.session.run()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    runs = Runs(tmp_path_factory.mktemp("undisturbed"))
+    assert runs.work() == [[RETURN, RETURN]]
+    return runs.programs[0].trace()
+
+
+def check_goes_on(logdir, undisturbed, **kwargs):
+    runs = Runs(logdir, **kwargs)
+    runs.work()
+    assert runs.experiment.left == {}
+    assert runs.programs[0].trace() == undisturbed
+
+
+def listing(path):
+    return {
+        str(p.relative_to(path)): p.is_file() and p.read_bytes()
+        for p in path.rglob("*")
+    }
+
+
+def test_nothing_is_left_beside_the_files_of_the_run(tmp_path):
+    Runs(tmp_path).work()
+    names = {path.name for path in (tmp_path / "00001").iterdir()}
+    folders = {"checkpoints", "train_episodes", "test_episodes"}
+    assert names == {"DONE", "metrics.jsonl", "train", "test", *folders}
+    for path in (tmp_path / "00001").rglob("*"):
+        assert not path.name.startswith(".")
+        assert not path.name.endswith((".partial", ".staged"))
+
+
+@contextlib.contextmanager
+def small_disk(path, size):
+    """A file system of so many bytes, where it is allowed to make one."""
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path]
+    if not shutil.which("mount"):
+        pytest.skip("There is no mount.")
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("Not allowed to mount a file system.")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+def fill(path):
+    """Leaves no room on a disk."""
+    with contextlib.suppress(OSError), open(path, "wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+
+
+@pytest.mark.parametrize("rollout", [1, 3])
+def test_full_disk(tmp_path, undisturbed, rollout):
+    rollouts = []
+
+    def on_rollout(run):
+        rollouts.append(run)
+        if len(rollouts) == rollout:
+            fill(tmp_path / "disk" / "other")
+
+    logdir = tmp_path / "disk" / "runs"
+    with small_disk(tmp_path / "disk", 2**20):
+        runs = Runs(logdir, on_rollout=on_rollout)
+        with pytest.raises(OSError, match="No space left on device"):
+            runs.work()
+        folder = RunFolder(logdir / "00001")
+        assert not folder.done.exists() and not folder.ping.exists()
+        last = runs.programs[0].session.trainer.latest_checkpoint
+        (tmp_path / "disk" / "other").unlink()
+        check_goes_on(logdir, undisturbed, retry_failed=True)
+        assert last is not None
+
+
+def test_full_disk_when_saving(tmp_path, undisturbed, monkeypatch):
+    """The episode is announced and published, and then there is no room."""
+    position = []
+
+    def add(log, *args, **kwargs):
+        result = original(log, *args, **kwargs)
+        if log.announced_episodes == 6:
+            position.append(log.position)
+            fill(tmp_path / "disk" / "other")
+        return result
+
+    logdir = tmp_path / "disk" / "runs"
+    with (
+        small_disk(tmp_path / "disk", 2**20),
+        pytest.MonkeyPatch.context() as m,
+    ):
+        from planet_tf2.training.episode_log import EpisodeLog
+
+        original = EpisodeLog.add
+        m.setattr(EpisodeLog, "add", add)
+        with pytest.raises(SaveError, match="No space left on device") as info:
+            Runs(logdir).work()
+        m.undo()
+        assert "The last one, ckpt-" in str(info.value)
+        assert "\n" not in str(info.value)
+        assert Journal(logdir / "00001" / "metrics.jsonl").position
+        (tmp_path / "disk" / "other").unlink()
+        check_goes_on(logdir, undisturbed, retry_failed=True)
+
+
+def test_folder_that_becomes_read_only(tmp_path, undisturbed):
+    logdir = tmp_path / "disk" / "runs"
+
+    def mount(*options):
+        subprocess.run(["mount", *options, logdir], check=True)
+
+    def make_read_only(run):
+        mount("--bind", logdir)
+        mount("-o", "remount,bind,ro")
+
+    with small_disk(tmp_path / "disk", 2**20):
+        runs = Runs(logdir, on_rollout=make_read_only)
+        try:
+            with pytest.raises(OSError, match="Read-only file system"):
+                runs.work()
+            before = listing(logdir)
+            with pytest.raises(RunFolderError, match="cannot be written to"):
+                Runs(logdir)
+            assert listing(logdir) == before
+        finally:
+            subprocess.run(["umount", "-l", logdir], check=True)
+        # PING could not be removed. This process is alive, so it is watched.
+        check_goes_on(
+            logdir, undisturbed, retry_failed=True, wait=lambda seconds: None
+        )
+
+
+def test_folder_that_is_read_only(tmp_path, monkeypatch):
+    """Where root may write anything, the system is asked in another way."""
+    monkeypatch.setattr(run_folder.os, "access", lambda path, mode: False)
+    with pytest.raises(RunFolderError, match="cannot be written to") as info:
+        Runs(tmp_path / "runs")
+    assert "--logdir" in str(info.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock_that_is_set(tmp_path, monkeypatch, undisturbed, hours):
+    """In the middle of a run, for everything that asks for the time."""
+    shift = [0.0]
+    clock, fine = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: clock() + shift[0])
+    monkeypatch.setattr(time, "time_ns", lambda: fine() + int(shift[0] * 10**9))
+
+    def on_rollout(run):
+        shift[0] = hours * 3600.0
+
+    runs = Runs(tmp_path, on_rollout=on_rollout, clock=time.time)
+    assert runs.work() == [[RETURN, RETURN]]
+    assert runs.programs[0].trace() == undisturbed
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clocks_that_differ_between_workers(tmp_path, hours):
+    """Neither is a living worker robbed nor a dead one waited for."""
+    runs = Runs(tmp_path, wait=lambda seconds: waited.append(seconds))
+    waited = []
+    folder = runs.experiment.folder(1)
+    folder.create()
+    claim = Claim(folder.ping, "other", 30, lambda: time.time() + hours * 3600)
+    claim.acquire()
+    sight = see(folder.ping)
+    os.utime(folder.ping, (time.time() + hours * 3600,) * 2)
+    runs.work()
+    assert sum(waited) == pytest.approx(60)
+    assert sight != see(folder.ping)
+    assert json.loads(folder.done.read_text())["score"] == RETURN
+
+
+def test_folder_that_is_deleted(tmp_path):
+    def delete(run):
+        shutil.rmtree(run.folder.path)
+
+    runs = Runs(tmp_path, on_rollout=delete)
+    assert runs.work() == [[]]
+    assert not (tmp_path / "00001").exists()
+    assert "folder of run 00001 is gone" in runs.messages[-1]
+    assert "removed" in runs.experiment.left[1]
+
+
+def test_run_that_is_taken_over(tmp_path, undisturbed):
+    """Whoever lost it leaves it as it was when they lost it."""
+    lost = []
+
+    def take_over(run):
+        if not lost:
+            lost.append(run)
+            other = Runs(tmp_path, wait=lambda seconds: None)
+            # Here it is no other process, so nobody can see who is alive.
+            run._pinger.stop()
+            other.work()
+            assert other.programs[0].trace() == undisturbed
+            lost.append(listing(tmp_path))
+
+    runs = Runs(tmp_path, on_rollout=take_over)
+    assert runs.work() == [[]]
+    assert listing(tmp_path) == lost[1]

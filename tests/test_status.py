@@ -1,0 +1,337 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training import claims
+from planet_tf2.training.claims import Claim
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training.status import Overview, RunStatus
+from planet_tf2.training.status_table import StatusTable, to_json
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def make_run(path, episodes=3, **params):
+    folder = RunFolder(path).create()
+    params = {"max_steps": 1000, **params}
+    folder.write_config({"params": params, "num_runs": 6, "seed": 1})
+    journal = Journal(folder.metrics)
+    for number in range(episodes):
+        record = {"phase": "train", "step": 100 * number, "split": "train"}
+        journal.append({**record, "task": "walk", "return": 1.0})
+        journal.append({"phase": "train", "step": 100 * number + 50})
+    return folder
+
+
+def add_scores(folder, step, *returns):
+    for value in returns:
+        record = {"phase": "test", "split": "test", "return": value}
+        Journal(folder.metrics).append({**record, "step": step})
+
+
+def hold(folder, **details):
+    claim = Claim(folder.ping, "miller", 30)
+    assert claim.acquire()
+    claim.details |= details
+    claim.refresh()
+    return claim
+
+
+def make_old(path, seconds):
+    now = path.stat().st_mtime
+    os.utime(path, (now - seconds, now - seconds))
+
+
+@pytest.fixture(name="logdir")
+def _logdir(tmp_path):
+    """Runs in all five states."""
+    logdir = tmp_path / "walker"
+    done, running, stale, failed, stopped = (
+        make_run(logdir / f"{number:05d}") for number in range(1, 6)
+    )
+    add_scores(done, 900, 30.0, 50.0)
+    done.done.write_text('{"step": 1000, "score": 40.5}\n')
+    add_scores(running, 200, 8.0, 9.0)
+    add_scores(running, 300, 10.0, 20.0)
+    kept = [
+        hold(running, step=310, updates_per_second=2.5, seconds_left=4000.0),
+        hold(stale, step=220),
+    ]
+    make_old(stale.ping, 100)
+    text = "2026-01-01 at step 7\n\nTraceback (most recent call last):\n  x\n"
+    text += "planet_tf2.training.finite.NonFiniteError: the loss is nan\n"
+    failed.fail.write_text(text)
+    yield logdir
+    for claim in kept:
+        claim.release()
+
+
+@pytest.fixture(name="runs")
+def _runs(logdir):
+    return {run.name: run for run in Overview(logdir).look()}
+
+
+class TestLook:
+    def test_states(self, runs):
+        assert {name: run.state for name, run in runs.items()} == {
+            "00001": "done",
+            "00002": "running",
+            "00003": "stale",
+            "00004": "failed",
+            "00005": "pending",
+            "00006": "pending",  # Has no folder yet.
+        }
+
+    def test_details(self, runs):
+        running = runs["00002"]
+        assert running.worker == "miller"
+        assert running.process == os.getpid()
+        assert (running.step, running.max_steps) == (310, 1000)
+        assert running.episodes == 3
+        assert running.score == 15.0
+        assert running.updates_per_second == 2.5
+        assert running.seconds_left == 4000.0
+        assert 0 <= running.ping_age_seconds < 60
+        stale = runs["00003"]
+        assert stale.worker == "miller"
+        assert stale.ping_age_seconds == pytest.approx(100, abs=50)
+        assert stale.step == 250
+        assert stale.seconds_left is None
+        assert (runs["00001"].score, runs["00001"].step) == (40.5, 1000)
+        assert runs["00004"].reason == "NonFiniteError: the loss is nan"
+        assert (runs["00005"].step, runs["00005"].worker) == (250, None)
+        pending = runs["00006"]
+        assert (pending.step, pending.episodes) == (None, 0)
+
+    def test_owner_that_is_gone(self, logdir, monkeypatch):
+        monkeypatch.setattr(claims, "owner_is_gone", lambda content: True)
+        states = [run.state for run in Overview(logdir).look()]
+        assert states.count("stale") == 2
+
+    def test_failed_run_that_is_tried_again(self, logdir):
+        claim = hold(RunFolder(logdir / "00004"))
+        run = Overview(logdir).look()[3]
+        assert run.state == "running" and run.reason is None
+        claim.release()
+
+    def test_writes_nothing(self, logdir):
+        def state():
+            return {
+                path: (path.stat().st_mtime_ns, path.stat().st_size)
+                for path in logdir.rglob("*")
+            }
+
+        before = state()
+        Overview(logdir).look()
+        assert state() == before
+
+
+class TestLookAgain:
+    """What was seen in between counts for more than any clock."""
+
+    @pytest.fixture
+    def seconds(self):
+        return [0.0]
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return make_run(tmp_path / "00001")
+
+    def start(self, folder, seconds, clock_hours=0):
+        return Overview(
+            folder.path,
+            lambda: folder.ping.stat().st_mtime + 3600 * clock_hours,
+            lambda: seconds[0],
+        )
+
+    @pytest.mark.parametrize("clock_hours", [-1, 0])
+    def test_stale_after_a_while(self, folder, seconds, clock_hours):
+        claim = hold(folder)
+        overview = self.start(folder, seconds, clock_hours)
+        states = []
+        for seconds[0] in range(0, 100, 10):
+            states.append(overview.look()[0].state)
+        assert states == ["running"] * 7 + ["stale"] * 3
+        claim.refresh()
+        assert overview.look()[0].state == "running"
+        assert overview.look()[0].ping_age_seconds == 0
+        claim.release()
+        assert overview.look()[0].state == "pending"
+        assert overview.look()[0].worker is None
+
+    def test_clock_of_another_machine(self, folder, seconds):
+        claim = hold(folder)
+        overview = self.start(folder, seconds, clock_hours=1)
+        assert overview.look()[0].state == "stale"
+        claim.refresh()
+        seconds[0] = 30
+        (run,) = overview.look()
+        assert run.state == "running" and run.ping_age_seconds == 0
+        claim.release()
+
+    def test_metrics_are_read_on(self, folder, seconds):
+        overview = self.start(folder, seconds)
+        assert overview.look()[0].episodes == 3
+        position = Journal(folder.metrics).position
+        add_scores(folder, 300, 7.0)
+        assert overview.look()[0].score == 7.0
+        # The worker goes on from an earlier checkpoint.
+        Journal(folder.metrics).truncate(position)
+        (run,) = overview.look()
+        assert run.score is None and run.episodes == 3
+        add_scores(folder, 300, 8.0)
+        add_scores(folder, 400, 9.0)
+        assert overview.look()[0].score == 9.0
+
+
+class TestFind:
+    def test_a_single_run(self, tmp_path):
+        make_run(tmp_path / "00007")
+        (run,) = Overview(tmp_path / "00007").look()
+        assert run.name == "00007" and run.episodes == 3
+
+    def test_several_experiments(self, tmp_path):
+        for name in ("b/00001", "a/x/00002", "a/00001", "a/x/y/z/00001"):
+            make_run(tmp_path / name)
+        (tmp_path / "a" / "notes").mkdir()
+        names = [run.name for run in Overview(tmp_path).look()]
+        assert {"a/00001", "a/x/00002", "b/00001"} <= set(names)
+        assert "a/x/00001" in names  # Pending.
+        assert not any("z" in name for name in names)
+
+    def test_no_runs(self, tmp_path):
+        assert Overview(tmp_path).look() == []
+
+    def test_no_folder(self, tmp_path):
+        with pytest.raises(RunFolderError, match="nothing"):
+            Overview(tmp_path / "nothing").look()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("PING", b"\xff"),
+        ("PING", b'{"worker": 3, "ping_every": "x", "step": "y"}'),
+        ("PING", b'{"num_runs": 1e9, "seconds_left": NaN}'),
+        ("DONE", b""),
+        ("FAIL", b""),
+        ("FAIL", b"\xff\xfe"),
+        ("config.yaml", b"a: !!python/object:os.system []"),
+        ("config.yaml", b"params: 3"),
+        ("metrics.jsonl", b"nonsense\n"),
+        ("metrics.jsonl", b'{"return": 1}\n{"return": "x", "phase": "test"}\n'),
+        ("metrics.jsonl", b"[1]\n"),
+    ],
+)
+def test_broken_files_are_no_problem(tmp_path, name, content):
+    folder = make_run(tmp_path / "00001")
+    (folder.path / name).write_bytes(content)
+    runs = Overview(tmp_path).look()
+    assert len(runs) in (1, 6)
+    json.loads(to_json(runs))
+    show(runs)
+    if name == "metrics.jsonl":
+        assert runs[0].reason
+
+
+def show(runs, width=80, **kwargs):
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(StatusTable(runs, **kwargs))
+    return capture.get()
+
+
+class TestTable:
+    def test_all_states(self, logdir, runs):
+        text = show(list(runs.values()), title="logs/walker", note="12:00")
+        lines = text.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "logs/walker" in lines[0]
+        row = next(line for line in lines if "00002" in line).split()
+        assert row[:4] == ["00002", "running", "miller", "310"]
+        assert row[4:8] == ["(31%)", "3", "15.0", "2.50"]
+        assert row[-1] == "1:06:40"
+        assert (
+            " 1 running, 1 stale, 2 pending, 1 done, 1 failed   12:00" in text
+        )
+        assert " 00004: NonFiniteError: the loss is nan" in text
+
+    def test_reasons_have_a_column_where_there_is_room(self, runs):
+        lines = show(list(runs.values()), width=120).splitlines()
+        row = next(line for line in lines if "00004" in line)
+        assert row.rstrip().endswith("NonFiniteError: the loss is nan")
+
+    def test_folder_that_all_share_goes_to_the_title(self):
+        runs = [RunStatus(f"a/b/0000{n}", "") for n in (1, 2)]
+        text = show(runs, title="logs/")
+        assert "logs/a/b" in text and "a/b/00001" not in text
+        runs.append(RunStatus("c/00001", ""))
+        assert "a/b/00001" in show(runs)
+
+    def test_names_are_cut_off_and_numbers_are_not(self):
+        run = RunStatus("00001", "", "running", worker="w" * 99)
+        run.step, run.max_steps, run.score = 49_999_999, 50_000_000, 999.9
+        text = show([run])
+        assert "49,999,999 (99%)" in text and "999.9" in text
+
+    def test_no_runs(self):
+        assert "No runs yet." in show([])
+
+
+class TestScript:
+    def run(self, *arguments, **kwargs):
+        command = [sys.executable, str(ROOT / "scripts" / "status.py")]
+        return subprocess.run(
+            [*command, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            **kwargs,
+        )
+
+    def test_table(self, logdir):
+        result = self.run("--logdir", str(logdir))
+        assert result.returncode == 0, result.stderr
+        assert "1 running, 1 stale" in result.stdout
+
+    def test_json(self, logdir):
+        result = self.run("--logdir", str(logdir), "--json")
+        assert result.returncode == 0, result.stderr
+        content = json.loads(result.stdout)
+        assert content["counts"]["pending"] == 2
+        assert content["runs"][1]["step"] == 310
+        assert content["runs"][1]["path"] == str(logdir / "00002")
+
+    def test_watch(self, logdir):
+        """Until Ctrl-C, which is no error."""
+        command = [sys.executable, str(ROOT / "scripts" / "status.py")]
+        command += ["--logdir", str(logdir), "--json", "--watch"]
+        process = subprocess.Popen(
+            [*command, "--every=0.1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        first = json.loads(process.stdout.readline())
+        RunFolder(logdir / "00005").done.write_text("{}")
+        while (
+            first["counts"] == json.loads(process.stdout.readline())["counts"]
+        ):
+            pass
+        process.send_signal(2)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert "Traceback" not in errors
+
+    def test_mistake(self, tmp_path):
+        result = self.run("--logdir", str(tmp_path / "nowhere"))
+        assert result.returncode == 1
+        assert "nowhere" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
