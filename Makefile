@@ -11,7 +11,7 @@ PARAMS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help install train test check format docs bench clean
+.PHONY: help install train test check format docs doctor bench experiments clean
 
 help:
 	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
@@ -20,6 +20,8 @@ help:
 	@echo "make test     run all tests"
 	@echo "make check    format, lint, layers and tests, as before a commit"
 	@echo "make bench    time it, also beside plain Keras and PyTorch"
+	@echo "make experiments  run those of docs/experiments.md, tiny"
+	@echo "make doctor   examine this machine: what is missing, how fast it is"
 	@echo "make docs     write docs/parameters.md from the list of parameters"
 	@echo "make install  only install, into $(VENV)"
 	@echo "make clean    remove $(VENV)"
@@ -55,6 +57,12 @@ format: install
 
 docs: install
 	@$(BIN)/python scripts/write_parameters.py
+
+doctor: install
+	@$(BIN)/python scripts/doctor.py
+
+experiments: install
+	@$(BIN)/python -m pytest -q -m experiments tests/test_experiments.py
 
 # Where the index offers several builds of PyTorch, the one for CPUs is enough.
 bench: install

@@ -9,6 +9,9 @@ import pathlib
 
 import setuptools
 
+# The predecessor of Gymnasium, for environments that were never moved.
+GYM = "gym>=0.26.2,<0.27"
+
 HERE = pathlib.Path(__file__).parent
 
 
@@ -32,15 +35,25 @@ setuptools.setup(
     python_requires=">=3.10",
     install_requires=[
         "absl-py>=2.1,<3",
+        # CarRacing and other games of Gymnasium. There are no wheels for Linux
+        # on ARM; there box2d-py can be built with swig, see the README.
+        "box2d>=2.3.10,<2.4; platform_machine == 'x86_64' or"
+        " sys_platform == 'darwin'",
         "dm_control>=1.0.50,<1.0.51",
-        "gymnasium>=1.2,<1.5",
+        "gymnasium[mujoco]>=1.4,<1.5",
+        "imageio>=2.37,<3",
+        "imageio-ffmpeg>=0.6,<1",
         "keras>=3.15,<3.16",
         "lazy-loader>=0.4,<1",
+        "matplotlib>=3.10,<3.12",
         "mujoco>=3.17,<3.18",
         "numpy>=2.0,<2.5",
+        "packaging>=24,<27",
         "pillow>=11,<14",
+        "pygame-ce>=2.5,<3",
         "PyYAML>=6.0.1,<7",
         "rich>=14,<16",
+        "scipy>=1.15,<1.18",
         "tensorboard>=2.20,<2.22",
         "tensorflow>=2.21,<2.22",
         "tensorflow-probability[tf]>=0.25,<0.26",
@@ -48,7 +61,8 @@ setuptools.setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
-        "test": ["pytest>=8,<10", "ruff>=0.17,<0.18"],
+        "gym": [GYM],
+        "test": [GYM, "pytest>=8,<10", "ruff>=0.17,<0.18", "scipy>=1.11,<2"],
         "bench": ["tabulate>=0.9,<1", "torch==2.13.0"],
     },
 )

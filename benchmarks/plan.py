@@ -8,7 +8,7 @@ import harness
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.configs import assemble
+from planet_tf2.configs import agents, assemble
 from planet_tf2.tools import devices, seeds
 
 FLAGS = flags.FLAGS
@@ -30,7 +30,7 @@ def variant(name: str) -> Callable[[], Any]:
     params = cases.params()
     model = assemble.make_model(params, cases.ACTION_SIZE)
     plan = tf.function(
-        assemble.make_planner(params, model, cases.ACTION_SIZE),
+        agents.make_planner(params, model, cases.ACTION_SIZE),
         autograph=False,
     )
     state, seed = model.cell.zero_state(1), seeds.derive(0)

@@ -14,7 +14,7 @@ import harness
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.configs import assemble, tasks
+from planet_tf2.configs import agents, assemble, tasks
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.mpc_agent import MPCAgent
 from planet_tf2.control.simulate import Rollout
@@ -56,9 +56,7 @@ def run() -> harness.Result:
     with env:
         action_size = env.action_space.shape[0]
         model = assemble.make_model(params, action_size)
-        planner = TimedPlanner(
-            assemble.make_planner(params, model, action_size)
-        )
+        planner = TimedPlanner(agents.make_planner(params, model, action_size))
         agent = MPCAgent(
             1, action_size, model.cell, model.encoder, model.preprocess, planner
         )

@@ -6,6 +6,8 @@ environments rely on that.
 
 import os
 
+import lazy_loader
+
 from planet_tf2.version import __version__
 
 # TensorFlow leaves oneDNN off on processors without instructions for small
@@ -13,4 +15,11 @@ from planet_tf2.version import __version__
 # reads this when it is imported.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-__all__ = ["__version__"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluation.loading": ["load_agent"],
+        "tools.weights": ["WeightsError", "load_weights", "save_weights"],
+    },
+)
+__all__ = [*__all__, "__version__"]

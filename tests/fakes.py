@@ -5,6 +5,7 @@ Tests refer to them by name, `fakes:CountingEnv`, where a worker builds them.
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 
@@ -100,6 +101,8 @@ class FailingEnv(CountingEnv):
     `hang`, `unpicklable`.
     """
 
+    gate = threading.Event()  # Opens for nobody.
+
     def __init__(self, how, good_steps=1):
         super().__init__(length=100)
         self._how = how
@@ -123,7 +126,43 @@ class FailingEnv(CountingEnv):
         if self._how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self._how == "hang":
-            threading.Event().wait()
+            self.gate.wait()
+
+
+class ServerEnv(FailingEnv):
+    """Starts a program that only ends when somebody ends it.
+
+    `info` tells its process id, and what it does when it is terminated.
+    """
+
+    def __init__(self, how="", good_steps=0):
+        super().__init__(how, good_steps)
+        program = (
+            "import signal, time\n"
+            "print(signal.getsignal(signal.SIGTERM).name, flush=True)\n"
+            "while True: signal.pause()"
+        )
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+        )
+
+    def reset(self, *, seed=None, options=None):
+        obs, info = super().reset(seed=seed)
+        signal_does = self._server.stdout.readline().strip()
+        return obs, {"pid": self._server.pid, "SIGTERM": signal_does}
+
+
+class ChangingEnv(CountingEnv):
+    """Has another action size each time; a file remembers how often."""
+
+    def __init__(self, path):
+        with open(path, "a+") as file:
+            file.write("x")
+            file.seek(0)
+            super().__init__(action_size=len(file.read()))
+
+    def step(self, action):
+        raise OSError("broken")
 
 
 class MeetingEnv(CountingEnv):
@@ -189,6 +228,10 @@ class WideEnv(gymnasium.Env):
             "whole": np.array([3], np.int64),
             "image": np.zeros((2, 2, 3), np.uint8),
         }
+
+
+def hanging_constructor():
+    threading.Event().wait()
 
 
 def failing_constructor():

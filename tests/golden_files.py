@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = pathlib.Path(
-    os.environ.get("PLANET_GOLDEN") or pathlib.Path(__file__).parent / "golden"
-)
+_OURS = pathlib.Path(__file__).parent / "golden"
+FOLDER = pathlib.Path(os.environ.get("PLANET_GOLDEN") or _OURS)
 
 
 class Golden:
@@ -66,7 +65,11 @@ class Golden:
 
 
 def names(pattern: str) -> list[str]:
-    """Returns the names of the files that match a pattern."""
+    """Returns the names of the files that match a pattern.
+
+    Our own folder has to have them all; a test whose files are not in another
+    folder is skipped.
+    """
     found = sorted(path.stem for path in FOLDER.glob(f"{pattern}.npz"))
-    assert found, f"There is no {pattern}.npz in {FOLDER}."
+    assert found or FOLDER != _OURS, f"There is no {pattern}.npz in {FOLDER}."
     return found

@@ -11,6 +11,7 @@ from fakes import CountingEnv
 
 from planet_tf2.data import RecordEpisodes
 from planet_tf2.tools.journal import Journal
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.session import Parts, Session
@@ -33,6 +34,7 @@ LENGTH, RETURN = 3, 6.0
 class FakeLearner(tf.Module):
     """Its weight is the number of updates."""
 
+    loss_names = ["divergence", "image", "reward", "total"]
     norm_names = ["gradient_norm"]
 
     def __init__(self):
@@ -96,6 +98,7 @@ class Program:
         self.steps = []
         self.learner = FakeLearner()
         on_rollout = kwargs.pop("on_rollout", lambda: None)
+        self.attempts = kwargs.pop("attempts", Attempts())
         self.envs, self.rollouts = {}, {}
         for length, task in enumerate(tasks, LENGTH):
             env, *envs = (self._record(length) for _ in range(1 + agents))
@@ -112,6 +115,7 @@ class Program:
             summaries=Recorder(),
             progress=Recorder(),
             close=self._close,
+            attempts=self.attempts,
         )
         self.session = Session(
             self.folder,
@@ -163,6 +167,7 @@ class Program:
                 [None] * agents,
                 rollout,
                 action_noise=0.3,
+                attempts=self.attempts,
                 **schedule,
             )
             for index, (task, rollout) in enumerate(self.rollouts.items())

@@ -1,7 +1,9 @@
 """The smallest runs of the real program, and a look inside of them."""
 
 import threading
+from typing import NamedTuple
 
+import pytest
 from tf_fakes import tiny_params
 
 from planet_tf2.configs import assemble
@@ -73,3 +75,43 @@ def records(folder):
         }
         for record in Journal(folder.metrics)
     ]
+
+
+class Trained(NamedTuple):
+    """A run that was trained in this process.
+
+    Attributes:
+      folder: its folder, alone in that of its experiment.
+      model: the model as it was in the end.
+    """
+
+    folder: RunFolder
+    model: object
+
+
+def train_and_keep_model(logdir):
+    """Trains a small run without pictures, which take most of the time.
+
+    Of so few units all may be dead; with another activation, none is.
+    """
+    made, make_model = [], assemble.make_model
+
+    def keeping(*args, **kwargs):
+        made.append(make_model(*args, **kwargs))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(assemble, "make_model", keeping)
+        monkeypatch.setattr(
+            assemble.Summaries, "predictions", lambda *args, **kwargs: None
+        )
+        folder, _ = run(logdir, activation="elu")
+    return Trained(folder, made[0])
+
+
+def snapshot(folder):
+    """All files below a folder, to see whether something was changed."""
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in folder.rglob("*")
+    }

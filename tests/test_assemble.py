@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 from tf_fakes import tiny_params
 
-from planet_tf2.configs import assemble
+from planet_tf2.configs import assemble, cells
 from planet_tf2.control import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
-from planet_tf2.models import RSSM
 from planet_tf2.tools import weights
+from planet_tf2.training.attempts import EnvUnreliable
 from planet_tf2.training.run_folder import RunFolder
 
 SEED = tf.constant([1, 2])
@@ -40,29 +40,55 @@ def model():
     return assemble.make_model(tiny_params(), 5)
 
 
-def test_make_cell_follows_the_parameters(monkeypatch):
+COMMON = {
+    "state_size": 3,
+    "embed_size": 4,
+    "mean_only": True,
+    "min_stddev": 0.2,
+    "activation": "elu",
+    "num_layers": 2,
+    "dtype": "float32",
+}
+DRNN = {
+    "belief_size": 4,
+    "encoder_to_decoder": True,
+    "sample_to_sample": False,
+    "sample_to_encoder": True,
+    "decoder_to_encoder": False,
+    "decoder_to_sample": True,
+    "action_to_decoder": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "special"),
+    [
+        ("RSSM", {"belief_size": 4, "future_rnn": False}),
+        ("SSM", {}),
+        ("DRNN", DRNN),
+    ],
+)
+def test_make_cell_follows_the_parameters(kind, special, monkeypatch):
     received = {}
 
-    class FakeRSSM(RSSM):
+    class Fake(getattr(cells, kind)):
         def __init__(self, **kwargs):
             received.update(kwargs)
 
-    monkeypatch.setattr(assemble, "RSSM", FakeRSSM)
+    monkeypatch.setattr(cells, kind, Fake)
     params = tiny_params(
-        mean_only=True, min_stddev=0.2, future_rnn=False, activation="elu"
+        model=kind.lower(),
+        mean_only=True,
+        min_stddev=0.2,
+        future_rnn=False,
+        activation="elu",
+        model_layers=2,
+        drnn_encoder_to_decoder=True,
+        drnn_sample_to_sample=False,
+        drnn_action_to_decoder=True,
     )
-    assemble.make_cell(params)
-    assert received == {
-        "state_size": 3,
-        "belief_size": 4,
-        "embed_size": 4,
-        "future_rnn": False,
-        "mean_only": True,
-        "min_stddev": 0.2,
-        "activation": "elu",
-        "num_layers": 1,
-        "dtype": "float32",
-    }
+    assert isinstance(assemble.make_cell(params), Fake)
+    assert received == {**COMMON, **special}
 
 
 class TestMakeModel:
@@ -114,6 +140,14 @@ class TestMakeModel:
         total = sum(int(np.prod(shape)) for shape in shapes)
         assert total == encoder + cell + reward + decoder
 
+    @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
+    def test_image_size(self, size, embedding):
+        model = assemble.make_model(tiny_params(image_size=size), 5)
+        assert model.encoder.embedding_size == embedding
+        features = tf.zeros([2, model.cell.feature_size])
+        dist = model.heads["image"](features)
+        assert dist.event_shape == (size, size, 3)
+
     def test_seed(self):
         def make(seed):
             model = assemble.make_model(tiny_params(), 5, seed)
@@ -148,51 +182,6 @@ def test_make_learner_follows_the_parameters(monkeypatch, model):
     }
 
 
-class TestMakePlanner:
-    @pytest.fixture
-    def received(self, monkeypatch):
-        calls = []
-
-        def fake(cell, objective_fn, state, *args, **kwargs):
-            calls.append((args, kwargs))
-            return objective_fn
-
-        monkeypatch.setattr(assemble.planning, "cross_entropy_method", fake)
-        return calls
-
-    def test_follows_the_parameters(self, received, model):
-        params = tiny_params(
-            planner_horizon=7,
-            planner_amount=9,
-            planner_topk=4,
-            planner_iterations=3,
-        )
-        plan = assemble.make_planner(params, model, 5)
-        objective = plan({}, SEED)
-        assert received == [((5, 7, 9, 4, 3), {"seed": SEED})]
-        # A plan is rated by the rewards that the model predicts.
-        states = {
-            name: tf.ones([2, 7, size])
-            for name, size in model.cell.state_sizes.items()
-        }
-        features = model.cell.features_from_state(states)
-        expected = model.heads["reward"].mean(features).numpy().sum(1)
-        np.testing.assert_allclose(objective(states), expected, rtol=1e-5)
-
-    def test_collect_entries_win(self, received, model):
-        params = tiny_params()
-        assemble.make_planner(params, model, 5, horizon=8)({}, SEED)
-        assert received[0][0][1] == 8
-
-
-def test_make_agent(model):
-    agent = assemble.make_agent(tiny_params(), model, 5, batch_size=2)
-    image = tf.zeros([2, 64, 64, 3], tf.uint8)
-    action = agent.perform(tf.range(2), {"image": image}, 0.1, SEED)
-    assert action.shape == (2, 5)
-    assert np.abs(action).min() > 0
-
-
 class TestEnvironments:
     def test_one_per_task_and_more_as_needed(self, folder, opened):
         environments = assemble.Environments(tiny_params(), folder)
@@ -216,6 +205,39 @@ class TestEnvironments:
         assert path.endswith(".npz.staged")
         episode = episodes.load_episode(path)
         assert episode["image"].shape == (21, 64, 64, 3)
+
+    def test_recovers(self, folder, monkeypatch, opened):
+        """Those that broke start anew, and what others recorded goes."""
+        params = tiny_params(env_max_failures=2)
+        environments = assemble.Environments(params, folder)
+        broken, other = environments.get("dummy", 2)
+        other.reset(seed=0)
+        for _ in range(1000 // 50):
+            *_, info = other.step(np.zeros(5, np.float32))
+        left = folder.train_episodes / "left.npz.partial"
+        left.touch()
+        user = folder.train_episodes / "user.npz"
+        user.touch()
+        step = DummyEnv.step
+
+        def fail(env, action):
+            monkeypatch.setattr(DummyEnv, "step", step)
+            raise OSError("broken")
+
+        monkeypatch.setattr(DummyEnv, "step", fail)
+
+        def work(attempt):
+            assert [env.failed for env in opened] == [False, False]
+            broken.reset(seed=attempt)
+            broken.step(np.zeros(5, np.float32))
+            return attempt
+
+        assert environments.attempts.run("testing", work) == 1
+        assert list(folder.train_episodes.iterdir()) == [user]
+        monkeypatch.setattr(DummyEnv, "step", lambda *args: 1 / 0)
+        with pytest.raises(EnvUnreliable, match="failed 2 times"):
+            environments.attempts.run("testing", work)
+        environments.close()
 
     def test_closes_all(self, folder, monkeypatch):
         closed = []

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 
+import fakes
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from planet_tf2.envs import (
     Async,
     EnvCrash,
     EnvError,
+    EnvTimeout,
     child_process,
     rendering,
 )
@@ -94,6 +96,7 @@ def test_worker_is_a_fresh_process():
     assert not loaded & {"tensorflow", "keras", "tf_keras", "pytest"}
     assert info["environ"]["OMP_NUM_THREADS"] == "1"
     assert info["environ"]["MUJOCO_GL"] == "off"
+    assert info["environ"]["SDL_VIDEODRIVER"] == "dummy"
 
 
 def test_environment_variables_of_this_process_stay(monkeypatch):
@@ -227,6 +230,182 @@ def test_close_does_not_wait_for_a_step_that_hangs(monkeypatch):
     env.step(_ACTION, blocking=False)
     env.close()
     assert _children() == before
+
+
+class TestTimeout:
+    """One second is long for a step of the fakes."""
+
+    def open(self, strategy, name="FailingEnv", **kwargs):
+        return Async(
+            f"fakes:{name}", kwargs, strategy, False, timeout_seconds=1
+        )
+
+    @pytest.mark.parametrize("strategy", ["process", "thread"])
+    def test_hang(self, strategy):
+        with self.open(strategy, how="hang", good_steps=1) as env:
+            env.reset()
+            env.step(_ACTION)
+            process = env.pid
+            with pytest.raises(EnvTimeout, match="env_timeout_sec") as caught:
+                env.step(_ACTION)
+            assert caught.value.seconds == 1
+            assert "no answer within 1 seconds" in caught.value.summary
+            if process:
+                with pytest.raises(ProcessLookupError):
+                    os.kill(process, 0)
+            assert env.failed
+            with pytest.raises(EnvError):  # It does not hang again.
+                env.step(_ACTION)
+            assert env.reset()[0]["count"] == 0
+            assert not env.failed
+            assert env.step(_ACTION)[1] == 1
+            assert env.pid != process or strategy == "thread"
+
+    def test_late_answer_of_a_thread_is_nobodys(self, monkeypatch):
+        monkeypatch.setattr(fakes.FailingEnv, "gate", threading.Event())
+        with self.open("thread", how="hang", good_steps=1) as env:
+            env.reset()
+            env.step(_ACTION)
+            with pytest.raises(EnvTimeout):
+                env.step(_ACTION)
+            fakes.FailingEnv.gate.set()
+            assert env.reset()[0]["count"] == 0
+            assert env.step(_ACTION)[1] == 1
+
+    @pytest.mark.parametrize("strategy", ["process", "thread"])
+    def test_building_has_more_time(self, strategy, monkeypatch):
+        # The thread that hangs never takes back the variables that it sets.
+        for name in ("MUJOCO_GL", "PYOPENGL_PLATFORM"):
+            monkeypatch.setenv(name, "")
+        with Async(
+            "fakes:CountingEnv", {}, strategy, False, timeout_seconds=1e-9
+        ) as env:
+            assert env.action_space.shape == (2,)
+        monkeypatch.setattr("planet_tf2.envs.channels.BUILD_SECONDS", 0.5)
+        with pytest.raises(EnvTimeout, match="within 1 seconds"):
+            self.open(strategy, "hanging_constructor")
+
+    def test_promises_share_the_time(self):
+        """What took its time elsewhere is not counted again."""
+        envs = [self.open("process", how="hang", good_steps=0)] * 1
+        envs.append(self.open("process", how="", good_steps=0))
+        for env in envs:
+            env.reset()
+        hangs, works = (env.step(_ACTION, blocking=False) for env in envs)
+        with pytest.raises(EnvTimeout):
+            hangs()
+        assert works()[1] == 1  # Its second is over, but it was in time.
+        for env in envs:
+            env.close()
+
+
+class TestRestart:
+    @pytest.mark.parametrize("strategy", _STRATEGIES)
+    def test_after_an_exception(self, strategy):
+        with _open("FailingEnv", strategy, how="raise", good_steps=1) as env:
+            env.reset(seed=3)
+            noise = env.step(_ACTION)[0]["noise"]
+            with pytest.raises(EnvError, match="the fake failed"):
+                env.step(_ACTION)
+            assert env.failed
+            env.reset(seed=3)
+            again = env.step(_ACTION)[0]["noise"]
+            np.testing.assert_array_equal(noise, again)
+
+    def test_not_after_a_step_behind_the_end(self):
+        with _open("CountingEnv", length=1) as env:
+            process = env.pid
+            env.reset()
+            env.step(_ACTION)
+            with pytest.raises(EnvError, match="ResetNeeded"):
+                env.step(_ACTION)
+            assert not env.failed
+            env.reset()
+            assert env.pid == process
+
+    def test_after_a_crash_between_steps(self):
+        with _open("CountingEnv") as env:
+            env.reset()
+            os.kill(env.pid, signal.SIGKILL)
+            promise = env.step(_ACTION, blocking=False)
+            with pytest.raises(EnvCrash, match="SIGKILL"):
+                promise()
+            promise = env.reset(blocking=False)
+            assert promise()[0]["count"] == 0
+
+    def test_spaces_stay(self, tmp_path):
+        path = str(tmp_path / "count")
+        with _open("ChangingEnv", path=path) as env:
+            assert env.action_space.shape == (1,)
+            env.reset()
+            with pytest.raises(EnvError, match="broken"):
+                env.step(np.zeros(1))
+            with pytest.raises(EnvError, match="it has|has the spaces"):
+                env.reset()
+            assert env.failed
+
+    def test_closed(self):
+        env = _open("FailingEnv", how="raise", good_steps=0)
+        env.reset()
+        with pytest.raises(EnvError):
+            env.step(_ACTION)
+        env.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            env.reset()
+
+
+class TestProgramsOfTheEnvironment:
+    @pytest.mark.parametrize("how", ["hang", "exit", "kill", "close"])
+    def test_end_with_it(self, how, monkeypatch):
+        monkeypatch.setattr("planet_tf2.envs.channels.CLOSE_SECONDS", 5)
+        kwargs = {"how": how, "good_steps": 0}
+        env = Async("fakes:ServerEnv", kwargs, render=False, timeout_seconds=30)
+        _, info = env.reset()
+        # They would inherit that signals are ignored.
+        assert info["SIGTERM"] == "SIG_DFL"
+        server = os.pidfd_open(info["pid"])
+        try:
+            if how == "hang":
+                env.step(_ACTION, blocking=False)
+                monkeypatch.setattr("planet_tf2.envs.channels.CLOSE_SECONDS", 0)
+            elif how != "close":
+                with pytest.raises(EnvCrash):
+                    env.step(_ACTION)
+            if how in ("hang", "close"):
+                env.close()
+            assert select.select([server], [], [], 30)[0], "It still runs."
+        finally:
+            os.close(server)
+            env.close()
+
+
+def test_maybe_rendering(monkeypatch):
+    """OpenGL where it is safe, and none elsewhere."""
+
+    def missing():
+        raise rendering.RenderingError("none")
+
+    found = {}
+    backends = {
+        "software": lambda: rendering.Backend("egl", "llvmpipe", True),
+        "hardware": lambda: rendering.Backend("egl", "GeForce", False),
+        "missing": missing,
+    }
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    for name, backend in backends.items():
+        monkeypatch.setattr(rendering, "choose_backend", backend)
+        for strategy in ("process", "none"):
+            with Async("fakes:ReportingEnv", {}, strategy, None) as env:
+                env.reset()
+                environ = dict(os.environ)
+                if strategy == "process":
+                    environ = env.step(_ACTION)[-1]["environ"]
+                found[name, strategy] = environ.get("MUJOCO_GL")
+    assert found["software", "process"] == "egl"
+    assert found["hardware", "process"] == "egl"
+    assert found["missing", "process"] == "off"
+    # That of this process is only set while the environment is built.
+    assert found["software", "none"] == os.environ.get("MUJOCO_GL")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

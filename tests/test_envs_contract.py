@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from planet_tf2.configs import environments, tasks
+from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv, EnvError
 
 _REPEAT = 250  # Few decisions, because drawing in software takes long.
-_SUITE_TASKS = [name for name in tasks.TASKS if name != "dummy"]
+_SUITE_TASKS = [
+    name for name, task in tasks.TASKS.items() if task.kind == tasks.DM_CONTROL
+]
 _ACTION_SIZES = {
     "cartpole_balance": 1,
     "cartpole_swingup": 1,
@@ -21,6 +24,11 @@ _ACTION_SIZES = {
     "finger_spin": 2,
     "cup_catch": 2,
     "walker_walk": 6,
+    "gym_cheetah": 6,
+    "gym_racecar": 3,
+    "gym:Pendulum-v1": 1,
+    "gym:CartPole-v1": 2,
+    "dmc:hopper_hop": 4,
     "dummy": 5,
 }
 _COMPONENT_SIZES = {
@@ -31,6 +39,11 @@ _COMPONENT_SIZES = {
     "finger_spin": {"position": 4, "velocity": 3, "touch": 2},
     "cup_catch": {"position": 4, "velocity": 4},
     "walker_walk": {"height": 1, "orientations": 14, "velocity": 9},
+    "gym_cheetah": {"state": 17},
+    "gym_racecar": {},
+    "gym:Pendulum-v1": {"state": 3},
+    "gym:CartPole-v1": {"state": 4},
+    "dmc:hopper_hop": {"position": 6, "velocity": 7, "touch": 2},
     "dummy": {},
 }
 
@@ -45,8 +58,21 @@ def _suite(name):
     )
 
 
+def _other(name, length, marks=(), **kwargs):
+    constructor, spec = environments.env_spec(name, {})
+    spec = {**spec, **kwargs}
+    return pytest.param(
+        constructor, spec, "process", length, id=name, marks=marks
+    )
+
+
 _ENVIRONMENTS = [
-    *[_suite(name) for name in _SUITE_TASKS],
+    *[_suite(name) for name in [*_SUITE_TASKS, "dmc:hopper_hop"]],
+    _other("gym_cheetah", 4, pytest.mark.render, action_repeat=_REPEAT),
+    _other("gym_racecar", 4, action_repeat=10, max_length=40),
+    _other("gym:Pendulum-v1", 4, action_repeat=50),
+    # The pole falls long before; the rest is stretched.
+    _other("gym:CartPole-v1", 40, action_repeat=2, min_length=40),
     pytest.param(
         *environments.env_spec("dummy", {"action_repeat": _REPEAT}),
         "none",
@@ -60,7 +86,7 @@ _ENVIRONMENTS = [
 
 @contextlib.contextmanager
 def _open(constructor, kwargs, strategy):
-    render = kwargs.get("task", "dummy") != "dummy"
+    render = tasks.get_task(kwargs.get("task", "dummy")).renders
     with Async(constructor, kwargs, strategy, render) as env:
         yield env
 
@@ -102,8 +128,10 @@ def _check_sizes(env, name):
     shapes = {key: space.shape for key, space in env.observation_space.items()}
     assert shapes.pop("image") == (64, 64, 3)
     assert shapes == {key: (n,) for key, n in _COMPONENT_SIZES[name].items()}
-    assert set(shapes) == set(tasks.get_task(name).components)
-    assert env.action_space.shape == (tasks.get_task(name).action_size,)
+    if name in tasks.TASKS:
+        task = tasks.TASKS[name]
+        assert set(shapes) == set(task.components)
+        assert env.action_space.shape == (task.action_size,)
     assert env.action_space.shape == (_ACTION_SIZES[name],)
     assert (env.action_space.low == -1).all()
     assert (env.action_space.high == 1).all()
@@ -165,6 +193,38 @@ def test_default_cheetah_episode_has_251_steps(tmp_path):
         "reward": ((251,), "float32"),
         "return": ((251,), "float32"),
     }
+
+
+@pytest.mark.render
+def test_cameras():
+    """Each shows the scene from another side; -1 is the free camera."""
+    for name in ("cheetah_run", "gym_cheetah"):
+        images = []
+        for camera in (0, -1):
+            params = {"camera_id": camera, "action_repeat": _REPEAT}
+            with environments.open_env(name, params) as env:
+                images.append(env.reset(seed=0)[0]["image"].astype(float))
+        assert min(image.std() for image in images) > 5
+        assert np.abs(images[0] - images[1]).mean() > 5
+
+
+@pytest.mark.parametrize(
+    "name,camera,message",
+    [
+        ("walker_walk", 7, "camera_id is 7, but walker walk has cameras 0 to"),
+        ("dmc:hopper_hop", 7, "hopper hop has cameras 0 to 1"),
+        ("gym_cheetah", 1, "HalfCheetah-v5 has cameras 0 to 0"),
+        ("gym:Reacher-v5", 1, "Reacher-v5 has none"),
+        ("gym_racecar", 1, "CarRacing-v3 has one view only, which is 0"),
+        ("gym:Pendulum-v1", -1, "Pendulum-v1 has one view only, which is 0"),
+        ("classic_gym:Pendulum-v1", 1, "v1 has one view only, which is 0"),
+    ],
+)
+def test_cameras_that_do_not_exist(name, camera, message):
+    with pytest.raises(ConfigError) as caught:
+        environments.probe(name, {"camera_id": camera})
+    assert message in str(caught.value)
+    assert f"camera_id is {camera}" in str(caught.value)
 
 
 @pytest.mark.render

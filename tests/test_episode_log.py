@@ -20,6 +20,16 @@ def log(folder):
     return EpisodeLog(folder)
 
 
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __call__(self):
+        return self.seconds
+
+
 def record(folder, simulator_steps=50, staged=True):
     """What the recording wrapper leaves and says at the end of an episode."""
     length = 3
@@ -49,7 +59,10 @@ def stem(episode):
 
 
 class TestAdd:
-    def test_announces_and_publishes(self, log, folder):
+    def test_announces_and_publishes(self, folder):
+        clock = Clock(7.0)
+        log = EpisodeLog(folder, clock=clock)
+        clock.seconds += 1.5
         episode = record(folder)
         path = log.add("train", "walk", episode, phase="train", step=5)
         assert path == folder.train_episodes / stem(episode)
@@ -67,6 +80,7 @@ class TestAdd:
                 "length": 3,
                 "return": 3.0,
                 "file": path.name,
+                "elapsed_seconds": 1.5,
             }
         ]
 
@@ -113,6 +127,56 @@ class TestAdd:
         assert other.env_step == 10
         for split in ("train", "test"):
             assert other.announced(split, "walk") == 1
+
+
+class TestElapsedSeconds:
+    """The time of work, whatever the clock says while nobody works."""
+
+    def elapsed(self, folder):
+        return [r["elapsed_seconds"] for r in Journal(folder.metrics)]
+
+    def test_goes_on_after_a_pause(self, folder):
+        clock = Clock(100.0)
+        log = EpisodeLog(folder, clock=clock)
+        clock.seconds = 104.0
+        log.write({"update": 1})
+        clock.seconds = 110.0
+        log.add("train", "walk", record(folder))
+        # Another process, after a night and a restart of the machine.
+        clock.seconds = 5.0
+        log = EpisodeLog(folder, clock=clock)
+        clock.seconds = 8.0
+        log.write({"update": 2})
+        assert self.elapsed(folder) == [4.0, 10.0, 13.0]
+
+    def test_counts_work_that_was_taken_back(self, folder):
+        clock = Clock(0.0)
+        log = EpisodeLog(folder, clock=clock)
+        clock.seconds = 10.0
+        log.write({"update": 1})
+        position = log.position
+        clock.seconds = 30.0
+        log.write({"update": 2})
+        clock.seconds = 1000.0
+        log = EpisodeLog(folder, clock=clock)
+        log.rollback(position)
+        clock.seconds = 1025.0
+        log.write({"update": 2})
+        assert self.elapsed(folder) == [10.0, 55.0]
+        # Not counted twice within one process.
+        log.rollback(position)
+        clock.seconds = 1030.0
+        log.write({"update": 2})
+        assert self.elapsed(folder) == [10.0, 60.0]
+
+    def test_lines_of_older_versions_count_as_no_time(self, folder):
+        Journal(folder.metrics).append({"update": 1})
+        clock = Clock(0.0)
+        log = EpisodeLog(folder, clock=clock)
+        clock.seconds = 2.0
+        log.write({"update": 2})
+        assert "elapsed_seconds" not in Journal(folder.metrics).read()[0]
+        assert Journal(folder.metrics).read()[1]["elapsed_seconds"] == 2.0
 
 
 class TestRollback:

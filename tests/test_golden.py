@@ -4,32 +4,40 @@ Set PLANET_GOLDEN to a folder with other files of the same keys to compare with
 those instead.
 """
 
+import inspect
+
 import golden_files
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from planet_tf2.configs import assemble, resolve
 from planet_tf2.control import cross_entropy_method, objectives
 from planet_tf2.data.preprocess import postprocess, preprocess
-from planet_tf2.models import RSSM, closed_loop, open_loop
+from planet_tf2.models import (
+    DRNN,
+    RSSM,
+    SSM,
+    closed_loop,
+    open_loop,
+    overshooting,
+)
 from planet_tf2.networks import Decoder, Encoder, FeedForward
 from planet_tf2.tools import schedule, weights
-from planet_tf2.training.define_model import WorldModel
-from planet_tf2.training.learner import Learner
-from planet_tf2.training.optimizers import Optimizer
 
-RSSMS = golden_files.names("rssm_*")
-STATE = ("mean", "stddev", "sample", "belief")
+CELLS = {"rssm": RSSM, "ssm": SSM, "drnn": DRNN}
 
 
 def close(actual, desired, rtol=1e-5, atol=1e-6):
     np.testing.assert_allclose(actual, desired, rtol, atol)
 
 
-def close_states(state, golden, prefix):
-    assert set(state) == set(STATE)
-    for name in STATE:
-        close(state[name], golden[f"{prefix}/{name}"])
+def close_states(state, golden, prefix, mask=...):
+    """Compares all entries; `rnn_state` is the belief a second time."""
+    expected = golden.group(prefix)
+    assert set(state) == set(expected) - {"rnn_state"}
+    for name in state:
+        close(state[name].numpy()[mask], expected[name][mask])
 
 
 def run(function, graph):
@@ -45,33 +53,46 @@ def scoped(arrays, scope):
     }
 
 
-def load_cell(golden, **settings):
-    cell = RSSM(**settings)
+def load_cell(golden, kind, settings, action_size, obs_size):
+    """Makes a cell, with those of the settings that it has."""
+    known = inspect.signature(CELLS[kind]).parameters
+    cell = CELLS[kind](**{k: v for k, v in settings.items() if k in known})
+    cell.build(action_size, obs_size)
     variables = scoped(golden.group("var"), "graph")
-    latent = {k: v for k, v in variables.items() if "head_" not in k}
-    state_size = settings["state_size"]
-    first = latent["transition/dense/kernel"]
-    posterior = latent["posterior/dense/kernel"]
-    cell.build(
-        first.shape[0] - state_size,
-        posterior.shape[0] - settings["belief_size"],
+    weights.load_weights(
+        cell, {k: v for k, v in variables.items() if "head_" not in k}
     )
-    weights.load_weights(cell, latent)
     return cell
 
 
-@pytest.fixture(params=RSSMS)
-def rssm(request):
+def cell_files():
+    return [n for kind in CELLS for n in golden_files.names(f"{kind}_*")]
+
+
+@pytest.fixture(params=cell_files())
+def loaded(request):
     golden = golden_files.Golden(request.param)
-    return load_cell(golden, **golden.metas()), golden
+    cell = load_cell(
+        golden,
+        request.param.split("_")[0],
+        golden.metas(),
+        golden["in/action"].shape[-1],
+        golden["in/obs"].shape[-1],
+    )
+    return cell, golden
+
+
+def test_there_are_files():
+    assert golden_files.names("*")
 
 
 @pytest.mark.parametrize("graph", [False, True])
-class TestRSSM:
-    def test_step(self, rssm, graph):
-        cell, golden = rssm
+class TestCell:
+    def test_step(self, loaded, graph):
+        cell, golden = loaded
         state = {
-            name: tf.constant(golden[f"in/state/{name}"]) for name in STATE
+            name: tf.constant(golden[f"in/state/{name}"])
+            for name in cell.state_sizes
         }
         action, obs = golden["in/action"], golden["in/obs"]
         prior = run(lambda: cell.transition(state, action), graph)
@@ -82,8 +103,8 @@ class TestRSSM:
         close(kl, golden["out/kl"])
         close(cell.features_from_state(posterior), golden["out/feat"])
 
-    def test_closed_loop(self, rssm, graph):
-        cell, golden = rssm
+    def test_closed_loop(self, loaded, graph):
+        cell, golden = loaded
         prior, posterior = run(
             lambda: closed_loop(
                 cell, golden["in/embedded"], golden["in/actions"]
@@ -95,8 +116,8 @@ class TestRSSM:
         kl = cell.divergence_from_states(posterior, prior)
         close(kl, golden["out/ckl"])
 
-    def test_open_loop(self, rssm, graph):
-        cell, golden = rssm
+    def test_open_loop(self, loaded, graph):
+        cell, golden = loaded
         states = run(
             lambda: open_loop(
                 cell,
@@ -108,11 +129,34 @@ class TestRSSM:
         )
         close_states(states, golden, "out/ol")
 
+    def test_overshooting(self, loaded, graph):
+        cell, golden = loaded
+        _, prior, posterior, mask = run(
+            lambda: overshooting(
+                cell,
+                (),
+                None,
+                golden["in/actions"],
+                golden["in/length"],
+                int(golden["in/overshooting_amount"]),
+                {k: golden[f"out/cq/{k}"] for k in cell.state_sizes},
+            ),
+            graph,
+        )
+        valid = golden["out/mask"].astype(bool)
+        np.testing.assert_array_equal(mask, valid)
+        # The rest is padding, there as well as here.
+        close_states(prior, golden, "out/op", valid)
+        close_states(posterior, golden, "out/oq", valid)
+        kl = cell.divergence_from_states(posterior, prior).numpy()
+        close(kl[valid], golden["out/okl"][valid])
+        assert np.isfinite(kl).all()
+
 
 class TestNetworks:
-    @pytest.fixture
-    def golden(self):
-        return golden_files.Golden("networks")
+    @pytest.fixture(params=golden_files.names("networks*"))
+    def golden(self, request):
+        return golden_files.Golden(request.param)
 
     def test_encoder(self, golden):
         encoder = Encoder()
@@ -145,8 +189,9 @@ class TestNetworks:
 
     def test_reward_head(self, golden):
         arrays = scoped(golden.made_variables(), "graph/head_reward")
-        head = FeedForward((), 3, 20)
-        size = arrays["dense/kernel"].shape[0]
+        size, units = arrays["dense/kernel"].shape
+        # A kernel and a bias in each layer, and one more layer for the mean.
+        head = FeedForward((), len(arrays) // 2 - 1, units)
         head.build(size)
         weights.load_weights(head, arrays)
         batch = golden["out/reward_mean"].shape
@@ -157,34 +202,43 @@ class TestNetworks:
         close(dist.log_prob(reward), golden["out/reward_log_prob"])
 
 
-@pytest.mark.parametrize("bits", [3, 5, 8])
 class TestPreprocess:
-    @pytest.fixture
-    def golden(self):
-        return golden_files.Golden("preprocess")
+    @pytest.fixture(params=golden_files.names("preprocess*"))
+    def golden(self, request):
+        return golden_files.Golden(request.param)
 
-    def test_preprocess(self, golden, bits):
-        # The noise is random: compare the levels below it.
-        expected = np.floor((golden[f"out/dithered_{bits}"] + 0.5) * 2**bits)
-        image = preprocess(golden["in/image"], bits, (1, 2))
-        assert image.dtype == tf.float32
-        np.testing.assert_array_equal(
-            np.floor((image.numpy() + 0.5) * 2**bits), expected
-        )
+    def all_bits(self, golden):
+        names = [n for n in golden.group("out") if n.startswith("dithered_")]
+        assert names
+        return [int(name.removeprefix("dithered_")) for name in names]
 
-    def test_postprocess(self, golden, bits):
-        dithered = golden[f"out/dithered_{bits}"]
-        np.testing.assert_array_equal(
-            postprocess(dithered, bits, tf.float32),
-            golden[f"out/post_f32_{bits}"],
-        )
-        np.testing.assert_array_equal(
-            postprocess(dithered, bits, tf.uint8), golden[f"out/post_u8_{bits}"]
-        )
+    def test_preprocess(self, golden):
+        for bits in self.all_bits(golden):
+            # The noise is random: compare the levels below it.
+            dithered = golden[f"out/dithered_{bits}"]
+            expected = np.floor((dithered + 0.5) * 2**bits)
+            image = preprocess(golden["in/image"], bits, (1, 2))
+            assert image.dtype == tf.float32
+            np.testing.assert_array_equal(
+                np.floor((image.numpy() + 0.5) * 2**bits), expected
+            )
+
+    def test_postprocess(self, golden):
+        for bits in self.all_bits(golden):
+            dithered = golden[f"out/dithered_{bits}"]
+            np.testing.assert_array_equal(
+                postprocess(dithered, bits, tf.float32),
+                golden[f"out/post_f32_{bits}"],
+            )
+            np.testing.assert_array_equal(
+                postprocess(dithered, bits, tf.uint8),
+                golden[f"out/post_u8_{bits}"],
+            )
 
 
-def test_schedules():
-    golden = golden_files.Golden("schedules")
+@pytest.mark.parametrize("name", golden_files.names("schedules*"))
+def test_schedules(name):
+    golden = golden_files.Golden(name)
     steps = golden["in/steps"]
     np.testing.assert_array_equal(
         schedule.binary(steps, 10, 50, 100, 350),
@@ -196,17 +250,29 @@ def test_schedules():
     )
 
 
-def test_cem_one_iteration():
-    golden = golden_files.Golden("cem_one_iteration")
-    state = {name: tf.constant(golden[f"in/state/{name}"]) for name in STATE}
+@pytest.mark.parametrize("name", golden_files.names("cem_one_iteration*"))
+def test_cem_one_iteration(name):
+    golden = golden_files.Golden(name)
     arrays = golden.group("var")
-    belief_size = state["belief"].shape[-1]
+    embed_size = arrays["graph/transition/dense/bias"].shape[0]
+    state = {
+        name: tf.constant(value)
+        for name, value in golden.group("in/state").items()
+        if name != "rnn_state"
+    }
+    state_size, belief_size = (
+        state[name].shape[-1] for name in ("mean", "belief")
+    )
+    sizes = dict(
+        state_size=state_size, belief_size=belief_size, embed_size=embed_size
+    )
+    seen = arrays["graph/posterior/dense/kernel"].shape[0]
     cell = load_cell(
         golden,
-        state_size=state["mean"].shape[-1],
-        belief_size=belief_size,
-        embed_size=arrays["graph/transition/dense/bias"].shape[0],
-        mean_only=True,
+        "rssm",
+        {"mean_only": True, **sizes, **golden.metas()},
+        golden["out/plan"].shape[-1],
+        seen - belief_size,
     )
     head = FeedForward(
         (), golden.meta("reward_num_layers"), golden.meta("reward_units")
@@ -231,29 +297,29 @@ def test_cem_one_iteration():
     close(plan(), golden["out/plan"])
 
 
-@pytest.fixture(scope="module")
-def trained():
+def find_action_size(params, shapes):
+    """Finds it from the sizes of the variables, which the file lists."""
+    cell = assemble.make_cell(params)
+    cell.build(1, Encoder().embedding_size)
+    for name, variable in cell.original_variables().items():
+        rows = shapes[f"graph/rnn/{params['model']}/{name}"][0]
+        if rows != variable.shape[0]:
+            return 1 + rows - variable.shape[0]
+    return 1
+
+
+@pytest.fixture(
+    scope="module", params=golden_files.names("train_step_*"), ids=str
+)
+def trained(request):
     """The world model after two updates, and what each of them said."""
-    golden = golden_files.Golden("train_step_rssm")
-    params = golden.meta("params")
+    golden = golden_files.Golden(request.param)
+    params = resolve.resolve("default", overrides=golden.meta("params"))
     arrays = golden.made_variables()
-    size, state_size = params["model_size"], params["state_size"]
-    kernel = arrays["graph/rnn/rssm/transition/dense/kernel"]
-    cell = RSSM(state_size, size, size, mean_only=params["mean_only"])
-    encoder = Encoder()
-    encoder.build()
-    action_size = kernel.shape[0] - state_size
-    cell.build(action_size, encoder.embedding_size)
-    heads = {
-        "image": Decoder(),
-        "reward": FeedForward((), params["num_layers"], params["num_units"]),
-    }
-    for head in heads.values():
-        head.build(cell.feature_size)
-    scales = {"divergence": 1.0, "image": 1.0, "reward": 10.0}
-    model = WorldModel(
-        cell, encoder, heads, lambda x, _: x, scales, params["free_nats"]
-    )
+    shapes = {name: array.shape for name, array in arrays.items()}
+    action_size = find_action_size(params, shapes)
+    model = assemble.make_model(params, action_size)
+    model.preprocess = lambda image, seed: image  # It comes prepared.
     weights.load_weights(model, arrays)
     shape = (golden.meta("batch"), golden.meta("length"))
     batch = {
@@ -265,7 +331,7 @@ def trained():
         ),
         "reward": golden.make("in/reward", "uniform", 0, 1, shape),
     }
-    learner = Learner(model, Optimizer)
+    learner = assemble.make_learner(params, model)
     seed = tf.constant([0, 0])
     outputs = [learner.train_step(batch, seed) for _ in range(2)]
     return golden, model, outputs
@@ -274,12 +340,15 @@ def trained():
 @pytest.mark.parametrize("update", [0, 1])
 def test_train_step_losses(trained, update):
     golden, _, outputs = trained
-    expected = golden.group(f"out/step{update}")
+    expected = golden.group(f"out/step{update}/objective")
     output = outputs[update]
-    close(-output["image"], expected["objective/image"], 1e-4)
-    close(-output["reward"], expected["objective/reward"], 1e-4)
-    close(output["divergence"], expected["objective/divergence"], 1e-4)
-    close(output["gradient_norm"], expected["grad_norm/main"], 1e-4)
+    assert set(expected) == set(output) - {"total", "gradient_norm"}
+    for name, value in expected.items():
+        # For the heads it is a log-probability, the higher the better.
+        sign = 1 if name == "divergence" else -1
+        close(sign * output[name], value, 1e-4)
+    norm = golden[f"out/step{update}/grad_norm/main"]
+    close(output["gradient_norm"], norm, 1e-4)
 
 
 def test_train_step_weights(trained):

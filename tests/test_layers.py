@@ -45,6 +45,9 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.data.collect",
     f"{_PACKAGE}.data.episodes",
     f"{_PACKAGE}.envs",
+    f"{_PACKAGE}.evaluation.doctor",
+    f"{_PACKAGE}.evaluation.doctor.examination",
+    f"{_PACKAGE}.evaluation.doctor.simulator_probe",
     f"{_PACKAGE}.tools",
     f"{_PACKAGE}.tools.attr_dict",
     f"{_PACKAGE}.tools.bind",
@@ -64,7 +67,10 @@ _WITHOUT_TENSORFLOW = [
 
 # The part of `configs` that builds the whole program.
 _WITH_TENSORFLOW = [
+    f"{_PACKAGE}.configs.agents",
     f"{_PACKAGE}.configs.assemble",
+    f"{_PACKAGE}.configs.cells",
+    f"{_PACKAGE}.configs.heads",
     f"{_PACKAGE}.configs.launch",
 ]
 

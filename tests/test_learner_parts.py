@@ -18,7 +18,11 @@ from planet_tf2.configs import assemble, resolve
 from planet_tf2.tools import devices, seeds, weights
 
 # With Adam's usual epsilon the rounding of tiny gradients becomes visible.
-settings = "{batch_shape: [4, 5], cnn_depth: 2, main_adam_epsilon: 1}"
+settings = (
+    "{batch_shape: [4, 5], cnn_depth: 2, main_adam_epsilon: 1, "
+    "overshooting_distance: 3, overshooting_scale: 1, global_div_scale: 1, "
+    "main_learning_rate_schedule: linear, main_learning_rate_decay_updates: 9}"
+)
 params = resolve.resolve("debug", settings)
 random = np.random.default_rng(0)
 batch = {

@@ -5,14 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from planet_tf2.data.episodes import save_episode
-from planet_tf2.data.loaders import (
-    LOADERS,
-    EpisodeCache,
-    EpisodesError,
-    cache,
-    recent,
-)
+from planet_tf2.data.loaders import LOADERS, cache, dummy, recent, reload
 
 
 class FakeStore:
@@ -22,11 +15,13 @@ class FakeStore:
         self.names = list(names)
         self.looks = 0
 
-    def look(self):
+    def look(self, draw=0):
         self.looks += 1
         return sorted(self.names)
 
     def __getitem__(self, name):
+        if name not in self.names:
+            raise FileNotFoundError(name)
         return name
 
 
@@ -39,7 +34,7 @@ def take(stream, amount):
 
 
 def start(loader, store, every, seed=0):
-    return loader(store, every, np.random.default_rng(seed))
+    return loader(store, every, (seed,))
 
 
 def assert_cycles(drawn):
@@ -50,8 +45,8 @@ def assert_cycles(drawn):
         assert len(set(cycle)) == len(cycle)
 
 
-@pytest.mark.parametrize("loader", [cache, recent])
-class TestBoth:
+@pytest.mark.parametrize("loader", [cache, recent, reload])
+class TestAll:
     def test_looks_after_every_so_many(self, loader):
         store = FakeStore(*named("a", 3))
         stream = start(loader, store, 8)
@@ -80,6 +75,26 @@ class TestBoth:
     def test_a_single_episode(self, loader):
         drawn = take(start(loader, FakeStore("a"), 4), 9)
         assert drawn == ["a"] * 9
+
+
+class GrowingStore(FakeStore):
+    """Tells what there was at any draw, however often it is asked."""
+
+    def look(self, draw=0):
+        assert draw % 7 == 0
+        return named("a", 4 + draw // 3)
+
+
+@pytest.mark.parametrize("loader", [cache, recent, reload])
+@pytest.mark.parametrize("start", [1, 6, 7, 8, 20, 21, 60])
+def test_any_draw_can_be_the_first(loader, start):
+    """Nothing else than seed, number and what was found is remembered."""
+    store = GrowingStore(*named("a", 99))
+    whole = take(loader(store, 7, (3, 4)), 100)
+    rest = take(loader(store, 7, (3, 4), start), 100 - start)
+    assert rest == whole[start:]
+    other = take(loader(store, 7, (3, 5), start), 100 - start)
+    assert rest != other
 
 
 class TestCache:
@@ -160,186 +175,84 @@ class TestRecent:
         assert set(take(stream, 4)) == {"b"}
 
 
-def test_names():
-    assert LOADERS == {"cache": cache, "recent": recent}
+class TestReload:
+    def test_asks_for_the_file_each_time(self):
+        asked = []
 
+        class Store(FakeStore):
+            def __getitem__(self, name):
+                asked.append(name)
+                return f"{name} at {len(asked)}"
 
-def save(directory, name, length):
-    """An episode of so many time steps, one more than decisions."""
-    return save_episode(
-        directory,
-        {
-            "image": np.full((length, 2, 2, 3), length, np.uint8),
-            "action": np.zeros((length, 1), np.float32),
-            "reward": np.ones(length, np.float32),
-        },
-        name,
-    )
+        drawn = take(start(reload, Store("a", "b"), 10), 6)
+        assert drawn == [f"{name} at {n + 1}" for n, name in enumerate(asked)]
+        assert collections.Counter(asked) == {"a": 3, "b": 3}
 
-
-class TestEpisodeCache:
-    def test_reads_what_is_new(self, tmp_path):
-        save(tmp_path, "b", 5)
-        store = EpisodeCache(tmp_path, 5)
-        assert store.look() == ["b.npz"]
-        save(tmp_path, "a", 6)
-        assert store.look() == ["a.npz", "b.npz"]
-        assert len(store["a.npz"]["reward"]) == 6
-        np.testing.assert_array_equal(store["b.npz"]["return"], [1, 2, 3, 4, 5])
-
-    def test_decodes_once(self, tmp_path):
-        path = save(tmp_path, "a", 5)
-        store = EpisodeCache(tmp_path, 5)
-        store.look()
-        episode = store["a.npz"]
-        path.write_bytes(b"changed")
-        assert store.look() == ["a.npz"]
-        assert store["a.npz"] is episode
-
-    def test_skips_what_cannot_be_used(self, tmp_path, caplog):
-        save(tmp_path, "good", 5)
-        save(tmp_path, "short", 4)
-        (tmp_path / "broken.npz").write_bytes(b"no archive")
-        (tmp_path / "other.txt").write_text("no episode")
-        save(tmp_path, "x", 9).rename(tmp_path / "x.npz.staged")
-        store = EpisodeCache(tmp_path, 5)
+    def test_goes_on_without_a_file_that_is_gone(self, caplog):
+        store = FakeStore(*named("a", 3))
+        stream = start(reload, store, 100)
+        take(stream, 1)
+        store.names.remove("a01")
         with caplog.at_level(logging.WARNING):
-            for _ in range(2):
-                assert store.look() == ["good.npz"]
-        # Each of them is told once.
-        messages = [record.getMessage() for record in caplog.records]
-        assert len(messages) == 2
-        assert any("broken.npz" in message for message in messages)
-        (short,) = [message for message in messages if "short.npz" in message]
-        assert "4 time steps, fewer than the 5" in short
-
-    def test_nothing_there(self, tmp_path):
-        store = EpisodeCache(tmp_path / "nowhere", 5)
-        with pytest.raises(EpisodesError, match="nowhere: it is empty"):
-            store.look()
-
-    def test_nothing_that_can_be_used(self, tmp_path):
-        save(tmp_path, "short", 4)
-        (tmp_path / "broken.npz").write_bytes(b"no archive")
-        store = EpisodeCache(tmp_path, 5)
-        with pytest.raises(EpisodesError) as info:
-            store.look()
-        message = str(info.value)
-        assert "short.npz has 4 time steps, fewer than the 5" in message
-        assert "batch_shape" in message
-        assert "broken.npz" in message
-        assert isinstance(info.value, ValueError)
+            drawn = take(stream, 30)
+        assert set(drawn) == {"a00", "a02"}
+        assert "a01" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "change, reason",
-    [
-        ({"action": np.zeros((7, 3), np.float32)}, "another task"),
-        ({"image": None}, "no 'image'"),
-    ],
-)
-def test_episodes_of_another_kind_are_left_out(
-    tmp_path, caplog, change, reason
-):
-    episode = {
-        "image": np.zeros((7, 4, 4, 3), np.uint8),
-        "action": np.zeros((7, 2), np.float32),
-        "reward": np.zeros(7, np.float32),
+class ExampleStore(FakeStore):
+    min_length = 5
+
+    def __getitem__(self, name):
+        return {
+            "image": np.zeros((9, 4, 6, 3), np.uint8),
+            "action": np.zeros((9, 2), np.float32),
+            "reward": np.zeros(9, np.float32),
+            "position": np.zeros((9, 3), np.float64),
+            "count": np.zeros((9, 1), np.int32),
+            "return": np.zeros(9, np.float32),
+        }
+
+
+class TestDummy:
+    def draw(self, amount=50, seed=0, first=0):
+        return take(dummy(ExampleStore("a"), 10, (seed,), first), amount)
+
+    def test_names_types_and_sizes_are_those_of_the_folder(self):
+        example = ExampleStore("a")["a"]
+        for episode in self.draw():
+            assert set(episode) == set(example)
+            for key, array in episode.items():
+                assert array.shape == (5, *example[key].shape[1:])
+                assert array.dtype == example[key].dtype
+
+    def test_numbers_cover_their_range(self):
+        drawn = self.draw()
+        image = np.stack([episode["image"] for episode in drawn])
+        assert image.min() == 0 and image.max() == 255
+        assert image.mean() == pytest.approx(127.5, abs=3)
+        action = np.stack([episode["action"] for episode in drawn])
+        assert -1 <= action.min() < -0.95 and 0.95 < action.max() < 1
+        count = np.stack([episode["count"] for episode in drawn])
+        assert count.min() < -(2**30) and count.max() > 2**30
+
+    def test_no_episode_comes_twice(self):
+        rewards = np.stack([episode["reward"] for episode in self.draw()])
+        assert len(np.unique(rewards)) == rewards.size
+
+    def test_seed_and_number_determine_the_numbers(self):
+        whole, other = self.draw(), self.draw(seed=1)
+        for first, second in zip(
+            whole[7:], self.draw(amount=43, first=7), strict=True
+        ):
+            for key in first:
+                np.testing.assert_array_equal(first[key], second[key])
+        assert (whole[0]["reward"] != other[0]["reward"]).all()
+
+
+def test_names():
+    assert LOADERS == {
+        "cache": cache,
+        "dummy": dummy,
+        "recent": recent,
+        "reload": reload,
     }
-    first = save_episode(tmp_path, episode)
-    other = {k: v for k, v in (episode | change).items() if v is not None}
-    save_episode(tmp_path, other)
-    store = EpisodeCache(tmp_path, 5, ("image", "action", "reward"))
-    assert store.look() == [first.name]
-    assert reason in caplog.text
-
-
-KEYS = ("image", "action", "reward")
-
-
-def an_episode(steps):
-    return {
-        "image": np.zeros((steps, 2, 2, 3), np.uint8),
-        "action": np.zeros((steps, 1), np.float32),
-        "reward": np.zeros(steps, np.float32),
-    }
-
-
-class TestBounds:
-    """The latest episodes are kept, in any order of arrival."""
-
-    def fill(self, folder, *names, steps=9):
-        for name in names:
-            save_episode(folder, an_episode(steps), name)
-
-    def names(self, *names):
-        return [f"{name}.npz" for name in names]
-
-    def test_latest_episodes(self, tmp_path):
-        store = EpisodeCache(tmp_path, 1, KEYS, max_episodes=2)
-        self.fill(tmp_path, "a", "b", "c")
-        assert store.look() == self.names("b", "c")
-        self.fill(tmp_path, "d")
-        assert store.look() == self.names("c", "d")
-        with pytest.raises(KeyError):
-            store["b.npz"]
-        assert len(list(tmp_path.iterdir())) == 4
-
-    def test_bytes(self, tmp_path):
-        self.fill(tmp_path, "a", "b", "c", "d")
-        size = sum(x.nbytes for x in an_episode(9).values())
-        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=2 * size)
-        assert store.look() == self.names("c", "d")
-        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=3 * size - 1)
-        assert store.look() == self.names("c", "d")
-
-    def test_a_long_new_episode_takes_the_room_of_several(self, tmp_path):
-        self.fill(tmp_path, "a", "b", "c", "d")
-        size = sum(x.nbytes for x in an_episode(9).values())
-        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=4 * size)
-        assert len(store.look()) == 4
-        self.fill(tmp_path, "e", steps=27)
-        assert store.look() == self.names("d", "e")
-        # A gap would need those that were dropped to be read again.
-        assert store.look() == self.names("d", "e")
-
-    def test_one_episode_is_kept_however_large(self, tmp_path):
-        self.fill(tmp_path, "a", "b")
-        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=1)
-        assert store.look() == self.names("b")
-
-    def test_unusable_episodes_do_not_count(self, tmp_path):
-        self.fill(tmp_path, "a", "b")
-        self.fill(tmp_path, "c", steps=3)
-        store = EpisodeCache(tmp_path, 8, KEYS, max_episodes=1)
-        assert store.look() == self.names("b")
-
-    def test_never_more_in_memory_than_allowed(self, tmp_path, monkeypatch):
-        size = sum(x.nbytes for x in an_episode(9).values())
-        store = EpisodeCache(tmp_path, 1, KEYS, max_bytes=3 * size)
-        largest = 0
-        check = store._check
-
-        def watched(name, episode):
-            nonlocal largest
-            largest = max(largest, len(store._episodes))
-            check(name, episode)
-
-        monkeypatch.setattr(store, "_check", watched)
-        for start in range(0, 40, 8):
-            self.fill(tmp_path, *(f"{n:02}" for n in range(start, start + 8)))
-            assert len(store.look()) == 3
-        assert largest == 3
-
-    def test_files_are_read_once(self, tmp_path, monkeypatch):
-        self.fill(tmp_path, *(f"{n:02}" for n in range(9)))
-        store = EpisodeCache(tmp_path, 1, KEYS, max_episodes=3)
-        store.look()
-        monkeypatch.setattr(store, "_check", None)
-        assert len(store.look()) == 3
-
-    def test_only_needed_arrays_are_kept(self, tmp_path):
-        self.fill(tmp_path, "a")
-        store = EpisodeCache(tmp_path, 1, ["action"])
-        store.look()
-        assert set(store["a.npz"]) == {"action", "reward"}

@@ -1,8 +1,10 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.networks import Decoder, Encoder, FeedForward
+from planet_tf2.networks import Decoder, Encoder, FeedForward, strided
 from planet_tf2.tools.activations import get_activation
 
 DEPTH, FEATURES = 2, 5
@@ -23,42 +25,72 @@ def close(actual, desired, rtol=1e-4, atol=1e-5):
     np.testing.assert_allclose(actual, desired, rtol, atol)
 
 
+# Sides of the decoder's images on the way, and of the encoder's. The last is
+# a pixel of the embedding or the image.
+GROWING = {
+    32: (1, 5, 14, 32),
+    64: (1, 5, 13, 30, 64),
+    128: (1, 5, 13, 29, 62, 128),
+}
+SHRINKING = {
+    32: (32, 15, 6, 2),
+    64: (64, 31, 14, 6, 2),
+    128: (128, 63, 30, 14, 6, 2),
+}
+SIZES = tuple(GROWING)
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def size(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def encoder():
-    encoder = Encoder(DEPTH)
+def encoder(size):
+    encoder = Encoder(DEPTH, size)
     encoder.build()
     randomize(encoder)
     return encoder
 
 
 @pytest.fixture(scope="module")
-def decoder():
-    decoder = Decoder(DEPTH)
+def decoder(size):
+    decoder = Decoder(DEPTH, size)
     decoder.build(FEATURES)
     randomize(decoder)
     return decoder
 
 
+@pytest.fixture(params=[False, True], ids=["blocks", "library"])
+def library(request, monkeypatch):
+    """With and without a library that is fast at convolutions."""
+    monkeypatch.setattr(
+        strided, "has_convolution_library", lambda: request.param
+    )
+
+
 def plain_encoder(variables, image):
-    """The encoder of plain convolutions, for images `[N, 64, 64, 3]`."""
-    for index in range(4):
+    """The encoder of plain convolutions, for images `[N, H, H, 3]`."""
+    sides = SHRINKING[image.shape[1]]
+    for index, side in enumerate(sides[1:]):
         name = f"conv2d_{index}" if index else "conv2d"
         image = tf.nn.conv2d(image, variables[f"{name}/kernel"], 2, "VALID")
         image = tf.nn.relu(image + variables[f"{name}/bias"])
+        assert image.shape[1] == image.shape[2] == side
     return tf.reshape(image, [len(image), -1])
 
 
-def plain_decoder(variables, features):
+def plain_decoder(variables, features, image_size):
     """The decoder of plain transposed convolutions, for `[N, F]`."""
     hidden = features @ variables["dense/kernel"] + variables["dense/bias"]
     hidden = hidden[:, None, None]
-    for index, size in enumerate((5, 13, 30, 64)):
+    for index, side in enumerate(GROWING[image_size][1:]):
         name = f"conv2d_transpose_{index}" if index else "conv2d_transpose"
         kernel = variables[f"{name}/kernel"]
-        shape = [len(features), size, size, kernel.shape[2]]
+        shape = [len(features), side, side, kernel.shape[2]]
         hidden = tf.nn.conv2d_transpose(hidden, kernel, shape, 2, "VALID")
         hidden += variables[f"{name}/bias"]
-        hidden = hidden if index == 3 else tf.nn.relu(hidden)
+        hidden = hidden if side == image_size else tf.nn.relu(hidden)
     return hidden
 
 
@@ -70,35 +102,52 @@ def tensors(layer):
     }
 
 
+def shapes(layer):
+    return {
+        name: tuple(variable.shape)
+        for name, variable in layer.original_variables().items()
+    }
+
+
+def expected_shapes(prefix, kernels):
+    """Names and shapes of layers with `(side, input, output)` kernels."""
+    result = {}
+    for index, (side, inputs, outputs) in enumerate(kernels):
+        name = f"{prefix}_{index}" if index else prefix
+        transposed = "transpose" in prefix
+        channels = (outputs, inputs) if transposed else (inputs, outputs)
+        result[f"{name}/kernel"] = (side, side, *channels)
+        result[f"{name}/bias"] = (outputs,)
+    return result
+
+
 class TestEncoder:
-    def test_sizes(self, encoder):
-        assert encoder.embedding_size == 32 * DEPTH
-        assert Encoder().embedding_size == 1024
-        shapes = {
-            name: tuple(variable.shape)
-            for name, variable in encoder.original_variables().items()
-        }
-        assert shapes == {
-            "conv2d/kernel": (4, 4, 3, 2),
-            "conv2d/bias": (2,),
-            "conv2d_1/kernel": (4, 4, 2, 4),
-            "conv2d_1/bias": (4,),
-            "conv2d_2/kernel": (4, 4, 4, 8),
-            "conv2d_2/bias": (8,),
-            "conv2d_3/kernel": (4, 4, 8, 16),
-            "conv2d_3/bias": (16,),
-        }
+    def test_sizes(self, encoder, size):
+        channels = {
+            32: (3, 2, 4, 8),
+            64: (3, 2, 4, 8, 16),
+            128: (3, 2, 4, 8, 16, 32),
+        }[size]
+        assert encoder.embedding_size == 4 * channels[-1]
+        kernels = [(4, *pair) for pair in itertools.pairwise(channels)]
+        assert shapes(encoder) == expected_shapes("conv2d", kernels)
+
+    def test_default_is_that_of_the_paper(self):
+        encoder = Encoder()
+        encoder.build()
+        assert encoder.embedding_size == 1024
+        assert shapes(encoder)["conv2d_3/kernel"] == (4, 4, 128, 256)
 
     @pytest.mark.parametrize("leading", [(3,), (2, 3), (2, 1, 2)])
-    def test_leading_axes(self, encoder, leading):
-        image = normal(0, *leading, 64, 64, 3)
+    def test_leading_axes(self, encoder, size, leading):
+        image = normal(0, *leading, size, size, 3)
         embedded = encoder(image)
-        assert embedded.shape == (*leading, 64)
-        flat = encoder(tf.reshape(image, [-1, 64, 64, 3]))
-        close(tf.reshape(embedded, [-1, 64]), flat)
+        assert embedded.shape == (*leading, encoder.embedding_size)
+        flat = encoder(tf.reshape(image, [-1, size, size, 3]))
+        close(tf.reshape(embedded, flat.shape), flat)
 
-    def test_same_as_plain_layers(self, encoder):
-        image = normal(1, 3, 64, 64, 3)
+    def test_same_as_plain_layers(self, encoder, size, library):
+        image = normal(1, 3, size, size, 3)
         variables = tensors(encoder)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(variables)
@@ -110,52 +159,51 @@ class TestEncoder:
         ours = tape.gradient(loss, encoder.original_variables())
         theirs = tape.gradient(expected_loss, variables)
         for name in theirs:
-            close(ours[name], theirs[name], 1e-3, 1e-2)
+            scale = float(np.abs(theirs[name]).max())
+            close(ours[name], theirs[name], 1e-3, 1e-4 * scale)
 
-    def test_in_a_graph_of_any_size(self, encoder):
+    def test_in_a_graph_of_any_size(self, encoder, size):
         call = tf.function(
-            encoder, input_signature=[tf.TensorSpec([None, None, 64, 64, 3])]
+            encoder,
+            input_signature=[tf.TensorSpec([None, None, size, size, 3])],
         )
-        assert call(normal(0, 2, 1, 64, 64, 3)).shape == (2, 1, 64)
-        assert call.get_concrete_function().output_shapes[-1] == 64
+        image = normal(0, 2, 1, size, size, 3)
+        assert call(image).shape == (2, 1, encoder.embedding_size)
+        outputs = call.get_concrete_function().output_shapes
+        assert outputs[-1] == encoder.embedding_size
 
 
 class TestDecoder:
-    def test_sizes(self, decoder):
-        shapes = {
-            name: tuple(variable.shape)
-            for name, variable in decoder.original_variables().items()
-        }
-        assert shapes == {
-            "dense/kernel": (5, 64),
-            "dense/bias": (64,),
-            "conv2d_transpose/kernel": (5, 5, 8, 64),
-            "conv2d_transpose/bias": (8,),
-            "conv2d_transpose_1/kernel": (5, 5, 4, 8),
-            "conv2d_transpose_1/bias": (4,),
-            "conv2d_transpose_2/kernel": (6, 6, 2, 4),
-            "conv2d_transpose_2/bias": (2,),
-            "conv2d_transpose_3/kernel": (6, 6, 3, 2),
-            "conv2d_transpose_3/bias": (3,),
+    def test_sizes(self, decoder, size):
+        kernels = {
+            32: [(5, 32, 4), (6, 4, 2), (6, 2, 3)],
+            64: [(5, 64, 8), (5, 8, 4), (6, 4, 2), (6, 2, 3)],
+            128: [(5, 128, 16), (5, 16, 8), (5, 8, 4), (6, 4, 2), (6, 2, 3)],
+        }[size]
+        units = kernels[0][1]
+        assert shapes(decoder) == {
+            "dense/kernel": (5, units),
+            "dense/bias": (units,),
+            **expected_shapes("conv2d_transpose", kernels),
         }
 
     @pytest.mark.parametrize("leading", [(3,), (2, 3)])
-    def test_distribution(self, decoder, leading):
+    def test_distribution(self, decoder, size, leading):
         dist = decoder(normal(0, *leading, FEATURES))
         assert dist.batch_shape == leading
-        assert dist.event_shape == (64, 64, 3)
-        target = normal(1, *leading, 64, 64, 3)
+        assert dist.event_shape == (size, size, 3)
+        target = normal(1, *leading, size, size, 3)
         error = np.float64(dist.mean() - target) ** 2
         expected = -error.sum((-1, -2, -3)) / 2
-        expected -= 64 * 64 * 3 * np.log(2 * np.pi) / 2
+        expected -= size * size * 3 * np.log(2 * np.pi) / 2
         close(dist.log_prob(target), expected)
 
-    def test_same_as_plain_layers(self, decoder):
+    def test_same_as_plain_layers(self, decoder, size, library):
         features = normal(1, 3, FEATURES)
         variables = tensors(decoder)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch([variables, features])
-            expected = plain_decoder(variables, features)
+            expected = plain_decoder(variables, features, size)
             expected_loss = tf.reduce_sum(expected**2)
             actual = decoder(features).mean()
             loss = tf.reduce_sum(actual**2)
@@ -173,9 +221,15 @@ class TestDecoder:
         )
 
 
+@pytest.mark.parametrize("network", [Encoder, Decoder])
+def test_other_sizes(network):
+    with pytest.raises(ValueError, match="image_size is 96.*32, 64, 128"):
+        network(2, 96)
+
+
 @pytest.mark.parametrize("network", ["encoder", "decoder"])
-def test_initial_weights_are_those_of_plain_layers(network):
-    layer = Encoder(8) if network == "encoder" else Decoder(8)
+def test_initial_weights_are_those_of_plain_layers(network, size):
+    layer = (Encoder if network == "encoder" else Decoder)(8, size)
     layer.build(*([] if network == "encoder" else [40]))
     for name, variable in layer.original_variables().items():
         value = variable.numpy()

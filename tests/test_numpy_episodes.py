@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from planet_tf2.data.episode_cache import EpisodesError
 from planet_tf2.data.episodes import save_episode
-from planet_tf2.data.loaders import EpisodesError
 from planet_tf2.data.numpy_episodes import numpy_episodes, sequences
 
 LENGTH = 8
@@ -138,7 +138,7 @@ class TestSequences:
             itertools.repeat(episode),
             length,
             num_chunks,
-            np.random.default_rng(0),
+            (0,),
         )
         return [chunk["reward"].tolist() for chunk in take(stream, amount)]
 
@@ -158,7 +158,91 @@ class TestSequences:
             assert first + second == [*range(first[0], first[0] + 6)]
         assert {first[0] for first in firsts} == {0, 1, 2}
 
-    def test_as_many_as_fit(self):
-        chunks = self.cut(3, 5, 4)
-        assert chunks[1][0] == chunks[0][0] + 3
-        assert self.cut(8, 5, 2) == [[*range(8)]] * 2
+    def test_overlap_where_they_do_not_fit(self):
+        chunks = self.cut(3, 4, 400)
+        assert all(
+            chunk == [*range(chunk[0], chunk[0] + 3)] for chunk in chunks
+        )
+        offsets = np.reshape([chunk[0] for chunk in chunks], (100, 4))
+        counts = np.unique(offsets, return_counts=True)
+        np.testing.assert_array_equal(counts[0], range(6))
+        np.testing.assert_allclose(counts[1], 400 / 6, rtol=0.3)
+        # Four out of six places: spread, so that none comes twice.
+        assert all(len(set(row)) == 4 for row in offsets)
+        assert self.cut(8, 5, 7) == [[*range(8)]] * 7
+
+
+class TestStart:
+    """A dataset that starts later yields what the first would have."""
+
+    def batches(self, directory, start, **kwargs):
+        kwargs = {"loader_every": 6, "seed": (1, 2), "start": start, **kwargs}
+        dataset = numpy_episodes(directory, [3, 3], **kwargs)
+        return np.stack([batch["reward"] for batch in take(dataset, 8)])
+
+    @pytest.mark.parametrize("num_chunks", [1, 2, 4])
+    @pytest.mark.parametrize("loader", ["recent", "cache", "reload", "dummy"])
+    def test_any_batch_can_be_the_first(self, directory, loader, num_chunks):
+        for number in range(4, 9):
+            save(directory, number)
+        asked = []
+
+        def names(batch):
+            """Every batch has one more to choose from."""
+            asked.append(batch)
+            return [f"{number:03}.npz" for number in range(2 + batch)][:9]
+
+        kwargs = {"loader": loader, "num_chunks": num_chunks, "names": names}
+        whole = self.batches(directory, 0, **kwargs)
+        assert asked[0] == 0
+        for start in (1, 2, 5):
+            rest = self.batches(directory, start, **kwargs)[: 8 - start]
+            np.testing.assert_array_equal(rest, whole[start:])
+        assert len(np.unique(whole, axis=0)) > 4
+
+    def test_only_named_episodes_are_used(self, directory):
+        rewards = self.batches(
+            directory, 0, loader="cache", names=lambda batch: ["002.npz"]
+        )
+        assert (rewards // 10 == 2).all()
+
+    def test_offsets_of_many_draws(self):
+        """Also behind the first block of random numbers."""
+        episodes = [{"reward": np.arange(100)}] * 2100
+        whole = [c["reward"][0] for c in sequences(episodes, 3, 1, (5,))]
+        for start in (1, 1023, 1024, 2050):
+            rest = sequences(episodes[start:], 3, 1, (5,), start)
+            assert [c["reward"][0] for c in rest] == whole[start:]
+        assert len(set(whole[:1024])) > 90
+
+
+@pytest.mark.parametrize("loader", ["reload", "dummy", "cache", "recent"])
+def test_loaders_by_name(directory, loader):
+    save(directory, 5, position=np.zeros((LENGTH, 3), np.float32))
+    dataset = numpy_episodes(
+        directory, [3, 5], loader, loader_every=4, max_episodes=2, max_bytes=500
+    )
+    rewards = set()
+    for batch in take(dataset, 10):
+        assert {k: v.shape for k, v in batch.items()} == {
+            "image": (3, 5, 2, 2, 3),
+            "action": (3, 5, 2),
+            "reward": (3, 5),
+        }
+        rewards |= set(np.unique(batch["reward"]))
+    if loader == "dummy":
+        assert len(rewards) == 150
+    else:
+        # An episode has 224 bytes, so that the bounds let two of them be.
+        assert {reward // 10 for reward in rewards} == {3, 5}
+
+
+def test_reload_sees_a_changed_file(directory):
+    batches = iter(numpy_episodes(directory, [2, 5], "reload", max_episodes=1))
+    assert (next(batches)["reward"].numpy() // 10 == 3).all()
+    (directory / "003.npz").unlink()
+    save(directory, 7)
+    (directory / "007.npz").rename(directory / "003.npz")
+    # One batch may have been prepared before.
+    later = [batch["reward"].numpy() // 10 for batch in take(batches, 4)]
+    assert (later[-1] == 7).all()

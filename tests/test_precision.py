@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.configs import assemble, resolve
+from planet_tf2.configs import agents, assemble, resolve
 from planet_tf2.tools import seeds
 from planet_tf2.tools.layers import Dense, add_bias
 from planet_tf2.training.loss_scale import LossScale
@@ -101,7 +101,7 @@ def test_learns(precision):
 @pytest.mark.parametrize("precision", LOW)
 def test_plans(precision):
     params, model, _ = make(precision)
-    plan = tf.function(assemble.make_planner(params, model, 2))
+    plan = tf.function(agents.make_planner(params, model, 2))
     actions = plan(model.cell.zero_state(3), seeds.derive(0))
     assert actions.shape == (3, params["planner_horizon"], 2)
     assert actions.dtype == tf.float32

@@ -71,11 +71,6 @@ def test_unknown_parameter_suggests_the_nearest(name, nearest):
         resolve(overrides={name: 3})
 
 
-def test_parameters_that_only_the_original_has():
-    with pytest.raises(ConfigError, match="'overshooting_scale': the orig"):
-        resolve(params_text="{overshooting_scale: 1.0}")
-
-
 @pytest.mark.parametrize("name", ["bound_action", "loader_window"])
 def test_parameters_without_effect_are_a_warning(name, caplog):
     with caplog.at_level(logging.WARNING):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy_cells import NumpyRSSM
 from tf_fakes import normal_kl
 
 from planet_tf2.models import RSSM
@@ -50,58 +51,6 @@ def equal_states(actual, desired):
     assert set(actual) == set(desired)
     for name in actual:
         close(actual[name], desired[name])
-
-
-class NumpyRSSM:
-    """The same in float64, from the paper and the original's names."""
-
-    def __init__(self, cell, future_rnn=True):
-        self._weights = {
-            name: variable.numpy().astype(np.float64)
-            for name, variable in cell.original_variables().items()
-        }
-        self._future_rnn = future_rnn
-
-    def observe(self, state, action, obs, noises):
-        embedded = np.concatenate([state["sample"], action], 1)
-        embedded = np.maximum(0, self._dense("transition/dense", embedded))
-        belief = self._gru(embedded, np.asarray(state["belief"], np.float64))
-        hidden = belief if self._future_rnn else embedded
-        prior = self._normal("transition/dense", 1, hidden, noises[0])
-        hidden = np.concatenate([belief, obs], 1)
-        posterior = self._normal("posterior/dense", 0, hidden, noises[1])
-        return {**prior, "belief": belief}, {**posterior, "belief": belief}
-
-    def _normal(self, scope, first, hidden, noise):
-        names = [
-            f"{scope}_{first + index}" if first + index else scope
-            for index in range(3)
-        ]
-        hidden = np.maximum(0, self._dense(names[0], hidden))
-        mean = self._dense(names[1], hidden)
-        stddev = np.log1p(np.exp(self._dense(names[2], hidden))) + 0.1
-        sample = mean + stddev * np.asarray(noise, np.float64)
-        return {"mean": mean, "stddev": stddev, "sample": sample}
-
-    def _dense(self, name, inputs):
-        kernel, bias = (
-            self._weights[f"{name}/{k}"] for k in ("kernel", "bias")
-        )
-        return inputs @ kernel + bias
-
-    def _gru(self, inputs, state):
-        scope = "transition/gru_block_cell"
-        gates = self._dense(
-            f"{scope}/gates", np.concatenate([inputs, state], 1)
-        )
-        reset, update = np.split(1 / (1 + np.exp(-gates)), 2, 1)
-        candidate = np.tanh(
-            self._dense(
-                f"{scope}/candidate",
-                np.concatenate([inputs, reset * state], 1),
-            )
-        )
-        return update * state + (1 - update) * candidate
 
 
 @pytest.mark.parametrize("graph", [False, True])

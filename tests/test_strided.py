@@ -28,6 +28,12 @@ CASES = [
     (StridedTransposedConv, keras.layers.Conv2DTranspose, (7, 6), 6, 3),
     (StridedTransposedConv, keras.layers.Conv2DTranspose, (1, 6), 5, 2),
     (StridedTransposedConv, keras.layers.Conv2DTranspose, (4, 3), 2, 2),
+    # Layers of the networks for images of 32 and 128 pixels.
+    (StridedConv, keras.layers.Conv2D, (32, 3), 4, 2),
+    (StridedConv, keras.layers.Conv2D, (63, 2), 4, 2),
+    (StridedTransposedConv, keras.layers.Conv2DTranspose, (29, 3), 6, 2),
+    (ThinTransposedConv, keras.layers.Conv2DTranspose, (14, 2), 6, 3),
+    (ThinTransposedConv, keras.layers.Conv2DTranspose, (62, 2), 6, 3),
 ]
 
 

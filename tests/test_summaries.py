@@ -13,9 +13,10 @@ from tensorboard.backend.event_processing import event_file_loader
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.models.rssm import RSSM
 from planet_tf2.networks import Decoder, Encoder, FeedForward
-from planet_tf2.tools import seeds
+from planet_tf2.tools import curves, seeds, video
 from planet_tf2.training.define_model import WorldModel
-from planet_tf2.training.summaries import Summaries, context_length
+from planet_tf2.training.summaries import Summaries
+from planet_tf2.training.summary_graph import context_length
 
 SEED = tf.constant([3, 4])
 HEADS = ("image", "reward", "position")
@@ -158,6 +159,9 @@ def test_predictions_write_the_scalars_that_they_return(predicted):
     assert {tag: records[-1][1] for tag, records in written.items()} == (
         result.scalars
     )
+    assert {"closedloop/prior_reward_log_prob", "openloop/divergence"} <= set(
+        written
+    )
     assert all([s for s, _ in r] == [50, 100] for r in written.values())
     assert set(read_scalars(path / "train")) == set(written)
     assert {tag.split("/")[0] for tag in written} == {"closedloop", "openloop"}
@@ -195,6 +199,30 @@ def test_open_loop_scalars_agree_with_each_other(predicted):
         -result.scalars["openloop/image_log_prob"] - constant,
         rtol=1e-4,
     )
+
+
+def test_prior_predicts_each_step_before_seeing_it(predicted, model):
+    """Its numbers are those of the heads on the prior states."""
+    _, result, _ = predicted
+    few = {key: value[:4] for key, value in make_batch().items()}
+    image_seed, latent_seed, _ = seeds.split(SEED, 3)
+    prepared = model.prepare(few, image_seed)
+    prior, _ = model.infer(prepared, latent_seed)
+    features = model.cell.features_from_state(prior)
+    for name in HEADS:
+        mean = model.heads[name](features).mean().numpy()
+        error = mean - prepared[name].numpy()
+        size = error[0, 0].size
+        log_prob = -(error**2).sum() / 32 - size * math.log(2 * math.pi) / 2
+        scalars = result.scalars
+        np.testing.assert_allclose(
+            scalars[f"closedloop/prior_{name}_log_prob"], log_prob, rtol=1e-4
+        )
+        np.testing.assert_allclose(
+            scalars[f"closedloop/prior_{name}_abs_error"],
+            np.abs(error).mean(),
+            rtol=1e-4,
+        )
 
 
 def test_entropy_and_stddev_are_of_the_states(predicted, model):
@@ -236,6 +264,120 @@ def test_frames_show_truth_prediction_and_error(predicted):
             assert np.abs(rows[2] - error).max() <= 2
 
 
+def test_change_is_between_successive_predictions(predicted):
+    _, result, _ = predicted
+    for group in ("closedloop", "prior", "openloop"):
+        rows = result.videos[group]
+        assert set(rows) == {"truth", "prediction", "error", "change"}
+        change = rows["change"].astype(int)
+        assert np.abs(change[:, 0] - 127.5).max() < 1
+        prediction = rows["prediction"].astype(int)
+        expected = (prediction[:, 1:] - prediction[:, :-1] + 255) / 2
+        assert np.abs(change[:, 1:] - expected).max() <= 2
+        assert change[:, 1:].std() > 0
+    truths = [rows["truth"] for rows in result.videos.values()]
+    np.testing.assert_array_equal(truths[0], truths[1])
+
+
+def test_strip_has_the_rows_of_two_sequences(predicted):
+    path, result, _ = predicted
+    strip = np.asarray(
+        read_image(path / "test", "closedloop/prior_strip").convert("RGB")
+    )
+    rows = [
+        result.videos["prior"][name][number]
+        for number in range(2)
+        for name in ("truth", "prediction", "error", "change")
+    ]
+    for row, frames in enumerate(rows):
+        for time in range(4):
+            top, left = 2 + 66 * row, 2 + 66 * time
+            shown = strip[top : top + 64, left : left + 64].astype(int)
+            # As near as 256 colours for all pictures come.
+            assert np.abs(shown - frames[time]).mean() < 16
+    assert (strip[0, 0] == video.SEEN).all()
+
+
+def read_histogram(directory, tag):
+    """Returns the buckets `[N, 3]`: left, right, count."""
+    _, value = read(directory)[tag][-1]
+    assert value.metadata.plugin_data.plugin_name == "histograms"
+    return tf.make_ndarray(value.tensor)
+
+
+def test_histograms_count_every_value(predicted):
+    path, result, _ = predicted
+    for tag, count in {
+        "closedloop/divergence": 4 * 4,
+        "closedloop/prior_entropy": 4 * 4,
+        "closedloop/posterior_entropy": 4 * 4,
+        "openloop/divergence": 4 * 2,  # Two of four steps are predicted.
+        "openloop/prior_entropy": 4 * 2,
+    }.items():
+        buckets = read_histogram(path / "test", f"{tag}_histogram")
+        assert buckets[:, 2].sum() == count
+        mean = result.scalars[tag]
+        assert buckets[0, 0] <= mean <= buckets[-1, 1]
+    # Those of the data are of the whole batch.
+    batch = make_batch()
+    for name in ("action", "reward"):
+        buckets = read_histogram(
+            path / "test", f"general/data_{name}_histogram"
+        )
+        assert buckets[:, 2].sum() == np.size(batch[name])
+        np.testing.assert_allclose(buckets[0, 0], np.min(batch[name]))
+        np.testing.assert_allclose(buckets[-1, 1], np.max(batch[name]))
+
+
+def test_data_strip_is_the_batch_as_stored(predicted):
+    path, _, _ = predicted
+    strip = read_image(path / "train", "general/data_strip").convert("RGB")
+    assert strip.size == (4 * 66 + 2, 5 * 66 + 2)
+    images = make_batch()["image"].numpy()
+    shown = np.asarray(strip)[2 + 66 : 66 + 66, 2:66].astype(int)
+    # Noise has far more colours than the strip.
+    assert np.abs(shown - images[1, 0]).mean() < 20
+
+
+def test_trajectories_are_plotted(predicted, monkeypatch):
+    path, _, summaries = predicted
+    drawn = {}
+
+    def draw(panels, seen=0):
+        drawn[panels[0].title] = panels, seen
+        return np.zeros((5, 5, 3), np.uint8)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(curves, "draw_panels", draw)
+        summaries.predictions("test", 150, make_batch(), SEED)
+        summaries.close()
+    tags = set(read(path / "test"))
+    for name in ("reward", "position", "latent"):
+        assert f"openloop/{name}_trajectory" in tags
+    assert "openloop/log_probs" in tags
+    assert not any("image_trajectory" in tag for tag in tags)
+    panels, seen = drawn["position 0"]
+    assert seen == 2
+    assert [panel.title for panel in panels] == [
+        f"position {number}" for number in range(3)
+    ]
+    truth = make_batch()["position"].numpy()[0]  # Of the first sequence.
+    for number, panel in enumerate(panels):
+        np.testing.assert_allclose(panel.lines["truth"], truth[:, number])
+        assert panel.lines["prediction"].shape == (4,)
+    assert len(drawn["reward"][0]) == 1
+    assert len(drawn["latent 0"][0]) == 5
+    names = [panel.title for panel in drawn["divergence"][0]]
+    assert names == ["divergence", "image", "position", "reward"]
+
+
+def test_pictures_of_trajectories_can_be_read(predicted):
+    path, _, _ = predicted
+    image = read_image(path / "train", "openloop/position_trajectory")
+    assert image.format == "PNG"
+    assert image.width > 200 and image.height > 200
+
+
 def test_lines_mark_what_is_seen(predicted):
     _, result, _ = predicted
     corners = result.openloop[:, 0, 0].tolist()
@@ -261,16 +403,18 @@ def test_open_loop_uses_no_later_observation(tmp_path, model, predicted):
     ).any()
 
 
-@pytest.mark.parametrize("group", ["closedloop", "openloop"])
-def test_images_plugin_gets_moving_and_still_images(predicted, group):
+@pytest.mark.parametrize(
+    "prefix", ["closedloop/", "closedloop/prior_", "openloop/"]
+)
+def test_images_plugin_gets_moving_and_still_images(predicted, prefix):
     path, _, _ = predicted
     for split in ("train", "test"):
-        animation = read_image(path / split, f"{group}/animation")
+        animation = read_image(path / split, f"{prefix}animation")
         assert animation.format == "GIF"
         assert animation.n_frames == 4
-        strip = read_image(path / split, f"{group}/strip")
+        strip = read_image(path / split, f"{prefix}strip")
         assert strip.format == "PNG"
-        assert strip.size == (4 * 66 + 2, 2 * 3 * 66 + 2)
+        assert strip.size == (4 * 66 + 2, 2 * 4 * 66 + 2)
 
 
 def test_gif_file_is_the_large_animation(predicted):
@@ -319,12 +463,24 @@ def test_episode_is_an_animation_of_bounded_length(tmp_path, model):
     summaries = make_summaries(tmp_path, model)
     gif = tmp_path / "episode.gif"
     group = "simulation/cup_catch/main"
-    summaries.episode("test", 7, group, images, gif, {"return": 12.0})
+    summaries.episode(
+        "test",
+        7,
+        group,
+        images,
+        gif,
+        {"return": 12.0},
+        {"reward": np.array([1.0, 2.0, math.nan])},
+    )
     summaries.close()
     animation = read_image(tmp_path / "test", f"{group}/episode")
     assert animation.n_frames == 84
     assert Image.open(gif).n_frames == 84
-    assert Image.open(gif).size == (48, 48)
+    assert Image.open(gif).size == (192, 192)
     assert read_scalars(tmp_path / "test") == {
         "simulation/cup_catch/main/return": [(7, 12.0)]
     }
+    strip = read_image(tmp_path / "test", f"{group}/strip")
+    assert strip.height == 16 + 2 * 2
+    buckets = read_histogram(tmp_path / "test", f"{group}/reward_histogram")
+    assert buckets[:, 2].sum() == 2  # What is not a number does not count.

@@ -1,13 +1,20 @@
 """The table of tasks, and the environments made from it."""
 
+import json
+import os
+import subprocess
+import sys
+
 import fakes
 import numpy as np
 import pytest
 
 from planet_tf2 import envs
 from planet_tf2.configs import environments, tasks
+from planet_tf2.configs.suite_tasks import SUITE_TASKS
 from planet_tf2.data import episodes
 
+# Name to domain and task, or id, and action repeat.
 _TABLE = {
     "cartpole_balance": ("cartpole", "balance", 8),
     "cartpole_swingup": ("cartpole", "swingup", 8),
@@ -16,8 +23,11 @@ _TABLE = {
     "finger_spin": ("finger", "spin", 2),
     "cup_catch": ("ball_in_cup", "catch", 4),
     "walker_walk": ("walker", "walk", 2),
+    "gym_cheetah": ("", "HalfCheetah-v5", 1),
+    "gym_racecar": ("", "CarRacing-v3", 1),
     "dummy": ("", "", 1),
 }
+_SUITE = [name for name, (domain, *_) in _TABLE.items() if domain]
 
 
 def test_table():
@@ -30,8 +40,10 @@ def test_table():
         task = tasks.get_task(name)
         assert task.name == name
         assert task.max_length == 1000
-        assert task.renders == (name != "dummy")
-        assert bool(task.components) == (name != "dummy")
+        assert task.renders == (name not in ("dummy", "gym_racecar"))
+        assert bool(task.components) == (name not in ("dummy", "gym_racecar"))
+        # As in the original, the gym tasks stretch short episodes only.
+        assert task.stretched == name.startswith("gym")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,94 @@ def test_unknown_task(name, hint):
         tasks.get_task(name)
     assert hint in str(caught.value)
     assert repr(name) in str(caught.value)
+
+
+def test_all_of_the_control_suite():
+    """The table says what the suite says, in a process of its own."""
+    program = (
+        "import json\n"
+        "from dm_control import suite\n"
+        "print(json.dumps(suite.ALL_TASKS))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "MUJOCO_GL": "off"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = [tuple(pair) for pair in json.loads(result.stdout)]
+    assert sorted(SUITE_TASKS.values()) == sorted(found)
+    assert len(SUITE_TASKS) == len(found)
+    for name, (domain, task) in SUITE_TASKS.items():
+        assert name == f"{domain}_{task}"
+
+
+@pytest.mark.parametrize(
+    "name,domain,task,repeat",
+    [
+        ("dmc:hopper_hop", "hopper", "hop", 2),
+        ("dmc:ball_in_cup_catch", "ball_in_cup", "catch", 4),
+        ("dmc:point_mass_easy", "point_mass", "easy", 2),
+        ("dmc:humanoid_CMU_run", "humanoid_CMU", "run", 2),
+        ("dmc:humanoid_run_pure_state", "humanoid", "run_pure_state", 2),
+        ("dmc:cartpole_three_poles", "cartpole", "three_poles", 8),
+    ],
+)
+def test_suite_names(name, domain, task, repeat):
+    found = tasks.get_task(name)
+    assert (found.name, found.kind) == (name, tasks.DM_CONTROL)
+    assert (found.domain, found.task) == (domain, task)
+    assert (found.action_repeat, found.max_length) == (repeat, 1000)
+    assert found.renders is True
+
+
+@pytest.mark.parametrize(
+    "name,kind,task,renders",
+    [
+        ("gym:Pendulum-v1", tasks.GYMNASIUM, "Pendulum-v1", False),
+        ("gym:CarRacing-v3", tasks.GYMNASIUM, "CarRacing-v3", False),
+        ("gym:Acrobot-v1", tasks.GYMNASIUM, "Acrobot-v1", False),
+        ("gym:Ant-v5", tasks.GYMNASIUM, "Ant-v5", True),
+        ("gym:ale:ALE/Pong-v5", tasks.GYMNASIUM, "ale:ALE/Pong-v5", None),
+        ("classic_gym:A-v0", tasks.CLASSIC_GYM, "A-v0", None),
+        ("a.b:c", tasks.CUSTOM, "a.b:c", None),
+        ("my_module:my_task", tasks.CUSTOM, "my_module:my_task", None),
+    ],
+)
+def test_families(name, kind, task, renders):
+    found = tasks.get_task(name)
+    assert (found.name, found.kind, found.task) == (name, kind, task)
+    assert found.renders is renders
+    assert found.stretched and found.max_length is None
+    assert found.action_repeat == 1 and found.action_size is None
+
+
+@pytest.mark.parametrize(
+    "name,words",
+    [
+        ("dmc:hoper_hop", "Did you mean 'dmc:hopper_hop'?"),
+        ("dmc:cup_catch", "Did you mean 'dmc:ball_in_cup_catch'?"),
+        ("dmc:hopper", "Did you mean 'dmc:hopper_hop'?"),
+        ("dmc:", "The control suite has acrobot_swingup, "),
+        ("gym:Pendulum-v0", "Did you mean 'gym:Pendulum-v1'?"),
+        ("gym:CartPole", "Did you mean 'gym:CartPole-v1'?"),
+        ("gym:halfcheetah-v5", "Did you mean 'gym:HalfCheetah-v5'?"),
+        ("gym:", "Gymnasium has no environment of that id"),
+        ("classic_gym:", "classic_gym:Pendulum-v1"),
+        ("hopper_hop", "Did you mean 'dmc:hopper_hop'?"),
+        ("Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
+        ("gymn:Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
+        ("my-module:task", "module:function"),
+        (":task", "module:function"),
+        ("module:", "module:function"),
+    ],
+)
+def test_unknown_in_families(name, words):
+    with pytest.raises(ValueError) as caught:
+        tasks.get_task(name)
+    assert words in str(caught.value)
+    assert f"Unknown task {name!r}" in str(caught.value)
 
 
 def test_spec():
@@ -110,7 +210,7 @@ def suite(monkeypatch):
     return _Suite
 
 
-@pytest.mark.parametrize("name", [name for name in _TABLE if name != "dummy"])
+@pytest.mark.parametrize("name", _SUITE)
 def test_length_of_episodes(suite, name):
     domain, task, repeat = _TABLE[name]
     steps, info = _steps(environments.make_env(name, image_size=2))

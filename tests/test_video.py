@@ -200,6 +200,16 @@ def test_labels_without_captions_add_a_margin_only():
     assert labeled.shape[2] > 32
 
 
+@pytest.mark.parametrize(
+    "side, wanted, factor",
+    [(64, 128, 2), (32, 128, 4), (128, 192, 2), (128, 64, 1), (200, 64, 1)],
+)
+def test_magnify(side, wanted, factor):
+    image = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 3), np.uint8)
+    large = video.magnify(image, side, wanted)
+    np.testing.assert_array_equal(large, video.enlarge(image, factor))
+
+
 def test_enlarge_repeats_pixels():
     image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
     large = video.enlarge(image, 3)

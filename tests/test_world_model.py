@@ -132,6 +132,23 @@ class TestWorldModel:
                 result[name], expected[name], rtol=1e-4, err_msg=name
             )
 
+    def test_global_divergence(self):
+        params = tiny_params(global_div_scale=0.1)
+        model = make_model(params, 2, seed=0)
+        names = ["divergence", "global_divergence", "image", "reward"]
+        assert model.loss_names == names
+        assert model.loss_scales["global_divergence"] == 0.1
+        batch = model.prepare(random_batch(), SEED)
+        _, posterior = model.infer(batch, SEED)
+        kl = normal_kl(
+            posterior["mean"], posterior["stddev"], np.zeros(3), np.ones(3)
+        )
+        with tf.GradientTape() as tape:
+            value = model.losses(batch, SEED)["global_divergence"]
+        np.testing.assert_allclose(value, kl.mean(), rtol=1e-5)
+        encoder = tape.gradient(value, list(model.encoder.variables))
+        assert all(np.isfinite(gradient).all() for gradient in encoder)
+
     def test_scale(self, tiny):
         model, _ = tiny
         losses = {"divergence": 1.0, "image": 10.0, "reward": 100.0}

@@ -3,17 +3,27 @@
 Part of the list in `parameters.py`.
 """
 
-from planet_tf2.configs.kinds import Entries, Float, Int, ListOf, Optional, Text
+from planet_tf2.configs.kinds import (
+    Entries,
+    Float,
+    Int,
+    ListOf,
+    Named,
+    OneOf,
+    Optional,
+    Text,
+)
 from planet_tf2.configs.parameter import grouped
 
-OBJECTIVES = ("reward",)
+OBJECTIVES = ("reward", "discounted_reward")
+PLANNERS = ("cem", "icem")
 
 COLLECT_ENTRY = Entries(
     (
         ("name", Text()),
         ("batch_size", Int(1)),
         ("horizon", Int(1)),
-        ("objective", Text(OBJECTIVES)),
+        ("objective", Named(OBJECTIVES)),
         ("after", Int(0)),
         ("every", Int()),
         ("until", Int(-1)),
@@ -44,7 +54,9 @@ TASKS = grouped(
         "tasks",
         ["cheetah_run"],
         ListOf(Text(), minimum_length=1),
-        "Tasks to learn, all by the same agent.",
+        "Tasks to learn, all by the same agent: names of the README's list, or "
+        "`dmc:hopper_hop`, `gym:Pendulum-v1`, `classic_gym:Pendulum-v1`, or "
+        "`my_module:my_task`, see docs/custom_environments.md.",
     ),
     (
         "isolate_envs",
@@ -61,7 +73,37 @@ TASKS = grouped(
         "Simulator steps per agent step. None means the usual number of each "
         "task.",
     ),
-    ("camera_id", 0, Int(-1), "Camera that the images are taken with."),
+    (
+        "camera_id",
+        0,
+        Int(-1),
+        "Camera that the images are taken with, as the simulator counts them; "
+        "-1 is the free camera of MuJoCo.",
+    ),
+    (
+        "image_size",
+        64,
+        OneOf((32, 64, 128)),
+        "Side of the images in pixels. The paper's networks are for 64; those "
+        "for 32 and 128 have a layer less or more.",
+    ),
+    (
+        "env_timeout_seconds",
+        300.0,
+        Optional(Float(0.001)),
+        "Seconds that an environment may take for a reset or a step. One that "
+        "takes longer is ended and started again, for which it has 300 seconds "
+        "or more. None waits for ever. Means nothing where `isolate_envs` is "
+        "`none`.",
+    ),
+    (
+        "env_max_failures",
+        5,
+        Int(1),
+        "Failures of an environment in a row, crashes, hangs and exceptions, "
+        "after which the run stops. After fewer of them the broken episode is "
+        "dropped and repeated in a new environment.",
+    ),
 )
 
 SCHEDULE = grouped(
@@ -143,7 +185,13 @@ EXPLORATION = grouped(
 
 PLANNER = grouped(
     "Planner",
-    ("planner", "cem", Text(("cem",)), "Planning algorithm."),
+    (
+        "planner",
+        "cem",
+        Text(PLANNERS),
+        "Planning algorithm: the cross-entropy method of the paper, or its "
+        "improvement by Pinneri et al. (2020).",
+    ),
     ("planner_horizon", 12, Int(1), "Agent steps that a plan looks ahead."),
     ("planner_amount", 1000, Int(1), "Action sequences per iteration."),
     (
@@ -162,8 +210,47 @@ PLANNER = grouped(
     (
         "collect_objective",
         "reward",
-        Text(OBJECTIVES),
-        "What plans are rated by.",
+        Named(OBJECTIVES),
+        "What plans are rated by. See docs/planning.md for your own.",
+    ),
+    (
+        "objective_discount",
+        0.99,
+        Float(0, 1),
+        "What `discounted_reward` multiplies rewards by, per agent step.",
+    ),
+    (
+        "icem_noise_exponent",
+        2.0,
+        Float(0),
+        "`icem`: how fast the power of the candidates' noise falls with the "
+        "frequency. 0 is white noise.",
+    ),
+    (
+        "icem_stddev",
+        0.5,
+        Float(0),
+        "`icem`: standard deviation of the first candidates.",
+    ),
+    (
+        "icem_decay",
+        1.25,
+        Float(1),
+        "`icem`: factor by which every iteration has fewer candidates than "
+        "the one before.",
+    ),
+    (
+        "icem_keep",
+        0.3,
+        Float(0, 1),
+        "`icem`: fraction of the best candidates that the next iteration "
+        "tries again.",
+    ),
+    (
+        "icem_momentum",
+        0.1,
+        Float(0, 1),
+        "`icem`: part of the old mean and standard deviation that stays.",
     ),
 )
 

@@ -7,24 +7,29 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.configs import collects, tasks
-from planet_tf2.configs.environments import open_env
-from planet_tf2.control import objectives, planning
+from planet_tf2.configs import collects
+from planet_tf2.configs.agents import make_agent
+from planet_tf2.configs.cells import POLICIES, make_cell
+from planet_tf2.configs.environments import action_size, open_env
+from planet_tf2.configs.heads import (
+    diagnosed_components,
+    head_scales,
+    make_heads,
+)
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
-from planet_tf2.control.mpc_agent import MPCAgent
 from planet_tf2.control.simulate import Rollout
+from planet_tf2.data.episodes import clean_staged
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.envs import Async, BatchEnv
-from planet_tf2.models.base import LatentCell
-from planet_tf2.models.rssm import RSSM
-from planet_tf2.networks.basic import FeedForward
-from planet_tf2.networks.conv_ha import Decoder, Encoder
+from planet_tf2.networks.conv_ha import Encoder
 from planet_tf2.tools.bind import bind
 from planet_tf2.tools.devices import make_strategy
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
-from planet_tf2.training.define_model import WorldModel
+from planet_tf2.training.define_model import Overshooting, WorldModel
 from planet_tf2.training.learner import Learner
+from planet_tf2.training.learning_rate import LearningRate
 from planet_tf2.training.loss_scale import LossScale
 from planet_tf2.training.optimizers import Optimizer
 from planet_tf2.training.progress import Progress
@@ -34,65 +39,52 @@ from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]
 
-# How Keras calls what `precision` names: variables are float32 in all of them.
-POLICIES = {
-    "float32": "float32",
-    "bfloat16": "mixed_bfloat16",
-    "float16": "mixed_float16",
-}
 
-
-def make_cell(params: Params) -> LatentCell:
-    """Makes the latent dynamics model that `params.model` names."""
-    return RSSM(
-        state_size=params["state_size"],
-        belief_size=params["model_size"],
-        embed_size=params["model_size"],
-        future_rnn=params["future_rnn"],
-        mean_only=params["mean_only"],
-        min_stddev=params["min_stddev"],
-        activation=params["activation"],
-        num_layers=params["model_layers"],
-        dtype=POLICIES[params["precision"]],
-    )
-
-
-def make_model(params: Params, action_size: int, seed: int = 0) -> WorldModel:
+def make_model(
+    params: Params,
+    action_size: int,
+    seed: int = 0,
+    components: Mapping[str, tuple[int, ...]] | None = None,
+) -> WorldModel:
     """Makes the world model, with all its variables.
 
     Args:
       params: parameters of the run.
       action_size: A, entries of an action.
       seed: determines the initial weights.
+      components: shapes of the state components to predict, by name; see
+        `diagnosed_components`.
     """
     keras.utils.set_random_seed(seed)
     policy = POLICIES[params["precision"]]
-    encoder = Encoder(params["cnn_depth"], dtype=policy)
+    encoder = Encoder(params["cnn_depth"], params["image_size"], dtype=policy)
     encoder.build()
     cell = make_cell(params)
     cell.build(action_size, encoder.embedding_size)
-    heads = {
-        "image": Decoder(params["cnn_depth"], dtype=policy),
-        "reward": FeedForward(
-            (),
-            params["num_layers"],
-            params["num_units"],
-            params["activation"],
-            dtype=policy,
-        ),
-    }
-    for head in heads.values():
-        head.build(cell.feature_size)
-    scales = {name: params[f"{name}_loss_scale"] for name in heads}
+    heads = make_heads(params, cell.feature_size, components or {})
     return WorldModel(
         cell,
         encoder,
         heads,
         lambda image, seed: preprocess(image, params["image_bits"], seed),
-        {"divergence": params["divergence_scale"], **scales},
+        {**loss_scales(params), **head_scales(params, heads)},
         params["free_nats"],
         params["gradient_heads"],
+        Overshooting(
+            params["overshooting_distance"], params["os_stop_posterior_grad"]
+        ),
     )
+
+
+def loss_scales(params: Params) -> dict[str, float]:
+    """Returns the scales of all losses to compute but those of the heads."""
+    scales = {
+        "global_divergence": params["global_div_scale"],
+        "overshooting": params["overshooting_scale"],
+        "overshooting_reward": params["overshooting_reward_scale"],
+    }
+    wanted = {name: scale for name, scale in scales.items() if scale}
+    return {"divergence": params["divergence_scale"], **wanted}
 
 
 def make_learner(
@@ -105,7 +97,7 @@ def make_learner(
         model,
         bind(
             Optimizer,
-            learning_rate=params["main_learning_rate"],
+            learning_rate=_learning_rate(params),
             epsilon=params["main_adam_epsilon"],
             clipping=params["main_gradient_clipping"],
         ),
@@ -115,51 +107,14 @@ def make_learner(
     )
 
 
-def make_planner(
-    params: Params,
-    model: WorldModel,
-    action_size: int,
-    horizon: int | None = None,
-    objective: str | None = None,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
-    """Makes a function from states and a seed to plans `[B, H, A]`."""
-    objective_fn = objectives.OBJECTIVES[
-        objective or params["collect_objective"]
-    ]
-
-    def plan(state: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-        return planning.cross_entropy_method(
-            model.cell,
-            bind(objective_fn, model.cell, model.heads),
-            state,
-            action_size,
-            horizon or params["planner_horizon"],
-            params["planner_amount"],
-            params["planner_topk"],
-            params["planner_iterations"],
-            seed=seed,
-        )
-
-    return plan
-
-
-def make_agent(
-    params: Params,
-    model: WorldModel,
-    action_size: int,
-    batch_size: int = 1,
-    horizon: int | None = None,
-    objective: str | None = None,
-) -> MPCAgent:
-    """Makes a batch of agents that plan with a world model."""
-    return MPCAgent(
-        batch_size,
-        action_size,
-        model.cell,
-        model.encoder,
-        model.preprocess,
-        make_planner(params, model, action_size, horizon, objective),
-    )
+def _learning_rate(params: Params) -> float | LearningRate:
+    name = "main_learning_rate"
+    rate, schedule = params[name], params[f"{name}_schedule"]
+    warmup = params[f"{name}_warmup_updates"]
+    if schedule == "constant" and not warmup:
+        return rate
+    decay, final = params[f"{name}_decay_updates"], params[f"{name}_final"]
+    return LearningRate(rate, schedule, warmup, decay, final)
 
 
 class Environments:
@@ -171,13 +126,17 @@ class Environments:
     Args:
       params: parameters of the run.
       folder: the run's folder.
+
+    Attributes:
+      attempts: what to do when one of them breaks.
     """
 
     def __init__(self, params: Params, folder: RunFolder):
         self._params = params
+        self.attempts = Attempts(params["env_max_failures"], self._recover)
         # Where finished episodes wait until they are announced.
         self._record_dir = str(folder.scratch or folder.train_episodes)
-        self._shared = _shared_interface(params["tasks"])
+        self._shared = shared_interface(params)
         self._envs: dict[str, list[Async]] = {}
         try:
             for task in params["tasks"]:
@@ -202,6 +161,18 @@ class Environments:
             )
         return envs[:amount]
 
+    def _recover(self) -> None:
+        """Starts those anew that broke, and removes what was recorded.
+
+        An episode that another agent has finished meanwhile is repeated too.
+        """
+        clean_staged(self._record_dir)
+        for envs in self._envs.values():
+            for env in envs:
+                # Here, since a process follows the thread that starts it.
+                if env.failed:
+                    env.restart()
+
     def close(self) -> None:
         """Ends all of them."""
         for envs in self._envs.values():
@@ -209,15 +180,16 @@ class Environments:
                 env.close()
 
 
-def _shared_interface(names: Sequence[str]) -> dict[str, Any]:
+def shared_interface(params: Params) -> dict[str, Any]:
     """What environments need so that one agent can act in all of them.
 
     Actions are padded to the largest space; observations are images only,
     since the tasks' state components differ.
     """
+    names = params["tasks"]
     if len(names) == 1:
         return {}
-    sizes = [tasks.get_task(name).action_size for name in names]
+    sizes = [action_size(name, params) for name in names]
     return {"pad_actions": max(sizes), "image_only": True}
 
 
@@ -262,6 +234,7 @@ def make_collectors(
                         index=len(result[split]),
                         env=env,
                         rollout=run,
+                        attempts=environments.attempts,
                         **{
                             name: entry[name]
                             for name in (
@@ -300,7 +273,12 @@ def make_parts(
     try:
         first = environments.get(params["tasks"][0], 1)[0]
         with strategy.scope():
-            model = make_model(params, first.action_space.shape[0], seed)
+            model = make_model(
+                params,
+                first.action_space.shape[0],
+                seed,
+                diagnosed_components(params, first.observation_space),
+            )
             learner = make_learner(params, model, strategy)
         collectors = make_collectors(params, model, environments, should_stop)
 
@@ -316,6 +294,7 @@ def make_parts(
                     params["loader"],
                     params["loader_every"],
                     params["num_chunks"],
+                    keys=["action", *model.heads],
                     seed=numbers,
                     max_episodes=params["loader_max_episodes"],
                     max_bytes=params["loader_max_bytes"],
@@ -342,6 +321,7 @@ def make_parts(
             summaries=summaries,
             progress=progress,
             close=closing.close,
+            attempts=environments.attempts,
         )
     except BaseException:
         environments.close()

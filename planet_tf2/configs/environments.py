@@ -1,13 +1,17 @@
 """Builds the environments of the tasks, wrappers included."""
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 
 from planet_tf2 import data, envs
-from planet_tf2.configs import tasks
+from planet_tf2.configs import builders, tasks
+from planet_tf2.configs.kinds import ConfigError
+
+_LOGGER = logging.getLogger(__name__)
 
 CONSTRUCTOR = "planet_tf2.configs.environments:make_env"
 
@@ -19,8 +23,9 @@ def env_spec(
 
     Args:
       task_name: Name of the task.
-      params: Parameters of the run, of which `action_repeat`, `camera_id` and
-        `image_size` matter; missing ones and None stand for the defaults.
+      params: Parameters of the run, of which `action_repeat`, `camera_id`,
+        `image_size` and `batch_shape` matter; missing ones and None stand for
+        the defaults.
       **extra: More arguments of `make_env`, such as `record_dir`.
 
     Returns:
@@ -30,10 +35,11 @@ def env_spec(
     Raises:
       ValueError: There is no such task.
     """
-    tasks.get_task(task_name)
     names = ("action_repeat", "camera_id", "image_size")
     chosen = {name: params[name] for name in names if name in params}
     chosen = {name: chosen[name] for name in chosen if chosen[name] is not None}
+    if tasks.get_task(task_name).stretched and "batch_shape" in params:
+        chosen["min_length"] = params["batch_shape"][1]
     return CONSTRUCTOR, {"task": task_name, **chosen, **extra}
 
 
@@ -48,7 +54,8 @@ def open_env(
     Args:
       task_name: Name of the task.
       params: Parameters of the run; see `env_spec`. Without `isolate_envs` the
-        environment gets a process.
+        environment gets a process, without `env_timeout_seconds` all the time
+        that it wants.
       blocking: Whether to wait until it is built.
       **extra: More arguments of `make_env`, such as `record_dir`.
 
@@ -62,7 +69,48 @@ def open_env(
         strategy=params.get("isolate_envs") or "process",
         render=tasks.get_task(task_name).renders,
         blocking=blocking,
+        timeout_seconds=params.get("env_timeout_seconds"),
     )
+
+
+def action_size(task_name: str, params: Mapping[str, Any]) -> int:
+    """Returns the entries of a task's actions.
+
+    Only the environment knows it of tasks that are not in the table; it is
+    built and closed again then.
+
+    Raises:
+      ConfigError: The environment says that it cannot be built this way.
+      EnvError: It failed in any other way.
+    """
+    known = tasks.get_task(task_name).action_size
+    return probe(task_name, params) if known is None else known
+
+
+def probe(task_name: str, params: Mapping[str, Any]) -> int:
+    """Builds a task's environment once, to see whether that works.
+
+    Returns:
+      The entries of its actions.
+
+    Raises:
+      ConfigError: The environment says that it cannot be built this way.
+      EnvError: It failed in any other way.
+    """
+    try:
+        with open_env(task_name, params) as env:
+            return env.action_space.shape[0]
+    except envs.EnvError as error:
+        if error.kind != ValueError.__name__:
+            # There is no run yet, whose FAIL file could tell where it was.
+            _LOGGER.error(
+                "Cannot build the environment of %s.\n%s",
+                task_name,
+                error.traceback,
+            )
+            raise
+        message = error.summary.removeprefix(f"{error.kind}: ")
+        raise ConfigError(message) from error
 
 
 def make_env(
@@ -71,6 +119,7 @@ def make_env(
     camera_id: int = 0,
     image_size: int = 64,
     max_length: int | None = None,
+    min_length: int | None = None,
     record_dir: str | os.PathLike | None = None,
     staged: bool = False,
     pad_actions: int | None = None,
@@ -85,6 +134,8 @@ def make_env(
       image_size: Side of the square images in pixels.
       max_length: Length of episodes in simulator steps; the task's own by
         default. An episode has `max_length // action_repeat` decisions.
+      min_length: Decisions that shorter episodes are stretched to, of tasks
+        that allow it.
       record_dir: Folder to write finished episodes to, if any.
       staged: Whether those files wait to be published.
       pad_actions: Size to pad the actions to, when tasks share one agent.
@@ -101,8 +152,9 @@ def make_env(
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
     _check_sizes(repeat, length, image_size)
-    env = _BUILDERS[spec.kind](spec, repeat, camera_id, image_size)
-    env = envs.MaximumDuration(env, length // repeat)
+    env = builders.build(spec, repeat, camera_id, image_size, length)
+    if spec.stretched and min_length is not None:
+        env = envs.MinimumDuration(env, min_length)
     env = envs.ConvertTo32Bit(env)
     if pad_actions is not None:
         env = envs.PadActions(env, pad_actions)
@@ -113,41 +165,20 @@ def make_env(
     return env
 
 
-def _dm_control(
-    spec: tasks.Task, repeat: int, camera_id: int, image_size: int
-) -> gymnasium.Env:
-    env = envs.DMControl(spec.domain, spec.task, camera_id)
-    env = envs.ActionRepeat(env, repeat)
-    return envs.PixelObservations(env, image_size)
-
-
-def _dummy(
-    spec: tasks.Task, repeat: int, camera_id: int, image_size: int
-) -> gymnasium.Env:
-    del spec, camera_id
-    return envs.ActionRepeat(envs.DummyEnv(image_size), repeat)
-
-
-# From a kind of task to the function that builds its environment up to the
-# image and the repeated actions.
-_BUILDERS: dict[str, Callable[..., gymnasium.Env]] = {
-    tasks.DM_CONTROL: _dm_control,
-    tasks.DUMMY: _dummy,
-}
-
-
-def _check_sizes(repeat: int, length: int, image_size: int) -> None:
+def _check_sizes(repeat: int, length: int | None, image_size: int) -> None:
     for name, value in (
         ("action_repeat", repeat),
         ("max_length", length),
         ("image_size", image_size),
     ):
+        if name == "max_length" and value is None:
+            continue  # The environment knows.
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(
                 f"{name} is {value!r}, but must be a whole number of at"
                 " least 1."
             )
-    if repeat > length:
+    if length is not None and repeat > length:
         raise ValueError(
             f"action_repeat is {repeat}, but an episode has only {length}"
             " simulator steps; use a smaller number."

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from planet_tf2.tools.importing import is_reference
 from planet_tf2.tools.nearest import did_you_mean
 
 Kind = Callable[[Any], Any]
@@ -68,6 +69,45 @@ class Float:
 
 
 @dataclasses.dataclass(frozen=True)
+class OneOf:
+    """One of some integers."""
+
+    numbers: tuple[int, ...]
+
+    def __call__(self, value: Any) -> int:
+        try:
+            value = Int()(value)
+        except ValueError:
+            raise ValueError(str(self)) from None
+        if value not in self.numbers:
+            raise ValueError(str(self))
+        return value
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(str, self.numbers))
+
+
+@dataclasses.dataclass(frozen=True)
+class FloatOr:
+    """A finite number, or one of some names."""
+
+    names: tuple[str, ...]
+    minimum: float | None = None
+    maximum: float | None = None
+
+    def __call__(self, value: Any) -> float | str:
+        if value in self.names:
+            return value
+        try:
+            return Float(self.minimum, self.maximum)(value)
+        except ValueError:
+            raise ValueError(str(self)) from None
+
+    def __str__(self) -> str:
+        return f"a number{_bounds(self)}, or {' or '.join(self.names)}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Bool:
     """True or False, and nothing that merely looks like it."""
 
@@ -99,6 +139,26 @@ class Text:
         if len(self.choices) == 1:
             return f"{self.choices[0]} (the only choice)"
         return "one of " + ", ".join(self.choices)
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """One of several names, or one's own as `module:name`.
+
+    Whether there is such a module is not looked at.
+    """
+
+    choices: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError(str(self))
+        if value not in self.choices and not is_reference(value):
+            raise ValueError(str(self))
+        return value
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(self.choices)}, or your own as module:name"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +278,7 @@ def _within(bounds: Int | Float, value: Any) -> Any:
     return value
 
 
-def _bounds(bounds: Int | Float) -> str:
+def _bounds(bounds: Int | Float | FloatOr) -> str:
     if bounds.minimum is None and bounds.maximum is None:
         return ""
     if bounds.maximum is None:

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from planet_tf2 import envs
-from planet_tf2.configs import assemble, resolve, tasks
+from planet_tf2.configs import agents, assemble, resolve, tasks
+from planet_tf2.configs.environments import probe
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.tools.devices import make_strategy
+from planet_tf2.tools.devices import gpu_names, make_strategy
 from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.machine import describe_machine
 from planet_tf2.training.run import Run
 from planet_tf2.training.run_folder import RunFolder, logging_to
 from planet_tf2.training.running import Experiment
@@ -69,8 +71,10 @@ def train(
       RunsLeft: if it is not all done in the end.
     """
     params = resolve.resolve(config, params_text, overrides)
-    _check_rendering(params)
-    make_strategy(params.num_gpus)  # Fails before anything is written.
+    # All of these fail before anything is written.
+    agents.check_objectives(params)
+    make_strategy(params.num_gpus)
+    _check_environments(params)
     with StopSignals() as signals:
 
         def process(folder: RunFolder, run: Run) -> Iterator[float]:
@@ -80,6 +84,7 @@ def train(
                 "seed": seed + run.number,
                 "num_runs": num_runs,
                 "versions": _versions(),
+                "machine": describe_machine(gpu_names()),
             }
             return _process(folder, run, settings, report)
 
@@ -136,11 +141,21 @@ def _work(experiment: Experiment, check: Callable[[], None]) -> None:
     experiment.raise_if_left()
 
 
-def _check_rendering(params: AttrDict) -> None:
-    """Finds OpenGL, or its lack, before anything is written."""
-    if any(tasks.get_task(name).renders for name in params.tasks):
+def _check_environments(params: AttrDict) -> None:
+    """Finds out what is missing: OpenGL, packages, modules, cameras.
+
+    Raises:
+      ValueError, RuntimeError: with what is missing.
+    """
+    chosen = [tasks.get_task(name) for name in params.tasks]
+    if any(task.renders for task in chosen):
         envs.choose_backend()
         envs.check_isolation(params.isolate_envs)
+    for task in chosen:
+        # All of the control suite is there, and the first camera always.
+        known = task.kind == tasks.DM_CONTROL and params.camera_id == 0
+        if not known and task.kind != tasks.DUMMY:
+            probe(task.name, params)
 
 
 def _process(

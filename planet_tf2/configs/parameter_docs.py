@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 from planet_tf2.configs import acting_parameters, kinds, presets
-from planet_tf2.configs.parameters import DEPRECATED, MISSING, PARAMETERS
+from planet_tf2.configs.parameters import DEPRECATED, PARAMETERS
 
 _INTRODUCTION = """\
 # Parameters
@@ -70,13 +70,11 @@ def _presets() -> str:
 
 def _names() -> str:
     deprecated = ", ".join(f"`{name}`" for name in DEPRECATED)
-    missing = ", ".join(f"`{name}`" for name in MISSING)
-    text = (
+    return (
         "## Other parameters of the original\n\n"
         f"Accepted with a warning, without any effect, as there: "
         f"{deprecated}.\n"
     )
-    return text + (f"\nNot available: {missing}.\n" if missing else "")
 
 
 def _yaml(value: Any) -> str:

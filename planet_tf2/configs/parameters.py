@@ -30,21 +30,6 @@ PARAMETERS: dict[str, Parameter] = {
 # The original accepts these and ignores them.
 DEPRECATED = ("bound_action", "loader_window")
 
-# Parameters of the original that nothing here honors yet.
-MISSING = (
-    "drnn_action_to_decoder",
-    "drnn_decoder_to_encoder",
-    "drnn_decoder_to_sample",
-    "drnn_encoder_to_decoder",
-    "drnn_sample_to_encoder",
-    "drnn_sample_to_sample",
-    "global_div_scale",
-    "os_stop_posterior_grad",
-    "overshooting_distance",
-    "overshooting_scale",
-    "state_diagnostics",
-)
-
 
 def defaults() -> dict[str, Any]:
     """Returns all parameters with their defaults, freshly copied."""

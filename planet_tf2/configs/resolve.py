@@ -12,14 +12,16 @@ from typing import Any
 import yaml
 from absl import flags
 
-from planet_tf2.configs import collects, kinds, presets, tasks
-from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.configs.parameters import (
-    DEPRECATED,
-    MISSING,
-    PARAMETERS,
-    defaults,
+from planet_tf2.configs import (
+    collects,
+    head_parameters,
+    kinds,
+    presets,
+    tasks,
 )
+from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.parameter import Parameter
+from planet_tf2.configs.parameters import DEPRECATED, PARAMETERS, defaults
 from planet_tf2.tools import attr_dict
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.nearest import did_you_mean
@@ -61,6 +63,8 @@ def resolve(
     _check_names(params)
     _check_tasks(params)
     _check_devices(params)
+    head_parameters.check(params)
+    _check_losses(params)
     return AttrDict(params).lock()
 
 
@@ -102,7 +106,12 @@ def differences(saved: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     A parameter that did not exist yet when the others were saved counts as
     having had its default.
     """
-    return attr_dict.differences(saved, new, defaults())
+    scales = {
+        name: head_parameters.DEFAULT_SCALE
+        for params in (saved, new)
+        for name in head_parameters.given_scales(params)
+    }
+    return attr_dict.differences(saved, new, {**defaults(), **scales})
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:
@@ -111,13 +120,13 @@ def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:
     All of them default to None, which means not given. To have them shown
     by `--help`, declare them as key flags of the program.
     """
-    for name, parameter in PARAMETERS.items():
+    for name, parameter in _flag_parameters().items():
         text = f"{parameter.help} Default: {parameter.default}."
         if isinstance(parameter.kind, kinds.Bool):
             flags.DEFINE_boolean(name, None, text, flag_values=flag_values)
         else:
             flags.DEFINE_string(name, None, text, flag_values=flag_values)
-    return list(PARAMETERS)
+    return list(_flag_parameters())
 
 
 def flag_overrides(
@@ -129,12 +138,21 @@ def flag_overrides(
       ConfigError: The value of a flag is not valid YAML.
     """
     overrides = {}
-    for name in PARAMETERS:
+    for name in _flag_parameters():
         value = flag_values[name].value
         if value is None:
             continue
         overrides[name] = _parse_flag(name, value)
     return overrides
+
+
+def _flag_parameters() -> dict[str, Parameter]:
+    """Returns all parameters whose names are known beforehand."""
+    scales = {
+        name: head_parameters.scale_parameter(name)
+        for name in head_parameters.component_scales()
+    }
+    return {**PARAMETERS, **scales}
 
 
 def _parse_flag(name: str, value: Any) -> Any:
@@ -156,22 +174,20 @@ def _checked(params: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in params.items():
         if name in DEPRECATED:
             _LOGGER.warning("Parameter %r has no effect: ignored.", name)
-        elif name in PARAMETERS:
-            result[name] = PARAMETERS[name].convert(value)
-        else:
+            continue
+        parameter = PARAMETERS.get(name) or head_parameters.scale_parameter(
+            name
+        )
+        if parameter is None:
             raise ConfigError(_unknown(name))
+        result[name] = parameter.convert(value)
     return result
 
 
 def _unknown(name: Any) -> str:
-    if name in MISSING:
-        return (
-            f"Unknown parameter {name!r}: the original has it, this version "
-            "does not. Leave it out."
-        )
     if ":" in str(name):
         return f"Unknown parameter {name!r}. YAML wants a space after ':'."
-    hint = did_you_mean(name, PARAMETERS)
+    hint = did_you_mean(name, _flag_parameters())
     return f"Unknown parameter {name!r}.{hint} See docs/parameters.md."
 
 
@@ -181,6 +197,31 @@ def _check_planner(params: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"Parameter 'planner_topk' must be at most planner_amount, which "
             f"is {amount}, not {topk}."
+        )
+
+
+def _check_losses(params: Mapping[str, Any]) -> None:
+    for kind in ("reward", "state"):
+        low, high = params[f"{kind}_head_bounds"]
+        if low >= high:
+            raise ConfigError(
+                f"Parameter '{kind}_head_bounds' must begin with the smaller "
+                f"bound, not {[low, high]}."
+            )
+    schedule = params["main_learning_rate_schedule"]
+    if schedule == "exponential" and not params["main_learning_rate_final"]:
+        raise ConfigError(
+            "Parameter 'main_learning_rate_final' must be above 0 for an "
+            "exponential schedule, which never gets there, not 0.0."
+        )
+    scales = params["overshooting_scale"], params["overshooting_reward_scale"]
+    distance = params["overshooting_distance"]
+    if any(scales) != (distance > 1):
+        _LOGGER.warning(
+            "Overshooting needs a distance of at least 2, which is %d, and a "
+            "scale or a reward scale, which are %g and %g. There is none.",
+            distance,
+            *scales,
         )
 
 
@@ -216,6 +257,8 @@ def _check_tasks(params: Mapping[str, Any]) -> None:
             task = tasks.get_task(name)
         except ValueError as error:
             raise ConfigError(f"Parameter 'tasks': {error}") from None
+        if task.stretched:
+            continue  # Its episodes are never shorter than a sequence.
         repeat = params["action_repeat"] or task.action_repeat
         _check_length(name, task.max_length, repeat, params["batch_shape"][1])
 

@@ -47,6 +47,11 @@ class MPCAgent(tf.Module):
             tf.zeros([batch_size, action_size]), trainable=False
         )
 
+    @property
+    def state(self) -> dict[str, tf.Tensor]:
+        """What the agents believe, tensors `[B, ...]`."""
+        return {name: tf.identity(v) for name, v in self._state.items()}
+
     def begin_episode(self, agent_indices: tf.Tensor) -> None:
         """Forgets state and previous action of these agents, no others."""
         for variable in [*self._state.values(), self._prev_action]:

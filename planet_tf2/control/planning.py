@@ -71,7 +71,7 @@ def cross_entropy_method(
         candidates = mean[:, None] + stddev[:, None] * sampled
         candidates = tf.clip_by_value(candidates, min_action, max_action)
         actions = tf.reshape(candidates, [-1, horizon, action_size])
-        states = _imagine(cell, state, actions, latent_seed)
+        states = imagine_all(cell, state, actions, latent_seed)
         returns = tf.reshape(objective_fn(states), [-1, amount])  # [B, K]
         mean, variance = _refit(candidates, returns, topk)
         return iteration + 1, mean, tf.sqrt(variance + 1e-6)
@@ -89,7 +89,7 @@ def cross_entropy_method(
     return mean
 
 
-def _imagine(
+def imagine_all(
     cell: Any, state: State, actions: tf.Tensor, seed: tf.Tensor
 ) -> State:
     """Rolls the prior along actions `[N, H, A]`; states `[N, H, ...]`."""

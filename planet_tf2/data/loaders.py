@@ -1,171 +1,51 @@
 """Which episode comes next: endless streams over a folder that grows.
 
 A loader looks at the folder, yields `every` episodes, looks again, and so on.
-Episodes are decoded once and kept in memory, the latest ones if not all fit.
+Such a round is what its random numbers belong to:
+
+    draw     0 1 2 ... every-1 | every ...        | 2 * every ...
+    round            0         |        1         |       2
+    look     ^                   ^                  ^
+
+The draws of a round follow from the seed, the number of the round, and the
+episodes that were found at this look and at the one before; nothing else is
+remembered. So a loader can start at any draw, and goes on as one that has come
+there by itself, if it is told what was found then.
 """
 
+import itertools
 import logging
-import math
-import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from planet_tf2.data import episodes
+from planet_tf2.data.episode_cache import Episode, EpisodeCache
 
-Episode = dict[str, np.ndarray]
+Seed = Sequence[int]
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class EpisodesError(ValueError):
-    """A folder has no episodes that can be used."""
-
-
-class EpisodeCache:
-    """The usable episodes of a folder, decoded.
-
-    Args:
-      directory: the folder.
-      min_length: shortest usable episode, in time steps.
-      keys: arrays that an episode needs, of equal sizes in all of them; the
-        oldest usable episode decides. No others are kept.
-      max_episodes: how many episodes to keep, or None for all. Older ones are
-        not used; their files stay.
-      max_bytes: how much memory their arrays may take, or None. One episode is
-        kept in any case.
-    """
-
-    def __init__(
-        self,
-        directory: pathlib.Path,
-        min_length: int,
-        keys: Sequence[str] = (),
-        max_episodes: int | None = None,
-        max_bytes: int | None = None,
-    ):
-        self._max_episodes = max_episodes or math.inf
-        self._max_bytes = max_bytes or math.inf
-        self._bytes: dict[str, int] = {}
-        self._directory = pathlib.Path(directory)
-        self._min_length = min_length
-        self._keys = tuple(keys)
-        self._sizes: dict[str, tuple[int, ...]] | None = None
-        self._episodes: dict[str, Episode] = {}
-        self._rejected: dict[str, str] = {}
-
-    def __getitem__(self, name: str) -> Episode:
-        return self._episodes[name]
-
-    def look(self) -> list[str]:
-        """Reads what is new in the folder.
-
-        Returns:
-          Names of the usable episodes within the bounds, oldest first.
-
-        Raises:
-          EpisodesError: if there is none; it tells why.
-        """
-        usable: list[str] = []
-        names = episodes.list_episodes(self._directory)
-        if self._sizes is None:
-            # The oldest one decides what the others have to look like.
-            next(filter(self._read, names), None)
-        for name in reversed(names):
-            if self._is_full(usable, name):
-                break
-            if self._read(name):
-                usable.insert(0, name)
-                self._make_room(usable)
-        for name in set(self._episodes) - set(usable):
-            del self._episodes[name]
-        if not usable:
-            reasons = list(self._rejected.values())
-            raise EpisodesError(
-                f"No usable episodes in {self._directory}: "
-                + ("; ".join(reasons[:3]) if reasons else "it is empty")
-                + "."
-            )
-        return usable
-
-    def _read(self, name: str) -> bool:
-        """Makes sure that an episode is in memory, if it can be used."""
-        if name in self._episodes or name in self._rejected:
-            return name in self._episodes
-        try:
-            episode = episodes.load_episode(self._directory / name)
-            self._check(name, episode)
-        except episodes.BrokenEpisode as error:
-            self._rejected[name] = str(error).rstrip(".")
-            _LOGGER.warning("Skipping an episode: %s", error)
-            return False
-        if self._keys:
-            needed = {*self._keys, "reward"}
-            episode = {key: episode[key] for key in needed}
-        self._episodes[name] = episode
-        self._bytes[name] = sum(array.nbytes for array in episode.values())
-        return True
-
-    def _is_full(self, names: list[str], further: str) -> bool:
-        """Whether there is no room for one more; unknown sizes count as 0."""
-        size = self._size(names) + self._bytes.get(further, 0)
-        over = size > self._max_bytes or len(names) >= self._max_episodes
-        return bool(names) and over
-
-    def _make_room(self, wanted: list[str]) -> None:
-        """Drops the oldest until the others fit, one of the wanted at least.
-
-        Beside the wanted only older episodes are in memory, and those are the
-        first to go in any case.
-        """
-        while self._size(self._episodes) > self._max_bytes:
-            oldest = min(self._episodes)
-            if oldest == wanted[-1]:
-                break
-            del self._episodes[oldest]
-            if oldest in wanted:
-                wanted.remove(oldest)
-
-    def _size(self, names: Iterable[str]) -> int:
-        return sum(self._bytes[name] for name in names)
-
-    def _check(self, name: str, episode: Episode) -> None:
-        length = len(episode["reward"])
-        if length < self._min_length:
-            raise episodes.BrokenEpisode(
-                f"{name} has {length} time steps, fewer than the "
-                f"{self._min_length} of a sequence (batch_shape)."
-            )
-        missing = [key for key in self._keys if key not in episode]
-        if missing:
-            raise episodes.BrokenEpisode(f"{name} has no {missing[0]!r}.")
-        sizes = {key: episode[key].shape[1:] for key in self._keys}
-        self._sizes = self._sizes or sizes
-        if sizes != self._sizes:
-            raise episodes.BrokenEpisode(
-                f"{name} has entries of the sizes {sizes}, but those of the "
-                f"other episodes are {self._sizes}. It is of another task."
-            )
-
-
 def cache(
-    store: EpisodeCache, every: int, random: np.random.Generator
+    store: EpisodeCache, every: int, seed: Seed, start: int = 0
 ) -> Iterator[Episode]:
     """Yields all episodes equally often, in random order.
 
     Args:
       store: the folder's episodes.
       every: episodes to yield between two looks at the folder.
-      random: decides the order.
+      seed: decides the order.
+      start: number of the first draw.
     """
-    while True:
-        names = store.look()
-        for name in _cycle(names, every, random):
+    for draw, random in _rounds(every, seed, start):
+        names = store.look(draw)
+        for name in _rest(_cycle(names, every, random), draw, start):
             yield store[name]
 
 
 def recent(
-    store: EpisodeCache, every: int, random: np.random.Generator
+    store: EpisodeCache, every: int, seed: Seed, start: int = 0
 ) -> Iterator[Episode]:
     """Yields new episodes more often than those known for longer.
 
@@ -175,11 +55,14 @@ def recent(
     Args:
       store: the folder's episodes.
       every: episodes to yield between two looks at the folder.
-      random: decides which episodes are drawn, and their order.
+      seed: decides which episodes are drawn, and their order.
+      start: number of the first draw.
     """
-    known: list[str] = []
-    while True:
-        names = store.look()
+    known: list[str] | None = None
+    for draw, random in _rounds(every, seed, start):
+        if known is None:
+            known = store.look(draw - every) if draw else []
+        names = store.look(draw)
         older = [name for name in names if name in set(known)]
         newer = [name for name in names if name not in set(known)]
         drawn = [
@@ -187,11 +70,74 @@ def recent(
             *_draw(older, every // 2, random),
         ]
         known = names
-        for name in _cycle(drawn, every, random):
+        for name in _rest(_cycle(drawn, every, random), draw, start):
             yield store[name]
 
 
-LOADERS = {"cache": cache, "recent": recent}
+def reload(
+    store: EpisodeCache, every: int, seed: Seed, start: int = 0
+) -> Iterator[Episode]:
+    """Yields all episodes equally often, and reads each file every time.
+
+    For more episodes than fit into memory, with a store that keeps none.
+
+    Args:
+      store: the folder's episodes.
+      every: episodes to yield between two looks at the folder.
+      seed: decides the order.
+      start: number of the first draw.
+    """
+    for draw, random in _rounds(every, seed, start):
+        names = store.look(draw)
+        for name in _rest(_cycle(names, every, random), draw, start):
+            try:
+                yield store[name]
+            except (episodes.BrokenEpisode, FileNotFoundError) as error:
+                _LOGGER.warning("Skipping an episode: %s", error)
+
+
+def dummy(
+    store: EpisodeCache, every: int, seed: Seed, start: int = 0
+) -> Iterator[Episode]:
+    """Yields random numbers in the place of episodes.
+
+    To see how fast training is without reading, or whether it depends on the
+    data. Arrays have the names, types and sizes of those in the folder, and as
+    many time steps as a sequence. Whole numbers are uniform over all that the
+    type can hold, others over [-1, 1).
+
+    Args:
+      store: the folder's episodes, of which one is looked at.
+      every: has no effect.
+      seed: decides the numbers.
+      start: number of the first draw.
+    """
+    del every
+    example = store[store.look()[0]]
+    for draw in itertools.count(start):
+        random = np.random.default_rng((*seed, draw))
+        yield {
+            key: _random_array(
+                random, (store.min_length, *array.shape[1:]), array.dtype
+            )
+            for key, array in sorted(example.items())
+        }
+
+
+LOADERS = {"cache": cache, "dummy": dummy, "recent": recent, "reload": reload}
+
+
+def _rounds(
+    every: int, seed: Seed, start: int
+) -> Iterator[tuple[int, np.random.Generator]]:
+    """Yields the first draw of each round, and the round's random numbers."""
+    for number in itertools.count(start // every):
+        yield number * every, np.random.default_rng((*seed, number))
+
+
+def _rest(names: Iterable[str], draw: int, start: int) -> Iterator[str]:
+    """Leaves out the draws of a round, from `draw` on, before `start`."""
+    return itertools.islice(names, max(0, start - draw), None)
 
 
 def _draw(
@@ -210,3 +156,14 @@ def _cycle(
         for index in random.permutation(len(names))[: amount - yielded]:
             yield names[index]
             yielded += 1
+
+
+def _random_array(
+    random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        return random.integers(
+            limits.min, limits.max, shape, dtype, endpoint=True
+        )
+    return random.uniform(-1, 1, shape).astype(dtype)

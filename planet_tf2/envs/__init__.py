@@ -10,10 +10,16 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "async_env": ["Async", "EnvCrash", "EnvError"],
+        "adapting": ["adapt_interface", "add_image", "episode_limit"],
+        "async_env": ["Async", "EnvCrash", "EnvError", "EnvTimeout"],
+        "actions": ["vector_actions"],
         "batch_env": ["BatchEnv"],
+        "batch_simulator": ["BatchSimulator"],
+        "classic_gym_env": ["ClassicGym", "make_classic_gym"],
+        "custom_env": ["make_custom"],
         "dm_control_env": ["DMControl"],
         "dummy_env": ["DummyEnv"],
+        "gymnasium_env": ["make_gymnasium"],
         "observations": [
             "ConcatObservations",
             "ObservationDict",
@@ -25,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "RenderingError",
             "check_isolation",
             "choose_backend",
+            "forbid_rendering",
         ],
         "wrappers": [
             "ActionRepeat",

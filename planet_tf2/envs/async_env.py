@@ -12,12 +12,14 @@ The three strategies have the same interface:
 
 from typing import Any
 
+import gymnasium
+
 from planet_tf2.envs import rendering
 from planet_tf2.envs.channels import InlineChannel, Promise, ThreadChannel
-from planet_tf2.envs.errors import EnvCrash, EnvError
+from planet_tf2.envs.errors import EnvCrash, EnvError, EnvTimeout
 from planet_tf2.envs.process_channel import ProcessChannel
 
-__all__ = ["Async", "EnvCrash", "EnvError", "Promise"]
+__all__ = ["Async", "EnvCrash", "EnvError", "EnvTimeout", "Promise"]
 
 _CHANNELS = {
     "process": ProcessChannel,
@@ -34,6 +36,10 @@ class Async:
     waits for the result; several environments step in parallel when all are
     started before the first is collected.
 
+    An environment that crashed, hung or raised an exception is in a state that
+    nobody knows. The next `reset` therefore closes what is left of it and
+    builds a new one, in a new process; until then every step fails.
+
     Use it as a context manager, or call `close()`, which may be repeated. A
     forgotten one is closed with the interpreter.
     """
@@ -43,8 +49,9 @@ class Async:
         constructor: str,
         kwargs: dict[str, Any] | None = None,
         strategy: str = "process",
-        render: bool = True,
+        render: bool | None = True,
         blocking: bool = True,
+        timeout_seconds: float | None = None,
     ):
         """Starts the environment.
 
@@ -53,9 +60,14 @@ class Async:
           kwargs: Keyword arguments of that function; must be picklable.
           strategy: `process`, `thread` or `none`.
           render: Whether the environment draws with OpenGL. Then a working
-            backend is looked for first; otherwise OpenGL is kept away.
+            backend is looked for first; otherwise OpenGL is kept away. None
+            stands for maybe: it gets a backend where there is a safe one.
           blocking: Whether to wait until the environment is built. Otherwise
             its errors come with the first use, and several are built at once.
+          timeout_seconds: How long a reset or a step may take before it counts
+            as hanging, and building, which always has `BUILD_SECONDS`. Then a
+            process is killed, and a thread left to itself. It means nothing to
+            `none`. None waits for ever.
 
         Raises:
           ValueError: The strategy is unknown, or would crash (see
@@ -63,6 +75,7 @@ class Async:
           RenderingError: No OpenGL backend works.
           EnvError: The constructor failed.
           EnvCrash: The process died.
+          EnvTimeout: The constructor took too long.
         """
         if strategy not in _CHANNELS:
             raise ValueError(
@@ -70,31 +83,45 @@ class Async:
                 f" {', '.join(_CHANNELS)}."
             )
         variables = _prepare_rendering(strategy, render)
-        self._channel = _CHANNELS[strategy](variables)
-        try:
-            self._spaces = self._channel.call(
-                "construct", constructor, kwargs or {}
-            )
-            if blocking:
-                self._spaces()
-        except BaseException:
-            self.close()
-            raise
+        self._open = lambda: _CHANNELS[strategy](variables, timeout_seconds)
+        self._request = ("construct", constructor, kwargs or {})
+        self._closed = False
+        self._known_spaces: tuple | None = None
+        self._start()
+        if blocking:
+            try:
+                self._checked_spaces()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def observation_space(self):
         """Observation space of the environment; waits until it is built."""
-        return self._spaces()[0]
+        return (self._known_spaces or self._checked_spaces())[0]
 
     @property
     def action_space(self):
         """Action space of the environment; waits until it is built."""
-        return self._spaces()[1]
+        return (self._known_spaces or self._checked_spaces())[1]
 
     @property
     def pid(self) -> int | None:
         """Process id of the worker, or None where there is none."""
         return self._channel.pid
+
+    @property
+    def failed(self) -> bool:
+        """Whether it broke, so that the next `reset` will start it anew."""
+        return self._channel.failed
+
+    def restart(self) -> None:
+        """Closes what there is and starts anew, in a new process or thread.
+
+        Does not wait until it is built; errors come with the next use.
+        """
+        self._channel.close()
+        self._start()
 
     def reset(self, *, seed: int | None = None, blocking: bool = True):
         """Starts an episode.
@@ -109,8 +136,16 @@ class Async:
         Raises:
           EnvError: The environment raised an exception.
           EnvCrash: The process died.
+          EnvTimeout: It took too long.
         """
-        promise = self._channel.call("reset", seed)
+        if self.failed and not self._closed:
+            self.restart()
+        answer = self._channel.call("reset", seed)
+
+        def promise():
+            self._checked_spaces()  # Raises what a constructor raised.
+            return answer()
+
         return promise() if blocking else promise
 
     def step(self, action, blocking: bool = True):
@@ -127,12 +162,14 @@ class Async:
         Raises:
           EnvError: The environment raised an exception.
           EnvCrash: The process died.
+          EnvTimeout: It took too long.
         """
         promise = self._channel.call("step", action)
         return promise() if blocking else promise
 
     def close(self) -> None:
         """Closes the environment and ends its process or thread."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> "Async":
@@ -141,10 +178,39 @@ class Async:
     def __exit__(self, *exception) -> None:
         self.close()
 
+    def _start(self) -> None:
+        self._channel = self._open()
+        try:
+            self._spaces = self._channel.call(*self._request)
+        except BaseException:
+            self._channel.close()
+            raise
 
-def _prepare_rendering(strategy: str, render: bool) -> dict[str, str | None]:
-    if not render:
+    def _checked_spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
+        """Waits for the spaces; an environment keeps them when it restarts."""
+        spaces = self._spaces()
+        if self._known_spaces is None:
+            self._known_spaces = spaces
+        if spaces != self._known_spaces:
+            self._channel.failed = True
+            raise EnvError(
+                "ValueError",
+                f"After its restart the environment has the spaces {spaces},"
+                f" but before it had {self._known_spaces}.",
+            )
+        return spaces
+
+
+def _prepare_rendering(
+    strategy: str, render: bool | None
+) -> dict[str, str | None]:
+    if render is False:
         return rendering.gl_variables(None)
-    if strategy != "process":
-        rendering.check_in_process(strategy)
-    return rendering.gl_variables(rendering.choose_backend().name)
+    try:
+        if strategy != "process":
+            rendering.check_in_process(strategy)
+        return rendering.gl_variables(rendering.choose_backend().name)
+    except (ValueError, rendering.RenderingError):
+        if render:
+            raise
+        return rendering.gl_variables(None)

@@ -8,6 +8,7 @@ import numpy as np
 from absl import logging
 from dm_control import suite
 from dm_control.mujoco import Camera
+from dm_control.rl import control
 from gymnasium import spaces
 
 
@@ -65,6 +66,11 @@ class DMControl(gymnasium.Env):
             spec.maximum.astype(np.float32),
             dtype=np.float32,
         )
+
+    @property
+    def suite_env(self) -> control.Environment:
+        """The suite's environment, for those who need its physics."""
+        return self._env
 
     def reset(
         self, *, seed: int | None = None, options: dict | None = None

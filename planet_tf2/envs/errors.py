@@ -39,6 +39,25 @@ class EnvCrash(EnvError):
         )
 
 
+class EnvTimeout(EnvError):
+    """The environment did not answer in time, and was ended.
+
+    Attributes:
+      seconds: How long it was waited for.
+    """
+
+    def __init__(self, seconds: float):
+        super().__init__("EnvTimeout", "")
+        self.seconds = seconds
+        self.summary = (
+            f"The environment gave no answer within {seconds:g} seconds and"
+            " was ended"
+        )
+        self.args = (
+            f"{self.summary}. If it is only slow, raise env_timeout_seconds.",
+        )
+
+
 def _how_it_ended(exit_code: int | None) -> str:
     if exit_code is None:
         return "stopped answering"

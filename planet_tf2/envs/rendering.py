@@ -23,9 +23,10 @@ PROBE_SECONDS = 120
 _ALIASES = dict.fromkeys(("on", "enable", "enabled", "true", "1"), "glfw")
 _DISABLED = ("off", "disable", "disabled", "false", "0")
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "lavapipe", "swr")
-# What MuJoCo and PyOpenGL load on Debian 12, found by hiding the files of all
-# other packages. The GLFW library itself comes with its Python package.
-_PACKAGES = {
+# What to do for each: what MuJoCo and PyOpenGL load on Debian 12, found by
+# hiding the files of all other packages. The GLFW library itself comes with its
+# Python package.
+PACKAGES = {
     "egl": "apt-get install libegl1 libopengl0 libgl1-mesa-dri",
     "osmesa": "apt-get install libosmesa6",
     "glfw": "apt-get install xvfb xauth, then start with xvfb-run",
@@ -117,6 +118,26 @@ def check_in_process(strategy: str) -> None:
         )
 
 
+def forbid_rendering() -> None:
+    """Keeps OpenGL away from this process, so that MuJoCo can simulate here.
+
+    To be called before dm_control is imported by programs that also use
+    TensorFlow; dm_control loads OpenGL when it is imported.
+
+    Raises:
+      RenderingError: dm_control was imported with OpenGL.
+    """
+    imported = sys.modules.get("dm_control._render")
+    if imported is None:
+        os.environ["MUJOCO_GL"] = "off"
+    elif imported.BACKEND in BACKENDS:
+        raise RenderingError(
+            f"dm_control was imported with OpenGL ({imported.BACKEND}), which"
+            " crashes in one process with TensorFlow. Set MUJOCO_GL=off before"
+            " the program starts."
+        )
+
+
 def gl_variables(backend_name: str | None) -> dict[str, str | None]:
     """Returns environment variables that make MuJoCo use a backend.
 
@@ -148,7 +169,7 @@ def _choose(requested: str) -> Backend:
     for candidate in [name] if name else BACKENDS:
         renderer, complaint = _probe(candidate)
         if renderer is not None:
-            return Backend(candidate, renderer, _is_software(renderer))
+            return Backend(candidate, renderer, is_software(renderer))
         complaints[candidate] = complaint
     raise RenderingError(_explain(name, complaints))
 
@@ -189,7 +210,8 @@ def _read_probe(
     return None, errors[-1] if errors else f"exit code {exit_code}"
 
 
-def _is_software(renderer: str) -> bool:
+def is_software(renderer: str) -> bool:
+    """Tells by a renderer's name whether the processor draws."""
     return any(name in renderer.lower() for name in _SOFTWARE)
 
 
@@ -203,5 +225,5 @@ def _explain(requested: str, complaints: dict[str, str]) -> str:
     lines = [head]
     for name, complaint in complaints.items():
         lines.append(f"  {name}: {complaint}")
-        lines.append(f"    on Debian: {_PACKAGES[name]}")
+        lines.append(f"    on Debian: {PACKAGES[name]}")
     return "\n".join([*lines, tail])

@@ -65,10 +65,15 @@ class Server:
         return self._env.observation_space, self._env.action_space
 
     def _reset(self, seed: int | None):
-        return self._env.reset(seed=seed)
+        return self._built().reset(seed=seed)
 
     def _step(self, action):
-        return self._env.step(action)
+        return self._built().step(action)
+
+    def _built(self) -> gymnasium.Env:
+        if self._env is None:
+            raise RuntimeError("There is no environment: it was not built.")
+        return self._env
 
     def _close(self) -> None:
         env, self._env = self._env, None

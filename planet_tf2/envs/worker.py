@@ -34,6 +34,8 @@ def main(arguments: list[str]) -> None:
     # Also shows the line of a crash in native code, such as OpenGL's.
     faulthandler.enable()
     descriptor, parent, *options = arguments
+    # Programs that the environment starts must not hold the connection open.
+    os.set_inheritable(int(descriptor), False)
     if "--die-with-parent" in options:
         _die_with_parent(int(parent))
     server = serving.Server()
@@ -47,12 +49,14 @@ def main(arguments: list[str]) -> None:
 
 
 def _ignore_signals() -> None:
-    # Ctrl-C and termination reach the whole process group. The parent decides
-    # what they mean and closes the socket when it is done; until then it needs
+    # Whoever stops a program may signal all its processes. The parent decides
+    # what that means and closes the socket when it is done; until then it needs
     # its environments. It blocks both signals while it starts this process.
+    # A handler, as programs started from here would inherit to ignore them.
     signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda *details: None)
+        signal.siginterrupt(number, False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 

@@ -1,10 +1,13 @@
 """The contract of latent cells: what a model of the dynamics offers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
+
+from planet_tf2.tools.layers import Dense
 
 tfd = tfp.distributions
 
@@ -150,6 +153,16 @@ class LatentCell(keras.layers.Layer):
         return tfd.kl_divergence(
             self.dist_from_state(lhs), self.dist_from_state(rhs)
         )
+
+    def _dense(self, units: int, activation: Callable | None = None) -> Dense:
+        """Makes a dense layer of this cell's precision."""
+        return Dense(units, activation, dtype=self.dtype_policy)
+
+    def _stack(
+        self, num_layers: int, units: int, activation: Callable
+    ) -> list[Dense]:
+        """Makes dense layers to be applied one after the other."""
+        return [self._dense(units, activation) for _ in range(num_layers)]
 
     def _low(self, tensor: tf.Tensor) -> tf.Tensor:
         """Casts to the precision that the layers compute in."""

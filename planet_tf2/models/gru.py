@@ -47,19 +47,35 @@ class GRUCell(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        """Returns the next state, `[B, H]`, in the precision of the last."""
+    def call(
+        self, inputs: tf.Tensor, state: tf.Tensor, skip: int = 0
+    ) -> tf.Tensor:
+        """Computes the next state.
+
+        Args:
+          inputs: x, `[B, D - skip]`.
+          state: h, `[B, H]`.
+          skip: how many of the first inputs are zero and have been left out.
+
+        Returns:
+          h', `[B, H]`, in the precision of h.
+        """
         inputs = tf.cast(inputs, self.compute_dtype)
         known = tf.cast(state, self.compute_dtype)
-        gates = self._product([inputs, known], "gates")
+        gates = self._product([inputs, known], "gates", skip)
         reset, update = tf.split(tf.sigmoid(gates), 2, -1)
-        candidate = tf.tanh(self._product([inputs, reset * known], "candidate"))
+        candidate = tf.tanh(
+            self._product([inputs, reset * known], "candidate", skip)
+        )
         update = tf.cast(update, state.dtype)
         candidate = tf.cast(candidate, state.dtype)
         return update * state + (1 - update) * candidate
 
-    def _product(self, inputs: list[tf.Tensor], name: str) -> tf.Tensor:
+    def _product(
+        self, inputs: list[tf.Tensor], name: str, skip: int
+    ) -> tf.Tensor:
         kernel = tf.cast(getattr(self, f"{name}_kernel"), self.compute_dtype)
+        kernel = kernel[skip:] if skip else kernel
         bias = tf.cast(getattr(self, f"{name}_bias"), self.compute_dtype)
         return add_bias(tf.concat(inputs, -1) @ kernel, bias)
 

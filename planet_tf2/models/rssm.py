@@ -9,7 +9,7 @@ from planet_tf2.models.base import LatentCell, Noises, State
 from planet_tf2.models.gru import GRUCell
 from planet_tf2.tools import weights
 from planet_tf2.tools.activations import get_activation
-from planet_tf2.tools.layers import Dense
+from planet_tf2.tools.layers import apply_stack, build_stack
 
 
 class RSSM(LatentCell):
@@ -51,19 +51,14 @@ class RSSM(LatentCell):
         self._embed_size = embed_size
         self._future_rnn = future_rnn
         activation = get_activation(activation)
-
-        def dense(units: int, function: Callable | None = None) -> Dense:
-            return Dense(units, function, dtype=self.dtype_policy)
-
-        def stack() -> list[Dense]:
-            return [dense(embed_size, activation) for _ in range(num_layers)]
-
-        self._embed, self._prior, self._posterior = stack(), stack(), stack()
+        self._embed, self._prior, self._posterior = (
+            self._stack(num_layers, embed_size, activation) for _ in range(3)
+        )
         self._gru = GRUCell(belief_size, dtype=self.dtype_policy)
-        self._prior_mean = dense(state_size)
-        self._prior_stddev = dense(state_size)
-        self._posterior_mean = dense(state_size)
-        self._posterior_stddev = dense(state_size)
+        self._prior_mean = self._dense(state_size)
+        self._prior_stddev = self._dense(state_size)
+        self._posterior_mean = self._dense(state_size)
+        self._posterior_stddev = self._dense(state_size)
 
     @property
     def state_sizes(self) -> dict[str, int]:
@@ -82,10 +77,10 @@ class RSSM(LatentCell):
     def build(self, action_size: int, obs_size: int) -> None:
         embed_size = self._embed_size
         prior_size = self._belief_size if self._future_rnn else embed_size
-        _build_stack(self._embed, self.latent_size + action_size)
+        build_stack(self._embed, self.latent_size + action_size)
         self._gru.build(embed_size)
-        _build_stack(self._prior, prior_size)
-        _build_stack(self._posterior, self._belief_size + obs_size)
+        build_stack(self._prior, prior_size)
+        build_stack(self._posterior, self._belief_size + obs_size)
         for layer in (
             self._prior_mean,
             self._prior_stddev,
@@ -102,10 +97,10 @@ class RSSM(LatentCell):
         noise: tf.Tensor | None = None,
     ) -> State:
         hidden = tf.concat([prev_state["sample"], prev_action], -1)
-        embedded = _apply(self._embed, hidden)
+        embedded = apply_stack(self._embed, hidden)
         belief = self._gru(embedded, prev_state["belief"])
         hidden = belief if self._future_rnn else embedded
-        hidden = _apply(self._prior, hidden)
+        hidden = apply_stack(self._prior, hidden)
         prior = self._stochastic_state(
             self._prior_mean(hidden), self._prior_stddev(hidden), noise
         )
@@ -120,7 +115,7 @@ class RSSM(LatentCell):
     ) -> tuple[State, State]:
         prior = self.transition(prev_state, prev_action, noises[0])
         hidden = tf.concat([self._low(prior["belief"]), self._low(obs)], -1)
-        hidden = _apply(self._posterior, hidden)
+        hidden = apply_stack(self._posterior, hidden)
         posterior = self._stochastic_state(
             self._posterior_mean(hidden),
             self._posterior_stddev(hidden),
@@ -144,15 +139,3 @@ class RSSM(LatentCell):
             ),
             **weights.name_dense_layers("posterior/dense", posterior),
         }
-
-
-def _build_stack(layers: list[Dense], input_size: int) -> None:
-    for layer in layers:
-        layer.build((None, input_size))
-        input_size = layer.units
-
-
-def _apply(layers: list[Dense], inputs: tf.Tensor) -> tf.Tensor:
-    for layer in layers:
-        inputs = layer(inputs)
-    return inputs

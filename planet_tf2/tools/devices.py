@@ -25,6 +25,14 @@ def prepare() -> list[str]:
     return [gpu.name for gpu in gpus]
 
 
+def gpu_names() -> list[str]:
+    """Returns what the graphics cards call themselves."""
+    return [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+
+
 def make_strategy(
     num_gpus: int = 1, devices: Sequence[str] | None = None
 ) -> tf.distribute.Strategy:

@@ -1,6 +1,6 @@
 """Dense layers and biases that can be trained in half precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -12,6 +12,20 @@ class Dense(keras.layers.Dense):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         outputs = tf.matmul(inputs, self.kernel)
         return self.activation(add_bias(outputs, self.bias))
+
+
+def build_stack(layers: Sequence[Dense], input_size: int) -> None:
+    """Creates the variables of layers that are applied one after the other."""
+    for layer in layers:
+        layer.build((None, input_size))
+        input_size = layer.units
+
+
+def apply_stack(layers: Sequence[Dense], inputs: tf.Tensor) -> tf.Tensor:
+    """Applies layers one after the other to `[N, D]`."""
+    for layer in layers:
+        inputs = layer(inputs)
+    return inputs
 
 
 def add_bias(outputs: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:

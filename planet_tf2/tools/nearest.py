@@ -4,11 +4,19 @@ import difflib
 from collections.abc import Iterable
 
 
-def nearest(name: object, names: Iterable[str]) -> str | None:
-    """Returns the most similar of `names`, or None if none is similar."""
+def nearest(
+    name: object, names: Iterable[str], cutoff: float = 0.5
+) -> str | None:
+    """Returns the most similar of `names`, or None if none is similar.
+
+    Args:
+      name: What somebody wrote.
+      names: What can be meant.
+      cutoff: Least similarity, from 0 for anything to 1 for equality.
+    """
     lowered = {known.lower(): known for known in names}
     matches = difflib.get_close_matches(
-        str(name).lower(), list(lowered), n=1, cutoff=0.5
+        str(name).lower(), list(lowered), n=1, cutoff=cutoff
     )
     return lowered[matches[0]] if matches else None
 

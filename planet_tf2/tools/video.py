@@ -1,6 +1,9 @@
 """Videos as arrays: laid out for the eye, and written as animated GIFs.
 
-A video is uint8 `[T, H, W, 3]`. Frames from which a model has yet to predict,
+A video is uint8 `[T, H, W, 3]`. Where a `Palette` comes with it, it can also be
+`[T, H, W]`, positions in the palette, which is less to copy and to encode.
+
+Frames from which a model has yet to predict,
 its context, are told from its predictions by the colour of the lines around
 them: green while the model sees the truth, dark afterwards.
 """
@@ -13,40 +16,40 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.palette import Palette
 
 SEEN = (60, 200, 90)
 UNSEEN = (24, 24, 32)
-_TEXT = (235, 235, 235)
+TEXT = (235, 235, 235)
 
 # A GIF counts time in hundredths of a second, and browsers play frames that
 # last only one of them far too slowly.
 _MAX_FPS = 50
-_NUM_COLORS = 256
 
 
-def encode_gif(frames: np.ndarray, fps: float = 20) -> bytes:
+def encode_gif(
+    frames: np.ndarray, fps: float = 20, palette: Palette | None = None
+) -> bytes:
     """Encodes a video as an endlessly repeating GIF.
 
     All frames share one palette and no colour is dithered, so that what does
     not move does not flicker either.
 
     Args:
-      frames: uint8 `[T, H, W, 3]`.
+      frames: uint8 `[T, H, W, 3]`, or `[T, H, W]` in the palette.
       fps: frames per second, above 0 and at most 50.
+      palette: colours to make do with; by default the best for these frames.
 
     Raises:
       ValueError: The frames are no video, or `fps` is out of range.
     """
-    frames = _check_video("frames", frames)
+    frames = _check_video("frames", frames, palette)
     if not 0 < fps <= _MAX_FPS:
         raise ValueError(
             f"fps is {fps!r}, but a GIF plays more than 0 and at most"
             f" {_MAX_FPS} frames per second."
         )
-    indices, palette = _index_colors(frames)
-    images = [Image.fromarray(frame) for frame in indices]
-    for image in images:
-        image.putpalette(palette.tobytes())
+    images = (palette or Palette(frames)).images(frames)
     file = io.BytesIO()
     images[0].save(
         file,
@@ -59,18 +62,22 @@ def encode_gif(frames: np.ndarray, fps: float = 20) -> bytes:
     return file.getvalue()
 
 
-def encode_png(image: np.ndarray, reduce_colors: bool = False) -> bytes:
+def encode_png(
+    image: np.ndarray,
+    reduce_colors: bool = False,
+    palette: Palette | None = None,
+) -> bytes:
     """Encodes an image as a PNG.
 
     Args:
-      image: uint8 `[H, W, 3]`.
+      image: uint8 `[H, W, 3]`, or `[H, W]` in the palette.
       reduce_colors: keep no more colours than a GIF has, which takes less
         than half the space.
+      palette: colours to make do with; implies `reduce_colors`.
     """
-    if reduce_colors:
-        indices, palette = _index_colors(image[None])
-        encodable = Image.fromarray(indices[0])
-        encodable.putpalette(palette.tobytes())
+    if reduce_colors or palette is not None:
+        palette = palette or Palette(image[None])
+        (encodable,) = palette.images(image[None])
     else:
         encodable = Image.fromarray(image)
     file = io.BytesIO()
@@ -84,16 +91,18 @@ def write_gif(
     frames: np.ndarray,
     fps: float = 20,
     scratch: str | os.PathLike[str] | None = None,
+    palette: Palette | None = None,
 ) -> None:
     """Writes a GIF so that readers see the old or the new file, whole.
 
     Args:
       path: file to write; its folder exists.
-      frames: uint8 `[T, H, W, 3]`.
+      frames: see `encode_gif`.
       fps: frames per second.
       scratch: folder for the file while it is being written.
+      palette: see `encode_gif`.
     """
-    write_atomically(path, encode_gif(frames, fps), scratch)
+    write_atomically(path, encode_gif(frames, fps, palette), scratch)
 
 
 def image_strip(
@@ -101,6 +110,7 @@ def image_strip(
     stride: int = 1,
     context: int = 0,
     separator: int = 2,
+    palette: Palette | None = None,
 ) -> np.ndarray:
     """Lays videos out as an image: time to the right, a row for each video.
 
@@ -109,16 +119,15 @@ def image_strip(
       stride: show every `stride`-th frame.
       context: frames `t < context` are marked as seen.
       separator: width of the lines between and around the frames, in pixels.
+      palette: given, the videos and the image lack the axis of the colours.
 
     Returns:
       Image, uint8 `[N * (H + s) + s, ceil(T / stride) * (W + s) + s, 3]` with
       the separator's width s.
     """
-    videos = _check_equal("videos", videos)[:, ::stride]
-    columns = [
-        _frame_grid(videos[:, [column]], column * stride < context, separator)
-        for column in range(videos.shape[1])
-    ]
+    videos = _check_equal("videos", videos, palette=palette)[:, ::stride]
+    seen = np.arange(videos.shape[1]) * stride < context
+    columns = list(_grid(videos[:, None], seen, separator, palette))
     # Every column but the first leaves its left line to its neighbour, so
     # that frames that are seen have lines of their colour all around.
     columns[1:] = [column[:, separator:] for column in columns[1:]]
@@ -126,7 +135,10 @@ def image_strip(
 
 
 def side_by_side(
-    *rows: np.ndarray, context: int = 0, separator: int = 2
+    *rows: np.ndarray,
+    context: int = 0,
+    separator: int = 2,
+    palette: Palette | None = None,
 ) -> np.ndarray:
     """Lays videos out as one video: rows such as truth, prediction and error.
 
@@ -134,22 +146,21 @@ def side_by_side(
       *rows: uint8 `[N, T, H, W, 3]` each, N videos that go beside each other.
       context: while `t < context` the lines have the colour of what is seen.
       separator: width of the lines between and around the videos, in pixels.
+      palette: given, the rows and the video lack the axis of the colours.
 
     Returns:
       Video, uint8 `[T, R * (H + s) + s, N * (W + s) + s, 3]` with the
       separator's width s.
     """
-    grid = _check_equal("rows", rows, rank=5)  # [R, N, T, H, W, 3]
-    return np.stack(
-        [
-            _frame_grid(grid[:, :, time], time < context, separator)
-            for time in range(grid.shape[2])
-        ]
-    )
+    grid = _check_equal("rows", rows, 5, palette)  # [R, N, T, H, W, 3]
+    return _grid(grid, np.arange(grid.shape[2]) < context, separator, palette)
 
 
 def add_labels(
-    video: np.ndarray, labels: Sequence[str], captions: Sequence[str] = ()
+    video: np.ndarray,
+    labels: Sequence[str],
+    captions: Sequence[str] = (),
+    palette: Palette | None = None,
 ) -> np.ndarray:
     """Adds words to the left of a video's rows, and a line above it.
 
@@ -158,34 +169,58 @@ def add_labels(
       labels: a word for each row, from top to bottom; the rows are of one
         height.
       captions: a line for each frame; without them none is added.
+      palette: given, the videos lack the axis of the colours.
 
     Returns:
       Video, uint8 `[T, H + C, W + M, 3]`, with a margin of M pixels and a
       caption of C pixels.
     """
-    video = _check_video("video", video)
+    video = _check_video("video", video, palette)
     length, height, width = video.shape[:3]
     font = ImageFont.load_default(12)
     margin = 12 + int(max(font.getlength(label) for label in labels))
     top = 22 if len(captions) else 0
-    result = np.empty((length, height + top, width + margin, 3), np.uint8)
-    for time, frame in enumerate(video):
-        image = Image.new("RGB", (width + margin, height + top), UNSEEN)
-        draw = ImageDraw.Draw(image)
-        for row, label in enumerate(labels):
-            middle = top + (row + 0.5) * height / len(labels)
-            draw.text((margin - 6, middle), label, _TEXT, font, anchor="rm")
-        if top:
-            text = captions[time]
-            draw.text((margin, top / 2), text, _TEXT, font, anchor="lm")
-        image.paste(Image.fromarray(frame), (margin, top))
-        result[time] = image
+    shape = (length, height + top, width + margin, *video.shape[3:])
+    result = np.empty(shape, np.uint8)
+    result[:, top:, margin:] = video
+    words = [
+        (margin - 6, (row + 0.5) * height / len(labels), label, "rm")
+        for row, label in enumerate(labels)
+    ]
+    result[:, top:, :margin] = _write_words((margin, height), words, palette)
+    size = (width + margin, top)
+    written: dict[str, np.ndarray] = {}
+    for time, caption in enumerate(captions):
+        if caption not in written:
+            words = [(margin, top / 2, caption, "lm")]
+            written[caption] = _write_words(size, words, palette)
+        result[time, :top] = written[caption]
     return result
 
 
-def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
-    """Repeats every pixel of `[..., H, W, 3]` in both directions."""
-    return video.repeat(factor, -3).repeat(factor, -2)
+def enlarge(
+    video: np.ndarray, factor: int, palette: Palette | None = None
+) -> np.ndarray:
+    """Repeats every pixel of `[..., H, W, 3]` in both directions.
+
+    With a palette the axis of the colours is missing.
+    """
+    height, width = (-3, -2) if palette is None else (-2, -1)
+    return video.repeat(factor, height).repeat(factor, width)
+
+
+def magnify(
+    video: np.ndarray, side: int, wanted: int, palette: Palette | None = None
+) -> np.ndarray:
+    """Enlarges a video so that images of a side in it come close to another.
+
+    Args:
+      video: `[..., H, W, 3]`.
+      side: height of the images in pixels.
+      wanted: height that they shall have.
+      palette: given, the video lacks the axis of the colours.
+    """
+    return enlarge(video, max(1, round(wanted / side)), palette)
 
 
 def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
@@ -194,66 +229,61 @@ def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     return video[::stride]
 
 
-def _frame_grid(frames: np.ndarray, seen: bool, separator: int) -> np.ndarray:
-    """Lays frames `[R, N, H, W, 3]` out as one image with lines around."""
-    rows, columns, height, width, _ = frames.shape
-    image = np.empty(
-        (
-            rows * (height + separator) + separator,
-            columns * (width + separator) + separator,
-            3,
-        ),
-        np.uint8,
+def _grid(
+    videos: np.ndarray,
+    seen: np.ndarray,
+    separator: int,
+    palette: Palette | None,
+) -> np.ndarray:
+    """Lays out videos as one, with lines around.
+
+    Args:
+      videos: `[R, N, T, H, W, ...]`, R rows of N videos.
+      seen: bool `[T]`, chooses the colour of the lines.
+      separator: width of the lines.
+      palette: that of the videos, if they have one.
+    """
+    rows, columns, length, height, width = videos.shape[:5]
+    shape = (
+        length,
+        rows * (height + separator) + separator,
+        columns * (width + separator) + separator,
+        *videos.shape[5:],
     )
-    image[:] = SEEN if seen else UNSEEN
+    lines = np.where(seen[:, None], SEEN, UNSEEN).astype(np.uint8)  # [T, 3]
+    if palette is not None:
+        lines = palette.index(lines)
+    result = np.empty(shape, np.uint8)
+    result[:] = lines[:, None, None]
     for row, column in np.ndindex(rows, columns):
         top = separator + row * (height + separator)
         left = separator + column * (width + separator)
-        image[top : top + height, left : left + width] = frames[row, column]
-    return image
+        result[:, top : top + height, left : left + width] = videos[row, column]
+    return result
 
 
-def _index_colors(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns indices `[T, H, W]` into a palette `[N, 3]`, both uint8."""
-    # Colours that agree in five bits per channel become one, their mean.
-    bins = (frames[..., 0] >> 3).astype(np.uint16) << 10
-    bins |= (frames[..., 1] >> 3).astype(np.uint16) << 5
-    bins |= frames[..., 2] >> 3
-    flat = bins.ravel().astype(np.intp)
-    counts = np.bincount(flat, minlength=1 << 15)
-    used = np.flatnonzero(counts)
-    sums = [
-        np.bincount(flat, frames[..., channel].ravel(), 1 << 15)[used]
-        for channel in range(3)
-    ]
-    colors = np.stack(sums, -1) / counts[used, None]
-    colors = np.rint(colors).astype(np.float32)  # [C, 3]
-    palette = _choose_palette(colors, counts[used])
-    # The square of the distance, but for what all entries have in common.
-    centers = palette.astype(np.float32)
-    distances = (centers**2).sum(-1) - 2 * colors @ centers.T
-    table = np.zeros(1 << 15, np.uint8)
-    table[used] = distances.argmin(-1)
-    return table[bins], palette
+def _write_words(
+    size: tuple[int, int],
+    words: Sequence[tuple[float, float, str, str]],
+    palette: Palette | None,
+) -> np.ndarray:
+    """Writes `(x, y, text, anchor)` onto an image of `(width, height)`."""
+    image = Image.new("RGB", size, UNSEEN)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(12)
+    for x, y, text, anchor in words:
+        draw.text((x, y), text, TEXT, font, anchor=anchor)
+    pixels = np.asarray(image)
+    return pixels if palette is None else palette.index(pixels)
 
 
-def _choose_palette(colors: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Chooses at most 256 colours, uint8 `[N, 3]`, that stand for many."""
-    colors = colors.astype(np.uint8)
-    if len(colors) <= _NUM_COLORS:
-        return colors
-    # The root keeps large backgrounds from taking all colours, so that small
-    # things, which are what moves, keep theirs.
-    pixels = colors.repeat(np.ceil(np.sqrt(counts)).astype(int), 0)
-    image = Image.fromarray(pixels[None]).quantize(
-        _NUM_COLORS, Image.Quantize.MEDIANCUT
-    )
-    return np.array(image.getpalette(), np.uint8).reshape(-1, 3)
-
-
-def _check_video(name: str, video: np.ndarray) -> np.ndarray:
+def _check_video(
+    name: str, video: np.ndarray, palette: Palette | None = None
+) -> np.ndarray:
     video = np.asarray(video)
-    if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3:
+    colored = video.ndim == 4 and video.shape[-1] == 3
+    indexed = video.ndim == 3 and palette is not None
+    if video.dtype != np.uint8 or not (colored or indexed):
         raise ValueError(
             f"{name} is {video.dtype} {list(video.shape)}, but a video is"
             " uint8 [T, H, W, 3]."
@@ -264,13 +294,18 @@ def _check_video(name: str, video: np.ndarray) -> np.ndarray:
 
 
 def _check_equal(
-    name: str, videos: Sequence[np.ndarray], rank: int = 4
+    name: str,
+    videos: Sequence[np.ndarray],
+    rank: int = 4,
+    palette: Palette | None = None,
 ) -> np.ndarray:
     shapes = sorted({np.shape(video) for video in videos})
-    if len(shapes) != 1 or len(shapes[0]) != rank:
+    expected = rank if palette is None else rank - 1
+    if len(shapes) != 1 or len(shapes[0]) != expected:
         raise ValueError(
             f"{name} have the shapes {[list(s) for s in shapes]}, but need one"
-            f" in common, {'[N, ' if rank == 5 else '['}T, H, W, 3]."
+            f" in common, {'[N, ' if rank == 5 else '['}T, H, W"
+            f"{', 3' if palette is None else ''}]."
         )
     return np.stack([_check_uint8(name, video) for video in videos])
 

@@ -8,7 +8,11 @@ import numpy as np
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.tools import schedule, seeds
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.trainer import Step
+
+# Behind a seed: the agent, as told from its environments, and the attempts.
+_AGENT, _ATTEMPT = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Collector:
       action_noise_ramp: training steps over which the noise grows (positive)
         or fades (negative); 0 keeps it.
       action_noise_min: smallest fraction of the noise while it ramps.
+      attempts: what to do when an environment breaks.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Collector:
     action_noise: float = 0.0
     action_noise_ramp: int = 0
     action_noise_min: float = 0.0
+    attempts: Attempts = Attempts()
 
     def due(self, step: Step) -> bool:
         """Whether to collect at this step of the training phase."""
@@ -59,20 +65,38 @@ class Collector:
     ) -> list[dict[str, Any]]:
         """Runs one episode in every environment.
 
+        If one of the environments breaks, the episodes of all are dropped, and
+        all are repeated: they share a plan and a seed, and which of them were
+        over by then would depend on chance.
+
         Args:
-          seed: numbers that determine everything random in the episodes.
+          seed: numbers that determine everything random in the episodes,
+            together with the number of the attempt.
           action_noise: standard deviation of the exploration noise.
 
         Returns:
           What the recorder says of every finished episode.
+
+        Raises:
+          EnvUnreliable: if that failed too often in a row.
         """
+        return self.attempts.run(
+            f"collecting {self.task}",
+            lambda attempt: self._collect(seed, action_noise, attempt),
+        )
+
+    def _collect(
+        self, seed: tuple[int, ...], action_noise: float, attempt: int
+    ) -> list[dict[str, Any]]:
         numbers = (*seed, self.index)
+        if attempt:
+            numbers = (*numbers, _ATTEMPT, attempt)
         env_seeds = np.random.SeedSequence(numbers).generate_state(
             len(self.env)
         )
         results = self.rollout(
             [int(number) >> 1 for number in env_seeds],
-            seeds.derive(*numbers, 1),
+            seeds.derive(*numbers, _AGENT),
             action_noise,
         )
         return [result["info"]["episode"] for result in results]

@@ -10,6 +10,7 @@ the folder, stay.
 
 import logging
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,17 +26,26 @@ SPLITS = ("train", "test")
 class EpisodeLog:
     """Announces and publishes episodes, and counts them.
 
+    Every line tells in `elapsed_seconds` how long the run has been worked on,
+    the time before it was resumed included and the time it was down not. Work
+    that a rollback took back was work too. What lies between the last line and
+    the end of a process is not known and does not count.
+
     Args:
       folder: the run's folder.
       check: called before anything is written; raises an exception if that is
         not allowed any more.
+      clock: returns the time in seconds.
 
     Attributes:
       env_step: simulator steps of all training episodes of this run.
     """
 
     def __init__(
-        self, folder: RunFolder, check: Callable[[], None] = lambda: None
+        self,
+        folder: RunFolder,
+        check: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self._folders = {
             "train": folder.train_episodes,
@@ -44,8 +54,23 @@ class EpisodeLog:
         self._journal = Journal(folder.metrics, check)
         self.env_step = 0
         self._announced: dict[tuple[str, str], int] = {}
+        self._clock = clock
+        self._start_seconds = clock()
+        self._earlier_seconds = 0.0
         for record in self._journal:
             self._count(record)
+            self._earlier_seconds = max(
+                self._earlier_seconds, record.get("elapsed_seconds", 0.0)
+            )
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Time that the run has been worked on, by this and former processes.
+
+        Lines that older versions wrote do not tell, and count as no time.
+        """
+        here = self._clock() - self._start_seconds
+        return round(self._earlier_seconds + here, 2)
 
     @property
     def position(self) -> int:
@@ -67,7 +92,9 @@ class EpisodeLog:
 
     def write(self, record: dict[str, Any]) -> None:
         """Appends a line to `metrics.jsonl`."""
-        self._journal.append(record)
+        self._journal.append(
+            {**record, "elapsed_seconds": self.elapsed_seconds}
+        )
 
     def sync(self) -> None:
         """Waits until the disk has all lines."""
@@ -102,6 +129,7 @@ class EpisodeLog:
             "length": episode["length"],
             "return": episode["return"],
             "file": staged.name.removesuffix(".staged"),
+            "elapsed_seconds": self.elapsed_seconds,
         }
         if split == "train":
             record["env_step"] += episode["simulator_steps"]

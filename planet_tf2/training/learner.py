@@ -55,7 +55,7 @@ class Learner(tf.Module):
     @property
     def loss_names(self) -> list[str]:
         """What `update` calls the losses."""
-        return ["divergence", *self.model.heads, "total"]
+        return [*self.model.loss_names, "total"]
 
     @property
     def norm_names(self) -> list[str]:

@@ -20,7 +20,37 @@ def reconstruction(dist: tfd.Distribution, target: tf.Tensor) -> tf.Tensor:
       dist: prediction with batch shape `[B, T]`.
       target: `[B, T, ...]`.
     """
-    return -tf.reduce_mean(dist.log_prob(target))
+    return tf.reduce_mean(surprise(dist, target))
+
+
+def surprise(dist: tfd.Distribution, target: tf.Tensor) -> tf.Tensor:
+    """Returns the negative log-likelihood of every time step.
+
+    A deterministic prediction has none. In its place stands that of a normal
+    of variance 1 without the constant: half the squared error, summed over
+    the entries of the target.
+
+    Args:
+      dist: prediction with batch shape `[...]`.
+      target: `[..., *event]`.
+
+    Returns:
+      `[...]`, in nats.
+    """
+    if has_density(dist):
+        return -dist.log_prob(target)
+    squared = tf.square(dist.mean() - target) / 2
+    event = range(
+        squared.shape.rank - dist.event_shape.rank, squared.shape.rank
+    )
+    return tf.reduce_sum(squared, list(event))
+
+
+def has_density(dist: tfd.Distribution) -> bool:
+    """Whether a prediction leaves any doubt."""
+    return not isinstance(
+        getattr(dist, "distribution", dist), tfd.Deterministic
+    )
 
 
 def divergence(kl: tf.Tensor, free_nats: float = 0.0) -> tf.Tensor:
@@ -31,3 +61,53 @@ def divergence(kl: tf.Tensor, free_nats: float = 0.0) -> tf.Tensor:
       free_nats: nats per time step that cost nothing.
     """
     return tf.reduce_mean(tf.maximum(0.0, kl - free_nats))
+
+
+def overshooting(
+    kl: tf.Tensor, mask: tf.Tensor, free_nats: float = 0.0
+) -> tf.Tensor:
+    """Returns the divergence of posteriors from priors of several steps ahead.
+
+    One term of equation 7 of the paper; its one-step term is `divergence`.
+
+    Args:
+      kl: KL(posterior || prior) of every time step and distance, `[B, T, D]`.
+      mask: which of them there are, bool `[B, T, D]`.
+      free_nats: nats that cost nothing, of each of them.
+    """
+    return masked_mean(tf.maximum(0.0, kl - free_nats), mask)
+
+
+def overshooting_reconstruction(
+    dist: tfd.Distribution, target: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
+    """Returns the negative log-likelihood under predictions made before.
+
+    Args:
+      dist: prediction with batch shape `[B, T, D]`.
+      target: `[B, T, D, ...]`.
+      mask: which of them there are, bool `[B, T, D]`.
+    """
+    return masked_mean(surprise(dist, target), mask)
+
+
+def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Averages where the mask is true; nothing makes 0.
+
+    Values elsewhere do not matter, but have to be finite for the gradient of
+    what they are computed from to be.
+    """
+    count = tf.reduce_sum(tf.cast(mask, values.dtype))
+    total = tf.reduce_sum(tf.where(mask, values, tf.zeros_like(values)))
+    return tf.math.divide_no_nan(total, count)
+
+
+def global_divergence(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
+    """Returns KL(posterior || N(0, 1)), summed over the state.
+
+    Args:
+      mean: of the posterior, `[B, T, S]`.
+      stddev: of the posterior, `[B, T, S]`.
+    """
+    kl = (tf.square(mean) + tf.square(stddev) - 1) / 2 - tf.math.log(stddev)
+    return tf.reduce_mean(tf.reduce_sum(kl, -1))

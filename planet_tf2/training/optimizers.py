@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from planet_tf2.training.learning_rate import LearningRate
+
 
 class Optimizer(tf.Module):
     """Adam with the gradient's global norm clipped.
@@ -20,7 +22,7 @@ class Optimizer(tf.Module):
 
     Args:
       variables: what to train.
-      learning_rate: lr.
+      learning_rate: lr, a number or a function of the updates so far.
       epsilon: see above.
       clipping: largest global norm of the gradient; a larger gradient is
         scaled down to it.
@@ -29,7 +31,7 @@ class Optimizer(tf.Module):
     def __init__(
         self,
         variables: Sequence[Any],
-        learning_rate: float = 1e-3,
+        learning_rate: float | LearningRate = 1e-3,
         epsilon: float = 1e-4,
         clipping: float = 1000.0,
     ):
@@ -38,6 +40,11 @@ class Optimizer(tf.Module):
         self._clipping = clipping
         self._adam = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
         self._adam.build(self.variables_to_train)
+
+    @property
+    def learning_rate(self) -> tf.Tensor:
+        """The learning rate of the next update."""
+        return tf.convert_to_tensor(self._adam.learning_rate)
 
     def apply(
         self, gradients: Sequence[tf.Tensor], norm: tf.Tensor | None = None

@@ -11,6 +11,7 @@ import tensorflow as tf
 from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
+from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.finite import check_return
@@ -37,6 +38,7 @@ class Parts:
       summaries: writes event files.
       progress: shows what is going on.
       close: ends the environments.
+      attempts: what to do when an environment breaks.
     """
 
     learner: Learner
@@ -46,6 +48,7 @@ class Parts:
     summaries: Any
     progress: Any
     close: Callable[[], None]
+    attempts: Attempts = Attempts()
 
 
 class Session:
@@ -86,7 +89,7 @@ class Session:
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
             trainable=False,
         )
-        losses = ["divergence", "total", *parts.learner.model.heads]
+        losses = parts.learner.loss_names
         self._means = {
             "train": StreamingMean([*losses, *parts.learner.norm_names]),
             "test": StreamingMean(losses),
@@ -185,9 +188,16 @@ class Session:
         )
         index = sorted(self._parts.seed_envs).index(task)
         seed = (self._seed, _SEED_EPISODES[split], index)
+
+        def collect(attempt: int) -> dict[str, Any]:
+            numbers = (*seed, attempt) if attempt else seed
+            return random_episodes(env, 1, numbers, number, self._should_stop)[
+                0
+            ]
+
         try:
-            (episode,) = random_episodes(
-                env, 1, seed, number, self._should_stop
+            episode = self._parts.attempts.run(
+                f"collecting random episodes of {task}", collect
             )
         except EpisodeStopped:
             self._stop_seeding()

@@ -146,6 +146,12 @@ class PredictionStage:
         if batch is None:
             batch = next(context.batches[step.phase])
         seed = seeds.derive(*context.seed_for(_PREDICT, step))
+        episodes_in_folder = {
+            "general/dataset_episodes": context.log.count(step.phase)
+        }
+        context.summaries.scalars(
+            step.phase, step.summary_step, episodes_in_folder
+        )
         context.summaries.predictions(
             step.phase,
             step.summary_step,
@@ -213,7 +219,11 @@ class TestCollectStage:
         self._returns.assign(values)
         if self._position < len(values) - 1:
             return Outcome()
-        return Outcome(score=float(values.mean()))
+        score = float(values.mean())
+        self._context.summaries.scalars(
+            step.phase, step.summary_step, {"trainer/score": score}
+        )
+        return Outcome(score=score)
 
 
 def collect(
@@ -257,9 +267,15 @@ def collect(
     }
     context.summaries.scalars(step.phase, step.summary_step, scalars)
     if step.phase == "test":
-        images = episodes.load_episode(path)["image"]
+        episode = episodes.load_episode(path)
         context.summaries.episode(
-            step.phase, step.summary_step, group, images, gif_path
+            step.phase,
+            step.summary_step,
+            group,
+            episode["image"],
+            gif_path,
+            # The first entries belong to the reset.
+            histograms={k: episode[k][1:] for k in ("action", "reward")},
         )
     return score
 

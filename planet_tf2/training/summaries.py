@@ -1,47 +1,27 @@
-"""What TensorBoard shows of a run: scalars, image strips, animations.
+"""What TensorBoard shows of a run: scalars, image strips, animations, plots.
 
-Tags begin with the group: `general` (losses), `closedloop` (every step sees
-its observation), `openloop` (only the first few do), `simulation` (collected
-episodes) and `trainer` (steps and speed).
+Tags begin with the group: `general` (losses and data), `closedloop` (every step
+sees its observation), `openloop` (only the first few do), `simulation`
+(collected episodes) and `trainer` (steps and speed). In the closed loop, what
+is called `prior` predicts each step before seeing it.
 """
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins.image import metadata
 
-from planet_tf2.data.preprocess import postprocess
-from planet_tf2.models.unroll import open_loop
-from planet_tf2.tools import seeds, video
-
-Tensors = dict[str, tf.Tensor]
-
-_HORIZONS = (1, 2, 5, 10, 20, 30, 40, 50)
-# Longer animations leave out frames, to keep event files small.
-_MAX_FRAMES = 25
-_ROWS = ("truth", "prediction", "error")
-_LEGEND = (
-    "Rows, for each sequence: truth, prediction, error (grey is none). "
-    "Lines are green while the model sees the truth, dark while it predicts "
-    "without."
+from planet_tf2.tools import video
+from planet_tf2.tools.palette import Palette
+from planet_tf2.training import summary_graph
+from planet_tf2.training.prediction_summaries import (
+    Predictions,
+    PredictionSummaries,
+    add_data,
 )
-
-
-class Predictions(NamedTuple):
-    """What a model predicts of a few sequences.
-
-    Attributes:
-      scalars: by tag.
-      closedloop: video of truth, prediction and error, uint8 `[T, H, W, 3]`.
-      openloop: the same, with predictions that see the first few steps only.
-    """
-
-    scalars: dict[str, float]
-    closedloop: np.ndarray
-    openloop: np.ndarray
+from planet_tf2.training.summary_values import SummaryValues
 
 
 class Summaries:
@@ -83,15 +63,18 @@ class Summaries:
             split: str(path) for split, path in directories.items()
         }
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
-        self._model = model
-        self._bits = image_bits
         self._context = context
         self._num_sequences = num_sequences
         self._fps = fps
         self._max_frames = max_frames
         self._check = check
         self._scratch = scratch
-        self._predict = tf.function(self._compute, autograph=False)
+        self._predict = tf.function(
+            lambda batch, seed: summary_graph.compute(
+                model, image_bits, context, batch, seed
+            ),
+            autograph=False,
+        )
 
     def scalars(
         self, split: str, step: int, values: Mapping[str, float]
@@ -103,9 +86,10 @@ class Summaries:
           step: position on the time axis.
           values: by tag, such as `general/image_loss`.
         """
+        written = SummaryValues()
+        written.scalars(values)
         with self._writer(split).as_default(step):
-            for tag, value in values.items():
-                tf.summary.scalar(tag, value)
+            written.write(step)
 
     def predictions(
         self,
@@ -120,32 +104,31 @@ class Summaries:
         Args:
           split: `train` or `test`.
           step: position on the time axis.
-          batch: as stored: `image` uint8 `[B, T, 64, 64, 3]`, `action`
+          batch: as stored: `image` uint8 `[B, T, H, W, 3]`, `action`
             `[B, T, A]`, `reward` `[B, T]` and what else the heads predict.
           seed: int32 `[2]`, determines everything random.
           gif_path: file for the open-loop animation, larger and with labels.
         """
         length = batch["image"].shape[1]
-        seen = context_length(length, self._context)
+        context = summary_graph.context_length(length, self._context)
         few = {
             key: value[: self._num_sequences] for key, value in batch.items()
         }
-        scalars, rows = self._predict(few, seed)
-        scalars = {tag: float(value) for tag, value in scalars.items()}
-        self.scalars(split, step, scalars)
-        frames = {}
-        with self._writer(split).as_default(step):
-            for group, context in (("closedloop", length), ("openloop", seen)):
-                videos = [rows[group][name].numpy() for name in _ROWS]
-                frames[group] = video.side_by_side(*videos, context=context)
-                _write_gif(f"{group}/animation", frames[group], self._fps)
-                _write_strip(f"{group}/strip", videos, context)
+        computed = tf.nest.map_structure(
+            lambda x: x.numpy(), self._predict(few, seed)
+        )
+        shown = PredictionSummaries(computed, context, self._fps)
+        values = SummaryValues()
+        shown.add_to(values)
+        add_data(values, batch)
+        self._write(split, step, values)
         if gif_path is not None:
-            large = _annotate(frames["openloop"], seen)
-            # Slowly enough to compare the rows.
-            video.write_gif(gif_path, large, self._fps / 2, self._scratch)
-        self._writer(split).flush()
-        return Predictions(scalars, **frames)
+            shown.write_gif(gif_path, self._scratch)
+        return Predictions(
+            {tag: float(x) for tag, x in computed.scalars.items()},
+            computed.videos,
+            context,
+        )
 
     def episode(
         self,
@@ -155,6 +138,7 @@ class Summaries:
         images: np.ndarray,
         gif_path: str | os.PathLike[str] | None = None,
         values: Mapping[str, float] | None = None,
+        histograms: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Shows a collected episode.
 
@@ -165,16 +149,23 @@ class Summaries:
           images: uint8 `[T, H, W, 3]`.
           gif_path: file for the animation, larger.
           values: scalars, such as `return`, to write in the same group.
+          histograms: values, such as `reward`, to count in the same group.
         """
         images = video.limit_length(images, self._max_frames)
-        with self._writer(split).as_default(step):
-            _write_gif(f"{group}/episode", images, self._fps, len(images))
+        palette = Palette(images[::4], (video.UNSEEN,))
+        images = palette.index(images)
+        written = SummaryValues()
+        written.animation(
+            f"{group}/episode", images, self._fps, palette, len(images)
+        )
+        written.strip(f"{group}/strip", [images], palette)
+        written.scalars({f"{group}/{k}": v for k, v in (values or {}).items()})
+        for name, array in (histograms or {}).items():
+            written.histogram(f"{group}/{name}_histogram", array)
+        self._write(split, step, written)
         if gif_path is not None:
-            large = video.enlarge(images, 3)
-            video.write_gif(gif_path, large, self._fps, self._scratch)
-        values = {f"{group}/{k}": v for k, v in (values or {}).items()}
-        self.scalars(split, step, values)
-        self._writer(split).flush()
+            large = video.magnify(images, images.shape[1], 192, palette)
+            video.write_gif(gif_path, large, self._fps, self._scratch, palette)
 
     def flush(self) -> None:
         """Writes to disk what waits in memory."""
@@ -200,153 +191,7 @@ class Summaries:
             )
         return self._writers[split]
 
-    def _compute(
-        self, batch: Tensors, seed: tf.Tensor
-    ) -> tuple[Tensors, dict[str, Tensors]]:
-        """Returns scalars by tag, and videos by group and kind."""
-        model, cell = self._model, self._model.cell
-        image_seed, latent_seed, noise_seed = seeds.split(seed, 3)
-        batch_size, length = batch["image"].shape[:2]
-        context = context_length(length, self._context)
-        batch = model.prepare(batch, image_seed)
-        prior, posterior = model.infer(batch, latent_seed)
-        noise = tf.random.stateless_normal(
-            [length, 2, batch_size, cell.latent_size], noise_seed
-        )
-        embedded = model.encoder(batch["image"][:, :context])
-        predicted = open_loop(cell, embedded, batch["action"], context, noise)
-        scalars = _state_scalars(cell, prior, posterior, predicted, context)
-        rows = {}
-        for group, states, start in (
-            ("closedloop", posterior, 0),
-            ("openloop", predicted, context),
-        ):
-            features = cell.features_from_state(states)
-            dists = {name: head(features) for name, head in model.heads.items()}
-            scalars |= _head_scalars(group, dists, batch, start)
-            rows[group] = _rows(batch["image"], dists["image"], self._bits)
-            if group == "openloop":
-                scalars |= _horizon_scalars(
-                    dists["image"], batch["image"], context
-                )
-        if context == length:  # A single step: nothing was predicted.
-            scalars = {
-                tag: value
-                for tag, value in scalars.items()
-                if not tag.startswith("openloop/")
-            }
-        return scalars, rows
-
-
-def context_length(length: int, context: int) -> int:
-    """Steps to see of a sequence: so many, but half of it at most."""
-    return max(1, min(context, length // 2))
-
-
-def _state_scalars(
-    cell: Any,
-    prior: Tensors,
-    posterior: Tensors,
-    predicted: Tensors,
-    start: int,
-) -> Tensors:
-    """How sure the model is, and how far what it sees moves it, in nats."""
-    late = {name: value[:, start:] for name, value in predicted.items()}
-    seen = {name: value[:, start:] for name, value in posterior.items()}
-    kl = cell.divergence_from_states
-    result = {
-        "closedloop/divergence": kl(posterior, prior),
-        "openloop/divergence": kl(seen, late),
-    }
-    for tag, state in (
-        ("closedloop/prior", prior),
-        ("closedloop/posterior", posterior),
-        ("openloop/prior", late),
-    ):
-        result[f"{tag}_entropy"] = cell.dist_from_state(state).entropy()
-        result[f"{tag}_stddev"] = state["stddev"]
-    return {tag: tf.reduce_mean(value) for tag, value in result.items()}
-
-
-def _head_scalars(
-    group: str, dists: Mapping[str, Any], batch: Tensors, start: int
-) -> Tensors:
-    """How well the heads predict the time steps from `start` on."""
-    result = {}
-    for name, dist in dists.items():
-        error = tf.abs(dist.mean() - batch[name])[:, start:]
-        log_prob = dist.log_prob(batch[name])[:, start:]
-        result[f"{group}/{name}_log_prob"] = tf.reduce_mean(log_prob)
-        result[f"{group}/{name}_abs_error"] = tf.reduce_mean(error)
-    return result
-
-
-def _horizon_scalars(dist: Any, image: tf.Tensor, context: int) -> Tensors:
-    """Half the squared error, summed over an image, so many steps ahead.
-
-    It is the image loss without its constant.
-    """
-    error = tf.square(dist.mean() - image)[:, context:]
-    error = tf.reduce_sum(error, [2, 3, 4]) / 2
-    error = tf.reduce_mean(error, 0)
-    return {
-        f"openloop/image_error_ahead_{ahead:02}": error[ahead - 1]
-        for ahead in _HORIZONS
-        if ahead <= error.shape[0]
-    }
-
-
-def _rows(image: tf.Tensor, dist: Any, bits: int) -> Tensors:
-    """Returns truth, prediction and error as videos, uint8."""
-    # The truth without the noise: each level at its centre, where a perfect
-    # prediction would be.
-    truth = postprocess(image, bits) + 0.5 / 2**bits
-    prediction = tf.cast(dist.mean(), tf.float32) + 0.5
-    error = (tf.clip_by_value(prediction, 0, 1) - truth + 1) / 2
-    videos = (truth, prediction, error)
-    return {
-        name: tf.image.convert_image_dtype(value, tf.uint8, saturate=True)
-        for name, value in zip(_ROWS, videos, strict=True)
-    }
-
-
-def _annotate(frames: np.ndarray, context: int) -> np.ndarray:
-    """Makes an animation explain itself, for those who see nothing else."""
-    captions = [
-        "sees the truth"
-        if time < context
-        else f"predicts step {time - context + 1} without seeing"
-        for time in range(len(frames))
-    ]
-    return video.add_labels(video.enlarge(frames, 2), _ROWS, captions)
-
-
-def _write_gif(
-    tag: str, frames: np.ndarray, fps: float, max_frames: int = _MAX_FRAMES
-) -> None:
-    """Writes an animation that takes as long, however many frames it has."""
-    stride = -(-len(frames) // max_frames)
-    encoded = video.encode_gif(frames[::stride], fps / stride)
-    _write_image(tag, frames[0], encoded)
-
-
-def _write_strip(tag: str, videos: list[np.ndarray], context: int) -> None:
-    """Writes two of `[N, T, H, W, 3]` videos, with three rows for each."""
-    length = videos[0].shape[1]
-    rows = np.stack([kind[:2] for kind in videos], 1)
-    rows = rows.reshape(-1, *rows.shape[2:])
-    strip = video.image_strip(rows, max(1, length // 10), context)
-    _write_image(tag, strip, video.encode_png(strip, reduce_colors=True))
-
-
-def _write_image(tag: str, image: np.ndarray, encoded: bytes) -> None:
-    """Writes an encoded image, moving or not, to the current writer."""
-    # TensorBoard hands the bytes to the browser as they are, so that a GIF
-    # moves; `tf.summary.image` would encode a PNG.
-    height, width = image.shape[:2]
-    legend = "" if tag.startswith("simulation") else _LEGEND
-    tf.summary.write(
-        tag,
-        tf.constant([str(width).encode(), str(height).encode(), encoded]),
-        metadata=metadata.create_summary_metadata(None, legend),
-    )
+    def _write(self, split: str, step: int, values: SummaryValues) -> None:
+        with self._writer(split).as_default(step):
+            values.write(step)
+        self._writer(split).flush()

@@ -1,0 +1,115 @@
+"""Which heads a run has, and the scales of their losses.
+
+Beside image and reward these are the state components of its task, with
+`state_diagnostics`. Their names are known once the environment is built; for
+tasks that say beforehand what they observe, mistakes show earlier. So every
+`<name>_loss_scale` is a parameter, if there is a head of that name.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from planet_tf2.configs import tasks
+from planet_tf2.configs.kinds import ConfigError, Float
+from planet_tf2.configs.parameter import Parameter
+from planet_tf2.configs.parameters import PARAMETERS
+from planet_tf2.tools.nearest import did_you_mean
+
+_LOGGER = logging.getLogger(__name__)
+
+MAIN_HEADS = ("image", "reward")
+DEFAULT_SCALE = 1.0
+_SUFFIX = "_loss_scale"
+
+
+def scale_name(head: str) -> str:
+    """Returns the name of the parameter for the scale of a head's loss."""
+    return head + _SUFFIX
+
+
+def scale_parameter(name: Any) -> Parameter | None:
+    """Returns the parameter of that name if it can be the scale of a head."""
+    if name in PARAMETERS or not str(name).endswith(_SUFFIX):
+        return None
+    head = str(name).removesuffix(_SUFFIX)
+    text = f"Scale of the loss of the head that predicts {head}."
+    return Parameter(name, DEFAULT_SCALE, Float(0), text, "Losses")
+
+
+def component_scales() -> list[str]:
+    """Returns such names for all observations of the known tasks."""
+    found = {c for task in tasks.TASKS.values() for c in task.components}
+    return [scale_name(component) for component in sorted(found)]
+
+
+def given_scales(params: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the scales that are no fixed parameters, by their names."""
+    return {
+        name: value
+        for name, value in params.items()
+        if scale_parameter(name) is not None
+    }
+
+
+def check(params: Mapping[str, Any]) -> None:
+    """Checks what can be checked before the environment is built.
+
+    Raises:
+      ConfigError: as `check_heads`, or if components of several tasks are to
+        be predicted.
+    """
+    chosen = params["tasks"]
+    if params["state_diagnostics"] and len(chosen) > 1:
+        raise ConfigError(
+            "Parameter 'state_diagnostics' needs a single task, since the "
+            f"state components of several differ, not {chosen}."
+        )
+    components = _known_components(chosen[0])
+    if params["state_diagnostics"]:
+        if components is not None:
+            check_heads(params, [*MAIN_HEADS, *components])
+        return
+    idle = {scale_name(name) for name in components or ()}
+    for name in idle & set(given_scales(params)):
+        _LOGGER.warning(
+            "Parameter %r has no effect without state_diagnostics.", name
+        )
+    used = {name: params[name] for name in params if name not in idle}
+    check_heads(used, MAIN_HEADS)
+
+
+def check_heads(params: Mapping[str, Any], heads: Iterable[str]) -> None:
+    """Checks all parameters that name a head.
+
+    Raises:
+      ConfigError: there is no head of that name; it suggests one.
+    """
+    heads = list(heads)
+    for name in given_scales(params):
+        if name.removesuffix(_SUFFIX) not in heads:
+            known = [*PARAMETERS, *map(scale_name, heads)]
+            raise ConfigError(
+                f"Unknown parameter {name!r}.{did_you_mean(name, known)} "
+                f"The heads are {', '.join(heads)}."
+            )
+    for name in params["gradient_heads"]:
+        if name not in heads:
+            raise ConfigError(
+                f"Parameter 'gradient_heads' names {name!r}, but the heads are "
+                f"{', '.join(heads)}.{did_you_mean(name, heads)}"
+                f"{_state_hint(params)}"
+            )
+
+
+def _state_hint(params: Mapping[str, Any]) -> str:
+    if params["state_diagnostics"]:
+        return ""
+    return " Those of state components need state_diagnostics."
+
+
+def _known_components(task: str) -> tuple[str, ...] | None:
+    """Returns what a task observes beside the image, or None if unknown."""
+    spec = tasks.get_task(task)
+    known = bool(spec.components) or spec.kind == tasks.DUMMY
+    return spec.components if known else None

@@ -1,0 +1,117 @@
+"""The environments that Gymnasium knows by an id."""
+
+import contextlib
+import importlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+
+from planet_tf2.envs.car_racing import DrawnOnDemand, is_car_racing
+from planet_tf2.envs.custom_env import search_current_folder
+
+_LOGGER = logging.getLogger(__name__)
+
+_ONLY_VIEW = 0
+
+
+def make_gymnasium(
+    env_id: str, camera_id: int = 0, image_size: int = 64
+) -> gymnasium.Env:
+    """Makes an environment by its id, able to render.
+
+    Args:
+      env_id: For example `Pendulum-v1`, or `module:Name-v0` for one that a
+        module registers when it is imported.
+      camera_id: Camera of MuJoCo's models to look through; -1 is the free one.
+        Where a model has none, 0 is the free one as well. Environments that do
+        not use MuJoCo know 0 only.
+      image_size: Side in pixels of the images that will be asked for.
+
+    Raises:
+      ValueError: There is no such environment or camera, or a package that the
+        environment needs is missing, Box2D for example.
+    """
+    if ":" in env_id:
+        search_current_folder()
+    if uses_mujoco(env_id):
+        with _quiet_mujoco():
+            env = _make(env_id, width=image_size, height=image_size)
+        _look_through(env, env_id, camera_id, image_size)
+        return env
+    if camera_id != _ONLY_VIEW:
+        raise ValueError(
+            f"camera_id is {camera_id!r}, but {env_id} has one view only, which"
+            " is 0."
+        )
+    env = _make(env_id)
+    return DrawnOnDemand(env) if is_car_racing(env) else env
+
+
+def uses_mujoco(env_id: str) -> bool:
+    """Whether this is one of Gymnasium's own MuJoCo environments."""
+    return entry_module(env_id).startswith("gymnasium.envs.mujoco")
+
+
+def entry_module(env_id: str) -> str:
+    """Returns the module that a registered environment is in, or ''."""
+    spec = gymnasium.registry.get(env_id)
+    entry = getattr(spec, "entry_point", None)
+    return entry.partition(":")[0] if isinstance(entry, str) else ""
+
+
+def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
+    # Results are checked in `checking`, with errors and not warnings.
+    kwargs["disable_env_checker"] = True
+    try:
+        try:
+            return gymnasium.make(env_id, render_mode="rgb_array", **kwargs)
+        except TypeError as error:
+            if "'render_mode'" not in str(error):
+                raise
+            # Maybe it observes images.
+            return gymnasium.make(env_id, **kwargs)
+    except gymnasium.error.UnregisteredEnv as error:
+        raise ValueError(f"Gymnasium has no {env_id!r}: {error}") from error
+    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+        raise ValueError(
+            f"{env_id!r} needs a package that is missing here, or that has"
+            f" changed: {error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet_mujoco() -> Iterator[None]:
+    """Silences MuJoCo while it reads a model.
+
+    It remarks on old attributes in Gymnasium's models, which no user of them
+    can change. Later warnings go to the log, and not into a file in the current
+    folder, as they do by default.
+    """
+    mujoco = importlib.import_module("mujoco")
+    mujoco.set_mju_user_warning(lambda message: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(_LOGGER.warning)
+
+
+def _look_through(
+    env: gymnasium.Env, env_id: str, camera_id: int, image_size: int
+) -> None:
+    """Chooses the camera, and makes rendering no larger than the images."""
+    model = env.unwrapped.model
+    known = range(-1, max(1, model.ncam))
+    if isinstance(camera_id, bool) or camera_id not in known:
+        cameras = f"cameras 0 to {model.ncam - 1}" if model.ncam else "none"
+        raise ValueError(
+            f"camera_id is {camera_id!r}, but {env_id} has {cameras} (and -1,"
+            " the free camera)."
+        )
+    env.unwrapped.mujoco_renderer.camera_id = camera_id if model.ncam else -1
+    # The models ask for a framebuffer of 640 x 480 and shadows of 4096 x 4096,
+    # which makes software OpenGL four times slower, for images that small.
+    visual = model.vis
+    visual.global_.offwidth = visual.global_.offheight = image_size
+    visual.quality.shadowsize = min(visual.quality.shadowsize, 1024)

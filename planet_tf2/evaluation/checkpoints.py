@@ -1,0 +1,106 @@
+"""Finds the checkpoints of a run, and loads weights from them."""
+
+import os
+import pathlib
+import re
+
+import tensorflow as tf
+
+from planet_tf2.evaluation import runs
+from planet_tf2.training.learner import Learner
+from planet_tf2.training.run_folder import RunFolder
+
+_CHECKPOINT = re.compile(r"ckpt-(\d+)")
+
+
+class CheckpointError(runs.UnusableRun):
+    """There is no checkpoint, or it cannot be loaded."""
+
+
+def find_checkpoint(
+    folder: RunFolder, checkpoint: str | int | os.PathLike[str] | None = None
+) -> str:
+    """Returns the path of a complete checkpoint, without suffix.
+
+    Args:
+      folder: the run's folder.
+      checkpoint: a number, a name in the run's folder of checkpoints, or a
+        path; by default the newest.
+
+    Raises:
+      CheckpointError: there is none.
+    """
+    complete = _complete_checkpoints(folder.checkpoints)
+    if checkpoint is None:
+        if not complete:
+            raise CheckpointError(
+                f"The run {folder.path} is unfinished: it has no checkpoint "
+                "yet. Train it first."
+            )
+        latest = tf.train.latest_checkpoint(str(folder.checkpoints))
+        return latest if latest in complete else complete[-1]
+    name = os.fspath(checkpoint) if not isinstance(checkpoint, int) else ""
+    name = name.removesuffix(".index") or f"ckpt-{checkpoint}"
+    name = f"ckpt-{name}" if name.isdigit() else name
+    for path in (folder.checkpoints / name, pathlib.Path(name)):
+        if _is_complete(path):
+            return str(path)
+    known = ", ".join(pathlib.Path(path).name for path in complete) or "none"
+    raise CheckpointError(
+        f"There is no checkpoint {name!r} of the run {folder.path}. Complete "
+        f"are: {known}."
+    )
+
+
+def load_weights(learner: Learner, path: str) -> int:
+    """Loads the weights of a learner's model and returns the global step.
+
+    It takes the learner, since Keras hides layers that are in lists: their
+    variables are only found in the list that the optimizer has of them.
+
+    Raises:
+      CheckpointError: the checkpoint does not fit the model, or is damaged.
+      tf.errors.NotFoundError: there is none, or not any more.
+    """
+    step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+    checkpoint = tf.train.Checkpoint(global_step=step, learner=learner)
+    try:
+        status = checkpoint.read(path).expect_partial()
+        status.assert_existing_objects_matched()
+    except tf.errors.NotFoundError:
+        raise
+    except (AssertionError, ValueError) as error:
+        raise CheckpointError(
+            f"The checkpoint {path} does not fit the run's parameters: "
+            f"{first_line(error)}"
+        ) from None
+    except (IndexError, RuntimeError, tf.errors.OpError) as error:
+        raise CheckpointError(
+            f"The checkpoint {path} is damaged: {first_line(error)}"
+        ) from None
+    return int(step)
+
+
+def _complete_checkpoints(directory: pathlib.Path) -> list[str]:
+    """Returns the complete checkpoints of a folder, the newest last."""
+    numbers = [
+        int(match[1])
+        for path in directory.glob("ckpt-*.index")
+        if (match := _CHECKPOINT.fullmatch(path.name.removesuffix(".index")))
+    ]
+    paths = [directory / f"ckpt-{number}" for number in sorted(numbers)]
+    return [str(path) for path in paths if _is_complete(path)]
+
+
+def _is_complete(path: pathlib.Path) -> bool:
+    """Whether the index of a checkpoint is there, and all of its data."""
+    index = path.with_name(f"{path.name}.index")
+    data = list(path.parent.glob(f"{path.name}.data-*-of-*"))
+    if not data or not index.is_file() or not index.stat().st_size:
+        return False
+    return len(data) == int(data[0].name.rpartition("-of-")[2])
+
+
+def first_line(error: Exception) -> str:
+    """Returns what an error says, in one line."""
+    return (str(error).strip().splitlines() or [repr(error)])[0]

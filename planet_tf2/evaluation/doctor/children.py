@@ -1,0 +1,157 @@
+"""Child processes that may crash or hang without harm."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from planet_tf2.envs import child_process
+
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Failed)\b")
+_PATIENCE = 2.0  # Seconds that a child has to die once it was killed.
+
+
+class Deadline:
+    """Time that is left for everything.
+
+    Args:
+      seconds: how much there is from now on.
+    """
+
+    def __init__(self, seconds: float):
+        self._start = time.monotonic()
+        self._seconds = seconds
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that have passed."""
+        return time.monotonic() - self._start
+
+    def limit(self, seconds: float, reserve: float = 0.0) -> float:
+        """Returns so many seconds, or fewer if that many are not left.
+
+        Args:
+          seconds: at most.
+          reserve: seconds to leave for what comes later.
+        """
+        left = self._seconds - self.elapsed - reserve
+        return max(0.0, min(seconds, left))
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How a child ended.
+
+    Attributes:
+      exit_code: its exit code; negative numbers are signals; None if it had to
+        be killed, since the time was up.
+      stdout: what it wrote to its standard output.
+      stderr: what it wrote to its standard error.
+      seconds: how long it ran.
+    """
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def complaint(self) -> str:
+        """Says in a line why it failed."""
+        if self.exit_code is None:
+            return f"no answer within {self.seconds:.0f} seconds"
+        if self.exit_code < 0:
+            name = f"signal {-self.exit_code}"
+            with contextlib.suppress(ValueError):
+                name = signal.Signals(-self.exit_code).name
+            return f"it died of {name}"
+        lines = [line for line in self.stderr.splitlines() if line.strip()]
+        # The message of an exception may have more lines.
+        errors = [line for line in lines if _ERROR.match(line)] or lines
+        return errors[-1].strip() if errors else f"exit code {self.exit_code}"
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of its standard output that are JSON objects."""
+        found = []
+        for line in self.stdout.splitlines():
+            with contextlib.suppress(ValueError):
+                record = json.loads(line)
+                if isinstance(record, dict):
+                    found.append(record)
+        return found
+
+
+def run(
+    command: Sequence[str],
+    seconds: float,
+    changes: Mapping[str, str | None] | None = None,
+) -> Result:
+    """Runs a program to its end, or until the time is up.
+
+    Nothing that the program does, and no child of its own that it leaves
+    behind, can keep the caller waiting for longer.
+
+    Args:
+      command: program and arguments.
+      seconds: time limit.
+      changes: environment variables to set, or to remove where None.
+
+    Returns:
+      How it ended. A program that is not there has exit code 127.
+    """
+    start = time.monotonic()
+    # Files, since a pipe stays open as long as any grandchild has it.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(
+                command,
+                env=child_process.child_environ(changes or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        except OSError as error:
+            text = f"{command[0]}: {error.strerror}"
+            return Result(127, "", text, time.monotonic() - start)
+        exit_code = _wait(process, seconds)
+        texts = [_read(file) for file in (out, err)]
+        return Result(exit_code, *texts, time.monotonic() - start)
+
+
+def run_module(
+    name: str,
+    arguments: Sequence[str],
+    seconds: float,
+    changes: Mapping[str, str | None] | None = None,
+) -> Result:
+    """Runs a Python module as a program; see `run`."""
+    return run([sys.executable, "-m", name, *arguments], seconds, changes)
+
+
+def _wait(process: subprocess.Popen, seconds: float) -> int | None:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        # Also after a good end, for what it may have left behind.
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        # A process that waits for a broken driver does not even die.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+
+
+def _read(file: Any) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")

@@ -1,0 +1,203 @@
+"""Does a world model see, and does it foresee?"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from planet_tf2.evaluation.held_out import HeldOut, by_source
+from planet_tf2.evaluation.predictions import (
+    BATCH,
+    Filtered,
+    Predictor,
+    Window,
+    cut,
+    true_image,
+)
+from planet_tf2.evaluation.reward_checks import fit
+
+Figures = dict[str, Any]
+
+
+def check_open_loop(
+    predictor: Predictor,
+    episodes: Sequence[HeldOut],
+    windows: Sequence[Window],
+    context: int,
+    horizon: int,
+    seed: int = 0,
+) -> tuple[Figures, Figures]:
+    """Compares open-loop predictions with what happened.
+
+    Image errors are means over pixels of the squared difference to the true
+    frame, `true_image`, whose values lie between -0.5 and 0.5.
+
+    Args:
+      predictor: runs the model.
+      episodes: the episodes.
+      windows: sequences of them, `context + horizon` long.
+      context: frames that the model sees.
+      horizon: H, frames that it predicts.
+      seed: determines the random actions.
+
+    Returns:
+      Figures on images and on rewards. `images` has, for each number of steps
+      ahead (1 to H), the error of the `model`, of `no_change` (the last frame
+      that was seen, repeated), of `mean_frame` (the mean of all frames of the
+      sequences), and of the model with `random_actions` in place of those that
+      were taken; the ratios of their sums over all steps; and `useful_steps`,
+      how many steps ahead the model beats both `no_change` and `mean_frame`.
+      `rewards` has lists over the steps as well.
+    """
+    length = context + horizon
+    mean_frame = _mean_frame(predictor, episodes, windows, length)
+    action = cut(episodes, windows, "action", length)
+    # The random policy's: all models have learned from some of them.
+    action[:, context:] = np.random.default_rng(seed).uniform(
+        -1, 1, action[:, context:].shape
+    )
+    errors: dict[str, list[np.ndarray]] = {}
+    predicted, received = [], []
+    for part in _parts(len(windows)):
+        chosen = [windows[index] for index in part]
+        truth = true_image(
+            cut(episodes, chosen, "image", length), predictor.bits
+        )
+        model = predictor.open_loop(episodes, chosen, context, length)
+        blind = predictor.open_loop(
+            episodes, chosen, context, length, action[part]
+        )
+        late = truth[:, context:]
+        for name, image in (
+            ("model", model.image[:, context:]),
+            ("no_change", truth[:, context - 1 : context]),
+            ("mean_frame", mean_frame),
+            ("random_actions", blind.image[:, context:]),
+        ):
+            error = np.square(image - late).mean((2, 3, 4))
+            errors.setdefault(name, []).append(error)
+        predicted.append(model.reward[:, context:])
+        received.append(cut(episodes, chosen, "reward", length)[:, context:])
+    image_errors = {name: np.concatenate(x) for name, x in errors.items()}
+    images = _image_figures(image_errors)
+    images["by_source"] = {
+        source: {
+            **_ratios({n: x[rows] for n, x in image_errors.items()}),
+            "sequences": len(rows),
+        }
+        for source, rows in _rows_by_source(episodes, windows).items()
+    }
+    images |= {"context": context, "horizon": horizon}
+    rewards = _reward_figures(
+        np.concatenate(predicted), np.concatenate(received)
+    )
+    return images, rewards
+
+
+def check_sight(
+    predictor: Predictor,
+    episodes: Sequence[HeldOut],
+    filtered: Sequence[Filtered],
+    free_nats: float,
+) -> Figures:
+    """Tells whether the model sees, or paints the mean of all frames.
+
+    The image loss without its constant (½·log 2π per pixel) is half the squared
+    error, summed over pixels; here the noise is left out that is added to
+    frames against their quantisation, and so is what it adds to the loss. A
+    model that always paints the mean frame has a loss of half the frames'
+    variance.
+
+    Returns:
+      `image_error`, `half_variance` and their `ratio`; `divergence`, the mean
+      KL of posterior and prior in nats per step, `free_nats`, and the fraction
+      of steps `above_free_nats`.
+    """
+    error = np.concatenate([states.image_error for states in filtered])
+    divergence = np.concatenate([states.divergence for states in filtered])
+    half_variance = _half_variance(predictor, episodes)
+    mean = float(error.mean())
+    return {
+        "image_error": mean,
+        "half_variance": half_variance,
+        "ratio": mean / half_variance if half_variance > 0 else None,
+        "divergence": float(divergence.mean()),
+        "free_nats": free_nats,
+        "above_free_nats": float((divergence > free_nats).mean()),
+    }
+
+
+def _image_figures(errors: dict[str, np.ndarray]) -> Figures:
+    means = {name: value.mean(0) for name, value in errors.items()}
+    rivals = np.minimum(means["no_change"], means["mean_frame"])
+    worse = np.flatnonzero(means["model"] >= rivals)
+    return {
+        **{name: value.tolist() for name, value in means.items()},
+        **_ratios(errors),
+        "useful_steps": int(worse[0]) if len(worse) else len(rivals),
+    }
+
+
+def _ratios(errors: dict[str, np.ndarray]) -> Figures:
+    """The model's error as a fraction of the others', over all steps."""
+    total = {name: float(value.mean()) for name, value in errors.items()}
+    return {
+        f"ratio_to_{name}": total["model"] / total[name]
+        if total[name] > 0
+        else None
+        for name in ("no_change", "mean_frame", "random_actions")
+    }
+
+
+def _reward_figures(predicted: np.ndarray, received: np.ndarray) -> Figures:
+    steps = [
+        fit(predicted[:, step], received[:, step])
+        for step in range(predicted.shape[1])
+    ]
+    keys = ("explained_variance", "correlation", "rmse")
+    return {
+        **{key: [step[key] for step in steps] for key in keys},
+        "overall": fit(predicted.ravel(), received.ravel()),
+    }
+
+
+def _rows_by_source(
+    episodes: Sequence[HeldOut], windows: Sequence[Window]
+) -> dict[str, list[int]]:
+    rows = {
+        source: [i for i, w in enumerate(windows) if w.episode in positions]
+        for source, positions in by_source(episodes).items()
+    }
+    return {source: chosen for source, chosen in rows.items() if chosen}
+
+
+def _mean_frame(
+    predictor: Predictor,
+    episodes: Sequence[HeldOut],
+    windows: Sequence[Window],
+    length: int,
+) -> np.ndarray:
+    total = np.zeros(episodes[0].arrays["image"].shape[1:])
+    for part in _parts(len(windows)):
+        chosen = [windows[index] for index in part]
+        image = cut(episodes, chosen, "image", length)
+        total += true_image(image, predictor.bits).sum((0, 1))
+    return (total / (len(windows) * length)).astype(np.float32)
+
+
+def _half_variance(predictor: Predictor, episodes: Sequence[HeldOut]) -> float:
+    """Half the variance of all frames, summed over pixels."""
+    shape = episodes[0].arrays["image"].shape[1:]
+    count, total, squares = 0, np.zeros(shape), np.zeros(shape)
+    for episode in episodes:
+        image = true_image(episode.arrays["image"], predictor.bits)
+        count += len(image)
+        total += image.sum(0, dtype=np.float64)
+        squares += np.square(image).sum(0, dtype=np.float64)
+    variance = squares / count - np.square(total / count)
+    return float(np.maximum(variance, 0).sum() / 2)
+
+
+def _parts(total: int) -> Iterator[np.ndarray]:
+    for first in range(0, total, BATCH):
+        yield np.arange(first, min(first + BATCH, total))

@@ -1,0 +1,260 @@
+"""Draws learning curves, and writes them as tables."""
+
+import csv
+import io
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
+
+from planet_tf2.configs.anchors import get_anchors
+from planet_tf2.evaluation import curves as curve_tools
+from planet_tf2.evaluation.curves import AXES, Band, Curve
+from planet_tf2.evaluation.figures import (
+    COLORS,
+    GREY,
+    new_figure,
+    write_figure,
+)
+from planet_tf2.evaluation.output import check_outside
+from planet_tf2.tools.files import write_atomically
+from planet_tf2.training.run_folder import (
+    RunFolder,
+    make_folder,
+)
+
+BANDS = ("std", "minmax", "none")
+
+_DASHES = {"test": "-", "train": "--"}
+
+
+def plot(
+    folders: Sequence[RunFolder],
+    out: str | os.PathLike[str],
+    axes: Sequence[str] = tuple(AXES),
+    splits: Sequence[str] = ("test",),
+    band: str = "std",
+    smooth: int = 1,
+    labels: Sequence[str] = (),
+    read: Callable[[RunFolder, str], list[Curve]] = curve_tools.read_curves,
+    report: Callable[[str], None] = print,
+) -> list[Curve]:
+    """Draws the curves of runs as a PNG and writes them as CSV.
+
+    Beside `out` come a CSV file of the same name with the returns as they are,
+    and one that ends in `-mean` with the means over the runs of an experiment
+    that are drawn.
+
+    Args:
+      folders: the runs, see `runs.find_runs`.
+      out: PNG file.
+      axes: what to draw against: `episodes`, `steps`, `hours`.
+      splits: `test` or `train` or both.
+      band: spread around the mean: `std`, `minmax` or `none`.
+      smooth: how many returns to average, each with those before it.
+      labels: names of the experiments, in the order of the folders.
+      read: reads the curves of a run and a split.
+      report: shows a message.
+
+    Returns:
+      The curves, not smoothed.
+
+    Raises:
+      ValueError: a name is unknown, or there is nothing to draw.
+    """
+    _check_names("x", axes, tuple(AXES))
+    _check_names("split", splits, curve_tools.SPLITS)
+    _check_names("band", [band], BANDS)
+    out = pathlib.Path(out).with_suffix(".png")
+    check_outside(out, folders)
+    names = _name(folders, labels)
+    curves = curve_tools.collect_curves(folders, splits, read, report)
+    smoothed = [curve_tools.smooth(curve, smooth) for curve in curves]
+    tasks = list(dict.fromkeys(curve.task for curve in curves))
+    figure, grid = new_figure(len(tasks), len(axes), 4.4, 3.4)
+    means: list[tuple[str, str, str, str, Band]] = []
+    for task, row in zip(tasks, grid, strict=True):
+        chosen = [curve for curve in smoothed if curve.task == task]
+        for axis, ax in zip(axes, row, strict=True):
+            means += _draw_part(ax, chosen, names, axis, band)
+            ax.set_xlabel(AXES[axis])
+            ax.set_title(task)
+        row[0].set_ylabel(
+            "return" if len(splits) > 1 else f"{splits[0]} return"
+        )
+        row[0].legend(fontsize=8, frameon=False)
+    make_folder(out.parent)
+    write_figure(out, figure)
+    write_atomically(out.with_suffix(".csv"), curve_table(curves, names))
+    mean_path = out.with_name(f"{out.stem}-mean.csv")
+    write_atomically(mean_path, mean_table(means))
+    report(f"Written: {out}, {out.stem}.csv and {mean_path.name}")
+    return curves
+
+
+def curve_table(curves: Sequence[Curve], names: dict[str, str]) -> str:
+    """Lists the returns of all curves as CSV.
+
+    Args:
+      curves: the curves.
+      names: name of the experiment by path of the run.
+    """
+    rows = [
+        (
+            names[str(curve.run.path)],
+            curve.run.path.name,
+            curve.task,
+            curve.split,
+            f"{curve.episodes[i]:.0f}",
+            f"{curve.steps[i]:.0f}",
+            f"{curve.hours[i]:.4f}",
+            f"{curve.score[i]:.3f}",
+        )
+        for curve in curves
+        for i in range(len(curve.score))
+    ]
+    header = "experiment,run,task,split,episodes,steps,hours,return"
+    return _csv(header.split(","), rows)
+
+
+def mean_table(means: Sequence[tuple[str, str, str, str, Band]]) -> str:
+    """Lists what the runs of experiments have in common as CSV."""
+    rows = [
+        (
+            *names,
+            f"{band.x[i]:.6g}",
+            *(
+                f"{column[i]:.3f}"
+                for column in (band.mean, band.stddev, band.low, band.high)
+            ),
+            band.runs,
+        )
+        for *names, band in means
+        for i in range(len(band.x))
+    ]
+    header = "experiment,task,split,axis,x,mean,stddev,min,max,runs"
+    return _csv(header.split(","), rows)
+
+
+def _draw_part(
+    ax: Axes,
+    curves: Sequence[Curve],
+    names: dict[str, str],
+    axis: str,
+    band: str,
+) -> list[tuple[str, str, str, str, Band]]:
+    """Draws the curves of one task against one axis; returns the means."""
+    groups: dict[tuple[str, str], list[Curve]] = {}
+    for curve in curves:
+        key = names[str(curve.run.path)], curve.split
+        groups.setdefault(key, []).append(curve)
+    experiments = list(dict.fromkeys(names.values()))
+    means = []
+    for (name, split), group in groups.items():
+        color = COLORS[experiments.index(name) % len(COLORS)]
+        mean = curve_tools.average(group, axis)
+        _draw_group(ax, group, mean, axis, band, color, name)
+        if mean is not None:
+            means.append((name, group[0].task, split, axis, mean))
+    _draw_anchors(ax, curves[0].task)
+    bottom, top = ax.get_ylim()
+    # Room for the words above the highest line.
+    ax.set_ylim(min(0, bottom), top + 0.05 * (top - bottom))
+    if axis == "steps":
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    return means
+
+
+def _draw_group(
+    ax: Axes,
+    group: Sequence[Curve],
+    mean: Band | None,
+    axis: str,
+    band: str,
+    color: str,
+    name: str,
+) -> None:
+    """Draws the runs of an experiment thinly, and their mean and spread."""
+    dashes = _DASHES[group[0].split]
+    label = name if len(group) == 1 else f"{name} ({len(group)} runs)"
+    if group[0].split == "train":
+        label += ", training"
+    for number, curve in enumerate(group):
+        ax.plot(
+            getattr(curve, axis),
+            curve.score,
+            dashes,
+            color=color,
+            linewidth=0.6,
+            alpha=0.5,
+            label=label if mean is None and number == 0 else None,
+            # A line through one point could not be seen.
+            marker="o" if len(curve.score) == 1 else None,
+            markersize=4,
+        )
+    if mean is None:
+        return
+    ax.plot(mean.x, mean.mean, dashes, color=color, linewidth=1.8, label=label)
+    low, high = {
+        "std": (mean.mean - mean.stddev, mean.mean + mean.stddev),
+        "minmax": (mean.low, mean.high),
+        "none": (mean.mean, mean.mean),
+    }[band]
+    ax.fill_between(mean.x, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def _draw_anchors(ax: Axes, task: str) -> None:
+    anchors, _ = get_anchors(task)
+    if anchors is None:
+        return
+    lines = [("random", anchors.random, ":")]
+    if anchors.published is not None:
+        lines.append(("published, 1,000 episodes", anchors.published, "-."))
+    for label, value, dashes in lines:
+        ax.axhline(value, color=GREY, linestyle=dashes, linewidth=1)
+        ax.annotate(
+            f"{label}: {value:g}",
+            (1, value),
+            (-3, 2),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            color=GREY,
+            fontsize=7,
+        )
+
+
+def _name(
+    folders: Sequence[RunFolder], labels: Sequence[str]
+) -> dict[str, str]:
+    """Returns the names of the experiments by path of the run."""
+    names = curve_tools.label_experiments(folders)
+    if not labels:
+        return names
+    experiments = list(dict.fromkeys(names.values()))
+    if len(labels) != len(experiments) or len(set(labels)) < len(labels):
+        raise ValueError(
+            f"labels are {', '.join(labels)}, but there have to be "
+            f"{len(experiments)} different ones, for {', '.join(experiments)}."
+        )
+    new = dict(zip(experiments, labels, strict=True))
+    return {path: new[name] for path, name in names.items()}
+
+
+def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    wrong = [name for name in names if name not in known]
+    if wrong or not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"{what} is {','.join(names) or 'empty'}, but has to be of: "
+            f"{', '.join(known)}."
+        )
+
+
+def _csv(header: Sequence[str], rows: Sequence[tuple]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return file.getvalue()

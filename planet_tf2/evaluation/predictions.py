@@ -1,0 +1,290 @@
+"""What a model infers from stored episodes, and what it predicts of them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from planet_tf2.configs.agents import make_planner
+from planet_tf2.evaluation.held_out import HeldOut
+from planet_tf2.evaluation.loading import LoadedRun
+from planet_tf2.models.unroll import imagine, open_loop
+from planet_tf2.tools import seeds
+
+BATCH = 16  # Sequences that are predicted at once.
+_ROUND = 25  # Whole episodes are padded to multiples of that.
+
+
+class Window(NamedTuple):
+    """A sequence cut from an episode.
+
+    Attributes:
+      episode: position of the episode in a list.
+      start: its first time step.
+    """
+
+    episode: int
+    start: int
+
+
+class Filtered(NamedTuple):
+    """What a model makes of an episode that it sees from the beginning.
+
+    Attributes:
+      states: posterior states, arrays `[T+1, ...]`.
+      reward: predicted from them, float32 `[T+1]`.
+      image_error: half the squared error of the images predicted from them,
+        summed over pixels, `[T+1]`.
+      divergence: KL(posterior || prior) in nats, `[T+1]`.
+    """
+
+    states: dict[str, np.ndarray]
+    reward: np.ndarray
+    image_error: np.ndarray
+    divergence: np.ndarray
+
+
+class OpenLoop(NamedTuple):
+    """What a model predicts of sequences of which it saw the beginning.
+
+    Attributes:
+      image: predicted images, float32 `[N, L, H, H, 3]` in the model's range
+        of -0.5 to 0.5.
+      reward: predicted rewards, float32 `[N, L]`.
+    """
+
+    image: np.ndarray
+    reward: np.ndarray
+
+
+class Plans(NamedTuple):
+    """What a planner makes of states.
+
+    Attributes:
+      action: the plans, `[N, H, A]`.
+      value: the return that the model expects of each, `[N]`.
+    """
+
+    action: np.ndarray
+    value: np.ndarray
+
+
+def true_image(image: np.ndarray, bits: int) -> np.ndarray:
+    """Returns stored images as the model should predict them at best.
+
+    They are quantised to so many bits, without the noise that the model sees on
+    top: each level is at its centre, the mean over that noise.
+
+    Args:
+      image: uint8 `[...]`.
+      bits: bits per colour.
+
+    Returns:
+      Images, float32 `[...]` in -0.5 to 0.5.
+    """
+    level = (image >> (8 - bits)).astype(np.float32)
+    return (level + 0.5) / 2**bits - 0.5
+
+
+class Predictor:
+    """Runs a trained model on stored episodes.
+
+    Latent states are sampled once, as they are when the agent acts. All
+    randomness follows from the seed.
+
+    Args:
+      run: the loaded run.
+      seed: a whole number of at least 0.
+    """
+
+    def __init__(self, run: LoadedRun, seed: int = 0):
+        self._run = run
+        self._seed = seed
+        self._calls = 0
+        self.bits: int = run.params["image_bits"]
+        self.horizon: int = run.params["planner_horizon"]
+        self._filter = tf.function(self._filter_graph, autograph=False)
+        self._predict = tf.function(self._predict_graph, autograph=False)
+        self._values = tf.function(
+            self._value_graph, autograph=False, reduce_retracing=True
+        )
+        self._plan = tf.function(self._plan_graph, autograph=False)
+        self._planner = make_planner(run.params, run.model, run.action_size)
+
+    def filter(self, episode: HeldOut) -> Filtered:
+        """Shows the model a whole episode."""
+        length = episode.length + 1
+        # What comes behind the end changes nothing before it, and so there are
+        # few graphs for episodes of many lengths.
+        rows = np.minimum(np.arange(-(-length // _ROUND) * _ROUND), length - 1)
+        image = episode.arrays["image"][rows]
+        batch = {
+            "image": tf.constant(image[None]),
+            "action": tf.constant(episode.arrays["action"][rows][None]),
+            "truth": tf.constant(true_image(image, self.bits)[None]),
+        }
+        result = self._filter(batch, self._next_seed())
+        return Filtered(
+            *tf.nest.map_structure(lambda x: x[0, :length].numpy(), result)
+        )
+
+    def open_loop(
+        self,
+        episodes: Sequence[HeldOut],
+        windows: Sequence[Window],
+        context: int,
+        length: int,
+        action: np.ndarray | None = None,
+    ) -> OpenLoop:
+        """Predicts sequences of which the model sees the beginning.
+
+        Args:
+          episodes: the episodes that the windows are of.
+          windows: N sequences, at most `BATCH`.
+          context: time steps that are seen.
+          length: L, time steps of a sequence, with those that are seen.
+          action: float32 `[N, L, A]` in place of the actions of the sequences.
+        """
+        if action is None:
+            action = cut(episodes, windows, "action", length)
+        image = cut(episodes, windows, "image", context)
+        # Always as many at once, so that the graph is built only once.
+        rows = np.arange(BATCH) % len(windows)
+        images, rewards = self._predict(
+            tf.constant(image[rows]),
+            tf.constant(action[rows]),
+            self._next_seed(),
+        )
+        count = len(windows)
+        return OpenLoop(images[:count].numpy(), rewards[:count].numpy())
+
+    def values(self, episode: HeldOut, filtered: Filtered) -> np.ndarray:
+        """Predicts the return of the actions that were taken.
+
+        For each time step t from the state at t, the sum of the rewards of time
+        steps t + 1 to t + H, with the planner's horizon H.
+
+        Returns:
+          Predicted returns `[T + 1 - H]`; empty for shorter episodes.
+        """
+        amount = episode.length + 1 - self.horizon
+        if amount < 1:
+            return np.zeros([0], np.float32)
+        following = np.arange(amount)[:, None] + np.arange(1, self.horizon + 1)
+        states = {name: x[:amount] for name, x in filtered.states.items()}
+        action = episode.arrays["action"][following]
+        return self._values(
+            tf.nest.map_structure(tf.constant, states),
+            tf.constant(action),
+            self._next_seed(),
+        ).numpy()
+
+    def plan(self, filtered: Filtered, times: Sequence[int]) -> Plans:
+        """Plans from the states at some time steps, as the agent does."""
+        plans = []
+        for time in times:
+            state = {
+                name: tf.constant(x[time : time + 1])
+                for name, x in filtered.states.items()
+            }
+            plans.append(self._plan(state, self._next_seed()))
+        actions, values = zip(*plans, strict=True)
+        return Plans(
+            np.concatenate([x.numpy() for x in actions]),
+            np.concatenate([x.numpy() for x in values]),
+        )
+
+    def _next_seed(self) -> tf.Tensor:
+        self._calls += 1
+        return seeds.derive(self._seed, 3, self._calls)
+
+    def _filter_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor):
+        model, cell = self._run.model, self._run.model.cell
+        image_seed, latent_seed = seeds.split(seed, 2)
+        image = model.preprocess(batch["image"], image_seed)
+        prior, posterior = model.infer({**batch, "image": image}, latent_seed)
+        features = cell.features_from_state(posterior)
+        error = model.heads["image"](features).mean() - batch["truth"]
+        return (
+            posterior,
+            model.heads["reward"].mean(features),
+            tf.reduce_sum(tf.square(error), [2, 3, 4]) / 2,
+            cell.divergence_from_states(posterior, prior),
+        )
+
+    def _predict_graph(
+        self, image: tf.Tensor, action: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        model, cell = self._run.model, self._run.model.cell
+        image_seed, latent_seed = seeds.split(seed, 2)
+        context, (size, length) = image.shape[1], action.shape[:2]
+        noise = tf.random.stateless_normal(
+            [length, 2, size, cell.latent_size], latent_seed
+        )
+        embedded = model.encoder(model.preprocess(image, image_seed))
+        states = open_loop(cell, embedded, action, context, noise)
+        return self._decode(states)
+
+    def _decode(self, states: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        heads = self._run.model.heads
+        features = self._run.model.cell.features_from_state(states)
+        return heads["image"](features).mean(), heads["reward"].mean(features)
+
+    def _value_graph(
+        self, states: dict[str, tf.Tensor], action: tf.Tensor, seed: tf.Tensor
+    ) -> tf.Tensor:
+        cell = self._run.model.cell
+        noise = tf.random.stateless_normal(
+            [action.shape[1], tf.shape(action)[0], cell.latent_size], seed
+        )
+        features = cell.features_from_state(
+            imagine(cell, states, action, noise)
+        )
+        return tf.reduce_sum(self._run.model.heads["reward"].mean(features), 1)
+
+    def _plan_graph(
+        self, state: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        plan_seed, value_seed = seeds.split(seed, 2)
+        plan = self._planner(state, plan_seed)
+        plan = tf.ensure_shape(plan, [1, self.horizon, self._run.action_size])
+        return plan, self._value_graph(state, plan, value_seed)
+
+
+def choose_windows(
+    lengths: Sequence[int], length: int, per_episode: int
+) -> list[Window]:
+    """Chooses sequences, evenly spread over every episode.
+
+    Args:
+      lengths: entries of each episode, T + 1.
+      length: time steps of a sequence.
+      per_episode: sequences of an episode, where so many can differ.
+
+    Returns:
+      The sequences. Episodes that are too short have none.
+    """
+    windows = []
+    for episode, available in enumerate(lengths):
+        last = available - length
+        if last < 0:
+            continue
+        starts = np.linspace(0, last, min(per_episode, last + 1)).round()
+        windows += [Window(episode, int(start)) for start in starts]
+    return windows
+
+
+def cut(
+    episodes: Sequence[HeldOut],
+    windows: Sequence[Window],
+    key: str,
+    length: int,
+) -> np.ndarray:
+    """Cuts sequences from episodes, `[N, length, ...]`."""
+    return np.stack(
+        [
+            episodes[w.episode].arrays[key][w.start : w.start + length]
+            for w in windows
+        ]
+    )

@@ -1,0 +1,116 @@
+"""How a run was made: the command that repeats it, and what it measured."""
+
+import csv
+import io
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from planet_tf2.configs import presets, resolve
+from planet_tf2.evaluation.runs import read_params
+from planet_tf2.tools.attr_dict import to_plain
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+
+_MAX_UPDATES = 2000
+
+
+def training_command(folder: RunFolder, logdir: str) -> str:
+    """Returns the command that repeats a run, with its seed, in one run.
+
+    It has the preset and the parameters that differ from it now, so that it
+    stays right when presets change.
+
+    Args:
+      folder: the run's folder.
+      logdir: where the repeated run is to go.
+
+    Raises:
+      RunFolderError: the configuration does not tell.
+    """
+    config = folder.read_config()
+    params = to_plain(read_params(folder))
+    preset, seed = config.get("preset", "default"), config.get("seed", 1)
+    if not isinstance(seed, int) or seed < 1:
+        raise RunFolderError(
+            f"{folder.config} has the seed {seed!r}; it must be at least 1."
+        )
+    if preset not in presets.PRESETS:  # There was one of that name.
+        preset = "default"
+    words = ["python", "scripts/train.py", "--logdir", logdir]
+    words += ["--config", preset]
+    text = _changes(preset, params)
+    if text:
+        words += ["--params", text]
+    if seed > 1:
+        # The first run has this plus one.
+        words += ["--seed", str(seed - 1)]
+    return shlex.join(words)
+
+
+def metrics_table(folder: RunFolder) -> str:
+    """Returns `metrics.jsonl` as CSV, a column for each name.
+
+    All episodes are in it; of very many updates some are left out evenly.
+    """
+    records = Journal(folder.metrics).read()
+    updates = [i for i, record in enumerate(records) if "file" not in record]
+    stride = -(-len(updates) // _MAX_UPDATES) or 1
+    # Counted from behind, so that the last is there.
+    left_out = set(updates) - set(updates[::-1][::stride])
+    rows = [r for i, r in enumerate(records) if i not in left_out]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: _rounded(v) for k, v in row.items()})
+    return file.getvalue()
+
+
+def training_totals(folder: RunFolder) -> dict[str, Any]:
+    """Sums up how much a run has learned from.
+
+    Returns:
+      `updates`, `train_episodes`, `simulator_steps`, and `hours` of work, which
+      are None where the run does not tell.
+    """
+    records = Journal(folder.metrics).read()
+    trained = [r for r in records if r.get("split") == "train"]
+    counted = records and all("elapsed_seconds" in r for r in records)
+    return {
+        "updates": _last(records, "update", "train"),
+        "train_episodes": len(trained),
+        "simulator_steps": trained[-1]["env_step"] if trained else 0,
+        "hours": records[-1]["elapsed_seconds"] / 3600 if counted else None,
+    }
+
+
+def _changes(preset: str, params: dict[str, Any]) -> str:
+    """Returns what turns a preset into these parameters, as YAML."""
+    text, changed = "", {}
+    # More than once, since some defaults follow from other parameters.
+    while True:
+        base = to_plain(resolve.resolve(preset, text))
+        new = {k: v for k, v in params.items() if base.get(k) != v}
+        if not new:
+            return text
+        assert not set(new) <= set(changed), new
+        changed |= new
+        text = yaml.safe_dump(
+            changed,
+            default_flow_style=True,
+            sort_keys=False,
+            width=float("inf"),
+        ).strip()
+
+
+def _last(records: Sequence[dict[str, Any]], name: str, phase: str) -> int:
+    values = [r[name] for r in records if r.get("phase") == phase and name in r]
+    return values[-1] if values else 0
+
+
+def _rounded(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value

@@ -1,0 +1,174 @@
+"""Episodes of a trained agent, without noise and outside of its run."""
+
+import contextlib
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from planet_tf2.configs import assemble
+from planet_tf2.configs.agents import make_agent
+from planet_tf2.configs.environments import action_size, open_env
+from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
+from planet_tf2.control.simulate import Rollout
+from planet_tf2.data import episodes
+from planet_tf2.envs import Async, BatchEnv
+from planet_tf2.evaluation.loading import LoadedRun
+from planet_tf2.tools import seeds
+
+# Tell the random numbers of different uses apart.
+_ENVS, _AGENTS = 1, 2
+
+
+class PlayedEpisode(NamedTuple):
+    """An episode that was played.
+
+    Attributes:
+      number: its number, from 0.
+      score: its return, the sum of all rewards.
+      length: its length in agent steps.
+      arrays: the episode as it would be stored, if it was to be recorded.
+    """
+
+    number: int
+    score: float
+    length: int
+    arrays: dict[str, np.ndarray] | None
+
+
+def play(
+    run: LoadedRun,
+    task: str,
+    num_episodes: int,
+    seed: int = 0,
+    agents: int = 1,
+    record: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[PlayedEpisode]:
+    """Plays noise-free episodes, several at a time.
+
+    The environments live in processes of their own. Episode n starts as the
+    seed and n say, whatever `agents` is; the planner's random numbers depend on
+    `agents` too.
+
+    Args:
+      run: the loaded run.
+      task: task to play.
+      num_episodes: how many episodes, at least 1.
+      seed: determines all randomness; a whole number of at least 0.
+      agents: environments that are stepped at the same time, with one plan for
+        all.
+      record: whether to return what happened in the episodes.
+      should_stop: asked before each step.
+
+    Yields:
+      The episodes, in the order of their numbers.
+
+    Raises:
+      RolloutStopped: `should_stop` returned true.
+      ValueError: a number is out of its range, or the agent cannot act in the
+        task.
+    """
+    _check_at_least("episodes", num_episodes, 1)
+    _check_at_least("agents", agents, 1)
+    _check_at_least("seed", seed, 0)
+    agents = min(agents, num_episodes)
+    with contextlib.ExitStack() as stack:
+        directory = None
+        if record:
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+        envs = BatchEnv(
+            [
+                stack.enter_context(open_task(run, task, directory))
+                for _ in range(agents)
+            ]
+        )
+        env = InGraphBatchEnv(envs, should_stop)
+        agent = make_agent(run.params, run.model, run.action_size, agents)
+        rollout = Rollout(agent, env)
+        for first in range(0, num_episodes, agents):
+            # A last round with too many starts episodes that nobody asked for.
+            numbers = range(first, first + agents)
+            results = rollout(
+                [env_seed(seed, number) for number in numbers],
+                seeds.derive(seed, _AGENTS, first),
+            )
+            for number, result in zip(numbers, results, strict=True):
+                if number < num_episodes:
+                    yield _played(number, result)
+                _forget(result)
+
+
+def check_task(run: LoadedRun, task: str) -> None:
+    """Checks that an agent can act in a task.
+
+    Raises:
+      ValueError: it cannot, since it has too few actions.
+    """
+    size = action_size(task, run.params)
+    if size > run.action_size:
+        raise ValueError(
+            f"The run {run.folder.path} was trained on "
+            f"{', '.join(run.params['tasks'])} and has {run.action_size} "
+            f"actions, but {task} needs {size}. Choose another task."
+        )
+
+
+def open_task(
+    run: LoadedRun,
+    task: str,
+    record_dir: str | None = None,
+    blocking: bool = False,
+) -> Async:
+    """Opens an environment in which the agent of a run can act.
+
+    It lives in a process of its own: rendering and TensorFlow only get along
+    in separate ones.
+
+    Args:
+      run: the loaded run.
+      task: the environment's task.
+      record_dir: folder for episodes, if they are to be recorded.
+      blocking: whether to wait until it is built.
+
+    Raises:
+      ValueError: the agent cannot act in the task.
+    """
+    check_task(run, task)
+    interface = assemble.shared_interface(run.params)
+    if action_size(task, run.params) != run.action_size:
+        interface = {**interface, "pad_actions": run.action_size}
+    params = {**run.params, "isolate_envs": "process"}
+    return open_env(
+        task, params, blocking=blocking, record_dir=record_dir, **interface
+    )
+
+
+def env_seed(seed: int, number: int) -> int:
+    """Returns what the environment of an episode is seeded with."""
+    sequence = np.random.SeedSequence((seed, _ENVS, number))
+    return int(sequence.generate_state(1)[0]) >> 1
+
+
+def _played(number: int, result: dict) -> PlayedEpisode:
+    recorded = result["info"].get("episode")
+    if recorded is None:
+        return PlayedEpisode(number, result["return"], result["length"], None)
+    arrays = episodes.load_episode(recorded["path"])
+    return PlayedEpisode(number, result["return"], result["length"], arrays)
+
+
+def _forget(result: dict) -> None:
+    """Removes the file of an episode that has been read."""
+    if "episode" in result["info"]:
+        path = pathlib.Path(result["info"]["episode"]["path"])
+        path.unlink(missing_ok=True)
+
+
+def _check_at_least(name: str, value: int, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name} must be a whole number, not {value!r}.")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, not {value}.")

@@ -1,0 +1,271 @@
+"""Turns image strips, with time to the right, back to videos.
+
+Such strips are what TensorBoard shows: those of this program, whose frames have
+lines around them, and those of the original, whose frames touch.
+"""
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from planet_tf2.tools import movie, video
+from planet_tf2.training.run_folder import RunFolderError, make_folder
+
+SUFFIXES = (".gif", ".mp4")
+_LINES = np.array([video.SEEN, video.UNSEEN], np.uint8)
+
+
+class StripError(RunFolderError):
+    """A picture that is no strip. The message fits in one line."""
+
+
+class Strip(NamedTuple):
+    """A strip cut into its frames.
+
+    Attributes:
+      videos: uint8 `[N, T, H, W, 3]`, one for each row.
+      context: number of frames that are marked as seen.
+    """
+
+    videos: np.ndarray
+    context: int
+
+
+def find_strips(paths: Sequence[str | os.PathLike[str]]) -> list[pathlib.Path]:
+    """Returns the PNG files among files and in folders.
+
+    Raises:
+      StripError: there is none, or a path is something else.
+    """
+    found: list[pathlib.Path] = []
+    for path in map(pathlib.Path, paths):
+        if path.is_dir():
+            inside = sorted(path.glob("*.png"))
+            if not inside:
+                raise StripError(
+                    f"There is no PNG file in the folder {path}. "
+                    "scripts/fetch_events.py --type image writes some."
+                )
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise StripError(f"There is no file {path}.")
+    if not found:
+        raise StripError("Name a PNG file, or a folder of some.")
+    return list(dict.fromkeys(found))
+
+
+def read_strip(
+    path: str | os.PathLike[str], frame_size: Sequence[int] | None = None
+) -> Strip:
+    """Reads a strip from a file.
+
+    Args:
+      path: file of the picture.
+      frame_size: height and width of the frames. By default the lines around
+        them tell; where there are none, frames are as high and wide as they
+        can be at the same time, at most 64 pixels.
+
+    Raises:
+      StripError: the file is no picture, or does not consist of such frames.
+    """
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, ValueError) as error:
+        text = str(error) or type(error).__name__
+        raise StripError(f"{path} is no picture: {text}.") from None
+    try:
+        return cut_strip(pixels, frame_size)
+    except ValueError as error:
+        raise StripError(f"{path}: {error}") from None
+
+
+def cut_strip(
+    pixels: np.ndarray, frame_size: Sequence[int] | None = None
+) -> Strip:
+    """Cuts a strip, uint8 `[H, W, 3]`, into its frames.
+
+    Args:
+      pixels: the strip.
+      frame_size: see `read_strip`.
+
+    Raises:
+      ValueError: it does not consist of such frames.
+    """
+    on_line = (pixels[:, :, None] == _LINES).all(-1).any(-1)  # [H, W]
+    rows = _between(on_line.all(1))
+    columns = _between(on_line.all(0))
+    if not (rows and columns):
+        size = frame_size or _guess_size(pixels.shape[:2])
+        rows, columns = (
+            _every(total, step)
+            for total, step in zip(pixels.shape[:2], size, strict=True)
+        )
+    sizes = {(b - t, r - x) for t, b in rows for x, r in columns}
+    if len(sizes) > 1 or (frame_size and sizes != {tuple(frame_size)}):
+        raise ValueError(
+            f"its frames have the sizes {sorted(sizes)}, but must have one in "
+            f"common{f', {tuple(frame_size)}' if frame_size else ''}."
+        )
+    if len(columns) < 2:
+        raise ValueError(
+            f"a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels has a "
+            f"single frame of {columns[0][1] - columns[0][0]} pixels per row, "
+            "which makes no video. Tell the size with --frame_size."
+        )
+    videos = np.stack(
+        [
+            np.stack(
+                [pixels[top:bottom, left:right] for left, right in columns]
+            )
+            for top, bottom in rows
+        ]
+    )
+    # The line above a frame has the colour of what is seen.
+    top = rows[0][0]
+    seen = [
+        bool(top) and (pixels[top - 1, left] == video.SEEN).all()
+        for left, _ in columns
+    ]
+    return Strip(videos, int(sum(seen)))
+
+
+def create_video(
+    strip: Strip,
+    path: str | os.PathLike[str],
+    fps: float = 10,
+    height: int = 1,
+    scale: int = 1,
+) -> np.ndarray:
+    """Writes a strip as a video.
+
+    Args:
+      strip: the strip.
+      path: file to write; its suffix is one of `SUFFIXES`.
+      fps: frames per second.
+      height: rows of the strip that stay below each other; each so many more
+        go to the right of them.
+      scale: times to enlarge it.
+
+    Returns:
+      The video, uint8 `[T, H, W, 3]`.
+
+    Raises:
+      StripError: an argument does not fit.
+    """
+    path = pathlib.Path(path)
+    check_suffix(path)
+    amount = len(strip.videos)
+    if amount % height:
+        raise StripError(
+            f"The strip has {amount} rows, which cannot be laid out in columns "
+            f"of {height}. Choose a --rows that divides {amount}."
+        )
+    groups = strip.videos.reshape(-1, height, *strip.videos.shape[1:])
+    rows = [groups[:, row] for row in range(height)]
+    frames = video.side_by_side(*rows, context=strip.context)
+    frames = video.enlarge(frames, scale)
+    make_folder(path.parent)
+    if path.suffix == ".gif":
+        video.write_gif(path, frames, fps)
+    else:
+        movie.write_mp4(path, frames, fps)
+    return frames
+
+
+def create_videos(
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    fps: float = 10,
+    rows: int | None = None,
+    scale: int = 1,
+    frame_size: Sequence[int] | None = None,
+    report: Callable[[str], None] = print,
+) -> list[pathlib.Path]:
+    """Turns strips to videos, one for each.
+
+    Args:
+      paths: PNG files, or folders of them.
+      out: file to write; of several strips a folder, for GIF files.
+      fps: frames per second.
+      rows: see `create_video`; by default all.
+      scale: times to enlarge the frames.
+      frame_size: see `read_strip`.
+      report: shows a message.
+
+    Returns:
+      The files that were written.
+
+    Raises:
+      StripError: a path or an argument does not fit.
+    """
+    found = find_strips(paths)
+    out = pathlib.Path(out)
+    single = len(found) == 1 and not (out.is_dir() or not out.suffix)
+    if single:
+        check_suffix(out)
+    elif out.suffix:
+        raise StripError(
+            f"There are {len(found)} strips, but {out} is a single file. Name "
+            "a folder with --out."
+        )
+    written = []
+    for source in found:
+        target = out if single else out / f"{source.stem}.gif"
+        strip = read_strip(source, frame_size)
+        height = rows or len(strip.videos)
+        create_video(strip, target, fps, height, scale)
+        count, length = strip.videos.shape[:2]
+        report(f"{target}: {length} frames of {count} rows")
+        written.append(target)
+    return written
+
+
+def check_suffix(path: pathlib.Path) -> None:
+    """Checks that a file is to be a GIF or an MP4.
+
+    Raises:
+      StripError: it is not.
+    """
+    if path.suffix not in SUFFIXES:
+        raise StripError(
+            f"{path} ends in {path.suffix or 'nothing'}, but a video ends in "
+            f"{' or '.join(SUFFIXES)}."
+        )
+
+
+def _between(lines: np.ndarray) -> list[tuple[int, int]]:
+    """Returns beginnings and ends of what lies between lines, `[L]`.
+
+    Nothing if there is no line at either end.
+    """
+    if not (lines[0] and lines[-1]):
+        return []
+    edges = np.flatnonzero(np.diff(lines.astype(int)))
+    return [
+        (int(start) + 1, int(end) + 1)
+        for start, end in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
+def _guess_size(shape: tuple[int, int]) -> tuple[int, int]:
+    """Returns the largest side of at most 64 that divides both sides."""
+    for side in range(64, 7, -1):
+        if not shape[0] % side and not shape[1] % side:
+            return side, side
+    raise ValueError(
+        f"{shape[1]} x {shape[0]} pixels cannot be cut into frames. Tell their "
+        "size with --frame_size."
+    )
+
+
+def _every(total: int, step: int) -> list[tuple[int, int]]:
+    if total % step:
+        raise ValueError(f"{total} pixels cannot be cut into frames of {step}.")
+    return [(start, start + step) for start in range(0, total, step)]

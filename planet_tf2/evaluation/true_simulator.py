@@ -1,0 +1,211 @@
+"""Planning with the true simulator in the place of the learned model.
+
+A check that tells a broken planner from a model that has not learned yet. The
+planner is the one that agents use; where it asks the latent cell what comes of
+an action it is told by MuJoCo, and where it asks for rewards it is told those
+of the task. What it then scores is what a perfect model would let it score.
+The paper has the same experiment in table 1.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from planet_tf2 import envs
+from planet_tf2.configs import tasks
+from planet_tf2.control.planners import PLANNERS
+from planet_tf2.tools import seeds
+from planet_tf2.tools.nearest import did_you_mean
+
+State = dict[str, tf.Tensor]
+
+# "CEM + true simulator" in table 1 of the paper, 1000 candidates, 10 rounds.
+PUBLISHED = {
+    "cartpole_swingup": 850,
+    "reacher_easy": 964,
+    "cheetah_run": 656,
+    "finger_spin": 825,
+    "cup_catch": 993,
+    "walker_walk": 994,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """How to plan. See `control.planning.cross_entropy_method`.
+
+    Attributes:
+      planner: name of the planner.
+      horizon: agent steps to look ahead.
+      amount: candidates per iteration.
+      topk: candidates that the next iteration is fitted to.
+      iterations: rounds of sampling and refitting.
+      options: the planner's own arguments.
+    """
+
+    planner: str = "cem"
+    horizon: int = 12
+    amount: int = 200
+    topk: int = 20
+    iterations: int = 5
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.planner not in PLANNERS:
+            raise ValueError(
+                f"Unknown planner {self.planner!r}."
+                f"{did_you_mean(self.planner, PLANNERS)} Known are"
+                f" {', '.join(PLANNERS)}."
+            )
+        if self.topk > self.amount:
+            raise ValueError(
+                f"topk is {self.topk}, but must be at most amount, which is"
+                f" {self.amount}."
+            )
+
+
+class SimulatorCell:
+    """What planners need of a latent cell, from a simulator.
+
+    The state of the simulator is called `sample`, float64 `[N, S]`, and the
+    reward of the step that led to it `reward`, float32 `[N]`.
+
+    Args:
+      simulator: `envs.BatchSimulator`, or anything with its `predict`.
+    """
+
+    # Nothing is random.
+    latent_size = 0
+
+    def __init__(self, simulator: Any):
+        self._simulator = simulator
+
+    def transition(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        """Simulates an action `[N, A]` from each state."""
+        del noise
+        before = prev_state["sample"]
+        sample, reward = tf.numpy_function(
+            self._simulator.predict,
+            [before, prev_action],
+            [tf.float64, tf.float32],
+        )
+        return {
+            "sample": tf.ensure_shape(sample, before.shape),
+            "reward": tf.ensure_shape(reward, before.shape[:1]),
+        }
+
+
+def true_reward(states: State) -> tf.Tensor:
+    """Returns the undiscounted sum of the rewards, `[N]`: the objective."""
+    return tf.reduce_sum(states["reward"], 1)
+
+
+def run_episodes(
+    task: str,
+    search: Search,
+    episodes: int = 3,
+    seed: int = 0,
+    action_repeat: int | None = None,
+    num_threads: int = 1,
+    max_length: int | None = None,
+    progress: Callable[[int, int, float], None] = lambda *args: None,
+) -> Iterator[dict[str, Any]]:
+    """Plans whole episodes with the true simulator.
+
+    Args:
+      task: name of a task of the control suite.
+      search: how to plan.
+      episodes: number of episodes.
+      seed: determines the start states and the planner's samples.
+      action_repeat: simulator steps per decision; the task's own by default.
+      num_threads: threads that simulate.
+      max_length: simulator steps of an episode; the task's own by default.
+      progress: called after each decision with the episode's number, the
+        decision's number and the return so far.
+
+    Yields:
+      For each episode a dictionary of `episode`, `return`, `length` in agent
+      steps and `seconds`.
+
+    Raises:
+      ValueError: the task is unknown, or not one of the control suite.
+      RenderingError: OpenGL is already loaded in this process.
+    """
+    spec = tasks.get_task(task)
+    if spec.kind != tasks.DM_CONTROL:
+        raise ValueError(
+            f"Task {task!r} is no task of the control suite, so that there is"
+            " no simulator to plan with."
+        )
+    envs.forbid_rendering()
+    simulator = envs.BatchSimulator(
+        spec.domain,
+        spec.task,
+        action_repeat or spec.action_repeat,
+        num_threads,
+        max_length or spec.max_length,
+    )
+    try:
+        planner = _make_planner(simulator, search)
+        for number in range(episodes):
+            yield _run_episode(simulator, planner, seed, number, progress)
+    finally:
+        simulator.close()
+
+
+def _make_planner(
+    simulator: Any, search: Search
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Makes a function from a state `[S]` and a seed to an action `[A]`."""
+    cell = SimulatorCell(simulator)
+
+    def plan(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        plans = PLANNERS[search.planner](
+            cell,
+            true_reward,
+            {"sample": state[None], "reward": tf.zeros([1])},
+            simulator.action_size,
+            search.horizon,
+            search.amount,
+            search.topk,
+            search.iterations,
+            seed=seed,
+            **search.options,
+        )
+        return plans[0, 0]
+
+    return tf.function(plan, autograph=False)
+
+
+def _run_episode(
+    simulator: Any,
+    planner: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    seed: int,
+    number: int,
+    progress: Callable[[int, int, float], None],
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    sequence = np.random.SeedSequence((seed, number))
+    state = simulator.reset(int(sequence.generate_state(1)[0]))
+    length, total, done = 0, 0.0, False
+    while not done:
+        action = planner(tf.constant(state), seeds.derive(seed, number, length))
+        reward, done = simulator.step(action.numpy())
+        state = simulator.state
+        length, total = length + 1, total + reward
+        progress(number, length, total)
+    return {
+        "episode": number,
+        "return": total,
+        "length": length,
+        "seconds": time.perf_counter() - start,
+    }

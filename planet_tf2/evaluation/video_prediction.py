@@ -1,0 +1,230 @@
+"""Shows what a model predicts without looking, beside what happened."""
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from planet_tf2.evaluation import held_out
+from planet_tf2.evaluation.figures import (
+    COLORS,
+    GREY,
+    new_figure,
+    write_figure,
+)
+from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
+from planet_tf2.evaluation.loading import LoadedRun, load_run
+from planet_tf2.evaluation.output import check_outside
+from planet_tf2.evaluation.predictions import (
+    BATCH,
+    Predictor,
+    Window,
+    cut,
+    true_image,
+)
+from planet_tf2.tools import movie, video
+from planet_tf2.training.run_folder import RunFolder, make_folder
+
+_ROWS = ("truth", "prediction", "error")
+
+
+class Predicted(NamedTuple):
+    """Sequences and what a model predicts of them.
+
+    Attributes:
+      truth: what happened, float32 `[N, L, H, H, 3]` in -0.5 to 0.5.
+      prediction: what the model says, the same.
+      context: frames that the model sees.
+    """
+
+    truth: np.ndarray
+    prediction: np.ndarray
+    context: int
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Mean squared error of a pixel in the frames behind the context."""
+        error = np.square(self.prediction - self.truth)[:, self.context :]
+        return error.mean((2, 3, 4))  # [N, H]
+
+    @property
+    def still_errors(self) -> np.ndarray:
+        """The same if the last frame that is seen stayed, `[N, H]`."""
+        last = self.truth[:, self.context - 1 : self.context]
+        return np.square(last - self.truth)[:, self.context :].mean((2, 3, 4))
+
+
+def video_prediction(
+    folder: RunFolder,
+    out: str | os.PathLike[str],
+    checkpoint: str | None = None,
+    episodes_dir: str | os.PathLike[str] | None = None,
+    sequences: int = 6,
+    context: int = 5,
+    horizon: int = 45,
+    fps: float = 10,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+) -> Predicted:
+    """Writes a GIF, an MP4, and a plot of the error against the horizon.
+
+    The sequences are of the latest episodes that the model did not learn from.
+    Nothing is written into the folder of the run.
+
+    Args:
+      folder: the run, see `runs.find_run`.
+      out: GIF file; beside it come an MP4 file of the same name and a PNG file
+        that ends in `-error`.
+      checkpoint: which one to load; by default the newest.
+      episodes_dir: folder of episodes; by default the run's test episodes.
+      sequences: how many to show beside each other.
+      context: frames that the model sees.
+      horizon: frames to predict, at most: as many as the episodes allow.
+      fps: frames per second.
+      seed: determines all randomness; a whole number of at least 0.
+      report: shows a message.
+
+    Raises:
+      ValueError: for whatever the user can mend.
+    """
+    out = pathlib.Path(out).with_suffix(".gif")
+    check_outside(out, [folder])
+    if not 1 <= sequences <= BATCH:
+        raise ValueError(
+            f"sequences must be between 1 and {BATCH}, not {sequences}."
+        )
+    run = load_run(folder, checkpoint)
+    episodes = held_out.load_held_out(
+        folder,
+        run.action_size,
+        max(20, sequences),
+        episodes_dir,
+        run.params["image_size"],
+    )
+    predicted = predict(run, episodes, sequences, context, horizon, seed)
+    make_folder(out.parent)
+    frames = lay_out(predicted)
+    video.write_gif(out, frames, fps)
+    movie.write_mp4(out.with_suffix(".mp4"), frames, fps)
+    plot_path = out.with_name(f"{out.stem}-error.png")
+    draw_errors(plot_path, predicted, f"step {run.step:,}")
+    ratio = predicted.errors.mean() / max(predicted.still_errors.mean(), 1e-12)
+    report(
+        f"Error over {predicted.errors.shape[1]} steps after {context} frames: "
+        f"{ratio:.2f} of a still picture's"
+    )
+    report(f"Written: {out}, {out.stem}.mp4 and {plot_path.name}")
+    return predicted
+
+
+def predict(
+    run: LoadedRun,
+    episodes: Sequence[HeldOut],
+    sequences: int,
+    context: int = 5,
+    horizon: int = 45,
+    seed: int = 0,
+) -> Predicted:
+    """Predicts sequences of the latest episodes.
+
+    Args:
+      run: the loaded run.
+      episodes: the episodes, the latest last.
+      sequences: how many to predict; each of another episode as long as there
+        are enough.
+      context: frames that the model sees.
+      horizon: frames to predict, at most.
+      seed: determines all randomness.
+
+    Raises:
+      EpisodesError: all episodes are too short.
+      ValueError: a number is out of its range.
+    """
+    for name, value in (("context", context), ("horizon", horizon)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
+    longest = max(episode.length + 1 for episode in episodes)
+    length = context + min(horizon, longest - context)
+    if length <= context:
+        raise EpisodesError(
+            f"The longest episode has {longest} frames, too few for context "
+            f"{context}. Lower context, or name other episodes."
+        )
+    windows = _choose(episodes, length, sequences)
+    predictor = Predictor(run, seed)
+    truth = true_image(cut(episodes, windows, "image", length), predictor.bits)
+    image = predictor.open_loop(episodes, windows, context, length).image
+    return Predicted(truth, image, context)
+
+
+def lay_out(predicted: Predicted, scale: int = 2) -> np.ndarray:
+    """Lays truth, prediction and error out as a video with words.
+
+    While the lines are green, the model sees the truth. Grey is no error.
+
+    Args:
+      predicted: the sequences.
+      scale: side of the square that a pixel becomes.
+
+    Returns:
+      Video, uint8 `[L, H, W, 3]`.
+    """
+    error = (predicted.prediction - predicted.truth) / 2
+    frames = video.side_by_side(
+        *(
+            _to_bytes(video.enlarge(x, scale))
+            for x in (predicted.truth, predicted.prediction, error)
+        ),
+        context=predicted.context,
+    )
+    captions = [
+        f"frame {time + 1}: sees the truth"
+        if time < predicted.context
+        else f"predicts {time - predicted.context + 1} ahead without seeing"
+        for time in range(len(frames))
+    ]
+    return video.add_labels(frames, _ROWS, captions)
+
+
+def draw_errors(
+    path: str | os.PathLike[str], predicted: Predicted, title: str = ""
+) -> None:
+    """Draws the errors against the number of steps ahead, as a PNG."""
+    figure, ((ax,),) = new_figure(1, 1, 5.2, 3.6)
+    steps = np.arange(1, predicted.errors.shape[1] + 1)
+    for errors, color, name in (
+        (predicted.still_errors, COLORS[1], "no change"),
+        (predicted.errors, COLORS[0], "model"),
+    ):
+        for one in errors:
+            ax.plot(steps, one, color=color, linewidth=0.5, alpha=0.4)
+        label = f"{name}, mean of {len(errors)}"
+        ax.plot(steps, errors.mean(0), color=color, label=label)
+    variance = predicted.truth.var((0, 1)).mean()
+    ax.axhline(variance, color=GREY, linestyle=":", label="frames' variance")
+    ax.set_title(f"Open-loop image error, {title}".rstrip(", "))
+    ax.set_xlabel(f"steps ahead, after {predicted.context} frames")
+    ax.set_ylabel("mean squared error of a pixel")
+    ax.set_ylim(bottom=0)
+    ax.legend(fontsize=8, frameon=False)
+    write_figure(path, figure)
+
+
+def _choose(
+    episodes: Sequence[HeldOut], length: int, amount: int
+) -> list[Window]:
+    """Chooses sequences of the latest episodes, from beginning to end."""
+    rest = [episode.length + 1 - length for episode in episodes]
+    positions = [p for p, left in enumerate(rest) if left >= 0][-amount:]
+    chosen = [positions[index % len(positions)] for index in range(amount)]
+    starts = np.linspace(0, 1, amount) * [rest[p] for p in chosen]
+    return [
+        Window(position, int(start))
+        for position, start in zip(chosen, starts.round(), strict=True)
+    ]
+
+
+def _to_bytes(image: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(image + 0.5, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,143 @@
+"""Watches an agent act: what it sees beside what it had expected to see."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from planet_tf2.evaluation import rollouts
+from planet_tf2.evaluation.loading import Agent
+from planet_tf2.evaluation.window import Window
+from planet_tf2.tools import video
+
+_LABELS = ("sees", "expected")
+
+
+class Shown(NamedTuple):
+    """A moment of an episode.
+
+    Attributes:
+      episode: its number, from 1.
+      decision: decisions that were made, 0 after the reset.
+      image: what the agent sees, uint8 `[H, W, 3]`.
+      expected: what it had expected to see, or the same after a reset.
+      reward: of the last decision.
+      score: sum of the rewards so far.
+      done: whether the episode is over.
+    """
+
+    episode: int
+    decision: int
+    image: np.ndarray
+    expected: np.ndarray
+    reward: float
+    score: float
+    done: bool
+
+
+def watch(
+    agent: Agent,
+    task: str,
+    window: Callable[[int, int], Window],
+    episodes: int = 1,
+    seed: int = 0,
+    fps: float = 20,
+    size: int = 320,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Shows noise-free episodes in a window until they or the user end.
+
+    Args:
+      agent: the agent.
+      task: task to play.
+      window: opens a window of some width and height.
+      episodes: how many to play; 0 for no end.
+      seed: determines the episodes; a whole number of at least 0.
+      fps: decisions per second, at most; planning may take longer.
+      size: height of the pictures in pixels, about.
+      report: shows a message.
+
+    Raises:
+      ValueError: the agent cannot act in the task.
+    """
+    rollouts.check_task(agent.run, task)
+    opened: Window | None = None
+    with contextlib.ExitStack() as stack:
+        pace = _Pace(1 / fps)
+        for moment in play(agent, task, episodes, seed):
+            state = describe(moment)
+            picture = lay_out(moment, state, size)
+            if opened is None:
+                height, width = picture.shape[:2]
+                opened = stack.enter_context(window(width, height))
+            pace.wait()
+            title = f"{task}, episode {moment.episode}, {state}"
+            if not opened.show(picture, title):
+                report("The window was closed.")
+                return
+            if moment.done:
+                report(title)
+
+
+def play(agent: Agent, task: str, episodes: int, seed: int) -> Iterator[Shown]:
+    """Plays episodes and yields every moment.
+
+    The environment lives in a process of its own.
+    """
+    numbers = itertools.count() if not episodes else range(episodes)
+    with rollouts.open_task(agent.run, task, blocking=True) as env:
+        for number in numbers:
+            agent.reset()
+            observation, _ = env.reset(seed=rollouts.env_seed(seed, number))
+            image = observation["image"]
+            yield Shown(number + 1, 0, image, image, 0.0, 0.0, False)
+            done, score = False, 0.0
+            for decision in itertools.count(1):
+                action = agent.act(image)
+                expected = agent.imagine(action[None]).image[0]
+                observation, reward, terminated, truncated, _ = env.step(action)
+                image = observation["image"]
+                done, score = terminated or truncated, score + reward
+                yield Shown(
+                    number + 1, decision, image, expected, reward, score, done
+                )
+                if done:
+                    break
+
+
+def lay_out(moment: Shown, caption: str, size: int) -> np.ndarray:
+    """Puts both pictures of a moment below each other, with words.
+
+    Returns:
+      Picture, uint8 `[H, W, 3]`.
+    """
+    rows = [image[None, None] for image in (moment.image, moment.expected)]
+    frames = video.side_by_side(*rows, separator=1)  # [1, H, W, 3]
+    frames = video.magnify(frames, moment.image.shape[0], size)
+    return video.add_labels(frames, _LABELS, [caption])[0]
+
+
+def describe(moment: Shown) -> str:
+    """Says in a line where an episode stands."""
+    end = ", over" if moment.done else ""
+    return (
+        f"decision {moment.decision}: reward {moment.reward:.2f}, return "
+        f"{moment.score:.1f}{end}"
+    )
+
+
+class _Pace:
+    """Keeps pictures apart by some time."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._next = time.monotonic()
+
+    def wait(self) -> None:
+        rest = self._next - time.monotonic()
+        if rest > 0:
+            time.sleep(rest)
+        self._next = time.monotonic() + self._seconds

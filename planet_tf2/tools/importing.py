@@ -1,0 +1,38 @@
+"""Things of other modules by their names, as users give them."""
+
+import importlib
+import re
+from typing import Any
+
+_FORM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text has the form `module:name`."""
+    return _FORM.fullmatch(text) is not None
+
+
+def load(reference: str) -> Any:
+    """Imports what a text like `my_module:my_function` refers to.
+
+    Raises:
+      ValueError: The text does not have that form, there is no such module, or
+        the module has nothing of that name.
+    """
+    if not is_reference(reference):
+        raise ValueError(f"{reference!r} must look like my_module:my_name.")
+    module_name, _, name = reference.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # A module that it imports in turn may be what is missing.
+        raise ValueError(
+            f"Cannot import {reference!r}: {error}. Put the folder of your"
+            " module on PYTHONPATH."
+        ) from error
+    if not hasattr(module, name):
+        raise ValueError(
+            f"Cannot import {reference!r}: {module_name} has nothing called"
+            f" {name!r}."
+        )
+    return getattr(module, name)

@@ -1,0 +1,61 @@
+"""Turns image strips into videos.
+
+    python scripts/create_video.py --strip strip.png --out video.gif
+
+A strip has time to the right and a row for each sequence, as TensorBoard shows
+them and scripts/fetch_events.py writes them. Several strips, or a folder of
+them, become a GIF each, in the folder --out.
+"""
+
+import glob
+
+from absl import app, flags
+
+from planet_tf2.evaluation import strips
+from planet_tf2.tools import command
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_multi_string(
+    "strip", None, "PNG file, folder, or pattern such as 'strips/*.png'."
+)
+flags.DEFINE_string("out", "video.gif", "GIF or MP4 file, or a folder.")
+flags.DEFINE_float("fps", 10, "Frames per second.", 0.1, 50)
+flags.DEFINE_integer(
+    "rows", None, "Rows to keep below each other; more go beside them.", 1
+)
+flags.DEFINE_integer("scale", 2, "Times to enlarge the frames.", 1)
+flags.DEFINE_list(
+    "frame_size",
+    None,
+    "Height and width of a frame, such as 64,64, where no lines tell.",
+)
+
+
+def main(argv: list[str]) -> int:
+    return command.run(lambda: work([*(FLAGS.strip or []), *argv[1:]]))
+
+
+def work(names: list[str]) -> None:
+    paths = []
+    for name in names:
+        # What matches nothing stays, to be complained about.
+        paths += sorted(glob.glob(name)) or [name]
+    size = None
+    if FLAGS.frame_size:
+        try:
+            size = [int(side) for side in FLAGS.frame_size]
+        except ValueError:
+            size = []
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError(
+                f"--frame_size is {','.join(FLAGS.frame_size)!r}, but must be "
+                "height and width, such as 64,64."
+            )
+    strips.create_videos(
+        paths, FLAGS.out, FLAGS.fps, FLAGS.rows, FLAGS.scale, size
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,110 @@
+"""Plans with the true simulator in place of the learned model.
+
+    python scripts/plan_true_simulator.py --task cartpole_swingup
+
+The planner is that of the agents, so that a low score means a broken planner,
+or one that is too small for the task, but not a bad model.
+"""
+
+import json
+import os
+import pathlib
+import sys
+from typing import Any
+
+from absl import app, flags, logging
+
+from planet_tf2.tools.quiet import native_stderr_silenced
+
+# TensorFlow reads this when it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+with native_stderr_silenced():
+    from planet_tf2.configs.resolve import parse_params
+    from planet_tf2.evaluation import true_simulator
+    from planet_tf2.tools import devices
+
+    devices.prepare()
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("task", "cartpole_swingup", "Task of the control suite.")
+flags.DEFINE_integer("episodes", 3, "Number of episodes.", 1)
+flags.DEFINE_string("planner", "cem", "Planner: cem or icem.")
+flags.DEFINE_integer("amount", 200, "Candidates per iteration.", 1)
+flags.DEFINE_integer("horizon", 12, "Agent steps to look ahead.", 1)
+flags.DEFINE_integer("iterations", 5, "Rounds of sampling and refitting.", 0)
+flags.DEFINE_integer("topk", 20, "Candidates to refit to.", 1)
+flags.DEFINE_string(
+    "options", "", "The planner's own arguments, as YAML in braces."
+)
+flags.DEFINE_integer(
+    "action_repeat", None, "Simulator steps per decision, if not the usual.", 1
+)
+flags.DEFINE_integer("seed", 0, "Seed of start states and planner.", 0)
+flags.DEFINE_integer("threads", 1, "Threads that simulate.", 1)
+flags.DEFINE_string("out", None, "JSON file for the result.")
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
+        return os.EX_USAGE
+    logging.set_verbosity(logging.WARNING)  # dm_control says what it imports.
+    try:
+        result = run()
+    except (ValueError, TypeError, RuntimeError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    if FLAGS.out:
+        path = pathlib.Path(FLAGS.out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    return 0
+
+
+def run() -> dict[str, Any]:
+    names = ("planner", "horizon", "amount", "topk", "iterations")
+    search = {name: FLAGS[name].value for name in names}
+    search["options"] = parse_params(FLAGS.options)
+    print(f"{FLAGS.task}: " + ", ".join(f"{k} {v}" for k, v in search.items()))
+    print("episode    return  decisions   seconds")
+    episodes = []
+    for episode in true_simulator.run_episodes(
+        FLAGS.task,
+        true_simulator.Search(**search),
+        FLAGS.episodes,
+        FLAGS.seed,
+        FLAGS.action_repeat,
+        FLAGS.threads,
+        progress=show_progress,
+    ):
+        episodes.append(episode)
+        print(
+            f"{episode['episode']:7} {episode['return']:9.1f}"
+            f" {episode['length']:10} {episode['seconds']:9.1f}",
+            flush=True,
+        )
+    mean = sum(episode["return"] for episode in episodes) / len(episodes)
+    published = true_simulator.PUBLISHED.get(FLAGS.task)
+    note = f"   (paper, with amount 1000: {published})" if published else ""
+    print(f"   mean {mean:9.1f}{note}")
+    return {
+        "task": FLAGS.task,
+        "seed": FLAGS.seed,
+        **search,
+        "episodes": episodes,
+        "mean": mean,
+        "published": published,
+    }
+
+
+def show_progress(episode: int, decision: int, total: float) -> None:
+    """Rewrites one line, where somebody watches."""
+    if sys.stderr.isatty():
+        text = f"episode {episode}, decision {decision}: {total:.1f}"
+        print(f"\r{text:60}\r", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,68 @@
+"""Draws learning curves of runs, with mean and spread over their seeds.
+
+    python scripts/plot.py --logdir logs/cheetah --out cheetah.png
+
+Name folders of runs or of experiments, several with commas or one after the
+other; the runs of an experiment are averaged. The returns are written as CSV
+too. Nothing is written into the folders of the runs.
+"""
+
+from absl import app, flags
+
+from planet_tf2.evaluation import runs
+from planet_tf2.tools import command
+from planet_tf2.tools.quiet import native_stderr_silenced
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_multi_string(
+    "logdir", None, "Folder of a run or of an experiment.", required=True
+)
+flags.DEFINE_string("out", "curves.png", "PNG file; CSV files go beside it.")
+flags.DEFINE_list(
+    "x", ["episodes", "steps", "hours"], "What to draw against, of these."
+)
+flags.DEFINE_list("split", ["test"], "test or train or both: test,train.")
+flags.DEFINE_enum(
+    "band", "std", ["std", "minmax", "none"], "Spread around the mean."
+)
+flags.DEFINE_integer("smooth", 1, "Returns to average, with those before.", 1)
+flags.DEFINE_list("labels", [], "Names of the experiments, in their order.")
+flags.DEFINE_enum(
+    "source",
+    "metrics",
+    ["metrics", "events"],
+    "metrics.jsonl, or TensorBoard's event files.",
+)
+flags.DEFINE_boolean("allow_failed", False, "Take runs that failed, too.")
+
+
+def main(argv: list[str]) -> int:
+    return command.run(lambda: work([*FLAGS.logdir, *argv[1:]]))
+
+
+def work(paths: list[str]) -> None:
+    folders = runs.find_runs(runs.split_paths(paths), FLAGS.allow_failed, print)
+    # Not earlier, so that a mistake in a path shows at once.
+    from planet_tf2.evaluation.curves import read_curves as read
+    from planet_tf2.evaluation.plot import plot
+
+    if FLAGS.source == "events":
+        with native_stderr_silenced():
+            from planet_tf2.evaluation.event_curves import (
+                read_event_curves as read,
+            )
+    plot(
+        folders,
+        FLAGS.out,
+        FLAGS.x,
+        FLAGS.split,
+        FLAGS.band,
+        FLAGS.smooth,
+        FLAGS.labels,
+        read,
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

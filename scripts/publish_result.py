@@ -1,0 +1,74 @@
+"""Makes a folder that proves a finished run, and brings docs/results.md up.
+
+    python scripts/publish_result.py --logdir RUN
+
+Evaluates the final agent and puts the command that repeats the run, its
+parameters, metrics, curve, animations and evaluation into results/. Nothing is
+written into the folder of the run. Without --logdir only the page is written.
+"""
+
+import pathlib
+
+from absl import app, flags
+
+from planet_tf2.evaluation import results_page, runs
+from planet_tf2.tools import command
+from planet_tf2.tools.quiet import native_stderr_silenced
+
+FLAGS = flags.FLAGS
+_ROOT = pathlib.Path(__file__).parents[1]
+
+flags.DEFINE_string("logdir", None, "Folder of a finished run.")
+flags.DEFINE_string(
+    "results", str(_ROOT / "results"), "Folder that the result goes into."
+)
+flags.DEFINE_string(
+    "page", str(_ROOT / "docs" / "results.md"), "Page to bring up to date."
+)
+flags.DEFINE_string("name", None, "Default: task, preset and seed.")
+flags.DEFINE_string(
+    "hardware", None, "What it was trained on. Default: what the run says."
+)
+flags.DEFINE_string("note", "", "What else there is to say about it.")
+flags.DEFINE_integer("episodes", 20, "Episodes to evaluate.", 1)
+flags.DEFINE_integer("seed", 0, "Of the evaluation.", 0, 2**31 - 1)
+flags.DEFINE_integer("agents", 1, "Episodes played at the same time.", 1)
+flags.DEFINE_boolean("allow_unfinished", False, "Take unfinished runs, too.")
+flags.DEFINE_boolean("overwrite", False, "Replace a result of that name.")
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    return command.run(work)
+
+
+def work() -> None:
+    if FLAGS.logdir is None:
+        count = results_page.update_page(FLAGS.page, FLAGS.results)
+        print(f"Written: {FLAGS.page} with {count} runs")
+        return
+    folder = runs.find_run(FLAGS.logdir)
+    # Not earlier, so that a mistake in a path shows at once.
+    with native_stderr_silenced():
+        from planet_tf2.evaluation.publish import publish
+        from planet_tf2.tools import devices
+
+        devices.prepare()
+    publish(
+        folder,
+        FLAGS.results,
+        FLAGS.page,
+        FLAGS.name,
+        FLAGS.hardware,
+        FLAGS.note,
+        FLAGS.episodes,
+        FLAGS.seed,
+        FLAGS.agents,
+        FLAGS.allow_unfinished,
+        FLAGS.overwrite,
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

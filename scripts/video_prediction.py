@@ -1,0 +1,66 @@
+"""Shows what the model of a run predicts without looking, as GIF and MP4.
+
+    python scripts/video_prediction.py --logdir RUN --out prediction.gif
+
+Truth, prediction and error of several sequences that the model did not learn
+from, and a plot of the error against the steps ahead. Needs no simulator.
+Nothing is written into the folder of the run.
+"""
+
+from absl import app, flags
+
+from planet_tf2.evaluation import runs
+from planet_tf2.tools import command
+from planet_tf2.tools.quiet import native_stderr_silenced
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("logdir", None, "Folder of a run.", required=True)
+flags.DEFINE_string(
+    "out", "prediction.gif", "GIF file; an MP4 and a PNG file go beside it."
+)
+flags.DEFINE_string(
+    "checkpoint", None, "Such as ckpt-12 or a path. Default: the newest."
+)
+flags.DEFINE_string(
+    "episodes_dir", None, "Folder of episodes. Default: the run's test ones."
+)
+flags.DEFINE_integer("sequences", 6, "Sequences beside each other.", 1)
+flags.DEFINE_integer("context", 5, "Frames that are seen first.", 1)
+flags.DEFINE_integer("horizon", 45, "Frames to predict, at most.", 1)
+flags.DEFINE_float("fps", 10, "Frames per second.", 0.1, 50)
+flags.DEFINE_integer("seed", 0, "Determines all randomness.", 0, 2**31 - 1)
+flags.DEFINE_boolean("allow_failed", False, "Take a run that failed, too.")
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    return command.run(work)
+
+
+def work() -> None:
+    folder = runs.find_run(
+        FLAGS.logdir, FLAGS.allow_failed or FLAGS.checkpoint is not None
+    )
+    # Not earlier, so that a mistake in a path shows at once.
+    with native_stderr_silenced():
+        from planet_tf2.evaluation.video_prediction import video_prediction
+        from planet_tf2.tools import devices
+
+        devices.prepare()
+    video_prediction(
+        folder,
+        FLAGS.out,
+        FLAGS.checkpoint,
+        FLAGS.episodes_dir,
+        FLAGS.sequences,
+        FLAGS.context,
+        FLAGS.horizon,
+        FLAGS.fps,
+        FLAGS.seed,
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

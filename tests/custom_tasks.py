@@ -1,0 +1,78 @@
+"""Functions that make environments, as users write them, right and wrong."""
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Tiny(gymnasium.Env):
+    """Shows its camera; its own limit is 30 steps."""
+
+    max_episode_steps = 30
+
+    def __init__(self, image_size=16, camera_id=0):
+        shape = (image_size, image_size, 3)
+        self.observation_space = spaces.Box(0, 255, shape, np.uint8)
+        self.action_space = spaces.Discrete(3)
+        self._camera = camera_id
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observe(), {}
+
+    def step(self, action):
+        return self._observe(), float(action), False, False, {}
+
+    def _observe(self):
+        return np.full(self.observation_space.shape, self._camera, np.uint8)
+
+
+def plain():
+    return Tiny()
+
+
+def sized(image_size):
+    return Tiny(image_size)
+
+
+def all_of_them(**arguments):
+    assert set(arguments) == {"image_size", "camera_id"}
+    return Tiny(**arguments)
+
+
+def with_defaults(speed=3, *, camera_id):
+    assert speed == 3
+    return Tiny(camera_id=camera_id)
+
+
+def wants_more(image_size, map_name):
+    return Tiny(image_size)
+
+
+def wants_a_position(image_size, /):
+    return Tiny(image_size)
+
+
+def raises():
+    return 1 / 0
+
+
+def returns_nothing():
+    Tiny()
+
+
+def returns_the_class():
+    return Tiny
+
+
+def returns_a_number():
+    return 3
+
+
+def returns_a_blind_one():
+    env = Tiny()
+    env.observation_space = spaces.Box(-1, 1, (2,))
+    return env
+
+
+not_callable = {"name": "wrong"}

@@ -1,0 +1,395 @@
+"""Other people's environments as ours: checks, actions, observations."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from planet_tf2 import envs
+from planet_tf2.envs.actions import DiscreteActions, vector_actions
+from planet_tf2.envs.adapting import NamedObservations
+from planet_tf2.envs.checking import CheckResults
+from planet_tf2.envs.images import (
+    RenderPixels,
+    ResizeImages,
+    is_image,
+    resize,
+)
+
+_IMAGE = spaces.Box(0, 255, (6, 8, 3), np.uint8)
+
+
+class Scripted(gymnasium.Env):
+    """Returns what it is told to, and keeps the actions that it gets."""
+
+    def __init__(
+        self,
+        observation=0.0,
+        observation_space=None,
+        action_space=None,
+        result=None,
+        frame=None,
+        render_mode=None,
+    ):
+        self.observation_space = observation_space or spaces.Box(-1, 1, ())
+        self.action_space = action_space or spaces.Box(-1, 1, (2,))
+        self.render_mode = render_mode
+        self.observation = observation
+        self.result = result
+        self.frame = frame
+        self.actions = []
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation, {}
+
+    def step(self, action):
+        self.actions.append(action)
+        if self.result is not None:
+            return self.result
+        return self.observation, 1.0, False, False, {}
+
+    def render(self):
+        return self.frame
+
+
+class TestVectorActions:
+    def taken(self, space, *vectors):
+        env = vector_actions(Scripted(action_space=space))
+        assert isinstance(env.action_space, spaces.Box)
+        assert env.action_space.dtype == np.float32
+        for vector in vectors:
+            env.step(np.array(vector, np.float32))
+        for action in env.unwrapped.actions:
+            assert space.contains(action), action
+        return env.action_space, env.unwrapped.actions
+
+    def test_discrete(self):
+        space = spaces.Discrete(3, start=5)
+        box, actions = self.taken(
+            space, [1, 0, 0], [0, 1, 0], [0, 0, 1], [-0.9, -0.5, -0.6]
+        )
+        assert box == spaces.Box(-1, 1, (3,), np.float32)
+        assert actions == [5, 6, 7, 6]
+
+    def test_several_discrete(self):
+        space = spaces.MultiDiscrete([2, 3])
+        box, actions = self.taken(space, [0.1, 0.2, 0.5, 0.4, 0.6])
+        assert box.shape == (5,)
+        np.testing.assert_array_equal(actions, [[1, 2]])
+
+    def test_several_discrete_in_a_table(self):
+        space = spaces.MultiDiscrete(
+            np.array([[2, 3], [1, 2]]), start=np.array([[0, 10], [0, 20]])
+        )
+        box, actions = self.taken(space, [1, 0, 0, 1, 0, 1, 0, 1])
+        assert box.shape == (8,)
+        np.testing.assert_array_equal(actions, [[[0, 11], [0, 21]]])
+
+    def test_on_or_off(self):
+        box, actions = self.taken(
+            spaces.MultiBinary((2, 2)), [-1, 0.1, 0.9, -0.1]
+        )
+        assert box.shape == (4,)
+        np.testing.assert_array_equal(actions, [[[0, 1], [1, 0]]])
+
+    def test_box_of_any_shape(self):
+        space = spaces.Box(-2, 3, (2, 2), np.float64)
+        box, actions = self.taken(space, [-2, 3, 0, 0.5])
+        assert box == spaces.Box(-2, 3, (4,), np.float32)
+        np.testing.assert_allclose(actions, [[[-2, 3], [0, 0.5]]])
+
+    def test_bounds_that_float32_cannot_hold(self):
+        space = spaces.Box(-0.1, 0.1, (1,), np.float64)
+        _, actions = self.taken(space, [-0.1], [0.1], [0.3])
+        assert [float(a[0]) for a in actions] == [-0.1, 0.1, 0.1]
+
+    def test_whole_numbers(self):
+        _, actions = self.taken(
+            spaces.Box(0, 4, (2,), np.int64), [1.4, 3.6], [0, 4]
+        )
+        np.testing.assert_array_equal(actions, [[1, 4], [0, 4]])
+
+    def test_without_bounds(self):
+        low = np.array([-np.inf, 0, -1e10], "f4")
+        high = np.array([np.inf, np.inf, 1e10], "f4")
+        box, _ = self.taken(spaces.Box(low, high), [0.5, 0.5, 0.5])
+        assert box == spaces.Box(-1, 1, (3,), np.float32)
+
+    @pytest.mark.parametrize(
+        "space",
+        [
+            spaces.Dict({"a": spaces.Discrete(2)}),
+            spaces.Tuple([spaces.Discrete(2)]),
+            spaces.Box(-1, 1, (0,)),
+        ],
+    )
+    def test_what_is_no_vector(self, space):
+        with pytest.raises(ValueError, match="action space"):
+            vector_actions(Scripted(action_space=space))
+
+
+class TestCheckResults:
+    def step(self, result, space=None):
+        env = CheckResults(Scripted(result=result, observation_space=space))
+        return env.step(np.zeros(2))
+
+    def test_converts_widths(self):
+        obs, reward, terminated, truncated, info = self.step(
+            (0.5, np.float64(2), np.bool_(True), 0, {"a": object()})
+        )
+        assert obs.dtype == np.float32 and obs.shape == () and obs == 0.5
+        assert (reward, terminated, truncated, info) == (2, True, False, {})
+        assert type(reward) is float and type(terminated) is bool
+        info = {"simulator_steps": np.int64(4), "b": 1}
+        *_, reward, _, _, info = self.step((3, [[7]], False, False, info))
+        assert (reward, info) == (7, {"simulator_steps": 4})
+
+    @pytest.mark.parametrize(
+        "result,message",
+        [
+            ((0.0, 1.0, False, {}), "step.. returned a tuple of 4"),
+            (None, r"step\(\) returned NoneType"),
+            (([0.0], 1.0, False, False, {}), r"shape \[1\].* says \[\]"),
+            (("x", 1.0, False, False, {}), "as <U1, but"),
+            ((1j, 1.0, False, False, {}), "as complex128, but"),
+            ((np.nan, 1.0, False, False, {}), "with NaN"),
+            ((0.0, np.nan, False, False, {}), "reward nan"),
+            ((0.0, -np.inf, False, False, {}), "reward -inf"),
+            ((0.0, None, False, False, {}), "reward None"),
+            ((0.0, [1, 2], False, False, {}), r"reward \[1, 2\]"),
+            ((0.0, 1.0, None, False, {}), "None as terminated"),
+            ((0.0, 1.0, False, "no", {}), "'no' as truncated"),
+            ((0.0, 1.0, False, False, None), "NoneType as info"),
+            (
+                (0.0, 1.0, False, False, {"simulator_steps": 0.5}),
+                r"0.5 as info\['simulator_steps'\]",
+            ),
+        ],
+    )
+    def test_wrong_step(self, result, message):
+        # `Scripted` takes None for no result of its own.
+        env = CheckResults(Scripted())
+        env.unwrapped.step = lambda action: result
+        with pytest.raises(ValueError, match=message):
+            env.step(np.zeros(2))
+
+    def test_wrong_reset(self):
+        env = CheckResults(Scripted())
+        env.unwrapped.reset = lambda **kwargs: np.zeros(3)
+        with pytest.raises(ValueError, match=r"reset\(\) returned ndarray"):
+            env.reset()
+
+    @pytest.mark.parametrize(
+        "observation,message",
+        [
+            ({"image": np.zeros((6, 8, 3), "u1")}, "the entries image"),
+            (np.zeros(3), "returned ndarray as the observation"),
+            (
+                {"image": np.zeros((6, 8, 3), "i8"), "key": 1},
+                "'image' as int64, but its space says uint8",
+            ),
+            (
+                {"image": np.zeros((6, 8), "u1"), "key": 1},
+                r"'image' with shape \[6, 8\]",
+            ),
+            (
+                {"image": np.zeros((6, 8, 3), "u1"), "key": 4},
+                "'key' 4, which is not in its space",
+            ),
+        ],
+    )
+    def test_wrong_dict(self, observation, message):
+        space = spaces.Dict({"image": _IMAGE, "key": spaces.Discrete(3)})
+        with pytest.raises(ValueError, match=message):
+            self.step((observation, 0.0, False, False, {}), space)
+
+
+class TestNamedObservations:
+    def named(self, space, observation):
+        env = NamedObservations(Scripted(observation, space))
+        found, _ = env.reset()
+        assert env.observation_space.contains(found)
+        return found
+
+    def test_vector(self):
+        space = spaces.Box(-1, 1, (2,), np.float64)
+        found = self.named(space, np.array([0.1, 0.2]))
+        assert list(found) == ["state"]
+        np.testing.assert_array_equal(found["state"], [0.1, 0.2])
+
+    def test_number(self):
+        found = self.named(spaces.Box(-1, 1, ()), np.float32(0.5))
+        np.testing.assert_array_equal(found["state"], [0.5])
+
+    def test_bare_image(self):
+        image = _IMAGE.sample()
+        assert list(self.named(_IMAGE, image)) == ["image"]
+
+    def test_discrete_becomes_one_hot(self):
+        found = self.named(spaces.Discrete(4, start=1), 3)
+        np.testing.assert_array_equal(found["state"], [0, 0, 1, 0])
+        assert found["state"].dtype == np.float32
+
+    def test_pair(self):
+        space = spaces.Tuple([spaces.Discrete(2), spaces.Discrete(3)])
+        found = self.named(space, (1, 0))
+        np.testing.assert_array_equal(found["state"], [0, 1, 1, 0, 0])
+
+    def test_dict(self):
+        space = spaces.Dict(
+            {
+                "image": _IMAGE,
+                "speed": spaces.Box(-1, 1, ()),
+                "gear": spaces.Discrete(2),
+                "others": spaces.Sequence(spaces.Discrete(2)),
+            }
+        )
+        observation = space.sample()
+        found = self.named(space, {**observation, "gear": np.int64(1)})
+        assert set(found) == {"image", "speed", "gear"}
+        np.testing.assert_array_equal(found["image"], observation["image"])
+        assert found["speed"].shape == (1,)
+        np.testing.assert_array_equal(found["gear"], [0, 1])
+
+
+class TestImages:
+    def test_resize_keeps_what_fits(self):
+        image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+        same = resize(image, 3, 3)
+        np.testing.assert_array_equal(same, image)
+        assert same is not image and same.flags.owndata
+
+    def test_resize_shows_all_of_it_the_right_way_up(self):
+        """The quarters of a large picture have their places in the small."""
+        colors = np.array(
+            [[[200, 0, 0], [0, 200, 0]], [[0, 0, 200], [90, 90, 90]]], "u1"
+        )
+        large = colors.repeat(100, 0).repeat(150, 1)  # [200, 300, 3]
+        small = resize(large, 64, 64)
+        for row in (0, 1):
+            for column in (0, 1):
+                part = small[
+                    32 * row + 2 : 32 * row + 30,
+                    32 * column + 2 : 32 * column + 30,
+                ]
+                assert (part == colors[row, column]).all()
+        np.testing.assert_allclose(
+            small.mean((0, 1)), large.mean((0, 1)), atol=1
+        )
+
+    def test_resize_smooths(self):
+        """Thin lines fade rather than vanish or stay, wherever they are."""
+        lines = np.zeros((512, 512, 3), np.uint8)
+        lines[:, ::8] = 240
+        small = resize(lines, 64, 64)
+        np.testing.assert_allclose(small[:, 1:-1], 30, atol=2)
+
+    def test_grey(self):
+        grey = np.full((5, 7), 9, np.uint8)
+        for image in (grey, grey[:, :, None]):
+            assert (resize(image, 4, 4) == 9).all()
+            assert resize(image, 4, 4).shape == (4, 4, 3)
+
+    @pytest.mark.parametrize(
+        "shape,dtype,expected",
+        [
+            ((6, 8, 3), np.uint8, True),
+            ((6, 8, 1), np.uint8, True),
+            ((6, 8), np.uint8, True),
+            ((128,), np.uint8, False),
+            ((3, 6, 8), np.uint8, False),
+            ((6, 8, 4), np.uint8, False),
+            ((6, 8, 3), np.float32, False),
+            ((0, 8, 3), np.uint8, False),
+        ],
+    )
+    def test_is_image(self, shape, dtype, expected):
+        assert is_image(spaces.Box(0, 1, shape, dtype)) == expected
+
+    def test_wrong_image_space(self):
+        space = spaces.Dict({"image": spaces.Box(0, 1, (6, 8, 3))})
+        with pytest.raises(ValueError, match="uint8 of shape"):
+            ResizeImages(Scripted(observation_space=space), 64)
+
+    @pytest.mark.parametrize(
+        "frame,message",
+        [
+            (None, "returned None"),
+            ([], "returned list"),
+            (np.zeros((4, 4, 3)), r"float64 \[4, 4, 3\]"),
+            (np.zeros((4, 4), "u1"), r"uint8 \[4, 4\]"),
+        ],
+    )
+    def test_wrong_frame(self, frame, message):
+        env = RenderPixels(Scripted(frame=frame))
+        with pytest.raises(ValueError, match=message):
+            env.render_pixels(8, 8)
+
+    def test_list_of_frames(self):
+        frames = [np.full((4, 4, 3), value, "u1") for value in (1, 2)]
+        env = RenderPixels(Scripted(frame=frames))
+        assert (env.render_pixels(8, 8) == 2).all()
+
+
+class TestAdaptInterface:
+    def test_rendered(self):
+        env = Scripted(
+            frame=np.full((9, 9, 3), 7, "u1"), render_mode="rgb_array"
+        )
+        env = envs.add_image(envs.adapt_interface(env), 16)
+        obs, _ = env.reset()
+        assert set(obs) == {"image", "state"}
+        assert obs["image"].shape == (16, 16, 3) and (obs["image"] == 7).all()
+
+    def test_observed_image_wins(self):
+        env = Scripted(
+            np.full((6, 8, 3), 5, "u1"),
+            _IMAGE,
+            frame=np.full((9, 9, 3), 7, "u1"),
+            render_mode="rgb_array",
+        )
+        env = envs.add_image(envs.adapt_interface(env), 16)
+        obs, _ = env.reset()
+        assert list(obs) == ["image"] and (obs["image"] == 5).all()
+
+    @pytest.mark.parametrize("mode", [None, "human", "ansi"])
+    def test_cannot_be_seen(self, mode):
+        with pytest.raises(ValueError, match="Scripted cannot be seen"):
+            envs.adapt_interface(Scripted(render_mode=mode))
+
+    @pytest.mark.parametrize("name", ["observation_space", "action_space"])
+    def test_without_a_space(self, name):
+        env = Scripted(render_mode="rgb_array")
+        setattr(env, name, (3,))
+        with pytest.raises(ValueError, match=f"Scripted has no {name}"):
+            envs.adapt_interface(env)
+        delattr(env, name)
+        with pytest.raises(ValueError, match=f"Scripted has no {name}"):
+            envs.adapt_interface(env)
+
+
+class TestEpisodeLimit:
+    def test_of_a_registered_environment(self):
+        env = gymnasium.make("Pendulum-v1")
+        assert envs.episode_limit(env) == 200
+
+    def test_of_a_wrapper(self):
+        env = gymnasium.wrappers.TimeLimit(Scripted(), 30)
+        assert envs.episode_limit(DiscreteWrapper(env)) == 30
+
+    def test_of_an_attribute(self):
+        env = Scripted()
+        env.max_episode_steps = 40
+        assert envs.episode_limit(DiscreteWrapper(env)) == 40
+
+    def test_unknown(self):
+        assert envs.episode_limit(Scripted()) is None
+
+
+class DiscreteWrapper(gymnasium.Wrapper):
+    """Stands in the way."""
+
+
+def test_discrete_actions_need_discrete_actions():
+    with pytest.raises(ValueError, match="is not supported"):
+        DiscreteActions(Scripted())

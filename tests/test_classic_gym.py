@@ -1,0 +1,251 @@
+"""Environments of classic gym: both of its interfaces, and the real one."""
+
+import sys
+import types
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from planet_tf2.configs import environments
+from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.data import episodes
+from planet_tf2.envs import Async, ClassicGym, make_classic_gym
+
+
+def _space(kind, **attributes):
+    """Looks like a space of gym, which need not be installed for it."""
+    return type(kind, (), attributes)()
+
+
+class Old:
+    """As environments were before gym 0.26."""
+
+    def __init__(self, length=3, truncated=False):
+        self.observation_space = _space(
+            "Box",
+            low=np.float32([-1, -1]),
+            high=np.float32([1, 1]),
+            shape=(2,),
+            dtype=np.dtype("f4"),
+        )
+        self.action_space = _space("Discrete", n=2)
+        self.seeds = []
+        self.actions = []
+        self.closed = 0
+        self._length = length
+        self._info = {"TimeLimit.truncated": True} if truncated else {}
+
+    def seed(self, seed):
+        self.seeds.append(seed)
+
+    def reset(self):
+        self._time = 0
+        return np.zeros(2, np.float32)
+
+    def step(self, action):
+        self._time += 1
+        self.actions.append(action)
+        done = self._time == self._length
+        info = self._info if done else {}
+        return np.full(2, self._time / 9, np.float32), 0.5, done, info
+
+    def render(self, mode="human"):
+        assert mode == "rgb_array"
+        return np.full((4, 6, 3), 10 * self._time, np.uint8)
+
+    def close(self):
+        self.closed += 1
+
+
+class New(Old):
+    """As they are in gym 0.26."""
+
+    render_mode = "rgb_array"
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.seeds.append(seed)
+        return super().reset(), {"new": True}
+
+    def step(self, action):
+        obs, reward, done, info = super().step(action)
+        return obs, reward, done and not self._info, bool(self._info), info
+
+    def render(self):
+        return super().render("rgb_array")
+
+
+def old():
+    return Old()
+
+
+@pytest.mark.parametrize("kind", [Old, New])
+class TestBothInterfaces:
+    def test_episode(self, kind):
+        inner = kind()
+        env = ClassicGym(inner)
+        assert isinstance(env, gymnasium.Env)
+        obs, info = env.reset(seed=5)
+        assert inner.seeds == [5]
+        assert info == ({} if kind is Old else {"new": True})
+        np.testing.assert_array_equal(obs, [0, 0])
+        env.reset()
+        assert inner.seeds == [5]
+        ends = [env.step(1)[2:4] for _ in range(3)]
+        assert ends == [(False, False), (False, False), (True, False)]
+        assert (env.render() == 30).all()
+        env.close()
+        assert inner.closed == 1
+
+    def test_truncation(self, kind):
+        env = ClassicGym(kind(length=1, truncated=True))
+        env.reset()
+        assert env.step(0)[2:4] == (False, True)
+
+    def test_spaces(self, kind):
+        env = ClassicGym(kind())
+        assert env.observation_space == spaces.Box(-1, 1, (2,), np.float32)
+        assert env.action_space == spaces.Discrete(2)
+
+    def test_actions_are_wide(self, kind):
+        """With NumPy 2, float32 breaks environments of before it."""
+        inner = kind()
+        env = ClassicGym(inner)
+        env.reset()
+        env.step(np.float32([0.5]))
+        env.step(1)
+        assert inner.actions[0].dtype == np.float64
+        assert inner.actions[1] == 1
+
+
+@pytest.mark.parametrize(
+    "space,expected",
+    [
+        (_space("Discrete", n=3, start=2), spaces.Discrete(3, start=2)),
+        (
+            _space("MultiDiscrete", nvec=np.array([2, 3])),
+            spaces.MultiDiscrete([2, 3]),
+        ),
+        (_space("MultiBinary", n=4), spaces.MultiBinary(4)),
+        (
+            _space("Tuple", spaces=[_space("Discrete", n=3)]),
+            spaces.Tuple([spaces.Discrete(3)]),
+        ),
+        (
+            _space("Dict", spaces={"a": _space("Discrete", n=3)}),
+            spaces.Dict({"a": spaces.Discrete(3)}),
+        ),
+        (spaces.Discrete(7), spaces.Discrete(7)),
+    ],
+)
+def test_other_spaces(space, expected):
+    inner = Old()
+    inner.action_space = space
+    assert ClassicGym(inner).action_space == expected
+
+
+def test_unknown_space():
+    inner = Old()
+    inner.action_space = _space("Graph")
+    with pytest.raises(ValueError, match="no counterpart"):
+        ClassicGym(inner)
+
+
+def test_observation_that_looks_like_two_results():
+    inner = Old()
+    inner.observation_space = spaces.Tuple(
+        [spaces.Discrete(2), spaces.Dict({"a": spaces.Discrete(2)})]
+    )
+    pair = 1, {"a": 0}
+    inner.reset = lambda: pair
+    assert ClassicGym(inner).reset() == (pair, {})
+
+
+def test_wrong_step():
+    inner = Old()
+    inner.step = lambda action: (0, 1)
+    with pytest.raises(ValueError, match="observation, reward, done, info"):
+        ClassicGym(inner).step(0)
+
+
+def test_function_that_returns_an_old_environment(tmp_path):
+    kwargs = {"task": f"{__name__}:old", "image_size": 8, "min_length": 5}
+    env = environments.make_env(**kwargs, record_dir=tmp_path)
+    (info,) = random_episodes(env, 1, 0)
+    episode = episodes.load_episode(info["path"])
+    np.testing.assert_array_equal(
+        episode["image"][:, 0, 0, 0], [0, 10, 20, 30, 30, 30]
+    )
+    np.testing.assert_allclose(episode["reward"], [0, 0.5, 0.5, 0.5, 0, 0])
+    assert episode["action"].shape == (6, 2)
+
+
+class TestWithoutThePackage:
+    def test_not_installed(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "gym", None)
+        with pytest.raises(ValueError) as caught:
+            make_classic_gym("Pendulum-v1")
+        assert "pip install -e '.[gym]'" in str(caught.value)
+        assert "gym:Pendulum-v1" in str(caught.value)
+
+    def test_versions(self, monkeypatch):
+        """Only those after 0.24 take the arguments that we would like."""
+        calls = []
+
+        def new_make(id, disable_env_checker=None, **kwargs):
+            calls.append((id, disable_env_checker, kwargs))
+            return New()
+
+        def old_make(id, **kwargs):
+            calls.append((id, kwargs))
+            return Old()
+
+        for make in (new_make, old_make):
+            error = types.SimpleNamespace(Error=KeyError)
+            gym = types.SimpleNamespace(make=make, error=error)
+            monkeypatch.setitem(sys.modules, "gym", gym)
+            make_classic_gym("Some-v0")
+        assert calls == [
+            ("Some-v0", True, {"render_mode": "rgb_array"}),
+            ("Some-v0", {}),
+        ]
+
+
+class TestTheRealPackage:
+    @pytest.fixture(autouse=True)
+    def installed(self):
+        pytest.importorskip("gym", "0.26")
+
+    @pytest.mark.parametrize(
+        "name,size", [("Pendulum-v1", 1), ("CartPole-v1", 2)]
+    )
+    def test_is_the_same_as_gymnasium(self, name, size, tmp_path):
+        """These two have not changed since, but for where they are."""
+        found = []
+        params = {"action_repeat": 2, "batch_shape": [5, 10]}
+        for family in ("classic_gym", "gym"):
+            with environments.open_env(
+                f"{family}:{name}", params, record_dir=tmp_path
+            ) as env:
+                assert env.action_space.shape == (size,)
+                (info,) = random_episodes(env, 1, seed=3)
+            found.append(episodes.load_episode(info["path"]))
+        classic, ours = found
+        assert set(classic) == set(ours)
+        for key in ("state", "action", "reward"):
+            np.testing.assert_allclose(classic[key], ours[key], atol=1e-3)
+        difference = classic["image"] - ours["image"].astype(float)
+        assert np.abs(difference).mean() < 0.1
+        assert len(np.unique(ours["image"], axis=0)) > 3
+
+    def test_unknown(self):
+        with Async(
+            "planet_tf2.envs.classic_gym_env:make_classic_gym",
+            {"env_id": "Pendulum-v9"},
+            render=False,
+            blocking=False,
+        ) as env:
+            with pytest.raises(Exception, match="cannot make 'Pendulum-v9'"):
+                env.reset()

@@ -1,0 +1,147 @@
+"""The walk-through of docs/custom_environments.md, and worse days of it."""
+
+import pathlib
+import re
+import shlex
+import sys
+
+import fragile
+import numpy as np
+import pytest
+import yaml
+from small_runs import run
+
+from planet_tf2.configs import assemble, resolve
+from planet_tf2.data import episodes
+from planet_tf2.tools.journal import Journal
+
+_DOC = pathlib.Path(__file__).parents[1] / "docs" / "custom_environments.md"
+
+# Reads a word per episode, as `fragile` does, and breaks in mid-episode.
+_FRAGILE_SIMULATOR = """
+import sys, threading
+sys.path.insert(0, {tests!r})
+import fragile, json
+
+for line in sys.stdin:
+    request = json.loads(line)
+    if "start" in request:
+        word, place, time = fragile._next_word(), request["start"], 0
+    time += 1
+    if time == 3 and word == "crash":
+        sys.exit(1)
+    if time == 3 and word == "hang":
+        threading.Event().wait()
+    if time == 3 and word == "nonsense":
+        print("error: no such map", flush=True)
+    print(json.dumps({{"place": place}}), flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with the files of the walk-through in it."""
+    text = _DOC.read_text()
+    files = dict(re.findall(r"`(\w+\.py)`:\n\n```python\n(.*?)```", text, re.S))
+    assert set(files) == {"my_module.py", "remote_task.py", "simulator.py"}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+@pytest.fixture
+def no_predictions(monkeypatch):
+    """Building their graph takes a good part of so short a run."""
+    monkeypatch.setattr(
+        assemble.Summaries, "predictions", lambda *args, **kwargs: None
+    )
+
+
+def _episodes(run_folder):
+    """Yields each announced episode with its record, and checks the folders."""
+    records = [r for r in Journal(run_folder.metrics) if "file" in r]
+    for split in ("train", "test"):
+        directory = getattr(run_folder, f"{split}_episodes")
+        announced = {r["file"] for r in records if r["split"] == split}
+        assert {path.name for path in directory.iterdir()} == announced
+    for record in records:
+        directory = getattr(run_folder, f"{record['split']}_episodes")
+        yield record, episodes.load_episode(directory / record["file"])
+
+
+@pytest.mark.slow
+def test_walk_through_with_a_simulator_that_breaks(
+    folder, monkeypatch, caplog, no_predictions
+):
+    """One agent learns both tasks, whatever the simulator of one does."""
+    tests = str(pathlib.Path(__file__).parent)
+    simulator = _FRAGILE_SIMULATOR.format(tests=tests)
+    (folder / "simulator.py").write_text(simulator)
+    words = ["crash", "ok", "hang", "nonsense", "crash", "ok"]
+    log = fragile.plan(monkeypatch, folder, words)
+    names = ["my_module:my_task", "remote_task:drive"]
+    run_folder, said = run(
+        folder / "logs",
+        tasks=names,
+        isolate_envs="process",
+        action_repeat=20,
+        env_timeout_seconds=2,
+    )
+    assert run_folder.done.exists() and not run_folder.fail.exists()
+    found = list(_episodes(run_folder))
+    # A seed episode, and those of two epochs, for each split and task.
+    for split in ("train", "test"):
+        collected = [r["task"] for r, _ in found if r["split"] == split]
+        assert collected == 3 * names
+    lengths = {names[0]: 200 // 20, names[1]: 100 // 20}
+    for record, episode in found:
+        assert record["length"] == lengths[record["task"]]
+        assert episode["image"].shape == (record["length"] + 1, 64, 64, 3)
+        assert episode["action"].shape == (record["length"] + 1, 2)
+        assert set(episode) == {"image", "action", "reward", "return"}
+    # Every word was read, and six episodes of the car are complete.
+    assert log() == [*words, *["ok"] * (6 - words.count("ok"))]
+    dropped = [r for r in caplog.records if "Dropped a broken" in r.message]
+    assert len(dropped) == len(words) - words.count("ok")
+    for text in ("simulator has ended", "within 2 seconds", "JSONDecodeError"):
+        assert text in caplog.text
+    last = said[-1].splitlines()
+    assert last[0].startswith("Test return on my_module:my_task: ")
+    assert last[1].startswith("Test return on remote_task:drive: ")
+
+
+def test_commands(folder):
+    """Their parameters are understood, and the environments can be built."""
+    commands = re.findall(r"```sh\n(.*?)```", _DOC.read_text(), re.S)
+    assert len(commands) == 2
+    for command in commands:
+        words = shlex.split(command.replace("\\\n", ""))
+        assert words[:2] == ["python", "path/to/planet_tf2/scripts/train.py"]
+        options = dict(zip(words[2::2], words[3::2], strict=True))
+        assert set(options) == {"--logdir", "--config", "--params"}
+        params = resolve.resolve(options["--config"], options["--params"])
+        assert set(yaml.safe_load(options["--params"])) <= set(params)
+        (name,) = params.tasks
+        env = assemble.open_env(name, params, image_only=True)
+        with env:
+            obs, _ = env.reset(seed=0)
+            assert env.action_space.shape[0] in (1, 2)
+            for _ in range(10):
+                result = env.step(np.full(env.action_space.shape, 0.5, "f4"))
+        assert obs["image"].std() > 10
+        assert np.abs(result[0]["image"].astype(int) - obs["image"]).max() > 50
+
+
+def test_puck_is_drawn_the_right_way_up(folder):
+    """Up is up: the first row of the image is the upper end of the table."""
+    sys.path.append(str(folder))
+    puck = __import__("my_module").my_task(64)
+    puck.reset(seed=0)
+    puck._target = np.array([-0.5, -0.5])
+    puck._place = np.array([0.5, 0.5])
+    image = puck.render().astype(int)
+    reddest = np.argmax(image[..., 0] - image[..., 1])
+    row, column = np.unravel_index(reddest, (64, 64))
+    assert row < 32 and column > 32

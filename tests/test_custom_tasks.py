@@ -1,0 +1,214 @@
+"""Environments that users write: how they are found, called and checked."""
+
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from custom_tasks import Tiny
+from gymnasium import spaces
+
+from planet_tf2.configs import environments, tasks
+from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.launch import train
+from planet_tf2.envs import EnvError
+from planet_tf2.envs.custom_env import make_custom
+
+_ARGUMENTS = {"image_size": 32, "camera_id": 0}
+
+
+def _name(function):
+    return f"custom_tasks:{function}"
+
+
+class TestFunction:
+    @pytest.mark.parametrize(
+        "function,size",
+        [
+            ("plain", 16),
+            ("sized", 32),
+            ("all_of_them", 32),
+            ("with_defaults", 16),
+            ("Tiny", 32),
+        ],
+    )
+    def test_gets_what_it_asks_for(self, function, size):
+        env = make_custom(_name(function), _ARGUMENTS)
+        assert isinstance(env, Tiny)
+        assert env.observation_space.shape == (size, size, 3)
+
+    @pytest.mark.parametrize("function", ["all_of_them", "with_defaults"])
+    def test_camera(self, function):
+        env = environments.make_env(_name(function), camera_id=7)
+        assert (env.reset(seed=0)[0]["image"] == 7).all()
+
+    @pytest.mark.parametrize(
+        "function,message",
+        [
+            ("wants_more", "to the argument 'map_name'.*image_size, camera_id"),
+            ("wants_a_position", "to the argument 'image_size'"),
+            ("returns_nothing", "returned nothing. Did you forget the return"),
+            ("returns_the_class", r"returned the class Tiny. Call it: Tiny\("),
+            ("returns_a_number", "returned int, which has no reset"),
+            ("not_callable", "'not_callable' in .* is no function"),
+            ("plane", "'plane' in .* does not exist. Did you mean 'plain'?"),
+        ],
+    )
+    def test_errors(self, function, message):
+        with pytest.raises(ValueError, match=message) as caught:
+            make_custom(_name(function), _ARGUMENTS)
+        assert repr(_name(function)) in str(caught.value)
+
+    def test_no_camera(self):
+        with pytest.raises(ValueError, match="camera_id is 2, but the funct"):
+            make_custom(_name("sized"), {**_ARGUMENTS, "camera_id": 2})
+
+    def test_cannot_be_seen(self):
+        with pytest.raises(ValueError, match="Tiny cannot be seen"):
+            environments.make_env(_name("returns_a_blind_one"))
+
+
+class TestModule:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        return tmp_path
+
+    def test_missing(self, folder):
+        (folder / "my_module.py").touch()
+        with pytest.raises(ValueError) as caught:
+            make_custom("my_modul:make", _ARGUMENTS)
+        message = str(caught.value)
+        assert "Task 'my_modul:make': there is no module 'my_modul'" in message
+        assert "Did you mean 'my_module'?" in message
+        assert f"PYTHONPATH, in installed packages and in {folder}" in message
+
+    def test_missing_in_a_package(self):
+        with pytest.raises(ValueError, match="no module 'json.nothing'"):
+            make_custom("json.nothing:make", _ARGUMENTS)
+
+    def test_imports_something_that_is_missing(self, folder):
+        (folder / "imports_missing.py").write_text("import not_there")
+        with pytest.raises(ModuleNotFoundError, match="not_there"):
+            make_custom("imports_missing:make", _ARGUMENTS)
+
+    @pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])
+    def test_worker_finds_it(self, folder, place, monkeypatch):
+        where = folder / "elsewhere"
+        where.mkdir()
+        if place == "PYTHONPATH":
+            # As Python does with the variable when it starts.
+            monkeypatch.syspath_prepend(where)
+        else:
+            monkeypatch.chdir(where)
+        (where / "somewhere_else.py").write_text(
+            textwrap.dedent(
+                """
+                import helper_of_it
+                def make(image_size):
+                    return helper_of_it.Tiny(image_size)
+                """
+            )
+        )
+        (where / "helper_of_it.py").write_text(
+            f"import sys; sys.path.append({str(_TESTS)!r})\n"
+            f"from custom_tasks import Tiny"
+        )
+        with environments.open_env("somewhere_else:make", {}) as env:
+            obs, _ = env.reset(seed=0)
+        assert obs["image"].shape == (64, 64, 3)
+
+    def test_a_file_does_not_take_the_place_of_a_library(self, folder):
+        (folder / "json.py").write_text("raise OSError")
+        with pytest.raises(ValueError, match="does not exist"):
+            make_custom("json:make", _ARGUMENTS)
+
+
+_TESTS = __file__.rpartition("/")[0]
+
+
+class TestEnvironment:
+    def test_interface(self):
+        env = environments.make_env(_name("plain"), image_size=8)
+        assert env.action_space == spaces.Box(-1, 1, (3,), np.float32)
+        obs, _ = env.reset(seed=0)
+        assert obs["image"].shape == (8, 8, 3)
+        vector = np.array([-0.5, 0.1, 0.4], np.float32)
+        assert env.step(vector)[1] == 2.0
+
+    @pytest.mark.parametrize(
+        "kwargs,decisions",
+        [
+            ({}, 30),
+            ({"action_repeat": 7}, 4),
+            ({"action_repeat": 50}, 1),
+            ({"max_length": 20}, 20),
+            ({"action_repeat": 7, "min_length": 6}, 6),
+            ({"min_length": 6}, 30),
+        ],
+    )
+    def test_length(self, kwargs, decisions, tmp_path):
+        env = environments.make_env(
+            _name("plain"), image_size=8, record_dir=tmp_path, **kwargs
+        )
+        env.reset(seed=0)
+        done, amount = False, 0
+        while not done:
+            _, _, _, done, info = env.step(np.zeros(3, np.float32))
+            amount += 1
+        assert amount == decisions == info["episode"]["length"]
+        repeat = kwargs.get("action_repeat", 1)
+        played = min(decisions, kwargs.get("max_length", 30) // repeat or 1)
+        assert info["episode"]["simulator_steps"] == played * repeat
+
+    def test_without_a_limit_of_its_own(self, monkeypatch):
+        monkeypatch.setattr(Tiny, "max_episode_steps", None)
+        env = environments.make_env(_name("plain"), 100, image_size=8)
+        env.reset(seed=0)
+        ends = [env.step(np.zeros(3, np.float32))[3] for _ in range(10)]
+        assert ends == [False] * 9 + [True]
+
+    def test_shares_actions_and_images(self):
+        env = environments.make_env(
+            _name("plain"), pad_actions=5, image_only=True
+        )
+        assert env.action_space.shape == (5,)
+        assert list(env.observation_space) == ["image"]
+
+    def test_action_size(self):
+        assert environments.action_size(_name("plain"), {}) == 3
+        assert environments.action_size("cheetah_run", {}) == 6
+
+    def test_short_episodes_of_sequences(self):
+        task = tasks.get_task(_name("plain"))
+        assert task.kind == tasks.CUSTOM and task.stretched
+        params = {"batch_shape": [5, 12], "action_repeat": None}
+        _, kwargs = environments.env_spec(task.name, params)
+        assert kwargs == {"task": task.name, "min_length": 12}
+
+
+def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
+    """With the place where they were raised, as there is no FAIL file yet."""
+    with pytest.raises(EnvError, match="ZeroDivisionError"):
+        overrides = {"tasks": ["custom_tasks:raises"]}
+        train(str(tmp_path / "logs"), "debug", overrides=overrides)
+    assert not (tmp_path / "logs").exists()
+    assert "the environment of custom_tasks:raises" in caplog.text
+    assert "return 1 / 0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "task,message",
+    [
+        ("no_such_module:make", "there is no module 'no_such_module'"),
+        (_name("returns_nothing"), "Did you forget the return"),
+        (_name("wants_more"), "'map_name'"),
+    ],
+)
+def test_nothing_is_written_for_a_task_that_cannot_work(
+    task, message, tmp_path
+):
+    with pytest.raises(ConfigError, match=message):
+        train(str(tmp_path / "logs"), "debug", overrides={"tasks": [task]})
+    assert not (tmp_path / "logs").exists()

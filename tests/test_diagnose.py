@@ -1,0 +1,240 @@
+"""The diagnosis of a small run, and what the real model predicts in it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from bad_folders import bad_folder, run_script
+from PIL import Image
+from small_runs import DECISIONS, snapshot
+
+from planet_tf2.data.preprocess import preprocess
+from planet_tf2.evaluation import held_out, loading
+from planet_tf2.evaluation.diagnose import diagnose
+from planet_tf2.evaluation.predictions import Predictor, Window, true_image
+from planet_tf2.training.run_folder import RunFolder
+
+__all__ = ["bad_folder"]
+
+
+@pytest.fixture(scope="module")
+def loaded(trained):
+    return loading.load_run(trained.folder)
+
+
+@pytest.fixture(scope="module")
+def episodes(loaded):
+    return held_out.load_held_out(loaded.folder, loaded.action_size)
+
+
+@pytest.fixture
+def certain(loaded, monkeypatch):
+    """The model takes means for samples, so that nothing is random in it."""
+    monkeypatch.setattr(loaded.model.cell, "_mean_only", True)
+    monkeypatch.setattr(
+        loaded.model,
+        "preprocess",
+        lambda image, seed: tf.constant(true_image(np.array(image), 5)),
+    )
+    return loaded
+
+
+@pytest.mark.slow
+class TestPredictor:
+    """Against the cell, called one step at a time."""
+
+    @pytest.fixture
+    def predictor(self, certain):
+        tf.config.run_functions_eagerly(True)
+        yield Predictor(certain)
+        tf.config.run_functions_eagerly(False)
+
+    def walk(self, model, episode, start, seen, length):
+        """Yields states and the prior of each, alone and in order."""
+        arrays = {k: v[start:][:length] for k, v in episode.arrays.items()}
+        state = model.cell.zero_state(1)
+        noise = tf.zeros([1, model.cell.latent_size])
+        for time in range(length):
+            action = arrays["action"][time][None]
+            if time < seen:
+                image = true_image(arrays["image"][time][None], 5)
+                prior, state = model.cell.observe(
+                    state, action, model.encoder(image), (noise, noise)
+                )
+            else:
+                state = prior = model.cell.transition(state, action, noise)
+            yield state, prior
+
+    def test_filter(self, certain, predictor, episodes):
+        model, episode = certain.model, episodes[1]
+        result = predictor.filter(episode)
+        truth = true_image(episode.arrays["image"], 5)
+        for time, (state, prior) in enumerate(
+            self.walk(model, episode, 0, 99, DECISIONS + 1)
+        ):
+            features = model.cell.features_from_state(state)
+            error = model.heads["image"](features).mean() - truth[time]
+            for got, expected in (
+                (result.reward[time], model.heads["reward"].mean(features)[0]),
+                (result.image_error[time], np.square(error).sum() / 2),
+                (
+                    result.divergence[time],
+                    model.cell.divergence_from_states(state, prior)[0],
+                ),
+                (result.states["mean"][time], state["mean"][0]),
+            ):
+                np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+    def test_open_loop(self, certain, predictor, episodes):
+        model = certain.model
+        windows = [Window(0, 2), Window(2, 0)]
+        result = predictor.open_loop(episodes, windows, 2, 6)
+        assert result.image.shape == (2, 6, 64, 64, 3)
+        for row, window in enumerate(windows):
+            for time, (state, _) in enumerate(
+                self.walk(model, episodes[window.episode], window.start, 2, 6)
+            ):
+                features = model.cell.features_from_state(state)
+                for got, head in (
+                    (result.image[row, time], model.heads["image"](features)),
+                    (result.reward[row, time], model.heads["reward"](features)),
+                ):
+                    np.testing.assert_allclose(
+                        got, head.mean()[0], rtol=1e-4, atol=1e-5
+                    )
+
+    def test_open_loop_with_other_actions(self, certain, predictor, episodes):
+        windows = [Window(0, 0)]
+        action = episodes[0].arrays["action"][None, :6].copy()
+        same = predictor.open_loop(episodes, windows, 2, 6, action)
+        action[:, 4] *= -1
+        other = predictor.open_loop(episodes, windows, 2, 6, action)
+        changed = (same.reward != other.reward)[0]
+        assert changed.tolist() == [False] * 4 + [True] * 2
+
+    def test_values(self, certain, predictor, episodes):
+        """Sums of what is predicted behind each state."""
+        model, episode = certain.model, episodes[0]
+        filtered = predictor.filter(episode)
+        values = predictor.values(episode, filtered)
+        assert predictor.horizon == 2
+        assert values.shape == (DECISIONS - 1,)
+        for time in (0, 4, DECISIONS - 2):
+            state = {k: v[time][None] for k, v in filtered.states.items()}
+            total = 0.0
+            for step in (1, 2):
+                action = episode.arrays["action"][time + step][None]
+                state = model.cell.transition(state, action, tf.zeros([1, 3]))
+                features = model.cell.features_from_state(state)
+                total += float(model.heads["reward"].mean(features)[0])
+            assert values[time] == pytest.approx(total, rel=1e-4, abs=1e-5)
+
+    def test_plans_promise_what_the_model_predicts_of_them(
+        self, certain, predictor, episodes
+    ):
+        filtered = predictor.filter(episodes[0])
+        plans = predictor.plan(filtered, [3, 5])
+        assert plans.action.shape == (2, 2, 5)
+        arrays = {**episodes[0].arrays}
+        arrays["action"] = arrays["action"].copy()
+        arrays["action"][[4, 5]] = plans.action[0]
+        planned = episodes[0]._replace(arrays=arrays)
+        assert plans.value[0] == pytest.approx(
+            predictor.values(planned, filtered)[3], rel=1e-4, abs=1e-5
+        )
+
+
+@pytest.mark.slow
+class TestDiagnose:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def diagnosed(cls, trained, tmp_path_factory):
+        out = tmp_path_factory.mktemp("diagnosis") / "d.json"
+        before = snapshot(trained.folder.path)
+        said = []
+        figures = diagnose(trained.folder, fresh=1, out=out, report=said.append)
+        assert snapshot(trained.folder.path) == before
+        return figures, out, "\n".join(said)
+
+    def test_figures(self, diagnosed):
+        figures, out, text = diagnosed
+        assert json.loads(out.read_text()) == figures
+        assert figures["episodes"] == {"random": 1, "agent": 2, "fresh": 1}
+        images = figures["images"]
+        # The episodes have eleven frames.
+        assert (images["context"], images["horizon"]) == (5, 6)
+        assert len(images["model"]) == 6
+        # New random images each time: nobody can do better than the mean, and
+        # no change is twice as bad.
+        assert images["ratio_to_mean_frame"] == pytest.approx(1, abs=0.3)
+        assert figures["sight"]["ratio"] == pytest.approx(1, abs=0.3)
+        assert images["mean_frame"][3] == pytest.approx(1 / 12, rel=0.1)
+        assert images["no_change"][3] == pytest.approx(1 / 6, rel=0.1)
+        assert figures["rewards"]["filtered"]["count"] == 4 * DECISIONS
+        assert figures["returns"]["planned"]["source"] == "fresh"
+
+    def test_text(self, diagnosed):
+        figures, _, text = diagnosed
+        ratio = figures["images"]["ratio_to_no_change"]
+        assert f"after 5 frames of context: {ratio:.2f} of the no-c" in text
+        assert "It paints the mean frame" in text
+        assert "1 random, 2 agent, 1 fresh" in text
+        for verdict in figures["verdicts"]:
+            assert verdict["text"] in text
+
+    def test_picture(self, diagnosed):
+        with Image.open(diagnosed[1].with_suffix(".png")) as image:
+            assert image.size == (1000, 720)
+            assert len(image.convert("RGB").getcolors(1 << 20)) > 20
+
+    def test_the_same_again(self, trained, tmp_path):
+        results = [
+            diagnose(trained.folder, seed=seed, report=lambda text: None)
+            for seed in (3, 3, 4)
+        ]
+        assert results[0] == results[1]
+        assert results[0]["images"] != results[2]["images"]
+
+    def test_episodes_that_are_too_short(self, trained):
+        with pytest.raises(ValueError, match="too few for context 11"):
+            diagnose(trained.folder, context=11)
+
+    def test_run_that_has_just_begun(self, trained, tmp_path):
+        """Without an episode of the agent, and without one at all."""
+        shutil.copytree(trained.folder.path, tmp_path / "run")
+        folder = RunFolder(tmp_path / "run")
+        names = sorted(folder.test_episodes.iterdir())
+        for path in names[1:]:
+            path.unlink()
+        figures = diagnose(folder, report=lambda text: None)
+        assert figures["episodes"] == {"random": 1}
+        assert figures["returns"]["planned"]["count"] == 0
+        names[0].unlink()
+        with pytest.raises(ValueError, match="no episodes"):
+            diagnose(folder)
+
+
+def test_true_images_have_the_levels_of_the_real_preprocessing():
+    image = np.arange(256, dtype=np.uint8)
+    seen = preprocess(image, 5, tf.constant([1, 2])).numpy()
+    assert (np.abs(seen - true_image(image, 5)) <= 0.5 / 32 + 1e-6).all()
+
+
+def test_script_explains_bad_folders(bad_folder, capsys):
+    path, message = bad_folder
+    assert run_script("diagnose", "--logdir", path) == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_script(trained, tmp_path, capsys):
+    out = tmp_path / "d.json"
+    status = run_script(
+        "diagnose", "--logdir", trained.folder.path, "--out", out, "--starts=1"
+    )
+    assert status == 0
+    assert json.loads(out.read_text())["sequences"] == 3
+    assert "Reward explained variance" in capsys.readouterr().out

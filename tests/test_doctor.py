@@ -1,0 +1,565 @@
+"""The doctor: it finds what is wrong, says what mends it, and never fails."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from bad_folders import run_script
+
+from planet_tf2.envs import rendering
+from planet_tf2.evaluation.doctor import (
+    children,
+    examination,
+    findings,
+    graphics,
+    hardware,
+    packages,
+)
+from planet_tf2.evaluation.doctor.children import Result
+from planet_tf2.evaluation.doctor.findings import NOTE, OK, PROBLEM, Finding
+
+LLVMPIPE = "llvmpipe (LLVM 15.0.6, 256 bits)"
+EGL_PACKAGES = "apt-get install libegl1 libopengl0 libgl1-mesa-dri"
+NEEDED = {
+    "mujoco": ">=3.17,<3.18",
+    "dm_control": ">=1.0.50,<1.0.51",
+    "tensorflow": ">=2.21,<2.22",
+}
+INSTALLED = {"mujoco": "3.17.1", "dm_control": "1.0.50", "tensorflow": "2.21.0"}
+
+
+def result(code=0, record=None, stderr=""):
+    return Result(code, "" if record is None else json.dumps(record), stderr, 1)
+
+
+def lines(*records):
+    return Result(0, "\n".join(map(json.dumps, records)), "", 1)
+
+
+START = {"what": "start", "seconds": 5, "gpus": [], "cuda": True}
+
+
+def update(preset, sequences, seconds):
+    return {
+        "what": "update",
+        "preset": preset,
+        "sequences": sequences,
+        "trace_seconds": 9.0,
+        "seconds": seconds,
+        "resident_bytes": 800_000_000,
+        "peak_bytes": 1_000_000_000,
+        "gpu_peak_bytes": 0,
+        "weights": 5_000_000,
+    }
+
+
+def decision(preset, seconds):
+    return {"what": "decision", "preset": preset, "seconds": seconds}
+
+
+class World:
+    """What the children of the doctor say, instead of running them."""
+
+    def __init__(self):
+        self.simulator = result(record={"steps_per_second": 4000.0})
+        self.frames = result(
+            record={
+                "steps_per_second": 4000.0,
+                "frames_per_second": 60.0,
+                "bytes_per_frame": 3000.0,
+            }
+        )
+        self.renderers = {
+            "egl": result(record={"renderer": LLVMPIPE}),
+            "osmesa": result(1, stderr="ImportError: no libOSMesa"),
+            "glfw": result(1, stderr="mujoco.FatalError: no screen"),
+        }
+        self.speed = lines(
+            START,
+            update("default", 5, 0.5),
+            decision("default", 0.6),
+            update("quickstart", 6, 0.1),
+            decision("quickstart", 0.05),
+        )
+        self.cards = result(127, stderr="nvidia-smi: No such file")
+        self.asked = []
+
+    def run(self, command, seconds, changes=None):
+        assert seconds > 0
+        self.asked.append((command, changes))
+        name = command[2] if command[1] == "-m" else command[0]
+        backend = (changes or {}).get("MUJOCO_GL")
+        if name == "nvidia-smi":
+            return self.cards
+        if name.endswith("rendering_probe"):
+            return self.renderers[backend]
+        if name.endswith("simulator_probe"):
+            return self.simulator if backend == "off" else self.frames
+        assert name.endswith("speed_probe")
+        return self.speed
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Makes it look as if packages of some versions were installed."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name, version, *more):
+        folder = tmp_path / f"{name}-{version}.dist-info"
+        folder.mkdir()
+        head = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+        (folder / "METADATA").write_text("\n".join([*head, *more, ""]))
+
+    def install(python=">=3.10", **versions):
+        ranges = [f"Requires-Dist: {n}{r}" for n, r in NEEDED.items()]
+        ranges.append('Requires-Dist: pytest>=99; extra == "test"')
+        write("planet_tf2", "0.1.0", f"Requires-Python: {python}", *ranges)
+        for name, version in {**INSTALLED, **versions}.items():
+            write(name, version)
+
+    return install
+
+
+@pytest.fixture
+def world(monkeypatch, install):
+    """A machine on which all is well, unless it is changed."""
+    world = World()
+    monkeypatch.setattr(children, "run", world.run)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0.1, 0.1))
+    monkeypatch.setattr(
+        hardware, "read_memory", lambda: hardware.Memory(16e9, 12e9)
+    )
+    monkeypatch.setattr(hardware, "_read_text", lambda path: "")
+    world.install = install
+    return world
+
+
+def statuses(found):
+    return {finding.area: finding.status for finding in found}
+
+
+def problems(found):
+    return [finding for finding in found if finding.status == PROBLEM]
+
+
+def test_all_well(world, capsys):
+    world.install()
+    assert run_script("doctor") == 0
+    said = capsys.readouterr().out
+    assert "All is well." in said
+    assert "PROBLEM" not in said
+    for text in (
+        "all 3 are in the ranges that were tested",
+        f"egl works in software: {LLVMPIPE}",
+        "60 frames",
+        "default: 5.00 s per update, 0.60 s per decision",
+        "scaled up from 5 sequences",
+        "quickstart: 0.10 s per update, 50.0 ms per decision",
+        "default: 1,000 episodes of cheetah_run take about",
+    ):
+        assert text in said
+    assert max(map(len, said.splitlines())) < 110
+
+
+def test_no_opengl(world, capsys):
+    world.install()
+    world.renderers = {
+        name: result(1, stderr=f"Traceback\nImportError: no {name} library")
+        for name in rendering.BACKENDS
+    }
+    assert run_script("doctor") == 1
+    said = capsys.readouterr().out
+    assert "No OpenGL was found" in said
+    for name in rendering.BACKENDS:
+        assert f"{name} does not work: ImportError: no {name} library" in (
+            " ".join(said.split())
+        )
+    assert said.count(EGL_PACKAGES) == 2  # There and in the end.
+    assert "1 problem found." in said
+    # What can be said without pictures is said.
+    assert "per update" in said
+
+
+@pytest.mark.parametrize("version", ["4.0.0", "3.16.9", "3.18", "nonsense"])
+def test_wrong_mujoco(world, capsys, version):
+    world.install(mujoco=version)
+    world.simulator = result(
+        1, stderr="AttributeError: no attribute 'x'\n\nTry this:\n  that"
+    )
+    world.renderers = dict.fromkeys(rendering.BACKENDS, world.simulator)
+    assert run_script("doctor") == 1
+    said = capsys.readouterr().out
+    assert f"mujoco is {version}, but >=3.17,<3.18 was tested" in said
+    fix = f"{sys.executable} -m pip install 'mujoco>=3.17,<3.18'"
+    assert said.count(fix) == 2
+    assert "AttributeError: no attribute 'x'" in said
+    # It is not the fault of OpenGL, nor are there two things to do.
+    assert "apt-get" not in said and "force-reinstall" not in said
+
+
+def test_missing_and_wrong_packages_make_one_command(world):
+    world.install(dm_control="1.0.51")
+    (folder,) = pathlib.Path(sys.path[0]).glob("tensorflow-*")
+    (folder / "METADATA").unlink()
+    folder.rmdir()
+    # The real one must not be found either.
+    found = problems(
+        packages._check_requirements(
+            [
+                r
+                if r.name != "tensorflow"
+                else type(r)("no-such-tensorflow>=2.21,<2.22")
+                for r in packages.requirements()
+            ]
+        )
+    )
+    assert [finding.text for finding in found] == [
+        "dm_control is 1.0.51, but >=1.0.50,<1.0.51 was tested",
+        "no-such-tensorflow is missing; >=2.21,<2.22 was tested",
+    ]
+    assert {finding.fix for finding in found} == {
+        f"{sys.executable} -m pip install 'dm_control>=1.0.50,<1.0.51'"
+        " 'no-such-tensorflow>=2.21,<2.22'"
+    }
+
+
+def test_old_python(world):
+    world.install(python=">=3.99")
+    finding = examine_all()[0]
+    assert finding.area == "Python"
+    assert finding.status == PROBLEM
+    assert ">=3.99 is needed" in finding.text
+
+
+def test_not_installed(world, monkeypatch):
+    monkeypatch.setattr(packages, "NAME", "no_such_planet")
+    found = examine_all()
+    text = next(f for f in found if f.area == "packages")
+    assert text.status == PROBLEM
+    assert text.fix.startswith(f"{sys.executable} -m pip install --editable")
+
+
+def test_other_version_installed(world, monkeypatch):
+    world.install()
+    monkeypatch.setattr(packages, "__version__", "9.9")
+    notes = [f for f in packages.check_packages() if f.status == NOTE]
+    assert "0.1.0, but this is 9.9" in notes[0].text
+
+
+def examine_all(**kwargs):
+    return list(examination.examine(examination.Settings(**kwargs)))
+
+
+def test_backend_of_the_variable_does_not_work(world, monkeypatch):
+    world.install()
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    (finding,) = problems(examine_all())
+    assert "MUJOCO_GL is 'osmesa'" in finding.text
+    assert finding.fix.startswith("unset MUJOCO_GL")
+    assert "egl" in finding.fix
+    # What a program would not use is not timed.
+    assert not any(f.area == "frames" for f in examine_all())
+
+
+def test_backend_of_the_variable_works(world, monkeypatch):
+    world.install()
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    world.renderers["osmesa"] = result(record={"renderer": "OSMesa"})
+    assert not problems(examine_all())
+    assert world.asked[-2][1]["MUJOCO_GL"] == "osmesa"
+
+
+def test_crashing_and_hanging_backends(world):
+    world.install()
+    world.renderers["egl"] = result(-signal.SIGSEGV)
+    world.renderers["glfw"] = Result(None, "", "", 40)
+    (finding,) = problems(examine_all())
+    assert finding.fix.endswith(EGL_PACKAGES)
+    texts = [f.text for f in examine_all() if f.area == "rendering"]
+    assert "egl does not work: it died of SIGSEGV" in texts
+    assert "glfw does not work: no answer within 40 seconds" in texts
+
+
+def test_fails_after_the_first_frame(world):
+    world.install()
+    world.frames = result(-signal.SIGSEGV)
+    (finding,) = problems(examine_all())
+    assert finding.area == "frames"
+    assert "SIGSEGV" in finding.text
+
+
+CARD = Result(0, "NVIDIA H100 80GB HBM3, 81559, 550.90.07, 9.0\n", "", 1)
+
+
+def test_gpu_that_tensorflow_does_not_find(world):
+    world.install()
+    world.cards = CARD
+    (finding,) = problems(examine_all())
+    assert finding.area == "GPU"
+    assert "NVIDIA H100" in finding.text
+    assert "'tensorflow[and-cuda]>=2.21,<2.22'" in finding.fix
+
+
+def test_gpu_that_is_used(world):
+    world.install()
+    world.cards = CARD
+    start = {**START, "gpus": ["/physical_device:GPU:0"]}
+    world.speed = lines(
+        start, update("default", 50, 0.1), decision("default", 0.02)
+    )
+    found = examine_all()
+    assert not problems(found)
+    by_area = {finding.area: finding for finding in found}
+    assert "--precision=bfloat16" in by_area["processor"].text
+    assert "uses NVIDIA H100" in by_area["GPU"].text
+    # Software draws although there is a card: worth a note.
+    assert any("NVIDIA_DRIVER_CAPABILITIES" in str(f.fix) for f in found)
+
+
+@pytest.mark.parametrize(
+    "speed, text, fix",
+    [
+        (
+            result(1, stderr="ImportError: libtensorflow is broken"),
+            "libtensorflow is broken",
+            "--force-reinstall 'tensorflow>=2.21,<2.22'",
+        ),
+        (result(-signal.SIGILL), "SIGILL", "AVX"),
+        (Result(None, "", "", 70), "no answer within 70", "--seconds=300"),
+        (
+            Result(None, json.dumps(START), "", 70),
+            "No update within 70 seconds",
+            "--seconds=300",
+        ),
+        (
+            Result(-signal.SIGKILL, json.dumps(START), "", 9),
+            "SIGKILL",
+            "pip install",
+        ),
+    ],
+)
+def test_what_goes_wrong_with_tensorflow(world, speed, text, fix):
+    world.install()
+    world.speed = speed
+    (finding,) = problems(examine_all())
+    assert text in finding.text
+    assert fix in finding.fix
+
+
+def test_what_was_not_timed_is_said(world):
+    world.install()
+    world.speed = lines(
+        START, update("default", 5, 5.0), decision("default", 6.0)
+    )
+    found = examine_all()
+    assert not problems(found)
+    (note,) = [f for f in found if "not timed" in f.text]
+    assert note.text.startswith("quickstart")
+    assert "--seconds" in note.fix
+
+
+def test_busy_machine_is_noted(world, monkeypatch):
+    world.install()
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 0, 0))
+    assert statuses(examine_all())["load"] == NOTE
+
+
+def test_little_memory(world, monkeypatch):
+    world.install()
+    monkeypatch.setattr(
+        hardware, "read_memory", lambda: hardware.Memory(4e9, 3e9)
+    )
+    found = examine_all()
+    assert not problems(found)
+    (note,) = [f for f in found if f.area == "full run" and f.status == NOTE]
+    assert note.details["preset"] == "default"
+    assert "--micro_batches=5" in note.fix
+    monkeypatch.setattr(
+        hardware, "read_memory", lambda: hardware.Memory(2e9, 1e9)
+    )
+    assert [f.area for f in problems(examine_all())] == ["memory"]
+
+
+def test_disk(world, monkeypatch, tmp_path):
+    world.install()
+    there = tmp_path / "not" / "yet"
+    found = {f.area: f for f in examine_all(folder=there)}
+    assert str(tmp_path) in found["disk"].text
+    assert not there.exists()
+
+    class Usage:
+        free = 5e8
+
+    monkeypatch.setattr(hardware.shutil, "disk_usage", lambda path: Usage)
+    (finding,) = problems(examine_all())
+    assert finding.area == "disk"
+    assert "--logdir" in finding.fix
+
+
+def test_json(world, capsys):
+    world.install(mujoco="4.0.0")
+    assert run_script("doctor", "--json") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"] is False
+    assert told["seconds"] >= 0
+    areas = [finding["area"] for finding in told["findings"]]
+    assert areas[:3] == ["Python", "packages", "processor"]
+    bad = [f for f in told["findings"] if f["status"] == "problem"]
+    assert [f["details"] for f in bad] == [{"mujoco": "4.0.0"}]
+    runs = [f for f in told["findings"] if f["area"] == "full run"]
+    assert {f["details"]["preset"] for f in runs} == {"default", "quickstart"}
+
+
+def test_missing_dependency_of_the_doctor_itself(tmp_path):
+    """Without the packages that it needs it says what to install."""
+    root = pathlib.Path(__file__).parents[1]
+    hidden = tmp_path / "absl" / "__init__.py"
+    hidden.parent.mkdir()
+    hidden.write_text("raise ModuleNotFoundError('no absl', name='absl')")
+    done = subprocess.run(
+        [sys.executable, str(root / "scripts" / "doctor.py")],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{root}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "absl is missing" in done.stderr
+    assert "pip install --editable ." in done.stderr
+
+
+# What follows runs real children.
+
+
+def python(code, seconds=60.0):
+    return children.run([sys.executable, "-c", code], seconds)
+
+
+def test_child_that_crashes():
+    code = "import os; print('{\"a\": 1}', flush=True); os.abort()"
+    outcome = python(code)
+    assert outcome.exit_code == -signal.SIGABRT
+    assert outcome.complaint == "it died of SIGABRT"
+    assert outcome.records == [{"a": 1}]
+
+
+def test_child_that_hangs_with_a_child_of_its_own(tmp_path):
+    note = tmp_path / "pid"
+    code = f"""
+import pathlib, subprocess, sys, threading
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
+pathlib.Path({str(note)!r}).write_text(str(child.pid))
+print("[1]", "here", flush=True)
+threading.Event().wait()
+"""
+    start = time.monotonic()
+    outcome = python(code, 5.0)
+    assert outcome.exit_code is None
+    assert "no answer within" in outcome.complaint
+    assert "here" in outcome.stdout
+    assert outcome.records == []
+    assert time.monotonic() - start < 60
+    pid = int(note.read_text())
+    status = pathlib.Path(f"/proc/{pid}/stat")
+    # Gone, or dead and not yet buried by whoever adopted it.
+    assert not status.exists() or status.read_text().split()[2] == "Z"
+
+
+def test_child_that_leaves_a_child_behind():
+    """Whatever has the output open does not keep us waiting."""
+    code = """
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print("{}")
+"""
+    outcome = python(code)
+    assert outcome.exit_code == 0
+    assert outcome.records == [{}]
+
+
+def test_child_that_is_not_there():
+    outcome = children.run(["/no/such/program"], 5.0)
+    assert outcome.exit_code == 127
+    assert "No such file" in outcome.complaint
+
+
+@pytest.mark.parametrize(
+    "stderr, expected",
+    [
+        ("Traceback\n  x\nValueError: no\n", "ValueError: no"),
+        ("a.b.FatalError: no\n\nTry\n  this", "a.b.FatalError: no"),
+        ("something\nelse\n", "else"),
+        ("\n", "exit code 3"),
+    ],
+)
+def test_complaints_are_one_line(stderr, expected):
+    assert Result(3, "", stderr, 0.0).complaint == expected
+
+
+def test_deadline_shares_out_what_is_left(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(children.time, "monotonic", lambda: now[0])
+    deadline = children.Deadline(110)
+    assert deadline.limit(40, reserve=45) == 40
+    now[0] += 50
+    assert deadline.elapsed == 50
+    assert deadline.limit(40, reserve=45) == 15
+    now[0] += 100
+    assert deadline.limit(40) == 0
+
+
+BLOCK = """
+import ctypes
+
+dlopen = ctypes._dlopen
+
+def blocked(name, *args):
+    words = ("egl", "opengl", "osmesa", "libgl", "glfw", "glx")
+    if any(word in str(name).lower() for word in words):
+        raise OSError(f"{name}: cannot open shared object file")
+    return dlopen(name, *args)
+
+ctypes._dlopen = blocked
+"""
+
+
+@pytest.mark.slow
+def test_no_opengl_library_for_real(tmp_path, monkeypatch):
+    """MuJoCo runs, no backend does, and the doctor says what to install."""
+    (tmp_path / "sitecustomize.py").write_text(BLOCK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    tried = graphics.try_all(240)
+    assert graphics.check_simulator(tried).status == OK
+    assert tried.renderers == {}
+    assert graphics.choose(tried) is None
+    found = graphics.check_rendering(tried)
+    assert found[-1].status == PROBLEM
+    assert found[-1].fix.endswith(EGL_PACKAGES)
+
+
+@pytest.mark.slow
+@pytest.mark.render
+def test_frames_for_real():
+    backend = rendering.choose_backend()
+    frames, outcome = graphics.time_frames(backend.name, 240)
+    assert outcome.exit_code == 0
+    assert frames.frames_per_second > 0
+    # Smaller than a frame, and not nothing.
+    assert 100 < frames.bytes_per_frame < 64 * 64 * 3
+
+
+def test_findings_are_wrapped_but_not_their_fixes():
+    fix = "pip install " + "x" * 100
+    text = findings.describe(
+        Finding("rendering", PROBLEM, "word " * 40, fix)
+    ).splitlines()
+    assert all(len(line) < 80 for line in text[:-1])
+    assert text[-1].endswith(fix)
+    assert text[0].startswith("PROBLEM  rendering")

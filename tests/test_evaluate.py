@@ -1,0 +1,267 @@
+"""Evaluation on a small run of the real program."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from bad_folders import bad_folder, run_script
+from PIL import Image
+from small_runs import DECISIONS, snapshot
+
+from planet_tf2.configs.anchors import ANCHORS, get_anchors
+from planet_tf2.configs.tasks import TASKS
+from planet_tf2.envs import DummyEnv
+from planet_tf2.evaluation import evaluate as evaluation
+from planet_tf2.evaluation import loading, output, rollouts
+from planet_tf2.evaluation.evaluate import evaluate
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+
+__all__ = ["bad_folder"]
+
+
+@pytest.fixture(scope="module")
+def loaded(trained):
+    return loading.load_run(trained.folder)
+
+
+def returns(episodes):
+    return [episode.score for episode in episodes]
+
+
+def refuse(function, *args, **kwargs):
+    with pytest.raises(ValueError) as error:
+        function(*args, **kwargs)
+    return str(error.value)
+
+
+@pytest.mark.slow
+class TestPlay:
+    def test_same_seed_same_episodes(self, loaded):
+        first, again, other = (
+            list(rollouts.play(loaded, "dummy", 3, seed, record=record))
+            for seed, record in ((5, True), (5, False), (6, False))
+        )
+        assert [episode.number for episode in first] == [0, 1, 2]
+        assert {episode.length for episode in first} == {DECISIONS}
+        assert returns(first) == returns(again)
+        assert len(set(returns(first) + returns(other))) == 6
+        for episode in first:
+            rewards = episode.arrays["reward"]
+            assert episode.score == pytest.approx(rewards.sum(), rel=1e-5)
+            assert episode.arrays["image"].shape == (11, 64, 64, 3)
+        assert again[0].arrays is None
+
+    def test_several_agents_meet_the_same_environments(self, loaded):
+        """Also where the last round is not full."""
+        alone = list(rollouts.play(loaded, "dummy", 3, 5, 1, record=True))
+        together = list(rollouts.play(loaded, "dummy", 3, 5, 2, record=True))
+        assert [episode.number for episode in together] == [0, 1, 2]
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(
+                one.arrays["image"][0], other.arrays["image"][0]
+            )
+        again = list(rollouts.play(loaded, "dummy", 3, 5, 2))
+        assert returns(together) == returns(again)
+
+    def test_actions_have_no_noise(self, loaded, monkeypatch):
+        noises, rollout = [], rollouts.Rollout.__call__
+
+        def spying(graph, env_seeds, seed, action_noise=0.0):
+            noises.append(action_noise)
+            return rollout(graph, env_seeds, seed, action_noise)
+
+        monkeypatch.setattr(rollouts.Rollout, "__call__", spying)
+        list(rollouts.play(loaded, "dummy", 1))
+        assert noises == [0.0]
+
+    def test_environments_are_in_other_processes(self, loaded, monkeypatch):
+        """Even those of a run that had them in its own."""
+        assert loaded.params["isolate_envs"] == "none"
+
+        def here(*args):
+            raise AssertionError("An environment is stepped in this process.")
+
+        monkeypatch.setattr(DummyEnv, "step", here)
+        assert len(list(rollouts.play(loaded, "dummy", 1))) == 1
+
+    @pytest.mark.parametrize(
+        "arguments, name",
+        [((0,), "episodes"), ((1, -1), "seed"), ((1, 0, 0), "agents")],
+    )
+    def test_numbers_out_of_range(self, loaded, arguments, name):
+        message = refuse(list, rollouts.play(loaded, "dummy", *arguments))
+        assert message.startswith(name)
+
+    def test_tasks_with_more_actions(self, loaded):
+        assert "needs 6" in refuse(rollouts.check_task, loaded, "cheetah_run")
+        rollouts.check_task(loaded, "reacher_easy")
+        message = refuse(rollouts.check_task, loaded, "reacher_esay")
+        assert "'reacher_easy'" in message
+
+
+@pytest.mark.slow
+class TestEvaluate:
+    def test_result(self, trained, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        before = snapshot(trained.folder.path)
+        said = []
+        result = evaluate(
+            [trained.folder], 3, make_video=True, report=said.append
+        )
+        assert snapshot(trained.folder.path) == before
+        path = tmp_path / "evaluation-dummy-12.json"
+        assert json.loads(path.read_text()) == result
+        (run,) = result["runs"]
+        assert run["episodes"] == len(run["returns"]) == 3
+        assert run["mean"] == pytest.approx(np.mean(run["returns"]))
+        assert run["stddev"] == pytest.approx(np.std(run["returns"], ddof=1))
+        assert run["lengths"] == [DECISIONS] * 3
+        assert (run["step"], run["state"]) == (12, "finished")
+        assert run["random"] is run["published"] is None
+        (group,) = result["groups"]
+        assert group["runs"] == 1 and group["means"] == [run["mean"]]
+        with Image.open(run["video"]) as gif:
+            assert gif.n_frames == DECISIONS + 1
+        text = "\n".join(said)
+        assert f"{run['mean']:.1f} ± {run['stddev']:.1f}" in text
+        assert str(path.name) in text
+
+    def test_twice_the_same_file(self, trained, tmp_path):
+        texts = []
+        for name in ("a.json", "b.json"):
+            evaluate([trained.folder], 2, 7, out=tmp_path / name)
+            texts.append((tmp_path / name).read_text())
+        assert texts[0] == texts[1]
+
+    def test_several_runs(self, trained, tmp_path):
+        """Those with the same parameters are summed up."""
+        folders = [trained.folder]
+        for name in ("00002", "00003"):
+            shutil.copytree(trained.folder.path, tmp_path / name)
+            folders.append(RunFolder(tmp_path / name))
+        config = folders[2].read_config()
+        config["params"]["planner_iterations"] = 3
+        folders[2].write_config(config)
+        said = []
+        result = evaluate(
+            folders, 1, out=tmp_path / "e.json", report=said.append
+        )
+        assert [len(r["returns"]) for r in result["runs"]] == [1, 1, 1]
+        first, second = result["groups"]
+        assert (first["runs"], second["runs"]) == (2, 1)
+        assert first["interquartile_mean"] == np.mean(first["means"])
+        low, high = first["confidence_interval"]
+        assert low <= first["interquartile_mean"] <= high
+        assert sum("interquartile" in text for text in said) == 1
+
+    def test_refuses_to_write_into_the_run(self, trained, monkeypatch):
+        before = snapshot(trained.folder.path)
+        out = trained.folder.path / "deep" / "e.json"
+        assert "belongs to its training" in refuse(
+            evaluate, [trained.folder], 1, out=out
+        )
+        monkeypatch.chdir(trained.folder.path)
+        assert "belongs to its training" in refuse(
+            evaluate, [trained.folder], 1, out="e.json"
+        )
+        assert snapshot(trained.folder.path) == before
+
+    def test_stopped_by_the_user(self, trained, tmp_path, monkeypatch):
+        monkeypatch.setattr(evaluation.StopSignals, "requested", True)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate([trained.folder], 1, out=tmp_path / "e.json")
+        assert not (tmp_path / "e.json").exists()
+
+
+class TestAnchors:
+    def test_facts(self):
+        """As measured with 30 seeds, and as published."""
+        assert set(ANCHORS) <= set(TASKS)
+        swingup = ANCHORS["cartpole_swingup"]
+        assert (swingup.random, swingup.random_stddev) == (122, 59)
+        assert swingup.published == 821
+        published = {n: a.published for n, a in ANCHORS.items()}
+        assert published == {
+            "cartpole_balance": None,
+            "cartpole_swingup": 821,
+            "reacher_easy": 832,
+            "cheetah_run": 662,
+            "finger_spin": 700,
+            "cup_catch": 930,
+            "walker_walk": 951,
+        }
+
+    def test_between_random_and_published(self):
+        cheetah = ANCHORS["cheetah_run"]
+        assert cheetah.normalised(12) == 0
+        assert cheetah.normalised(662) == 1
+        assert cheetah.normalised(337) == 0.5
+        assert ANCHORS["cartpole_balance"].normalised(500) is None
+
+    def test_notes(self):
+        assert get_anchors("dummy") == (None, [])
+        anchors, notes = get_anchors("cheetah_run", 4)
+        assert anchors is ANCHORS["cheetah_run"] and not notes
+        _, notes = get_anchors("cheetah_run", 2)
+        assert "of 4; here it is 2" in notes[0]
+        _, notes = get_anchors("cup_catch", 4)
+        assert "6" in notes[0] and len(notes) == 1
+
+    def test_are_said(self):
+        result = {
+            "task": "cheetah_run",
+            "mean": 337.0,
+            "stddev": 2.0,
+            "episodes": 4,
+            "confidence_interval": [333.8, 340.2],
+            "random": 12,
+            "published": 662,
+            "normalised": 0.5,
+            "notes": ["Mind the gap."],
+        }
+        assert evaluation.describe(result).splitlines() == [
+            "cheetah_run: 337.0 ± 2.0 (mean and standard deviation of 4 "
+            "episodes; 95% confidence interval of the mean 333.8 to 340.2)",
+            "  random policy 12, published 662: 50% of the way",
+            "  Mind the gap.",
+        ]
+
+
+@pytest.mark.parametrize(
+    "entries, name",
+    [
+        ([("walk", 5)], "evaluation-walk-5.json"),
+        ([("walk", 5), ("walk", 6)], "evaluation-walk.json"),
+        ([("walk", 5), ("run", 5)], "evaluation-5.json"),
+        ([("walk", 5), ("run", 6)], "evaluation.json"),
+    ],
+)
+def test_default_names(entries, name):
+    results = [{"task": task, "step": step} for task, step in entries]
+    assert evaluation.default_name(results) == name
+
+
+def test_writing_where_nothing_can_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="Cannot write"):
+        output.write_json(tmp_path / "file" / "e.json", {})
+
+
+def test_script_explains_bad_folders(bad_folder, capsys):
+    path, message = bad_folder
+    assert run_script("evaluate", "--logdir", path, "--out", "e.json") == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_script(trained, tmp_path, capsys):
+    out = tmp_path / "out" / "e.json"
+    path = trained.folder.path
+    status = run_script(
+        "evaluate", "--logdir", path, "--episodes=2", "--out", out, path.parent
+    )
+    assert status == 0
+    assert len(json.loads(out.read_text())["runs"]) == 1
+    assert f"Written: {out}" in capsys.readouterr().out

@@ -1,0 +1,119 @@
+"""What is done to Gymnasium's environments on the way."""
+
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+
+from planet_tf2 import envs
+from planet_tf2.configs import environments
+from planet_tf2.envs.gymnasium_env import entry_module, uses_mujoco
+from planet_tf2.envs.images import resize
+
+
+def test_racecar_is_what_the_environment_observes():
+    """Although it is drawn only once per decision."""
+    plain = gymnasium.make("CarRacing-v3", disable_env_checker=True)
+    env = environments.make_env("gym_racecar", action_repeat=3)
+    expected, _ = plain.reset(seed=1)
+    obs, _ = env.reset(seed=1)
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        np.testing.assert_array_equal(obs["image"], resize(expected, 64, 64))
+        action = rng.uniform(-1, 1, 3).astype(np.float32)
+        obs, reward, *_ = env.step(action)
+        steer, gas, brake = action
+        results = [
+            plain.step(np.float32([steer, (gas + 1) / 2, (brake + 1) / 2]))
+            for _ in range(3)
+        ]
+        expected = results[-1][0]
+        assert reward == pytest.approx(sum(r for _, r, *_ in results), abs=1e-4)
+    assert obs["image"].std() > 10
+    for one in (plain, env):
+        one.close()
+
+
+def test_discrete_choices_reach_the_environment():
+    env = environments.make_env("gym:CartPole-v1")
+    env.reset(seed=0)
+    left = env.step(np.float32([0.9, -0.9]))[0]["state"][1]
+    env.reset(seed=0)
+    right = env.step(np.float32([-0.9, 0.9]))[0]["state"][1]
+    assert left < 0 < right
+
+
+def test_images_come_in_any_size():
+    for size in (32, 128):
+        env = environments.make_env("gym:Pendulum-v1", image_size=size)
+        obs, _ = env.reset(seed=0)
+        assert obs["image"].shape == (size, size, 3)
+        # The rod is red, on white.
+        red = obs["image"][..., 0].astype(int) - obs["image"][..., 1]
+        assert 0.005 < (red > 60).mean() < 0.1
+
+
+def test_short_episodes_are_stretched():
+    env = environments.make_env("gym:CartPole-v1", 50, min_length=10)
+    env.reset(seed=0)
+    results = [env.step(np.float32([1, -1])) for _ in range(10)]
+    ends = [terminated for _, _, terminated, _, _ in results]
+    assert ends == [False] * 9 + [True]
+    steps = [info["simulator_steps"] for *_, info in results]
+    assert 5 < steps[0] < 20 and steps[1:] == [0] * 9
+    rewards = [reward for _, reward, *_ in results]
+    assert rewards[0] == steps[0] and rewards[1:] == [0] * 9
+
+
+@pytest.mark.parametrize(
+    "env_id,mujoco",
+    [
+        ("HalfCheetah-v5", True),
+        ("Pendulum-v1", False),
+        ("HalfCheetah-v2", False),  # Says only that it is gone.
+        ("Unknown-v0", False),
+    ],
+)
+def test_uses_mujoco(env_id, mujoco):
+    assert uses_mujoco(env_id) == mujoco
+    module = entry_module(env_id)
+    assert module.startswith("gymnasium.envs.mujoco") == mujoco
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        "env_id,message",
+        [
+            ("Nothing-v0", "Gymnasium has no 'Nothing-v0'"),
+            ("HalfCheetah-v2", "'HalfCheetah-v2' needs a package"),
+            ("no_such_module:Name-v0", "needs a package.*no_such_module"),
+        ],
+    )
+    def test_make(self, env_id, message):
+        with pytest.raises(ValueError, match=message):
+            envs.make_gymnasium(env_id)
+
+    def test_missing_package(self, monkeypatch):
+        def make(*args, **kwargs):
+            raise gymnasium.error.DependencyNotInstalled("Box2D is missing")
+
+        monkeypatch.setattr(gymnasium, "make", make)
+        with pytest.raises(ValueError, match="Box2D is missing"):
+            envs.make_gymnasium("CarRacing-v3")
+
+
+def test_one_that_a_module_registers(tmp_path, monkeypatch):
+    (tmp_path / "registers_one.py").write_text(
+        "import gymnasium\n"
+        "gymnasium.register('Own-v0', 'custom_tasks:Tiny',"
+        " max_episode_steps=12)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    params = {"isolate_envs": "process", "batch_shape": [5, 6]}
+    with environments.open_env("gym:registers_one:Own-v0", params) as env:
+        assert env.action_space.shape == (3,)
+        env.reset(seed=0)
+        ends = [env.step(np.zeros(3, "f4"))[3] for _ in range(12)]
+    assert ends == [False] * 11 + [True]

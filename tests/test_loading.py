@@ -1,0 +1,332 @@
+"""Agents that are loaded do what the trained ones would."""
+
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_runs import snapshot
+from tf_fakes import tiny_params
+
+import planet_tf2
+from planet_tf2.configs import assemble
+from planet_tf2.data import episodes
+from planet_tf2.evaluation import loading
+from planet_tf2.models.unroll import imagine
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+
+ACTIONS = 5
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A copy of the run, to be changed."""
+    shutil.copytree(trained.folder.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def agent(trained):
+    return planet_tf2.load_agent(trained.folder.path)
+
+
+def image(number):
+    rng = np.random.default_rng(number)
+    return rng.integers(0, 256, (64, 64, 3), np.uint8)
+
+
+def variables(model):
+    return [model.cell, model.encoder, *model.heads.values()]
+
+
+@pytest.mark.slow
+class TestWeights:
+    def test_are_all_those_of_the_trained_model(self, trained):
+        loaded = loading.load_run(trained.folder)
+        pairs = 0
+        for one, other in zip(
+            variables(loaded.model), variables(trained.model), strict=True
+        ):
+            for mine, theirs in zip(
+                one.variables, other.variables, strict=True
+            ):
+                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+                pairs += 1
+        assert pairs > 20
+        assert (loaded.step, loaded.action_size) == (12, ACTIONS)
+        assert loaded.state == "finished"
+
+    def test_of_a_head_that_trains_alone(self, copied):
+        """Its variables are in the list of another optimizer."""
+        params = tiny_params(gradient_heads=["image"], activation="elu")
+        model = assemble.make_model(params, ACTIONS, seed=3)
+        learner = assemble.make_learner(params, model)
+        step = tf.Variable(8, dtype=tf.int64)
+        path = tf.train.Checkpoint(learner=learner, global_step=step).write(
+            str(copied.checkpoints / "ckpt-90")
+        )
+        copied.write_config({**copied.read_config(), "params": params})
+        loaded = loading.load_run(copied, path)
+        assert loaded.step == 8
+        for one, other in zip(
+            variables(loaded.model), variables(model), strict=True
+        ):
+            for mine, theirs in zip(
+                one.variables, other.variables, strict=True
+            ):
+                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+    def test_of_heads_for_state_components(self, copied):
+        """Only the episodes tell which ones there are."""
+        components = {"position": (3,), "velocity": (2,)}
+        params = tiny_params(
+            tasks=["cartpole_swingup"],
+            isolate_envs="process",
+            state_diagnostics=True,
+            gradient_heads=["image", "reward", "velocity"],
+            position_loss_scale=2,
+        )
+        model = assemble.make_model(params, 1, 3, components)
+        learner = assemble.make_learner(params, model)
+        step = tf.Variable(8, dtype=tf.int64)
+        path = tf.train.Checkpoint(learner=learner, global_step=step).write(
+            str(copied.checkpoints / "ckpt-90")
+        )
+        copied.write_config(
+            {**copied.read_config(), "params": params.to_plain()}
+        )
+        for directory in (copied.train_episodes, copied.test_episodes):
+            for name in episodes.list_episodes(directory):
+                (directory / name).unlink()
+        with pytest.raises(RunFolderError, match="predicts state components"):
+            loading.load_run(copied, path)
+        (copied.train_episodes / "0-broken.npz").write_bytes(b"broken")
+        numbers = {
+            name: np.zeros((4, *shape), np.float32)
+            for name, shape in {**components, "action": (1,)}.items()
+        }
+        others = {
+            "image": np.zeros((4, 64, 64, 3), np.uint8),
+            "reward": np.zeros(4, np.float32),
+            "contacts": np.zeros((4, 2), np.int32),
+        }
+        episodes.save_episode(copied.train_episodes, {**numbers, **others})
+        loaded = loading.load_run(copied, path)
+        assert loaded.model.heads.keys() == model.heads.keys()
+        assert loaded.model.loss_scales["position"] == 2
+        for one, other in zip(
+            variables(loaded.model), variables(model), strict=True
+        ):
+            for mine, theirs in zip(
+                one.variables, other.variables, strict=True
+            ):
+                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+    def test_of_other_optimizers_do_not_fit(self, copied):
+        config = copied.read_config()
+        config["params"]["gradient_heads"] = ["image"]
+        copied.write_config(config)
+        with pytest.raises(loading.CheckpointError, match="does not fit"):
+            loading.load_run(copied)
+
+    def test_of_other_sizes_do_not_fit(self, copied):
+        config = copied.read_config()
+        config["params"]["model_size"] = 7
+        copied.write_config(config)
+        with pytest.raises(loading.CheckpointError, match="does not fit"):
+            loading.load_run(copied)
+
+
+@pytest.mark.slow
+class TestAgent:
+    def test_acts_as_its_seed_says(self, trained):
+        def actions(seed):
+            agent = planet_tf2.load_agent(trained.folder.path, seed=seed)
+            return np.array([agent.act(image(n)) for n in range(3)])
+
+        first = actions(0)
+        assert first.shape == (3, ACTIONS) and first.dtype == np.float32
+        assert (np.abs(first) <= 1).all()
+        np.testing.assert_array_equal(first, actions(0))
+        assert (first != actions(1)).any()
+
+    def test_remembers_until_reset(self, agent):
+        def belief(*numbers):
+            agent.reset()
+            for number in numbers:
+                agent.act(image(number))
+            return agent._agent.state["belief"].numpy()
+
+        assert (belief(1, 2) != belief(3, 2)).any()
+        agent.reset()
+        assert not agent._agent.state["belief"].numpy().any()
+
+    def test_imagines_from_where_it_is(self, agent):
+        """Beliefs do not depend on the noise while the first step lasts."""
+        agent.reset()
+        agent.act(image(1))
+        before = agent._agent.state
+        actions = np.random.default_rng(0).uniform(-1, 1, (4, ACTIONS))
+        result = agent.imagine(actions)
+        assert result.image.shape == (4, 64, 64, 3)
+        assert result.image.dtype == np.uint8
+        assert result.reward.shape == (4,)
+        for name, value in agent._agent.state.items():
+            np.testing.assert_array_equal(value, before[name])
+        again = agent.imagine(actions)
+        np.testing.assert_array_equal(result.reward, again.reward)
+        assert len(agent.imagine(actions[:2]).reward) == 2
+
+    def test_imagines_what_the_model_predicts(self, agent, monkeypatch):
+        noise = tf.random.stateless_normal([3, 1, 3], [5, 6])
+        agent.reset()
+        model = agent.run.model
+        agent.act(image(1))
+        state = agent._agent.state
+        actions = np.full((3, ACTIONS), 0.5, np.float32)
+        monkeypatch.setattr(
+            loading.tf.random, "stateless_normal", lambda *args: noise
+        )
+        frames, reward = agent._imagine(
+            tf.constant(actions[None]), tf.constant([1, 2])
+        )
+        states = imagine(model.cell, state, actions[None], noise)
+        features = model.cell.features_from_state(states)
+        np.testing.assert_allclose(
+            reward, model.heads["reward"].mean(features), rtol=1e-5, atol=1e-6
+        )
+        np.testing.assert_allclose(
+            frames, model.heads["image"](features).mean(), rtol=1e-5, atol=1e-6
+        )
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            np.zeros((64, 64, 3), np.float32),
+            np.zeros((1, 64, 64, 3), np.uint8),
+            np.zeros((32, 32, 3), np.uint8),
+        ],
+    )
+    def test_other_images(self, agent, wrong):
+        with pytest.raises(ValueError, match="uint8 .64, 64, 3."):
+            agent.act(wrong)
+
+    def test_other_actions(self, agent):
+        agent.reset()
+        with pytest.raises(ValueError, match="act.image."):
+            agent.imagine(np.zeros((2, ACTIONS)))
+        agent.act(image(0))
+        for shape in ((2, ACTIONS + 1), (ACTIONS,), (0, ACTIONS)):
+            with pytest.raises(ValueError, match="shape"):
+                agent.imagine(np.zeros(shape))
+        for value in (1.5, np.nan):
+            with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+                agent.imagine(np.full((2, ACTIONS), value))
+
+    def test_leaves_the_run_alone(self, trained):
+        before = snapshot(trained.folder.path)
+        agent = planet_tf2.load_agent(trained.folder.path.parent)
+        agent.act(image(0))
+        agent.imagine(np.zeros((1, ACTIONS)))
+        assert snapshot(trained.folder.path) == before
+
+
+@pytest.mark.slow
+class TestCheckpoints:
+    def numbers(self, folder):
+        return sorted(
+            int(path.stem.removeprefix("ckpt-"))
+            for path in folder.checkpoints.glob("ckpt-*.index")
+        )
+
+    def test_newest_by_default(self, copied):
+        newest = self.numbers(copied)[-1]
+        path = loading.find_checkpoint(copied)
+        assert path == str(copied.checkpoints / f"ckpt-{newest}")
+
+    def test_by_number_name_or_path(self, copied):
+        number = self.numbers(copied)[0]
+        expected = str(copied.checkpoints / f"ckpt-{number}")
+        for given in (
+            number,
+            str(number),
+            f"ckpt-{number}",
+            expected,
+            f"{expected}.index",
+        ):
+            assert loading.find_checkpoint(copied, given) == expected
+        assert loading.load_run(copied, number).step < 12
+
+    def test_unknown(self, copied):
+        with pytest.raises(loading.CheckpointError, match="ckpt-99") as error:
+            loading.find_checkpoint(copied, 99)
+        assert f"ckpt-{self.numbers(copied)[0]}" in str(error.value)
+
+    def test_while_another_is_being_written(self, copied):
+        """The newest is incomplete, and the list of them is not there yet."""
+        *_, before, newest = self.numbers(copied)
+        (copied.checkpoints / f"ckpt-{newest}.index").unlink()
+        path = loading.find_checkpoint(copied)
+        assert path == str(copied.checkpoints / f"ckpt-{before}")
+        (copied.checkpoints / "checkpoint").unlink()
+        assert loading.find_checkpoint(copied) == path
+        assert loading.load_run(copied).checkpoint == path
+
+    def test_removed_while_it_is_loaded(self, copied, monkeypatch):
+        load_weights, paths = loading.load_weights, []
+
+        def losing(learner, path):
+            paths.append(path)
+            if len(paths) == 1:
+                for file in copied.checkpoints.glob(f"{path[-6:]}*"):
+                    file.unlink()
+            return load_weights(learner, path)
+
+        monkeypatch.setattr(loading, "load_weights", losing)
+        run = loading.load_run(copied)
+        assert len(set(paths)) == 2 and run.checkpoint == paths[1]
+
+    def test_damaged(self, copied):
+        path = loading.find_checkpoint(copied)
+        (data,) = copied.checkpoints.glob(f"{path.rpartition('/')[2]}.data*")
+        data.write_bytes(data.read_bytes()[:100])
+        with pytest.raises(loading.CheckpointError, match="cannot be read|dam"):
+            loading.load_run(copied)
+
+    def test_none(self, copied):
+        shutil.rmtree(copied.checkpoints)
+        with pytest.raises(RunFolderError, match="unfinished: it has no check"):
+            planet_tf2.load_agent(copied.path)
+
+    def test_before_anything_was_learned(self, copied, monkeypatch):
+        monkeypatch.setattr(loading, "load_weights", lambda *args: 0)
+        with pytest.raises(loading.CheckpointError, match="not learned"):
+            loading.load_run(copied)
+        assert loading.load_run(copied, self.numbers(copied)[0]).step == 0
+
+    def test_of_a_failed_run(self, copied):
+        copied.fail.write_text("at step 3\n\nArithmeticError: loss is nan\n")
+        with pytest.raises(RunFolderError, match="loss is nan"):
+            planet_tf2.load_agent(copied.path)
+        number = self.numbers(copied)[-1]
+        agent = planet_tf2.load_agent(copied.path, number)
+        assert agent.run.state == "failed"
+
+
+@pytest.mark.slow
+def test_example_of_the_readme(trained, capsys):
+    text = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (code,) = (block for block in blocks if "load_agent" in block)
+    assert code.count("\n") <= 13
+    for old, new in (
+        ("logs/quickstart/cartpole_balance/00001", str(trained.folder.path)),
+        ("cartpole_balance", "dummy"),
+    ):
+        assert old in code
+        code = code.replace(old, new)
+    exec(compile(code, "README.md", "exec"), {})
+    score = float(capsys.readouterr().out.split()[0])
+    assert 300 < score < 700  # A thousand rewards between 0 and 1.

@@ -1,0 +1,499 @@
+"""The figures of a world model against values computed by hand."""
+
+import numpy as np
+import pytest
+
+from planet_tf2.data import episodes as files
+from planet_tf2.evaluation import model_checks, reward_checks, verdicts
+from planet_tf2.evaluation.held_out import (
+    EpisodesError,
+    HeldOut,
+    by_source,
+    load_held_out,
+    make_held_out,
+)
+from planet_tf2.evaluation.predictions import (
+    Filtered,
+    OpenLoop,
+    Plans,
+    Window,
+    choose_windows,
+    cut,
+    true_image,
+)
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.run_folder import RunFolder
+
+BITS = 3
+
+
+def episode(levels, rewards, source="agent", task="walk", seed=0):
+    """All pixels of a frame have the same level, of eight."""
+    rng = np.random.default_rng(seed)
+    level = np.array(levels, np.uint8)[:, None, None, None]
+    # What is below the quantisation must not matter.
+    fine = rng.integers(0, 32, (len(levels), 64, 64, 3), np.uint8)
+    arrays = {
+        "image": np.broadcast_to(level * 32, fine.shape) + fine,
+        "action": rng.uniform(-1, 1, (len(levels), 2)).astype(np.float32),
+        "reward": np.array(rewards, np.float32),
+    }
+    return HeldOut(f"{source}{seed}", source, task, arrays)
+
+
+class FakePredictor:
+    """Is wrong by a level; by two where actions are not those of the files."""
+
+    bits = BITS
+    horizon = 2
+
+    def __init__(self, reward_error=0.0):
+        self.calls = []
+        self._reward_error = reward_error
+
+    def open_loop(self, episodes, windows, context, length, action=None):
+        assert len(windows) <= 16
+        self.calls.append(action)
+        true = cut(episodes, windows, "action", length)
+        error = 1 if action is None else 2
+        if action is not None:
+            np.testing.assert_array_equal(
+                true[:, :context], action[:, :context]
+            )
+            assert (true[:, context:] != action[:, context:]).all()
+            assert (np.abs(action) <= 1).all()
+        image = true_image(cut(episodes, windows, "image", length), BITS)
+        reward = cut(episodes, windows, "reward", length)
+        return OpenLoop(image + error / 8, reward + self._reward_error)
+
+    def values(self, episode, filtered):
+        amount = episode.length + 1 - self.horizon
+        return np.arange(max(0, amount), dtype=np.float32)
+
+    def plan(self, filtered, times):
+        return Plans(np.zeros((len(times), 2, 2)), np.array(times) + 100.0)
+
+
+class TestTrueImage:
+    def test_levels_are_at_their_centres(self):
+        image = np.array([0, 7, 8, 255], np.uint8)
+        np.testing.assert_allclose(
+            true_image(image, 5),
+            [0.5 / 32 - 0.5, 0.5 / 32 - 0.5, 1.5 / 32 - 0.5, 31.5 / 32 - 0.5],
+        )
+
+    def test_is_the_mean_of_what_the_model_sees(self):
+        from planet_tf2.data.preprocess import preprocess
+
+        image = np.full(20_000, 77, np.uint8)
+        seen = preprocess(image, 5, np.array([1, 2], np.int32)).numpy()
+        assert true_image(image[:1], 5)[0] == pytest.approx(
+            seen.mean(), abs=5 * seen.std() / np.sqrt(20_000)
+        )
+
+
+class TestWindows:
+    def test_spread_over_each_episode(self):
+        windows = choose_windows([10, 4, 5, 6], 5, 3)
+        assert windows == [
+            Window(0, 0),
+            Window(0, 2),
+            Window(0, 5),
+            Window(2, 0),
+            Window(3, 0),
+            Window(3, 1),
+        ]
+
+    def test_one_for_each_episode(self):
+        assert choose_windows([10, 10], 5, 1) == [Window(0, 0), Window(1, 0)]
+
+
+class TestOpenLoop:
+    """Episodes of five frames, three of which are seen."""
+
+    @pytest.fixture
+    def episodes(self):
+        return [
+            episode([0, 0, 2, 4, 5], range(5), "random", seed=1),
+            episode([1, 1, 1, 1, 1], [0, 0, 0, 6, 8], "agent", seed=2),
+        ]
+
+    def check(self, episodes, predictor=None):
+        windows = choose_windows([5, 5], 5, 1)
+        return model_checks.check_open_loop(
+            predictor or FakePredictor(), episodes, windows, 3, 2
+        )
+
+    def test_image_errors(self, episodes):
+        images, _ = self.check(episodes)
+        # In units of a level, which is 1/8.
+        unit = 1 / 64
+        np.testing.assert_allclose(images["model"], [unit, unit], rtol=1e-4)
+        np.testing.assert_allclose(
+            images["random_actions"], [4 * unit, 4 * unit], rtol=1e-4
+        )
+        # The last frame that was seen has level 2, and 1.
+        np.testing.assert_allclose(
+            images["no_change"], [4 / 2 * unit, 9 / 2 * unit], rtol=1e-4
+        )
+        # The mean of all frames is 16 / 10.
+        np.testing.assert_allclose(
+            images["mean_frame"],
+            [
+                (2.4**2 + 0.6**2) / 2 * unit,
+                (3.4**2 + 0.6**2) / 2 * unit,
+            ],
+            rtol=1e-4,
+        )
+        assert images["ratio_to_no_change"] == pytest.approx(2 / 6.5, 1e-4)
+        assert images["ratio_to_random_actions"] == pytest.approx(0.25, 1e-4)
+        assert (images["context"], images["horizon"]) == (3, 2)
+        assert images["useful_steps"] == 2
+
+    def test_by_source(self, episodes):
+        images, _ = self.check(episodes)
+        sources = images["by_source"]
+        assert list(sources) == ["random", "agent"]
+        # 2 / (4 + 9); and nothing moves in the other.
+        ratio = sources["random"]["ratio_to_no_change"]
+        assert ratio == pytest.approx(2 / 13, 1e-4)
+        assert sources["agent"]["ratio_to_no_change"] is None
+        assert sources["agent"]["sequences"] == 1
+
+    def test_useful_steps_end_with_the_first_that_is_not(self):
+        errors = {
+            "model": np.array([[1.0, 1, 3, 1]]),
+            "no_change": np.array([[2.0, 2, 9, 9]]),
+            "mean_frame": np.array([[2.0, 2, 2, 2]]),
+            "random_actions": np.ones((1, 4)),
+        }
+        assert model_checks._image_figures(errors)["useful_steps"] == 2
+        errors["mean_frame"][0, 0] = 1
+        assert model_checks._image_figures(errors)["useful_steps"] == 0
+
+    def test_rewards(self, episodes):
+        _, rewards = self.check(episodes, FakePredictor(reward_error=0.5))
+        # A constant error leaves nothing of the variance unexplained.
+        np.testing.assert_allclose(rewards["explained_variance"], [1, 1])
+        np.testing.assert_allclose(rewards["correlation"], [1, 1])
+        np.testing.assert_allclose(rewards["rmse"], [0.5, 0.5])
+        assert rewards["overall"]["bias"] == pytest.approx(0.5)
+        assert rewards["overall"]["count"] == 4
+
+    def test_many_sequences_in_parts(self):
+        """The figures are those of all of them."""
+        episodes = [episode([0, n % 8], [0, n], seed=n) for n in range(20)]
+        windows = choose_windows([2] * 20, 2, 1)
+        images, rewards = model_checks.check_open_loop(
+            FakePredictor(), episodes, windows, 1, 1
+        )
+        expected = np.mean([(n % 8) ** 2 for n in range(20)]) / 64
+        assert images["no_change"] == [pytest.approx(expected, 1e-4)]
+        assert rewards["overall"]["count"] == 20
+        assert rewards["explained_variance"] == [1]
+
+
+class TestSight:
+    def test_by_hand(self):
+        episodes = [episode([0, 2], [0, 0]), episode([2, 4], [0, 0])]
+        filtered = [
+            Filtered({}, None, np.array([8.0, 16.0]), np.array([1.0, 4.0])),
+            Filtered({}, None, np.array([0.0, 0.0]), np.array([3.0, 3.5])),
+        ]
+        sight = model_checks.check_sight(FakePredictor(), episodes, filtered, 3)
+        assert sight["image_error"] == 6
+        # The levels 0, 2, 2, 4 have the variance 2, and a level is 1/8.
+        half = 2 / 64 * 64 * 64 * 3 / 2
+        assert sight["half_variance"] == pytest.approx(half, 1e-5)
+        assert sight["ratio"] == pytest.approx(6 / half, 1e-5)
+        assert sight["divergence"] == pytest.approx(11.5 / 4)
+        assert sight["above_free_nats"] == 0.5
+
+    def test_the_mean_frame_has_half_the_variance(self):
+        """So a model that paints it has a ratio of 1."""
+        shown = episode([0, 3, 3, 7], [0] * 4)
+        truth = true_image(shown.arrays["image"], BITS)
+        error = np.square(truth - truth.mean(0)).sum((1, 2, 3)) / 2
+        sight = model_checks.check_sight(
+            FakePredictor(),
+            [shown],
+            [Filtered({}, None, error, np.zeros(4))],
+            3,
+        )
+        assert sight["ratio"] == pytest.approx(1, 1e-4)
+
+
+class TestFit:
+    def test_by_hand(self):
+        result = reward_checks.fit([1, 2, 3, 6], [0, 2, 4, 6])
+        # Errors 1, 0, -1, 0 with the variance 1/2, and 5 is that of the rest.
+        assert result["explained_variance"] == pytest.approx(0.9)
+        assert result["bias"] == 0
+        assert result["rmse"] == pytest.approx(np.sqrt(0.5))
+        expected = np.corrcoef([1, 2, 3, 6], [0, 2, 4, 6])[0, 1]
+        assert result["correlation"] == pytest.approx(expected)
+        assert (result["mean"], result["count"]) == (3, 4)
+        assert result["stddev"] == pytest.approx(np.sqrt(5))
+
+    def test_always_the_mean(self):
+        result = reward_checks.fit([3, 3], [2, 4])
+        assert result["explained_variance"] == 0
+        assert result["correlation"] is None
+
+    def test_rewards_that_never_change(self):
+        received = np.full(5, 0.1, np.float32) + np.float32(1e-9)
+        result = reward_checks.fit([0, 1, 2, 3, 4], received)
+        assert result["explained_variance"] is result["correlation"] is None
+        assert result["rmse"] is not None
+
+    def test_nothing(self):
+        result = reward_checks.fit([], [])
+        assert result["count"] == 0 and result["mean"] is None
+
+
+def test_reward_while_looking_leaves_the_reset_out():
+    episodes = [
+        episode([0, 0, 0], [0, 1, 3], "random"),
+        episode([0, 0, 0], [0, 5, 7], "agent"),
+    ]
+    filtered = [
+        Filtered({}, np.array([99.0, 1, 3]), None, None),
+        Filtered({}, np.array([99.0, 7, 5]), None, None),
+    ]
+    result = reward_checks.check_filtered_reward(episodes, filtered)
+    assert result["count"] == 4
+    # Errors 0, 0, 2, -2: the variance 2 of 5.
+    assert result["explained_variance"] == pytest.approx(0.6)
+    sources = result["by_source"]
+    assert sources["random"]["explained_variance"] == 1
+    assert sources["agent"]["explained_variance"] == pytest.approx(-3)
+
+
+class TestReturns:
+    def test_executed_actions_are_aligned(self):
+        """From time step t, the rewards of t + 1 and t + 2."""
+        shown = episode([0] * 5, [0, 1, 2, 4, 8])
+        result = reward_checks.check_returns(FakePredictor(), [shown], [None])
+        # Predicted are 0, 1, 2 and received 3, 6, 12.
+        executed = result["executed"]
+        assert executed["count"] == 3
+        assert executed["mean"] == 7
+        assert executed["bias"] == -6
+
+    def test_plans_of_the_latest_episodes(self):
+        shown = [
+            episode([0] * 5, [0, 1, 2, 4, 8], "agent", seed=n) for n in range(3)
+        ]
+        shown.append(episode([0] * 5, [0, 9, 9, 9, 9], "random"))
+        result = reward_checks.check_returns(
+            FakePredictor(), shown, [None] * 4, decisions=2, max_planned=2
+        )
+        planned = result["planned"]
+        assert planned["source"] == "agent"
+        assert planned["predicted"] == [100, 102] * 2
+        assert planned["received"] == [3, 12] * 2
+
+    def test_fresh_episodes_come_first(self):
+        shown = [
+            episode([0] * 5, [0, 1, 2, 4, 8], source)
+            for source in ("fresh", "agent")
+        ]
+        planned = reward_checks.check_returns(
+            FakePredictor(), shown, [None] * 2
+        )["planned"]
+        assert planned["source"] == "fresh" and planned["count"] == 3
+
+    def test_without_an_agent(self):
+        shown = [episode([0] * 5, [0, 1, 2, 4, 8], "random")]
+        result = reward_checks.check_returns(FakePredictor(), shown, [None])
+        assert result["planned"]["count"] == 0
+        assert result["executed"]["count"] == 3
+
+    def test_episodes_shorter_than_the_horizon(self):
+        shown = [episode([0, 0], [0, 1])]
+        result = reward_checks.check_returns(FakePredictor(), shown, [None])
+        assert result["executed"]["count"] == result["planned"]["count"] == 0
+
+
+class TestHeldOut:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = RunFolder(tmp_path / "run").create()
+        journal = Journal(folder.metrics)
+        for number in range(7):
+            name = f"{number}"
+            files.save_episode(
+                folder.test_episodes,
+                episode([number] * 3, [0, number, 0]).arrays,
+                name,
+            )
+            journal.append({"phase": "train", "loss": 1.0})
+            if number != 5:  # The user's own.
+                journal.append(
+                    {
+                        "phase": "seed" if number < 2 else "test",
+                        "task": "walk",
+                        "file": f"{name}.npz",
+                    }
+                )
+        return folder
+
+    def test_all(self, folder):
+        found = load_held_out(folder, 2, 20)
+        assert [e.name for e in found] == [f"{n}.npz" for n in range(7)]
+        sources = [e.source for e in found]
+        assert sources == [*["random"] * 2, *["agent"] * 3, "given", "agent"]
+        assert [e.task for e in found][4:] == ["walk", None, "walk"]
+        assert found[3].length == 2
+
+    def test_some_evenly_and_the_latest(self, folder):
+        assert [e.name for e in load_held_out(folder, 2, 3)] == [
+            "0.npz",
+            "3.npz",
+            "6.npz",
+        ]
+        assert [e.name for e in load_held_out(folder, 2, 1)] == ["6.npz"]
+
+    def test_of_a_folder(self, folder):
+        found = load_held_out(RunFolder("x"), 2, 20, folder.test_episodes)
+        assert {e.source for e in found} == {"given"}
+
+    def test_none(self, folder, tmp_path):
+        with pytest.raises(EpisodesError, match="no episodes in"):
+            load_held_out(folder, 2, 20, tmp_path)
+
+    def test_damaged(self, folder):
+        (folder.test_episodes / "7.npz").write_bytes(b"PK")
+        with pytest.raises(EpisodesError, match="7.npz"):
+            load_held_out(folder, 2, 1)
+
+    def test_of_another_task(self, folder):
+        with pytest.raises(EpisodesError, match="2 actions, .* takes 6"):
+            load_held_out(folder, 6, 1)
+
+    @pytest.mark.parametrize(
+        "image, message",
+        [
+            (None, "none"),
+            (np.zeros((3, 64, 64, 3)), "float64"),
+            (np.zeros((3, 32, 32, 3), np.uint8), r"\[32, 32, 3\]"),
+        ],
+    )
+    def test_images_that_do_not_fit(self, image, message):
+        arrays = {"action": np.zeros((3, 2), "f4"), "reward": np.zeros(3, "f4")}
+        if image is not None:
+            arrays["image"] = image
+        with pytest.raises(EpisodesError, match=message):
+            make_held_out("x", "given", None, arrays, 2)
+
+    def test_sources_of_several_tasks(self):
+        shown = [
+            episode([0, 0], [0, 0], "agent", task)
+            for task in ("walk", "run", "walk", None)
+        ]
+        assert by_source(shown) == {
+            "walk, agent": [0, 2],
+            "run, agent": [1],
+            "unknown task, agent": [3],
+        }
+
+
+def sight(ratio, divergence=10.0, free_nats=3.0):
+    return {
+        "ratio": ratio,
+        "divergence": divergence,
+        "free_nats": free_nats,
+        "above_free_nats": 0.5,
+    }
+
+
+def images(no_change, mean_frame=0.5, random_actions=0.5, useful=2):
+    return {
+        "useful_steps": useful,
+        "horizon": 45,
+        "ratio_to_no_change": no_change,
+        "ratio_to_mean_frame": mean_frame,
+        "ratio_to_random_actions": random_actions,
+    }
+
+
+def rewards(filtered, blind):
+    return {
+        "filtered": {"explained_variance": filtered},
+        "open_loop": {"explained_variance": blind},
+    }
+
+
+def planned(bias, mean=10.0, stddev=2.0, count=5, correlation=0.9):
+    figures = {"bias": bias, "mean": mean, "stddev": stddev, "count": count}
+    figures["correlation"] = correlation
+    return {"horizon": 2, "planned": figures}
+
+
+class TestVerdicts:
+    @pytest.mark.parametrize(
+        "verdict, good, words",
+        [
+            (verdicts.judge_sight(sight(1.0)), False, "mean frame"),
+            (verdicts.judge_sight(sight(0.7)), None, "70%"),
+            (verdicts.judge_sight(sight(0.2)), True, "20%"),
+            (verdicts.judge_sight(sight(None)), None, "the same"),
+            (verdicts.judge_divergence(sight(1.0, 3.1)), False, "stays at"),
+            (verdicts.judge_divergence(sight(0.3, 3.1)), True, "3.1 nats"),
+            (verdicts.judge_divergence(sight(0.3, 500)), False, "very large"),
+            (verdicts.judge_images(images(0.4)), True, "0.40"),
+            (verdicts.judge_images(images(0.7)), None, "further"),
+            (verdicts.judge_images(images(1.1)), False, "moves"),
+            # As good as the target asks, but only by painting the mean.
+            (verdicts.judge_images(images(0.5, 1.0)), False, "moves"),
+            (verdicts.judge_images(images(0.8, 1.2, 1, 5)), None, "first 5 of"),
+            (verdicts.judge_images(images(None)), None, "Nothing moves"),
+            (verdicts.judge_actions(images(1, 1, 1.0)), False, "do not depend"),
+            (verdicts.judge_actions(images(1, 1, 0.5)), True, "2.00 times"),
+            (verdicts.judge_reward(rewards(0.9, [])), True, "90%"),
+            (verdicts.judge_reward(rewards(0.5, [])), None, "50%"),
+            (verdicts.judge_reward(rewards(-0.2, [])), False, "next to"),
+            (verdicts.judge_reward(rewards(None, [])), None, "the same"),
+            (
+                verdicts.judge_blind_reward(rewards(0.9, [1, 0.1]), planned(0)),
+                False,
+                "transition is the weak part",
+            ),
+            (
+                verdicts.judge_blind_reward(rewards(0.2, [1, 0.1]), planned(0)),
+                None,
+                "2 steps ahead",
+            ),
+            (
+                verdicts.judge_blind_reward(rewards(0.9, [0.8]), planned(0)),
+                True,
+                "1 steps",
+            ),
+            (verdicts.judge_plans(planned(0.5)), True, "10.50"),
+            (verdicts.judge_plans(planned(0.5, correlation=None)), True, "10"),
+            (verdicts.judge_plans(planned(0, correlation=0.1)), None, "hardly"),
+            (verdicts.judge_plans(planned(9.0)), False, "faults"),
+            (verdicts.judge_plans(planned(-9.0)), None, "underrates"),
+            (verdicts.judge_plans(planned(0, count=0)), None, "no episode"),
+        ],
+    )
+    def test_words(self, verdict, good, words):
+        assert verdict.good is good
+        assert words in verdict.text
+
+    @pytest.mark.parametrize(
+        "ratio, explained, met",
+        [(0.5, 0.8, "met"), (0.51, 0.79, "not met"), (None, None, "not met")],
+    )
+    def test_targets(self, ratio, explained, met):
+        figures = {
+            "images": {
+                "ratio_to_no_change": ratio,
+                "horizon": 45,
+                "context": 5,
+            },
+            "rewards": {"filtered": {"explained_variance": explained}},
+        }
+        lines = verdicts.targets(figures)
+        assert "45 steps after 5 frames of context" in lines[0]
+        assert all(line.endswith(f": {met}") for line in lines)

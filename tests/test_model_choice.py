@@ -1,0 +1,105 @@
+"""The other latent models in every place that works with one.
+
+All other tests have the RSSM there.
+"""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tf_fakes import random_batch, tiny_params
+
+from planet_tf2.configs import agents, assemble
+from planet_tf2.control.mpc_agent import MPCAgent
+from planet_tf2.models import DRNN, SSM
+from planet_tf2.tools import seeds, weights
+from planet_tf2.training.summaries import Summaries
+
+CHOICES = {
+    "ssm": {"model": "ssm"},
+    "drnn": {"model": "drnn", "drnn_encoder_to_decoder": True},
+}
+
+
+class Made:
+    def __init__(self, choice, **overrides):
+        self.params = tiny_params(
+            **CHOICES[choice], activation="elu", free_nats=0, **overrides
+        )
+        self.model = assemble.make_model(self.params, 2)
+        self.learner = assemble.make_learner(self.params, self.model)
+
+
+@pytest.fixture(scope="module", params=CHOICES)
+def made(request):
+    return Made(request.param)
+
+
+def test_is_the_one_asked_for(made):
+    kind = {"ssm": SSM, "drnn": DRNN}[made.params["model"]]
+    assert type(made.model.cell) is kind
+
+
+def test_trains_all_of_its_weights(made):
+    before = weights.save_weights(made.model)
+    for number in range(2):
+        values = made.learner.train_step(random_batch(), seeds.derive(number))
+        assert all(np.isfinite(value) for value in values.values())
+    after = weights.save_weights(made.model)
+    scope = f"graph/rnn/{made.params['model']}/"
+    assert sum(name.startswith(scope) for name in after) >= 12
+    for name, value in after.items():
+        assert np.abs(value - before[name]).max() > 0, name
+    assert set(made.model.original_variables()) == set(after)
+    trained = {id(variable) for variable in made.model.main_variables}
+    named = {id(v) for v in made.model.original_variables().values()}
+    assert trained == named
+
+
+def test_goes_on_from_checkpoints(made, tmp_path):
+    checkpoint = tf.train.Checkpoint(learner=made.learner)
+    path = checkpoint.write(str(tmp_path / "state"))
+    other = Made(made.params["model"])
+    tf.train.Checkpoint(learner=other.learner).read(path).assert_consumed()
+    expected = weights.save_weights(made.model)
+    for name, value in weights.save_weights(other.model).items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_agents_filter(made):
+    """With a planner that plans what the agent believes."""
+    model, both = made.model, tf.constant([0, 1])
+    image = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    agent = MPCAgent(
+        2,
+        2,
+        model.cell,
+        model.encoder,
+        model.preprocess,
+        lambda state, seed: state["sample"][:, None, :2] / 10,
+    )
+    perform = tf.function(
+        lambda: agent.perform(both, {"image": image}, 0.0, seeds.derive(0)),
+        autograph=False,
+    )
+    agent.begin_episode(both)
+    first, second = perform(), perform()
+    # The same image and the same seed, but another state before it.
+    assert (np.abs(first - second) > 1e-6).all()
+    agent.begin_episode(both)
+    np.testing.assert_array_equal(perform(), first)
+
+
+def test_plans(made):
+    plan = agents.make_planner(made.params, made.model, 2)
+    actions = tf.function(plan)(made.model.cell.zero_state(3), seeds.derive(0))
+    assert actions.shape == (3, made.params["planner_horizon"], 2)
+    assert np.abs(actions).max() > 0
+
+
+def test_shows_predictions(made, tmp_path):
+    summaries = Summaries(tmp_path / "train", tmp_path / "test", made.model)
+    shown = summaries.predictions("test", 0, random_batch(), seeds.derive(0))
+    summaries.close()
+    assert shown.openloop.shape[0] == 5
+    assert all(np.isfinite(value) for value in shown.scalars.values())
+    assert shown.scalars["openloop/divergence"] > 0

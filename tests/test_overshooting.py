@@ -1,0 +1,488 @@
+"""Latent overshooting against loops in NumPy, gradients included."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy_cells import NumpyDRNN, NumpyRSSM, NumpySSM
+from test_cells import SWITCHES, make_cell, normal
+from tf_fakes import normal_kl, random_batch, tiny_params
+
+from planet_tf2.configs.assemble import make_learner, make_model
+from planet_tf2.models import closed_loop, overshooting
+from planet_tf2.tools import seeds
+from planet_tf2.training import losses
+
+BATCH, TIME, STATE, ACTION, OBS = 2, 4, 3, 2, 7
+EMBEDDED = normal(1, BATCH, TIME, OBS)
+ACTIONS = normal(2, BATCH, TIME, ACTION)
+NOISE = normal(3, TIME, 2, BATCH, STATE)
+REWARD = normal(4, BATCH, TIME)
+FULL = tf.fill([BATCH], TIME)
+# Between the divergences that there are.
+FREE_NATS = {"rssm": 1.45, "ssm": 500, "drnn": 1.2}
+
+
+def rollout_noise(amount):
+    return normal(5, amount + 1, BATCH, TIME, STATE)
+
+
+def close(actual, desired, rtol=1e-4, atol=1e-5):
+    np.testing.assert_allclose(actual, desired, rtol, atol)
+
+
+class Adding:
+    """Its state is one number, and actions are added to it."""
+
+    latent_size = 1
+
+    def zero_state(self, batch_size):
+        names = ("mean", "stddev", "sample", "other")
+        return dict.fromkeys(names, tf.zeros([batch_size, 1]))
+
+    def transition(self, prev_state, prev_action, noise=None):
+        sample = prev_state["sample"] + prev_action
+        return {**prev_state, "mean": sample, "sample": sample}
+
+
+class TestArrangement:
+    """With numbers that tell where they come from."""
+
+    # The state at step t is 100 (t + 1), and the action to it 10^t / 1000.
+    sample = tf.constant([[100.0, 200, 300, 400], [500, 600, 700, 800]])
+    posterior = dict.fromkeys(
+        ("mean", "stddev", "sample", "other"), sample[..., None]
+    )
+    actions = tf.constant([[0.001, 0.01, 0.1, 1.0]] * 2)[..., None]
+
+    @pytest.mark.parametrize("graph", [False, True])
+    def test_full_length(self, graph):
+        function = tf.function(overshooting) if graph else overshooting
+        target, prior, posterior, mask = function(
+            Adding(),
+            {"letter": self.sample},
+            None,
+            self.actions,
+            tf.constant([4, 4]),
+            2,
+            self.posterior,
+        )
+        expected = [
+            [0.001, 0.011, 0.111],
+            [100.01, 100.11, 101.11],
+            [200.1, 201.1, 0],
+            [301.0, 0, 0],
+        ]
+        close(prior["sample"][0, :, :, 0], expected)
+        expected = [
+            [100, 200, 300],
+            [200, 300, 400],
+            [300, 400, 0],
+            [400, 0, 0],
+        ]
+        close(target["letter"][0], expected)
+        for name in ("mean", "sample", "other"):
+            close(posterior[name][0, :, :, 0], expected)
+        assert mask.dtype == tf.bool
+        np.testing.assert_array_equal(mask, np.array([expected] * 2) > 0)
+        for state in (prior, posterior):
+            padding = tf.boolean_mask(state["stddev"], ~mask)
+            np.testing.assert_array_equal(padding, np.ones((6, 1)))
+
+    def test_lengths(self):
+        target, prior, posterior, mask = overshooting(
+            Adding(),
+            self.sample,
+            None,
+            self.actions,
+            tf.constant([0, 2]),
+            3,
+            self.posterior,
+        )
+        expected = [[500, 600, 0, 0], [600, 0, 0, 0], [0] * 4, [0] * 4]
+        close(target[1], expected)
+        close(posterior["sample"][1, :, :, 0], expected)
+        np.testing.assert_array_equal(mask[1], np.array(expected) > 0)
+        expected = [[0.001, 0.011, 0, 0], [500.01, 0, 0, 0], [0] * 4, [0] * 4]
+        close(prior["sample"][1, :, :, 0], expected)
+        for tensor in (target[0], prior["sample"][0], mask[0]):
+            assert not np.any(tensor)
+
+    @pytest.mark.parametrize("amount", [0, 3, 9])
+    def test_any_amount(self, amount):
+        _, prior, posterior, mask = overshooting(
+            Adding(), (), None, self.actions, [4, 4], amount, self.posterior
+        )
+        assert mask.shape == (2, 4, amount + 1)
+        for state in (prior, posterior):
+            assert state["sample"].shape == (2, 4, amount + 1, 1)
+        assert np.sum(mask) == 2 * sum(range(5)[-amount - 1 :])
+
+
+@pytest.mark.parametrize("kind", ["rssm", "ssm", "drnn"])
+def test_infers_the_posterior_itself(kind):
+    cell = make_cell(kind, mean_only=True)
+    _, posterior = closed_loop(cell, EMBEDDED, ACTIONS)
+    given, inferred = (
+        overshooting(cell, REWARD, EMBEDDED, ACTIONS, FULL, 2, states)
+        for states in (posterior, None)
+    )
+    tf.nest.map_structure(close, given, inferred)
+
+
+def test_sizes_may_be_unknown():
+    cell = make_cell("rssm", mean_only=True)
+    unroll = tf.function(
+        lambda *args: overshooting(cell, (), *args, amount=2)[1]["mean"],
+        input_signature=[
+            tf.TensorSpec([None, None, OBS]),
+            tf.TensorSpec([None, None, ACTION]),
+            tf.TensorSpec([None], tf.int32),
+        ],
+    )
+    result = unroll(EMBEDDED, ACTIONS, FULL)
+    expected = overshooting(cell, (), EMBEDDED, ACTIONS, FULL, 2)[1]["mean"]
+    close(result, expected)
+    assert unroll(EMBEDDED[:1, :2], ACTIONS[:1, :2], [2]).shape == (1, 2, 3, 3)
+
+
+def test_noise():
+    cell = make_cell("ssm")
+    _, posterior = closed_loop(cell, EMBEDDED, ACTIONS, NOISE)
+
+    def samples(noise):
+        args = cell, (), None, ACTIONS, FULL, 1, posterior, noise
+        return overshooting(*args)[1]["sample"]
+
+    np.testing.assert_array_equal(
+        samples(rollout_noise(1)), samples(rollout_noise(1))
+    )
+    assert np.abs(samples(None)[:, :-1] - samples(None)[:, :-1]).min() > 0
+    changed = rollout_noise(1).numpy()
+    changed[1, 1, 2] += 1
+    moved = np.abs(samples(changed) - samples(rollout_noise(1))).max(-1) > 0
+    assert np.argwhere(moved).tolist() == [[1, 2, 1]]
+
+
+NUMPY = {"rssm": NumpyRSSM, "ssm": NumpySSM, "drnn": NumpyDRNN}
+
+
+def make_reference(kind, cell):
+    switches = {name: name.startswith("sample") for name in SWITCHES}
+    switches["decoder_to_sample"] = True
+    extra = (switches,) if kind == "drnn" else ()
+    reference = NUMPY[kind](cell, *extra)
+    reference.obs_size = OBS
+    return reference
+
+
+def free_nats(cell):
+    return FREE_NATS[type(cell).__name__.lower()]
+
+
+def numpy_posteriors(reference, cell):
+    state = {k: v.numpy() for k, v in cell.zero_state(BATCH).items()}
+    states = [state]
+    for time in range(TIME):
+        inputs = ACTIONS[:, time].numpy(), EMBEDDED[:, time].numpy()
+        _, state = reference.observe(state, *inputs, NOISE[time].numpy())
+        states.append(state)
+    return states
+
+
+def numpy_loss(reference, cell, distance, targets=None):
+    """Averages over every step and 2 to `distance` steps ahead, one by one."""
+    states = numpy_posteriors(reference, cell)
+    targets = targets or states
+    noise = rollout_noise(max(0, distance - 1)).numpy()
+    terms = []
+    for start in range(TIME):
+        state = states[start]
+        for ahead in range(distance):
+            time = start + ahead
+            if time >= TIME:
+                break
+            state = reference.transition(
+                state, ACTIONS[:, time].numpy(), noise[ahead, :, start]
+            )
+            if ahead == 0:
+                continue
+            seen = targets[time + 1]
+            kl = normal_kl(
+                seen["mean"], seen["stddev"], state["mean"], state["stddev"]
+            )
+            terms += [max(0, value - free_nats(cell)) for value in kl]
+    return np.mean(terms) if terms else 0.0, terms
+
+
+def tf_loss(cell, distance, stop):
+    _, posterior = closed_loop(cell, EMBEDDED, ACTIONS, NOISE)
+    amount = max(0, distance - 1)
+    _, prior, seen, mask = overshooting(
+        cell,
+        (),
+        None,
+        ACTIONS,
+        FULL,
+        amount,
+        posterior,
+        rollout_noise(amount),
+    )
+    prior, seen, mask = tf.nest.map_structure(
+        lambda x: x[:, :, 1:], (prior, seen, mask)
+    )
+    if stop:
+        seen = tf.nest.map_structure(tf.stop_gradient, seen)
+    kl = cell.divergence_from_states(seen, prior)
+    return losses.overshooting(kl, mask, free_nats(cell))
+
+
+@pytest.mark.parametrize("distance", range(6))
+@pytest.mark.parametrize("kind", NUMPY)
+class TestLoss:
+    """Distance 5 is longer than the sequence."""
+
+    def test_value(self, kind, distance):
+        cell = make_cell(kind)
+        expected, terms = numpy_loss(make_reference(kind, cell), cell, distance)
+        pairs = sum(TIME - ahead for ahead in range(1, min(distance, TIME)))
+        assert len(terms) == BATCH * pairs
+        if distance > 2:  # Some are below the free nats, and some are not.
+            assert 0.0 in terms and max(terms) > 0
+        close(tf_loss(cell, distance, True), expected)
+        if distance == 3:
+            close(tf.function(tf_loss)(cell, distance, True), expected)
+
+    @pytest.mark.parametrize("stop", [True, False])
+    def test_gradient(self, kind, distance, stop):
+        """Against finite differences of the loops, for every weight."""
+        cell = make_cell(kind)
+        reference = make_reference(kind, cell)
+        targets = numpy_posteriors(reference, cell) if stop else None
+        named = cell.original_variables()
+        with tf.GradientTape() as tape:
+            loss = tf_loss(cell, distance, stop)
+        gradients = tape.gradient(
+            loss, named, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        random = np.random.default_rng(distance)
+        for name, gradient in gradients.items():
+            direction = random.normal(size=gradient.shape)
+            values = []
+            original = reference.weights[name]
+            for step in (1e-6, -1e-6):
+                reference.weights[name] = original + step * direction
+                values.append(numpy_loss(reference, cell, distance, targets)[0])
+            reference.weights[name] = original
+            expected = (values[0] - values[1]) / 2e-6
+            actual = np.sum(np.float64(gradient) * direction)
+            np.testing.assert_allclose(actual, expected, 1e-3, 1e-4, name)
+
+
+@pytest.mark.parametrize("kind", NUMPY)
+class TestShortSequences:
+    LENGTHS = (1, 4, 0, 2)
+
+    def loss(self, cell, lengths, embedded, actions, posterior=None):
+        _, prior, seen, mask = overshooting(
+            cell, (), embedded, actions, tf.constant(lengths), 4, posterior
+        )
+        kl = cell.divergence_from_states(seen, prior)
+        return kl[:, :, 1:], mask[:, :, 1:], prior
+
+    def inputs(self):
+        embedded, actions = (
+            normal(seed, 4, TIME, size).numpy()
+            for seed, size in ((1, OBS), (2, ACTION))
+        )
+        for row, length in enumerate(self.LENGTHS):
+            embedded[row, length:] = np.nan
+            actions[row, length:] = np.nan
+        return embedded, actions
+
+    @pytest.mark.parametrize("given", [False, True])
+    def test_padding_does_not_matter(self, kind, given):
+        """NaN behind the end, and sequences shorter than the distance."""
+        cell = make_cell(kind, mean_only=True)
+        embedded, actions = self.inputs()
+        weights = list(cell.trainable_variables)
+        posterior = None
+        if given:
+            states = closed_loop(cell, *map(np.nan_to_num, (embedded, actions)))
+            posterior = {k: v.numpy() for k, v in states[1].items()}
+            for row, length in enumerate(self.LENGTHS):
+                for value in posterior.values():
+                    value[row, length:] = np.nan
+        with tf.GradientTape() as tape:
+            kl, mask, prior = self.loss(
+                cell, self.LENGTHS, embedded, actions, posterior
+            )
+            loss = losses.overshooting(kl, mask)
+        for value in (kl, *prior.values()):
+            assert np.isfinite(value).all()
+        assert np.sum(mask, (1, 2)).tolist() == [0, 6, 0, 1]
+        gradients = tape.gradient(loss, weights)
+        together = []
+        with tf.GradientTape() as tape:
+            for row, length in enumerate(self.LENGTHS):
+                part = slice(row, row + 1), slice(length)
+                if length:
+                    kl, mask, _ = self.loss(
+                        cell, [length], embedded[part], actions[part]
+                    )
+                    together.append(tf.boolean_mask(kl, mask))
+            expected = tf.reduce_mean(tf.concat(together, 0))
+        close(loss, expected)
+        if given:
+            assert all(np.isfinite(g).all() for g in gradients if g is not None)
+            return
+        for pair in zip(
+            gradients, tape.gradient(expected, weights), strict=True
+        ):
+            close(*pair)
+
+    def test_nothing_to_predict(self, kind):
+        cell = make_cell(kind, mean_only=True)
+        embedded, actions = self.inputs()
+        weights = list(cell.trainable_variables)
+        with tf.GradientTape() as tape:
+            kl, mask, _ = self.loss(cell, [1, 1, 0, 1], embedded, actions)
+            loss = losses.overshooting(kl, mask)
+        assert loss == 0
+        for gradient in tape.gradient(loss, weights):
+            assert gradient is None or not np.any(gradient)
+
+
+def test_loss_counts_valid_entries_only():
+    kl = tf.constant([[1.0, 4.0, 7.0]])
+    mask = tf.constant([[True, True, False]])
+    with tf.GradientTape() as tape:
+        tape.watch(kl)
+        loss = losses.overshooting(kl, mask, 3.0)
+    assert loss == 0.5
+    close(tape.gradient(loss, kl), [[0, 0.5, 0]])
+    assert losses.overshooting(kl, ~mask & mask, 3.0) == 0
+
+
+class TestWorldModel:
+    """The same as a part of the training step, by loops of cell steps."""
+
+    SEED = tf.constant([1, 2])
+
+    def make(self, **overrides):
+        settings = {
+            "mean_only": True,
+            "free_nats": 0.002,
+            "overshooting_scale": 0.7,
+            "overshooting_reward_scale": 0.3,
+            **overrides,
+        }
+        params = tiny_params(activation="elu", **settings)
+        return params, make_model(params, 2)
+
+    def naive(self, model, batch, distance, stop):
+        _, states = model.infer(batch)
+        cell, steps = model.cell, batch["action"].shape[1]
+        kls, errors = [], []
+        for start in range(steps):
+            if start:
+                state = {k: v[:, start - 1] for k, v in states.items()}
+            else:
+                state = cell.zero_state(2)
+            for time in range(start, min(start + distance, steps)):
+                state = cell.transition(state, batch["action"][:, time])
+                if time == start:
+                    continue
+                seen = {k: v[:, time] for k, v in states.items()}
+                if stop:
+                    seen = tf.nest.map_structure(tf.stop_gradient, seen)
+                kls.append(cell.divergence_from_states(seen, state))
+                mean = model.heads["reward"].mean(
+                    cell.features_from_state(state)
+                )
+                errors.append((batch["reward"][:, time] - mean) ** 2)
+        if not kls:
+            return tf.zeros([]), tf.zeros([])
+        kl = tf.maximum(0.0, tf.concat(kls, 0) - model.free_nats)
+        constant = np.log(2 * np.pi) / 2
+        error = tf.reduce_mean(tf.concat(errors, 0)) / 2 + constant
+        return tf.reduce_mean(kl), error
+
+    @pytest.mark.parametrize("stop", [True, False])
+    @pytest.mark.parametrize("distance", [0, 1, 2, 5])
+    def test_losses_and_gradients(self, distance, stop):
+        _, model = self.make(
+            overshooting_distance=distance, os_stop_posterior_grad=stop
+        )
+        batch = model.prepare(random_batch(), self.SEED)
+        with tf.GradientTape(persistent=True) as tape:
+            values = model.losses(batch, self.SEED)
+            expected = self.naive(model, batch, distance, stop)
+        names = "overshooting", "overshooting_reward"
+        assert list(values) == model.loss_names
+        for name, value in zip(names, expected, strict=True):
+            close(values[name], value)
+            pair = [
+                tape.gradient(
+                    loss,
+                    [variable.value for variable in model.main_variables],
+                    unconnected_gradients=tf.UnconnectedGradients.ZERO,
+                )
+                for loss in (values[name], value)
+            ]
+            for actual, desired in zip(*pair, strict=True):
+                close(actual, desired)
+            assert (float(value) > 0) == (distance > 1)
+
+    @pytest.mark.slow
+    def test_is_part_of_the_total(self):
+        """In a training step that takes the batch in two parts."""
+        params, model = self.make(overshooting_distance=3, micro_batches=2)
+        learner = make_learner(params, model)
+        batch = random_batch()
+        values = learner.train_step(batch, self.SEED)
+        assert set(values) == {*learner.loss_names, "gradient_norm"}
+        scales = model.loss_scales
+        assert scales["overshooting"] == 0.7
+        assert scales["overshooting_reward"] == 0.3
+        assert set(scales) == set(model.loss_names)
+        expected = sum(scales[name] * values[name] for name in scales)
+        close(values["total"], expected)
+
+    def test_only_if_it_has_a_scale(self):
+        _, model = self.make(
+            overshooting_distance=3,
+            overshooting_scale=0,
+            overshooting_reward_scale=0,
+        )
+        assert model.loss_names == ["divergence", "image", "reward"]
+        batch = model.prepare(random_batch(), self.SEED)
+        assert list(model.losses(batch)) == model.loss_names
+
+    def test_sees_its_own_noise(self):
+        _, model = self.make(overshooting_distance=3, mean_only=False)
+        batch = model.prepare(random_batch(), self.SEED)
+        first, second, other = (
+            model.losses(batch, seeds.derive(number)) for number in (1, 1, 2)
+        )
+        assert first["overshooting"] == second["overshooting"]
+        assert first["overshooting"] != other["overshooting"]
+
+    def test_reward_head_outside_of_the_gradient_heads(self):
+        _, model = self.make(overshooting_distance=3, gradient_heads=["image"])
+        batch = model.prepare(random_batch(), self.SEED)
+        with tf.GradientTape(persistent=True) as tape:
+            loss = model.losses(batch, self.SEED)["overshooting_reward"]
+        inside = tape.gradient(loss, list(model.main_variables))
+        assert all(gradient is None for gradient in inside)
+        own = tape.gradient(loss, model.head_variables("reward"))
+        assert all(np.abs(gradient).max() > 0 for gradient in own)
+
+    def test_sequences_of_one_step(self):
+        _, model = self.make(overshooting_distance=3, free_nats=0)
+        batch = model.prepare(random_batch(length=1), self.SEED)
+        with tf.GradientTape() as tape:
+            values = model.losses(batch, self.SEED)
+            total = model.scale(values)
+        assert values["overshooting"] == values["overshooting_reward"] == 0
+        for gradient in tape.gradient(total, list(model.main_variables)):
+            assert gradient is None or np.isfinite(gradient).all()

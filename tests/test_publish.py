@@ -1,0 +1,388 @@
+"""Published runs: everything that proves them, and the page."""
+
+import csv
+import io
+import json
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from bad_folders import bad_folder, make_run, run_script
+from PIL import Image
+from small_runs import SMALL, snapshot
+
+from planet_tf2.configs import resolve
+from planet_tf2.evaluation import publish as publishing
+from planet_tf2.evaluation import repeating, results_page
+from planet_tf2.evaluation.publish import default_name, policy_gif, publish
+from planet_tf2.tools.attr_dict import to_plain
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+
+__all__ = ["bad_folder"]
+
+PAGE = f"# Results\n\n{results_page.BEGIN}\nold\n{results_page.END}\n\nMore.\n"
+
+
+@pytest.fixture
+def page(tmp_path):
+    path = tmp_path / "docs" / "results.md"
+    path.parent.mkdir()
+    path.write_text(PAGE)
+    return path
+
+
+class TestCommand:
+    def words(self, command):
+        words = shlex.split(command)
+        assert words[:2] == ["python", "scripts/train.py"]
+        return dict(zip(words[2::2], words[3::2], strict=True))
+
+    def test_repeats_the_parameters(self, tmp_path):
+        collects = [{"after": 3, "name": "it's"}]
+        folder = RunFolder(
+            make_run(
+                tmp_path / "run",
+                train_collects=collects,
+                free_nats=1e-7,
+                # As in the preset, but not for so many test steps.
+                checkpoint_every=100,
+                test_steps=3,
+            )
+        )
+        words = self.words(repeating.training_command(folder, "logs/new one"))
+        assert words["--logdir"] == "logs/new one"
+        assert words["--config"] == "debug"
+        assert "--seed" not in words
+        changed = yaml.safe_load(words["--params"])
+        assert set(changed) == {
+            "train_collects",
+            "free_nats",
+            "checkpoint_every",
+            "test_steps",
+        }
+        params = resolve.resolve(words["--config"], words["--params"])
+        saved = folder.read_config()["params"]
+        assert to_plain(params) == to_plain(saved)
+
+    def test_of_a_preset_as_it_is(self, tmp_path):
+        folder = RunFolder(make_run(tmp_path / "run"))
+        assert "--params" not in repeating.training_command(folder, "x")
+
+    def test_seed(self, tmp_path):
+        """The new run is the first of its experiment."""
+        folder = RunFolder(make_run(tmp_path / "00003"))
+        folder.write_config({**folder.read_config(), "seed": 13})
+        words = self.words(repeating.training_command(folder, "x"))
+        assert words["--seed"] == "12"
+        folder.write_config({**folder.read_config(), "seed": "no"})
+        with pytest.raises(RunFolderError, match="'no'"):
+            repeating.training_command(folder, "x")
+
+    def test_of_a_preset_that_is_gone(self, tmp_path):
+        folder = RunFolder(make_run(tmp_path / "run"))
+        folder.write_config({**folder.read_config(), "preset": "fancy"})
+        words = self.words(repeating.training_command(folder, "x"))
+        assert words["--config"] == "default"
+        params = resolve.resolve("default", words["--params"])
+        assert to_plain(params) == to_plain(folder.read_config()["params"])
+
+
+class TestMetrics:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = RunFolder(make_run(tmp_path / "run"))
+        journal = Journal(folder.metrics)
+        for number in range(1, 8):
+            journal.append(
+                {
+                    "phase": "train",
+                    "update": number,
+                    "image_loss": 1 / 3 + number,
+                    "elapsed_seconds": 1800.0 * number,
+                }
+            )
+            if number in (2, 5):
+                journal.append(
+                    {
+                        "phase": "train",
+                        "split": "train",
+                        "update": number,
+                        "return": 2.0,
+                        "env_step": 100 * number,
+                        "file": "x.npz",
+                        "elapsed_seconds": 1800.0 * number,
+                    }
+                )
+        return folder
+
+    def rows(self, folder):
+        text = repeating.metrics_table(folder)
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def test_all_records(self, folder):
+        rows = self.rows(folder)
+        assert len(rows) == 9
+        assert rows[0]["image_loss"] == "1.33333"
+        assert rows[0]["return"] == ""
+        assert rows[2]["file"] == "x.npz" and rows[2]["image_loss"] == ""
+
+    def test_of_many_updates_some(self, folder, monkeypatch):
+        monkeypatch.setattr(repeating, "_MAX_UPDATES", 3)
+        rows = self.rows(folder)
+        assert [r["update"] for r in rows] == ["1", "2", "4", "5", "7"]
+        assert sum(r["file"] == "x.npz" for r in rows) == 2
+
+    def test_totals(self, folder):
+        assert repeating.training_totals(folder) == {
+            "updates": 7,
+            "train_episodes": 2,
+            "simulator_steps": 500,
+            "hours": 3.5,
+        }
+
+    def test_totals_without_an_account_of_time(self, tmp_path):
+        folder = RunFolder(make_run(tmp_path / "old"))
+        totals = repeating.training_totals(folder)
+        assert totals["hours"] is None and totals["simulator_steps"] == 0
+
+
+class TestPolicyGif:
+    def test_small_ones_as_they_are(self):
+        frames = np.zeros((126, 64, 64, 3), np.uint8)
+        for time in range(126):
+            frames[time, time // 2, :, time % 2] = 200
+        with Image.open(io.BytesIO(policy_gif(frames))) as gif:
+            assert (gif.size, gif.n_frames) == ((192, 192), 126)
+
+    def test_large_ones_lose_frames_and_size(self, monkeypatch):
+        rng = np.random.default_rng(0)
+        frames = rng.integers(0, 256, (500, 16, 16, 3), np.uint8)
+        monkeypatch.setattr(publishing, "MAX_BYTES", 60_000)
+        content = policy_gif(frames)
+        assert len(content) <= 60_000
+        with Image.open(io.BytesIO(content)) as gif:
+            assert gif.n_frames < 250
+
+
+class TestPage:
+    def result(self, name="walk-cpu-1", task="walker_walk", **changes):
+        return {
+            "name": name,
+            "tasks": [
+                {
+                    "task": task,
+                    "mean": 512.4,
+                    "stddev": 31.0,
+                    "episodes": 20,
+                    "random": 39,
+                    "published": 951,
+                    "policy": "policy.gif",
+                    "shown_return": 500.0,
+                }
+            ],
+            "model": {
+                "context": 5,
+                "horizon": 45,
+                "image_ratio": 0.314,
+                "image_ratio_to_mean_frame": None,
+                "reward_explained_variance": 0.9,
+            },
+            "preset": "cpu",
+            "seed": 1,
+            "command": "python scripts/train.py",
+            "hardware": "two cores",
+            "note": "",
+            "train_episodes": 120,
+            "simulator_steps": 120000,
+            "hours": 3.26,
+            **changes,
+        }
+
+    def publish(self, tmp_path, *results):
+        for result in results:
+            place = tmp_path / "results" / result["name"]
+            place.mkdir(parents=True)
+            (place / "result.json").write_text(json.dumps(result))
+
+    def test_none(self, page, tmp_path):
+        assert results_page.update_page(page, tmp_path / "results") == 0
+        text = page.read_text()
+        assert "No run has been published yet." in text
+        assert text.startswith("# Results\n\n<!--") and "old" not in text
+        assert text.endswith("-->\n\nMore.\n")
+
+    def test_table_and_parts(self, page, tmp_path):
+        self.publish(
+            tmp_path,
+            self.result(),
+            self.result("run-cpu-1", "cheetah_run", hours=None, note="Aha."),
+        )
+        assert results_page.update_page(page, tmp_path / "results") == 2
+        text = page.read_text()
+        rows = [line for line in text.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) == 1
+        assert rows[2].startswith("| [run-cpu-1](#run-cpu-1) | cheetah_run |")
+        assert rows[2].endswith("| 120 | 120,000 | - |")
+        assert "| 512 ± 31 (20 episodes) | 39 | 951 |" in rows[3]
+        assert rows[3].endswith("| 3.3 |")
+        assert (
+            "![Learning curve of run-cpu-1](../results/run-cpu-1/curve.png)"
+            in (text)
+        )
+        assert "0.31 of a still picture's and - of the mean frame's" in text
+        assert "\nAha.\n" in text
+        # Doing it again changes nothing.
+        results_page.update_page(page, tmp_path / "results")
+        assert page.read_text() == text
+
+    def test_pages_without_marks(self, tmp_path):
+        with pytest.raises(RunFolderError, match="Cannot read"):
+            results_page.update_page(tmp_path / "none.md", tmp_path)
+        (tmp_path / "page.md").write_text(results_page.BEGIN + "\n")
+        with pytest.raises(RunFolderError, match="needs the lines"):
+            results_page.update_page(tmp_path / "page.md", tmp_path)
+
+    def test_script_without_a_run(self, page, tmp_path, capsys):
+        self.publish(tmp_path, self.result())
+        arguments = ["--page", page, "--results", tmp_path / "results"]
+        assert run_script("publish_result", *arguments) == 0
+        assert "walk-cpu-1" in page.read_text()
+        assert "with 1 runs" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+class TestPublish:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def published(cls, trained, tmp_path_factory):
+        place = tmp_path_factory.mktemp("publish")
+        page = place / "results.md"
+        page.write_text(PAGE)
+        before = snapshot(trained.folder.path)
+        target = publish(
+            trained.folder,
+            place / "results",
+            page,
+            note="A very small run.",
+            episodes=2,
+            report=lambda text: None,
+        )
+        assert snapshot(trained.folder.path) == before
+        return target, page
+
+    def test_files(self, published, trained):
+        target, _ = published
+        assert target.name == "dummy-debug-1"
+        assert [p.name for p in target.parent.iterdir()] == [target.name]
+        assert {path.name for path in target.iterdir()} == {
+            "README.md",
+            "config.yaml",
+            "metrics.csv",
+            "curve.png",
+            "curve.csv",
+            "policy.gif",
+            "prediction.gif",
+            "evaluation.json",
+            "diagnosis.json",
+            "diagnosis.png",
+            "result.json",
+        }
+        for path in target.iterdir():
+            assert 0 < path.stat().st_size <= publishing.MAX_BYTES
+            # No paths of the machine that it was made on.
+            assert str(trained.folder.path.parent).encode() not in (
+                path.read_bytes()
+            )
+        with Image.open(target / "policy.gif") as gif:
+            assert gif.n_frames == 11
+
+    def test_says_what_is_needed_to_repeat_it(self, published, trained):
+        target, _ = published
+        result = json.loads((target / "result.json").read_text())
+        config = trained.folder.read_config()
+        assert result["seed"] == 1 and result["preset"] == "debug"
+        assert result["hardware"] == config["machine"]
+        assert "core" in result["hardware"]
+        assert result["versions"] == config["versions"]
+        words = shlex.split(result["command"])
+        params = resolve.resolve("debug", words[words.index("--params") + 1])
+        assert to_plain(params) == config["params"]
+        assert params["batch_shape"] == SMALL["batch_shape"]
+        assert RunFolder(target).read_config() == config
+        readme = (target / "README.md").read_text()
+        assert result["command"] in readme and "A very small run." in readme
+
+    def test_figures(self, published, trained):
+        target, _ = published
+        result = json.loads((target / "result.json").read_text())
+        evaluation = json.loads((target / "evaluation.json").read_text())
+        (entry,), (played,) = result["tasks"], evaluation["tasks"]
+        assert entry["mean"] == played["mean"]
+        assert played["mean"] == pytest.approx(np.mean(played["returns"]))
+        assert (result["updates"], result["train_episodes"]) == (4, 3)
+        assert result["simulator_steps"] == 3000
+        assert result["hours"] > 0
+        diagnosis = json.loads((target / "diagnosis.json").read_text())
+        ratio = diagnosis["images"]["ratio_to_no_change"]
+        assert result["model"]["image_ratio"] == ratio
+        rows = list(
+            csv.DictReader(io.StringIO((target / "metrics.csv").read_text()))
+        )
+        assert len(rows) == len(Journal(trained.folder.metrics).read())
+
+    def test_page(self, published):
+        _, page = published
+        text = page.read_text()
+        assert "](results/dummy-debug-1/prediction.gif)" in text
+        assert "| dummy | " in text and text.endswith("More.\n")
+
+    def test_only_on_request_over_another(self, published, trained):
+        target, page = published
+        with pytest.raises(RunFolderError, match="there already"):
+            publish(trained.folder, target.parent, page)
+
+    def test_unfinished_runs(self, trained, tmp_path):
+        shutil.copytree(trained.folder.path, tmp_path / "run")
+        folder = RunFolder(tmp_path / "run")
+        folder.done.unlink()
+        with pytest.raises(RunFolderError, match="is unfinished"):
+            publish(folder, tmp_path / "results")
+        assert not (tmp_path / "results").exists()
+
+    def test_runs_that_do_not_tell_their_machine(self, trained, tmp_path):
+        shutil.copytree(trained.folder.path, tmp_path / "run")
+        folder = RunFolder(tmp_path / "run")
+        config = folder.read_config()
+        del config["machine"]
+        folder.write_config(config)
+        with pytest.raises(RunFolderError, match="--hardware"):
+            publish(folder, tmp_path / "results")
+
+    def test_mistakes_show_before_the_work(self, trained, tmp_path, page):
+        with pytest.raises(ValueError, match="name is 'a/b'"):
+            publish(trained.folder, tmp_path / "results", name="a/b")
+        with pytest.raises(RunFolderError, match="in the folder of the run"):
+            publish(trained.folder, trained.folder.path / "results")
+        page.write_text("nothing")
+        with pytest.raises(RunFolderError, match="needs the lines"):
+            publish(trained.folder, tmp_path / "results", page)
+        assert not (tmp_path / "results").exists()
+
+
+def test_names():
+    config = {"preset": "cpu", "seed": 3}
+    assert default_name(config, ["cup_catch"]) == "cup_catch-cpu-3"
+    assert default_name(config, ["gym:A/B", "x"]) == "gym-A-B-x-cpu-3"
+
+
+def test_script_explains_bad_folders(bad_folder, tmp_path, capsys, page):
+    path, message = bad_folder
+    arguments = ["--results", tmp_path / "results", "--page", page]
+    assert run_script("publish_result", "--logdir", path, *arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+    assert page.read_text() == PAGE

@@ -1,0 +1,144 @@
+"""Which runs a user means, and what is wrong with others."""
+
+import json
+
+import pytest
+from bad_folders import bad_folder, make_run
+
+from planet_tf2.evaluation import runs
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+
+__all__ = ["bad_folder"]
+
+
+def paths(folders):
+    return [folder.path for folder in folders]
+
+
+class TestFindRuns:
+    def test_a_run(self, tmp_path):
+        path = make_run(tmp_path / "mine")
+        assert paths(runs.find_runs([path])) == [path]
+        assert runs.find_run(str(path)).path == path
+
+    def test_an_experiment(self, tmp_path):
+        made = [make_run(tmp_path / name) for name in ("00002", "00001")]
+        (tmp_path / "plots").mkdir()
+        assert paths(runs.find_runs([tmp_path])) == made[::-1]
+
+    def test_several_in_order_and_each_once(self, tmp_path):
+        first = make_run(tmp_path / "b" / "00001")
+        second = make_run(tmp_path / "a" / "00001")
+        found = runs.find_runs(
+            [tmp_path / "b", tmp_path / "a", first, tmp_path / "b" / "00001"]
+        )
+        assert paths(found) == [first, second]
+
+    def test_runs_not_started_are_left_out_aloud(self, tmp_path):
+        made = make_run(tmp_path / "00001")
+        (tmp_path / "00002").mkdir()
+        (tmp_path / "00002" / "PING").write_text("{}")
+        said = []
+        assert paths(runs.find_runs([tmp_path], report=said.append)) == [made]
+        assert "00002" in said[0] and len(said) == 1
+
+    def test_bad_folders(self, bad_folder):
+        path, message = bad_folder
+        if message == "unfinished":
+            # What is there can be read; whoever needs more says so.
+            assert runs.find_runs([path])
+            return
+        with pytest.raises(RunFolderError, match=message) as error:
+            runs.find_runs([path])
+        assert len(str(error.value).splitlines()) == 1
+        assert "bad" in str(error.value)
+
+    def test_an_experiment_without_a_config(self, tmp_path):
+        (tmp_path / "00001" / "checkpoints").mkdir(parents=True)
+        with pytest.raises(RunFolderError, match="unfinished"):
+            runs.find_runs([tmp_path])
+
+    def test_a_folder_above(self, tmp_path):
+        run = make_run(tmp_path / "logs" / "cheetah" / "00001")
+        with pytest.raises(RunFolderError, match=str(run)):
+            runs.find_runs([tmp_path / "logs"])
+
+    def test_failed_runs_on_request(self, tmp_path):
+        path = make_run(tmp_path / "00001")
+        (path / "FAIL").write_text("")
+        with pytest.raises(runs.UnusableRun, match="nobody knows"):
+            runs.find_runs([path])
+        assert paths(runs.find_runs([path], allow_failed=True)) == [path]
+
+    def test_nothing_named(self):
+        with pytest.raises(RunFolderError, match="Name the folder"):
+            runs.find_runs([])
+
+    def test_one_of_several(self, tmp_path):
+        for name in ("00001", "00002"):
+            make_run(tmp_path / name)
+        with pytest.raises(RunFolderError, match="00001, 00002"):
+            runs.find_run(tmp_path)
+
+
+def test_states(tmp_path):
+    folder = RunFolder(make_run(tmp_path / "run"))
+    assert runs.run_state(folder) == "stopped"
+    folder.ping.write_text("{}")
+    assert runs.run_state(folder) == "running"
+    folder.done.write_text("{}")
+    assert runs.run_state(folder) == "finished"
+    folder.fail.write_text("")
+    assert runs.run_state(folder) == "failed"
+
+
+class TestParameters:
+    def test_of_an_older_version(self, tmp_path):
+        folder = RunFolder(make_run(tmp_path / "run", planner_horizon=3))
+        text = folder.config.read_text()
+        assert "free_nats: 3.0" in text
+        folder.config.write_text(text.replace("  free_nats: 3.0\n", ""))
+        params = runs.read_params(folder)
+        assert params.free_nats == 3.0 and params.planner_horizon == 3
+
+    def test_of_a_newer_version(self, tmp_path):
+        folder = RunFolder(make_run(tmp_path / "run"))
+        text = folder.config.read_text()
+        folder.config.write_text(text.replace("free_nats", "free_bits"))
+        with pytest.raises(RunFolderError, match="'free_bits'"):
+            runs.read_params(folder)
+
+
+@pytest.mark.parametrize(
+    "content, step",
+    [(None, None), ("", None), ("[]", None), ("{}", None), ("5", None)],
+)
+def test_final_step_of_strange_files(tmp_path, content, step):
+    folder = RunFolder(tmp_path)
+    if content is not None:
+        folder.done.write_text(content)
+    assert runs.final_step(folder) == step
+
+
+def test_final_step(tmp_path):
+    RunFolder(tmp_path).done.write_text(json.dumps({"step": 12}))
+    assert runs.final_step(RunFolder(tmp_path)) == 12
+
+
+def test_labels(tmp_path):
+    for path, label in (
+        (tmp_path / "cheetah" / "00001", "cheetah"),
+        (tmp_path / "cheetah-best", "cheetah-best"),
+    ):
+        assert runs.experiment_label(RunFolder(path)) == label
+
+
+def test_paths_split_at_commas_unless_they_have_one(tmp_path):
+    odd = tmp_path / "a,b"
+    odd.mkdir()
+    assert runs.split_paths([str(odd), "x, y", "z,"]) == [
+        str(odd),
+        "x",
+        "y",
+        "z",
+    ]
