@@ -40,6 +40,9 @@ flags.DEFINE_integer("num_runs", 1, "Number of runs, with a seed each.", 1)
 flags.DEFINE_float(
     "ping_every", 30, "Seconds between signs of life to other workers.", 0
 )
+flags.DEFINE_string(
+    "worker_name", None, "Name to show; host and process by default."
+)
 flags.DEFINE_boolean("resume_runs", True, "Go on with unfinished runs.")
 flags.DEFINE_boolean("retry_failed", False, "Try failed runs again.")
 flags.DEFINE_boolean(
@@ -53,9 +56,9 @@ flags.DEFINE_integer(
 for name in resolve.define_flags():
     flags.declare_key_flag(name)
 
-# The exit status for a failure that goes away by trying again, and what shells
-# give to programs that Ctrl-C ended.
-STOPPED, INTERRUPTED = os.EX_TEMPFAIL, 130
+# Exit statuses: asked to stop, and the same command goes on (75); other workers
+# are at what is left (69); and what shells give to programs that Ctrl-C ended.
+STOPPED, HELD, INTERRUPTED = os.EX_TEMPFAIL, os.EX_UNAVAILABLE, 130
 
 # Errors that are no fault of the program; others come with a traceback.
 EXPLAINED = (
@@ -83,13 +86,14 @@ def main(argv: list[str]) -> int:
             FLAGS.seed,
             retry_failed=FLAGS.retry_failed,
             wait_for_others=FLAGS.wait,
+            worker_name=FLAGS.worker_name,
         )
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")
         return STOPPED
     except RunsLeft as left:
         print(left, file=sys.stderr)
-        return STOPPED if left.held else 1
+        return HELD if left.held else 1
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from the last checkpoint.")
         return INTERRUPTED

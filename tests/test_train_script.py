@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from planet_tf2.training.claims import Claim
+from planet_tf2.training.run import Pinger
+
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = "batch_shape: [2, 5], cnn_depth: 2, max_steps: 24, train_steps: 6, "
 SMALL += "test_steps: 2, train_collects: [<after: 4, every: 4>]"
@@ -160,6 +163,38 @@ def test_mistakes_are_explained_in_a_line(tmp_path, arguments, message):
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not logdir.exists()
+
+
+@pytest.mark.slow
+def test_runs_that_others_hold_are_left_to_them(tmp_path):
+    ping = tmp_path / "00001" / "PING"
+    ping.parent.mkdir()
+    claim = Claim(ping, "miller", 0.2)
+    claim.acquire()
+    pinger = Pinger(claim).start()
+    arguments = ["--logdir", str(tmp_path), "--config", "debug", "--nowait"]
+    arguments += ["--params", f"<tasks: [dummy], {SMALL}>", "--ping_every=3"]
+    result = run(*arguments)
+    pinger.stop()
+    assert claim.holds()
+    claim.release()
+    assert result.returncode == 69, result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert "worker miller" in last and "00001" in last
+    assert not any((tmp_path / "00001").iterdir())
+
+
+@pytest.mark.slow
+def test_failed_runs_are_left_until_asked_for(tmp_path):
+    fail = tmp_path / "00001" / "FAIL"
+    fail.parent.mkdir()
+    fail.write_text("On purpose.")
+    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
+    result = run(*arguments, "--params", f"<tasks: [dummy], {SMALL}>")
+    assert result.returncode == 1
+    assert "Run 00001 failed before and is left alone" in result.stdout
+    assert "--retry_failed" in result.stderr.strip().splitlines()[-1]
+    assert [path.name for path in fail.parent.iterdir()] == ["FAIL"]
 
 
 @pytest.mark.slow

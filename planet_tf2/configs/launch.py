@@ -46,6 +46,7 @@ def train(
     report: Callable[[str], None] = print,
     retry_failed: bool = False,
     wait_for_others: bool = True,
+    worker_name: str | None = None,
 ) -> None:
     """Works on the runs of an experiment until none is left.
 
@@ -62,6 +63,7 @@ def train(
       retry_failed: whether to try failed runs again.
       wait_for_others: whether to wait for the runs of other workers, and to
         take over what they leave.
+      worker_name: what to call this worker; host and process by default.
 
     Raises:
       ValueError: for whatever the user can mend, before anything is written.
@@ -90,7 +92,8 @@ def train(
             logdir,
             process,
             num_runs,
-            ping_every=ping_every,
+            worker_name,
+            ping_every,
             resume_runs=resume_runs,
             retry_failed=retry_failed,
             wait_for_others=wait_for_others,

@@ -165,7 +165,7 @@ class Overview:
             status.state = "stale"
             return about
         status.state = "running"
-        status.step = _number(about.get("step")) or status.step
+        status.step = _first(about.get("step"), status.step)
         speed, left = about.get("updates_per_second"), about.get("seconds_left")
         status.updates_per_second = _number(speed) or None
         status.seconds_left = _number(left) or None
@@ -190,9 +190,8 @@ class Overview:
         if (done := claims.read(folder.done)) is not None:
             status.state = "done"
             end = claims.describe(done)
-            status.step = _number(end.get("step")) or status.step
-            score = _number(end.get("score"))
-            status.score = status.score if score is None else score
+            status.step = _first(end.get("step"), status.step)
+            status.score = _first(end.get("score"), status.score)
         elif status.state != "running":
             failure = claims.read(folder.fail)
             if failure is not None:
@@ -251,7 +250,7 @@ class _Metrics:
         self._test_returns: list[float] = []
 
     def _add(self, record: dict[str, Any]) -> None:
-        self.step = _number(record.get("step")) or self.step
+        self.step = _first(record.get("step"), self.step)
         if "return" not in record:
             return
         self.episodes += record.get("split") == "train"
@@ -274,6 +273,11 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if math.isfinite(value) else None
+
+
+def _first(*values: Any) -> float | None:
+    """Returns the first of the values that is a number."""
+    return next((v for v in map(_number, values) if v is not None), None)
 
 
 def _text(value: Any) -> str | None:
