@@ -11,7 +11,7 @@ PARAMS ?=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help install train test check format docs doctor bench experiments clean
+.PHONY: help install train test check format docs docs-check doctor bench experiments clean
 
 help:
 	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench    time it, also beside plain Keras and PyTorch"
 	@echo "make experiments  run those of docs/experiments.md, tiny"
 	@echo "make doctor   examine this machine: what is missing, how fast it is"
+	@echo "make docs-check  check every command and link of the documentation"
 	@echo "make docs     write docs/parameters.md from the list of parameters"
 	@echo "make install  only install, into $(VENV)"
 	@echo "make clean    remove $(VENV)"
@@ -57,6 +58,9 @@ format: install
 
 docs: install
 	@$(BIN)/python scripts/write_parameters.py
+
+docs-check: install
+	@$(BIN)/python -m pytest -q tests/test_docs*.py tests/test_extending.py
 
 doctor: install
 	@$(BIN)/python scripts/doctor.py

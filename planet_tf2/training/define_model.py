@@ -149,17 +149,29 @@ class WorldModel(tf.Module):
           Scalars by name, see `loss_names`.
         """
         prior, posterior = self.infer(batch, seed)
+        result = self.state_losses(prior, posterior)
+        result |= self._overshooting_losses(batch, posterior, seed)
+        features = self.cell.features_from_state(posterior)
+        for name in self.heads:
+            dist = self._predict(name, features)
+            result[name] = losses.reconstruction(dist, batch[name])
+        return result
+
+    def state_losses(
+        self, prior: State, posterior: State
+    ) -> dict[str, tf.Tensor]:
+        """Computes the losses that are about the states alone.
+
+        Args:
+          prior: predicted states, tensors `[B, T, ...]`.
+          posterior: states that have seen their observation.
+        """
         kl = self.cell.divergence_from_states(posterior, prior)
         result = {"divergence": losses.divergence(kl, self.free_nats)}
         if "global_divergence" in self.loss_scales:
             result["global_divergence"] = losses.global_divergence(
                 posterior["mean"], posterior["stddev"]
             )
-        result |= self._overshooting_losses(batch, posterior, seed)
-        features = self.cell.features_from_state(posterior)
-        for name in self.heads:
-            dist = self._predict(name, features)
-            result[name] = losses.reconstruction(dist, batch[name])
         return result
 
     def _predict(self, name: str, features: tf.Tensor) -> Any:

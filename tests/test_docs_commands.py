@@ -1,0 +1,286 @@
+"""Every command of the documentation is one that works: files, flags, names.
+
+What cannot be run within moments is parsed as the programs would parse it.
+"""
+
+import ast
+import contextlib
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+from doc_files import DOCUMENTS, ROOT, Command, commands, inline, read, split
+
+from planet_tf2.configs import presets, resolve, tasks
+from planet_tf2.configs.parameters import PARAMETERS
+from planet_tf2.envs import rendering
+
+MAKEFILE = read("Makefile")
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
+VARIABLES = set(re.findall(r"^([A-Z]+) \?=", MAKEFILE, re.M))
+# Of other programs, and what stands for something in a sentence.
+FOREIGN_FLAGS = {"--samples_per_plugin", "--gpus", "--force-reinstall"}
+ALL = [command for name in DOCUMENTS for command in commands(name)]
+
+
+def options(words):
+    """Returns what begins with a dash."""
+    return [word for word in words if word.startswith("-")]
+
+
+def check_python(words):
+    """Checks a Python program of this repository, or a bit of code."""
+    first = words[0]
+    if first == "-c":
+        ast.parse(words[1])
+        return
+    if first == "-m":
+        check_module(words[1:])
+        return
+    path = ROOT / first.removeprefix("path/to/planet_tf2/")
+    assert path.is_file(), f"There is no {first}."
+    check_script(path, words[1:])
+
+
+def check_module(words):
+    assert words[0] in ("pip", "pytest", "planet_tf2.envs.worker") or (
+        words[0].startswith("planet.")  # The original.
+    ), f"Unknown module {words[0]}."
+    if words[0] == "pip":
+        check_pip(words[1:])
+
+
+@contextlib.contextmanager
+def own_flags():
+    """Forgets all flags that are defined inside of the block, and by whom."""
+    defined = flags.FLAGS._flags()
+    before, modules = dict(defined), set(sys.modules)
+    try:
+        yield
+    finally:
+        defined.clear()
+        defined.update(before)
+        flags.FLAGS.unparse_flags()
+        for name in set(sys.modules) - modules:
+            # A benchmark's modules define flags when they are imported.
+            path = getattr(sys.modules[name], "__file__", None) or ""
+            if path.startswith(str(ROOT)) and "planet_tf2" not in name:
+                del sys.modules[name]
+
+
+def check_script(path, arguments):
+    """Parses arguments as a program would, and its parameters."""
+    if not arguments:
+        return  # It was only mentioned.
+    spec = importlib.util.spec_from_file_location(f"doc_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    with own_flags():
+        sys.modules[spec.name] = module
+        sys.path.insert(0, str(path.parent))
+        try:
+            spec.loader.exec_module(module)
+            rest = flags.FLAGS([str(path), *arguments])
+            if path.stem == "train":
+                check_training(rest)
+        finally:
+            sys.path.remove(str(path.parent))
+
+
+def check_training(rest):
+    assert len(rest) == 1, f"Not understood: {rest[1:]}"
+    values = flags.FLAGS
+    if values.params == "...":
+        return
+    params = resolve.resolve(
+        values.config, values.params, resolve.flag_overrides(values)
+    )
+    for task in params["tasks"]:
+        tasks.get_task(task)
+
+
+def check_make(words):
+    targets = [word for word in words if "=" not in word]
+    assert set(targets) <= TARGETS, f"{targets} of {sorted(TARGETS)}"
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    assert set(given) <= VARIABLES, f"{given} of {sorted(VARIABLES)}"
+    if "CONFIG" in given:
+        presets.get_preset(given["CONFIG"])
+    if "TASK" in given:
+        tasks.get_task(given["TASK"])
+
+
+def check_pip(words):
+    assert words[0] == "install"
+    setup = read("setup.py")
+    for word in words[1:]:
+        if word.startswith("."):
+            for extra in re.findall(r"[\w]+", word):
+                assert f'"{extra}": [' in setup, f"No extra {extra}."
+
+
+def check_apt(words):
+    assert words[0] == "install"
+    known = " ".join(rendering.PACKAGES.values()) + read(
+        "scripts/install_system.sh"
+    )
+    for word in words[1:]:
+        assert word in known.replace(",", "").split(), f"Unknown {word}."
+
+
+def check_tensorboard(words):
+    given = {word.split("=")[0] for word in options(words)}
+    assert given <= {"--logdir", "--samples_per_plugin", "--port"}
+
+
+CHECKS = {
+    "python": check_python,
+    "python3": check_python,
+    "make": check_make,
+    "pip": check_pip,
+    "apt-get": check_apt,
+    "tensorboard": check_tensorboard,
+}
+# With nothing in them that could be out of date.
+PLAIN = {"cd", "unset", "export", "Xvfb", ".", "source", "ls", "cp", "git"}
+
+
+def check(command):
+    words = list(command.words)
+    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+        words.pop(0)  # An environment variable.
+    if words and words[0] == "xvfb-run":
+        words.pop(0)
+        while words and words[0].startswith("-"):
+            words.pop(0)
+    if not words or words[0] in PLAIN:
+        return
+    assert words[0] in CHECKS, f"{words[0]} is no program that is known here."
+    CHECKS[words[0]](words[1:])
+
+
+@pytest.mark.parametrize("command", ALL, ids=str)
+def test_command(command):
+    try:
+        check(command)
+    except (flags.Error, ValueError, SyntaxError) as error:
+        raise AssertionError(f"{command}: {error}") from None
+
+
+def test_there_are_many():
+    assert len(ALL) > 40
+    programs = {command.words[0] for command in ALL}
+    assert {"python", "make", "tensorboard", "apt-get"} <= programs
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("python scripts/no_such.py --logdir x", "no_such"),
+        ("python scripts/evaluate.py --logdri x", "logdri"),
+        ("python scripts/evaluate.py --seed 1", "logdir"),
+        ("python scripts/train.py --logdir x --config defualt", "defualt"),
+        ("python scripts/train.py --logdir x --params '{a: 1}'", "'a'"),
+        ("python scripts/train.py --logdir x --planner_horizen=3", "horizen"),
+        ("python scripts/train.py --logdir x --tasks '[chetah_run]'", "chetah"),
+        ("make trian", "trian"),
+        ("make train TSAK=a", "TSAK"),
+        ("make train TASK=chetah_run", "chetah"),
+        ("pip install -e '.[gim]'", "gim"),
+        ("apt-get install libegl11", "libegl11"),
+        ("tensorboard --lodgir x", "lodgir"),
+        ("rm -rf logs", "rm"),
+        ("A=1 xvfb-run -a python scripts/viewer.py --lodgir x", "lodgir"),
+    ],
+)
+def test_mistakes_are_found(line, message):
+    (words,) = split(line)
+    with pytest.raises((AssertionError, ValueError, flags.Error)) as caught:
+        check(Command("here", words))
+    assert message in str(caught.value)
+
+
+def known_flags():
+    """Returns the flags of all programs, as they are written in them."""
+    names = set(PARAMETERS)
+    for folder in ("scripts", "benchmarks"):
+        for path in (ROOT / folder).glob("*.py"):
+            tree = ast.parse(path.read_text())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call) and _is_definition(node):
+                    names.add(node.args[0].value)
+    return names
+
+
+def _is_definition(node):
+    name = getattr(node.func, "attr", "")
+    return name.startswith("DEFINE") and isinstance(node.args[0], ast.Constant)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_flags_in_the_text(document):
+    known = known_flags()
+    for code in inline(read(document)):
+        for word in re.findall(r"(?<!\S)--[a-z][\w-]*", code):
+            name = word.removeprefix("--")
+            if word in FOREIGN_FLAGS or "pip install" in code:
+                continue
+            assert name in known or name.removeprefix("no") in known, word
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_in_the_text(document):
+    """Scripts, tests and documents that are named are there."""
+    pattern = r"(?:scripts|benchmarks|tests|docs)/[\w/]+\.(?:py|sh|md)"
+    for path in re.findall(rf"(?<![\w/]){pattern}", read(document)):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.name for p in (ROOT / "scripts").glob("*.py"))
+)
+def test_every_program_is_told_about(name):
+    texts = "".join(read(document) for document in DOCUMENTS)
+    assert name in texts
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        p.name
+        for p in (ROOT / "scripts").glob("*.py")
+        if p.stem != "write_parameters"
+    ),
+)
+def test_the_command_of_a_programs_own_docstring(name):
+    """What a program says of itself can be run, too."""
+    path = ROOT / "scripts" / name
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    shown = re.findall(r"^    (python scripts/.*(?:\\\n.*)*)$", text, re.M)
+    assert shown, "There is no example."
+    for line in shown:
+        line = re.sub(r"\[(--[\w-]+)\]", r"\1", line)  # What is optional.
+        for words in split(line.replace("\\\n", " ")):
+            if not any(word.isupper() and "=" in word for word in words):
+                check(Command(name, words))
+
+
+def test_make_says_what_it_can_do():
+    shown = set(re.findall(r'echo "make ([a-z-]+)', MAKEFILE))
+    assert TARGETS - shown <= {"help", "format"}
+    assert shown <= TARGETS
+
+
+def test_recipe_without_a_screen(monkeypatch):
+    """The commands of the errors are those of the documentation."""
+    text = read("README.md")
+    egl = rendering.PACKAGES["egl"].split()
+    assert " ".join(egl) in " ".join(text.split())
+    done = subprocess.run(
+        ["sh", "-n", ROOT / "scripts" / "install_system.sh"], check=False
+    )
+    assert done.returncode == 0
+    assert shlex.join(["xvfb-run", "-a"]) in read("docs/faq.md")

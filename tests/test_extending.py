@@ -1,0 +1,223 @@
+"""The examples of docs/extending.md are run as they are printed."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from doc_files import blocks, read
+from small_runs import records, run
+from tf_fakes import random_batch, tiny_params
+
+from planet_tf2.configs import agents, assemble
+from planet_tf2.configs.heads import make_heads
+from planet_tf2.models.unroll import closed_loop, open_loop
+from planet_tf2.tools import seeds
+
+CODE = blocks(read("docs/extending.md"), "python")
+
+
+def example(name):
+    """Runs the block that defines something, and returns that."""
+    (code,) = (block for block in CODE if name in block)
+    namespace = {"__name__": "example"}
+    exec(compile(code, "docs/extending.md", "exec"), namespace)
+    return namespace[name]
+
+
+def test_all_blocks_are_used():
+    names = ["LinearCell", "CalmModel", "random_shooting", "chase"]
+    assert len(CODE) == len(names)
+    for name, block in zip(names, CODE, strict=True):
+        assert name in block
+
+
+def make_cell(**kwargs):
+    cell = example("LinearCell")(state_size=3, **kwargs)
+    cell.build(2, 7)
+    return cell
+
+
+class TestModel:
+    def test_prior_in_numpy(self):
+        cell = make_cell()
+        random = np.random.default_rng(0)
+        state = {
+            name: random.normal(size=(4, 3)).astype("f")
+            for name in ("mean", "stddev", "sample")
+        }
+        action, noise = (
+            random.normal(size=(4, size)).astype("f") for size in (2, 3)
+        )
+        kernel, bias = cell.trainable_variables[:2]
+        known = np.concatenate([state["sample"], action], 1)
+        mean = state["sample"] + known @ kernel.numpy() + bias.numpy()
+        actual = cell.transition(state, action, noise)
+        np.testing.assert_allclose(actual["mean"], mean, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            actual["sample"], mean + actual["stddev"] * noise, rtol=1e-4
+        )
+
+    @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+    def test_unrolls_in_any_precision(self, policy):
+        cell = make_cell(dtype=policy)
+        embedded = tf.random.stateless_normal([2, 6, 7], [1, 2])
+        embedded = tf.cast(embedded, cell.compute_dtype)
+        action = tf.random.stateless_normal([2, 6, 2], [3, 4])
+        prior, posterior = closed_loop(cell, embedded, action)
+        predicted = open_loop(cell, embedded[:, :3], action, 3)
+        for states in (prior, posterior, predicted):
+            assert set(states) == set(cell.state_sizes)
+            for value in states.values():
+                assert value.shape == (2, 6, 3)
+                assert value.dtype == tf.float32
+        kl = cell.divergence_from_states(posterior, prior)
+        assert (kl.numpy() > 0).all()
+        assert cell.features_from_state(prior).shape[-1] == cell.feature_size
+
+    def test_learns(self, monkeypatch):
+        monkeypatch.setattr(
+            assemble,
+            "make_cell",
+            lambda params: example("LinearCell")(params["state_size"]),
+        )
+        params = tiny_params(cnn_depth=4, main_learning_rate=3e-3)
+        model = assemble.make_model(params, 2)
+        learner = assemble.make_learner(params, model)
+        batch = random_batch()
+        batch["image"] //= 4
+        losses = [
+            float(learner.train_step(batch, seeds.derive(0, step))["total"])
+            for step in range(12)
+        ]
+        assert np.isfinite(losses).all()
+        assert losses[-1] < losses[0]
+        plan = agents.make_planner(params, model, 2)
+        actions = plan(model.cell.zero_state(3), seeds.derive(1))
+        assert actions.shape == (3, params["planner_horizon"], 2)
+
+
+class TestLoss:
+    @pytest.fixture
+    def model(self):
+        params = tiny_params(mean_only=True)
+        made = assemble.make_model(params, 2)
+        heads = make_heads(params, made.cell.feature_size, {})
+        return example("CalmModel")(
+            made.cell,
+            made.encoder,
+            heads,
+            made.preprocess,
+            {**made.loss_scales, "calm": 0.5},
+            free_nats=0.0,
+        )
+
+    def test_value(self, model):
+        batch = model.prepare(random_batch(), seeds.derive(0))
+        losses = model.losses(batch)
+        assert list(losses) and set(losses) == set(model.loss_names)
+        _, posterior = model.infer(batch)
+        jumps = np.diff(posterior["mean"].numpy(), axis=1)
+        expected = (jumps**2).sum(-1).mean()
+        np.testing.assert_allclose(losses["calm"], expected, rtol=1e-5)
+        others = {k: v for k, v in losses.items() if k != "calm"}
+        total = float(model.scale(losses)) - float(model.scale(others))
+        # Image losses are large, so that little is left of small ones.
+        np.testing.assert_allclose(total, 0.5 * expected, atol=0.01)
+
+    def test_is_learned_and_logged(self, model):
+        learner = assemble.make_learner(tiny_params(mean_only=True), model)
+        assert "calm" in learner.loss_names
+        values = learner.train_step(random_batch(), seeds.derive(0))
+        assert np.isfinite(float(values["calm"]))
+
+
+class Point:
+    """A place on a line that moves by the action, without any noise."""
+
+    latent_size = 1
+
+    def transition(self, prev_state, prev_action, noise=None):
+        return {"sample": prev_state["sample"] + prev_action}
+
+
+def reach(states):
+    """The further right in the end, the better."""
+    return states["sample"][:, -1, 0]
+
+
+class TestPlanner:
+    @pytest.mark.parametrize("graph", [False, True])
+    def test_finds_the_best_of_its_candidates(self, graph):
+        plan = example("random_shooting")
+        start = {"sample": tf.constant([[0.0], [5.0]])}
+
+        def search(seed):
+            return plan(Point(), reach, start, 1, 3, 500, seed=seed)
+
+        if graph:
+            search = tf.function(search, autograph=False)
+        actions = search(seeds.derive(1)).numpy()
+        assert actions.shape == (2, 3, 1)
+        assert (np.abs(actions) <= 1).all()
+        # Of 500 sums of three uniform numbers the largest comes close to 3.
+        assert (actions.sum((1, 2)) > 2).all()
+
+    def test_agents_keep_their_own_states(self):
+        """Each agent is to stay near where it starts."""
+        plan = example("random_shooting")
+        start = tf.constant([[0.0], [3.0]])
+
+        def stay(states):
+            place = states["sample"][:, -1, 0]
+            home = tf.repeat(start[:, 0], 400)
+            return -tf.abs(place - home)
+
+        actions = plan(
+            Point(), stay, {"sample": start}, 1, 2, 400, seed=seeds.derive(2)
+        )
+        assert np.abs(actions.numpy().sum(1)).max() < 0.1
+
+    def test_serves_an_agent(self, monkeypatch):
+        monkeypatch.setitem(
+            agents.PLANNERS, "shooting", example("random_shooting")
+        )
+        params = tiny_params()
+        model = assemble.make_model(params, 2)
+        agent = agents.make_agent({**params, "planner": "shooting"}, model, 2)
+        image = tf.zeros([1, 64, 64, 3], tf.uint8)
+        action = agent.perform(
+            tf.constant([0]), {"image": image}, seed=seeds.derive(0)
+        )
+        assert action.shape == (1, 2)
+        assert np.abs(action.numpy()).max() > 0
+
+
+class TestTask:
+    @pytest.fixture
+    def module(self, tmp_path, monkeypatch):
+        (block,) = (block for block in CODE if "def chase" in block)
+        (tmp_path / "my_tasks.py").write_text(block)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    def test_moves_by_the_action(self):
+        env = example("chase")(64)
+        before, _ = env.reset(seed=1)
+        for _ in range(20):
+            after, reward, *_ = env.step(np.array([1.0]))
+        bright = [image[0, :, 0].argmax() for image in (before, after)]
+        assert bright[1] > bright[0]
+        assert -1e-6 <= reward <= 1
+
+    @pytest.mark.slow
+    def test_trains(self, module, tmp_path, monkeypatch):
+        monkeypatch.setattr(
+            assemble.Summaries, "predictions", lambda *args, **kwargs: None
+        )
+        folder, _ = run(
+            tmp_path / "logs",
+            tasks=["my_tasks:chase"],
+            action_repeat=3,
+            isolate_envs="process",
+        )
+        assert folder.done.exists()
+        returns = [r for r in records(folder) if "return" in r]
+        assert {r["length"] for r in returns} == {20}
