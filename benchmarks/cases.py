@@ -34,11 +34,12 @@ def params(**changes: Any) -> dict[str, Any]:
 def batch() -> dict[str, np.ndarray]:
     """Returns a batch of random sequences, as it is stored."""
     size, length = params()["batch_shape"]
+    pixels = params()["image_size"]
     random = np.random.default_rng(0)
     action = random.uniform(-1, 1, (size, length, ACTION_SIZE))
     reward = random.uniform(0, 1, (size, length))
     return {
-        "image": random.integers(0, 256, (size, length, 64, 64, 3), np.uint8),
+        "image": random.integers(0, 256, (size, length, pixels, pixels, 3), np.uint8),
         "action": action.astype(np.float32),
         "reward": reward.astype(np.float32),
     }

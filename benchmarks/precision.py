@@ -55,7 +55,8 @@ def batches(folder: pathlib.Path, numbers: tuple[int, ...]) -> Iterator[dict]:
 
 
 def constant(name: str) -> float:
-    entries = {"image": 64 * 64 * 3, "reward": 1, "divergence": 0}[name]
+    pixels = cases.params()["image_size"] ** 2
+    entries = {"image": pixels * 3, "reward": 1, "divergence": 0}[name]
     return 0.5 * np.log(2 * np.pi) * entries
 
 

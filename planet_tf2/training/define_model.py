@@ -183,7 +183,9 @@ class WorldModel(tf.Module):
     def _overshooting_losses(
         self, batch: Batch, posterior: State, seed: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
-        names = {"overshooting", "overshooting_reward"} & set(self.loss_scales)
+        both = ("overshooting", "overshooting_reward")
+        # No set, whose order differs from one program to the next.
+        names = [name for name in both if name in self.loss_scales]
         # A rollout of more steps would lead out of the sequence.
         distance = min(self.overshooting.distance, batch["action"].shape[1])
         if not names or distance < 2:

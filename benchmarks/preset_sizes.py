@@ -1,0 +1,159 @@
+"""What do the sizes of a preset save in time, and cost in what is learned?
+
+Times an update and a plan with each set of sizes in turn, then trains each for
+as long as the others on random episodes of the same actions and compares the
+losses on episodes that were held back. A loss of 100% is that of a model that
+paints the mean of all frames, or names the mean reward.
+
+    python benchmarks/preset_sizes.py --config cpu --params "{tasks: [NAME]}"
+"""
+
+import pathlib
+import tempfile
+import time
+from typing import Any
+
+import cases
+import harness
+import numpy as np
+import tensorflow as tf
+from absl import flags
+
+from planet_tf2.configs import agents, assemble, resolve
+from planet_tf2.configs.environments import open_env
+from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.data.numpy_episodes import numpy_episodes
+from planet_tf2.data.preprocess import preprocess
+from planet_tf2.tools import devices, seeds
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_multi_string(
+    "sizes",
+    [
+        "{}",
+        "{cnn_depth: 8}",
+        "{image_size: 64, image_loss_scale: 1.0}",
+        "{image_size: 64, image_loss_scale: 1.0, cnn_depth: 8}",
+        "{batch_shape: [16, 20]}",
+        "{model_size: 200, num_units: 200}",
+        "{planner_amount: 300, planner_topk: 30}",
+        "{planner_amount: 1000, planner_topk: 100, planner_iterations: 10}",
+    ],
+    "Parameters to compare, each a change to --config and --params.",
+)
+flags.DEFINE_integer("seconds", 120, "Training time of each; 0: only time.", 0)
+flags.DEFINE_integer("train_episodes", 20, "Episodes to learn from.", 1)
+flags.DEFINE_integer("test_episodes", 5, "Episodes to test with.", 1)
+flags.DEFINE_integer("test_batches", 16, "Batches to test with.", 1)
+
+
+class Case:
+    """A set of sizes, with a model that learns and plans."""
+
+    def __init__(self, text: str, folder: pathlib.Path):
+        self.params = params = cases.params(**resolve.parse_params(text))
+        # Sets with images of one size share their episodes.
+        self._folder = folder / str(params["image_size"])
+        if not self._folder.exists():
+            collect(self._folder, params)
+        self._batches = self._read("train")
+        action_size = next(self._batches)["action"].shape[-1]
+        self._model = assemble.make_model(params, action_size)
+        self._learner = assemble.make_learner(params, self._model)
+        self._plan = tf.function(
+            agents.make_planner(params, self._model, action_size),
+            autograph=False,
+        )
+        self._state = self._model.cell.zero_state(1)
+        self._updates = 0
+
+    def update(self) -> None:
+        """Takes one training step."""
+        self._updates += 1
+        seed = seeds.derive(0, self._updates)
+        values = self._learner.train_step(next(self._batches), seed)
+        values["total"].numpy()
+
+    def plan(self) -> None:
+        """Plans once."""
+        self._plan(self._state, seeds.derive(0)).numpy()
+
+    def train(self, seconds: float) -> int:
+        """Learns for some time; returns the number of updates so far."""
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            self.update()
+        return self._updates
+
+    def errors(self) -> dict[str, float]:
+        """Returns the losses, each beside that of a constant answer."""
+        tests = self._read("test")
+        batches = [next(tests) for _ in range(FLAGS.test_batches)]
+        results = [
+            self._learner.test_step(batch, seeds.derive(7, number))
+            for number, batch in enumerate(batches)
+        ]
+        still = {
+            "image": preprocess(
+                np.concatenate([b["image"] for b in batches]),
+                self.params["image_bits"],
+            ).numpy(),
+            "reward": np.concatenate([b["reward"] for b in batches]),
+        }
+        found = {}
+        for name, values in still.items():
+            entries = np.prod(values.shape[2:])
+            loss = np.mean([result[name] for result in results])
+            loss -= 0.5 * np.log(2 * np.pi) * entries
+            found[name] = loss / (0.5 * values.var((0, 1)).sum())
+        return found
+
+    def _read(self, split: str) -> Any:
+        shape = self.params["batch_shape"]
+        return iter(
+            numpy_episodes(self._folder / split, shape, "cache", seed=(1, 1))
+        )
+
+
+def collect(folder: pathlib.Path, params: dict[str, Any]) -> None:
+    """Records random episodes in `folder/train` and `folder/test`."""
+    amounts = {"train": FLAGS.train_episodes, "test": FLAGS.test_episodes}
+    for number, (split, amount) in enumerate(amounts.items()):
+        with open_env(
+            params["tasks"][0], params, record_dir=str(folder / split)
+        ) as env:
+            random_episodes(env, amount, (7, number))
+
+
+def run() -> harness.Result:
+    devices.prepare()
+    with tempfile.TemporaryDirectory() as name:
+        made = {text: Case(text, pathlib.Path(name)) for text in FLAGS.sizes}
+        updates = harness.time_in_turn({t: c.update for t, c in made.items()})
+        plans = harness.time_in_turn({t: c.plan for t, c in made.items()})
+        rows, figures = [], {}
+        first = FLAGS.sizes[0]
+        for text, case in made.items():
+            count = case.train(FLAGS.seconds)
+            errors = case.errors() if FLAGS.seconds else {}
+            row = {
+                "update": np.median(updates[text]) / np.median(updates[first]),
+                "plan": np.median(plans[text]) / np.median(plans[first]),
+                "updates": count,
+                **errors,
+            }
+            rows.append((text, *row.values()))
+            figures.update({f"{k}/{text}": float(v) for k, v in row.items()})
+    headers = ("sizes", "update / first", "plan / first", "updates", "image")
+    return harness.Result(
+        f"Sizes of {FLAGS.config}, each trained for {FLAGS.seconds} s",
+        (*headers, "reward"),
+        rows,
+        figures,
+        ("Losses as shares of what a constant answer loses.",),
+    )
+
+
+if __name__ == "__main__":
+    harness.main(run)
