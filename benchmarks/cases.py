@@ -39,7 +39,9 @@ def batch() -> dict[str, np.ndarray]:
     action = random.uniform(-1, 1, (size, length, ACTION_SIZE))
     reward = random.uniform(0, 1, (size, length))
     return {
-        "image": random.integers(0, 256, (size, length, pixels, pixels, 3), np.uint8),
+        "image": random.integers(
+            0, 256, (size, length, pixels, pixels, 3), np.uint8
+        ),
         "action": action.astype(np.float32),
         "reward": reward.astype(np.float32),
     }

@@ -341,6 +341,16 @@ class TestAdaptInterface:
         assert set(obs) == {"image", "state"}
         assert obs["image"].shape == (16, 16, 3) and (obs["image"] == 7).all()
 
+    def test_drawn_larger_is_averaged_over_blocks(self):
+        frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), "u1")
+        env = Scripted(frame=frame, render_mode="rgb_array")
+        env = envs.add_image(envs.adapt_interface(env), 16, 4)
+        obs, _ = env.reset()
+        assert env.observation_space["image"].shape == (16, 16, 3)
+        blocks = frame.reshape(16, 4, 16, 4, 3).mean((1, 3))
+        assert obs["image"].dtype == np.uint8
+        np.testing.assert_allclose(obs["image"], blocks, atol=1)
+
     def test_observed_image_wins(self):
         env = Scripted(
             np.full((6, 8, 3), 5, "u1"),

@@ -208,6 +208,20 @@ def test_cameras():
         assert np.abs(images[0] - images[1]).mean() > 5
 
 
+@pytest.mark.render
+def test_images_drawn_larger_are_the_mean_of_their_pixels():
+    images = []
+    for size, supersampling in ((128, 1), (32, 4), (32, 1)):
+        params = {"image_size": size, "image_supersampling": supersampling}
+        with environments.open_env("cartpole_balance", params) as env:
+            images.append(env.reset(seed=0)[0]["image"].astype(float))
+    large, smooth, plain = images
+    assert smooth.shape == plain.shape == (32, 32, 3)
+    mean = large.reshape(32, 4, 32, 4, 3).mean((1, 3))
+    np.testing.assert_allclose(smooth, mean, atol=1)
+    assert np.abs(plain - mean).max() > 20
+
+
 @pytest.mark.parametrize(
     "name,camera,message",
     [

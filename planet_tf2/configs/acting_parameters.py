@@ -88,6 +88,15 @@ TASKS = grouped(
         "for 32 and 128 have a layer less or more.",
     ),
     (
+        "image_supersampling",
+        1,
+        Int(1),
+        "How many times larger images are drawn, to be averaged over blocks of "
+        "pixels. Small images show thin things that way, which flicker "
+        "otherwise. Images that an environment observes itself, rather than "
+        "render, are not concerned.",
+    ),
+    (
         "env_timeout_seconds",
         300.0,
         Optional(Float(0.001)),

@@ -19,6 +19,7 @@ def build(
     camera_id: int,
     image_size: int,
     max_length: int | None,
+    image_supersampling: int = 1,
 ) -> gymnasium.Env:
     """Builds a task's environment up to the end of its episodes.
 
@@ -29,6 +30,7 @@ def build(
       image_size: Side of the square images in pixels.
       max_length: Length of episodes in simulator steps, or None for that of
         the environment itself.
+      image_supersampling: How many times larger images are drawn.
 
     Returns:
       Environment with an observation `image`, actions in [-1, 1] and episodes
@@ -37,11 +39,13 @@ def build(
     Raises:
       ValueError: The environment cannot be made, or has no such camera.
     """
-    env = _BUILDERS[spec.kind](spec, camera_id, image_size)
+    env = _BUILDERS[spec.kind](
+        spec, camera_id, image_size * image_supersampling
+    )
     if max_length is None:
         max_length = envs.episode_limit(env) or _DEFAULT_LENGTH
     env = envs.ActionRepeat(_in_unit_range(env), action_repeat)
-    env = envs.add_image(env, image_size)
+    env = envs.add_image(env, image_size, image_supersampling)
     return envs.MaximumDuration(env, max(1, max_length // action_repeat))
 
 

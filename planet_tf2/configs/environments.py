@@ -24,8 +24,8 @@ def env_spec(
     Args:
       task_name: Name of the task.
       params: Parameters of the run, of which `action_repeat`, `camera_id`,
-        `image_size` and `batch_shape` matter; missing ones and None stand for
-        the defaults.
+        `image_size`, `image_supersampling` and `batch_shape` matter; missing
+        ones and None stand for the defaults.
       **extra: More arguments of `make_env`, such as `record_dir`.
 
     Returns:
@@ -35,7 +35,12 @@ def env_spec(
     Raises:
       ValueError: There is no such task.
     """
-    names = ("action_repeat", "camera_id", "image_size")
+    names = (
+        "action_repeat",
+        "camera_id",
+        "image_size",
+        "image_supersampling",
+    )
     chosen = {name: params[name] for name in names if name in params}
     chosen = {name: chosen[name] for name in chosen if chosen[name] is not None}
     if tasks.get_task(task_name).stretched and "batch_shape" in params:
@@ -124,6 +129,7 @@ def make_env(
     staged: bool = False,
     pad_actions: int | None = None,
     image_only: bool = False,
+    image_supersampling: int = 1,
 ) -> gymnasium.Env:
     """Builds a task's environment with all its wrappers.
 
@@ -140,6 +146,8 @@ def make_env(
       staged: Whether those files wait to be published.
       pad_actions: Size to pad the actions to, when tasks share one agent.
       image_only: Whether to leave out all observations but the image.
+      image_supersampling: How many times larger images are drawn, to be
+        averaged over blocks of pixels.
 
     Returns:
       Environment whose observations are `image`, uint8
@@ -151,8 +159,10 @@ def make_env(
     spec = tasks.get_task(task)
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
-    _check_sizes(repeat, length, image_size)
-    env = builders.build(spec, repeat, camera_id, image_size, length)
+    _check_sizes(repeat, length, image_size, image_supersampling)
+    env = builders.build(
+        spec, repeat, camera_id, image_size, length, image_supersampling
+    )
     if spec.stretched and min_length is not None:
         env = envs.MinimumDuration(env, min_length)
     env = envs.ConvertTo32Bit(env)
@@ -165,11 +175,14 @@ def make_env(
     return env
 
 
-def _check_sizes(repeat: int, length: int | None, image_size: int) -> None:
+def _check_sizes(
+    repeat: int, length: int | None, image_size: int, supersampling: int
+) -> None:
     for name, value in (
         ("action_repeat", repeat),
         ("max_length", length),
         ("image_size", image_size),
+        ("image_supersampling", supersampling),
     ):
         if name == "max_length" and value is None:
             continue  # The environment knows.

@@ -55,7 +55,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         # A quarter of the pixels: what matters is still plain to see, and an
         # update with twice the channels costs a third.
         "image_size": 32,
-        "image_loss_scale": 4.0,
+        "image_supersampling": 4,
+        "image_loss_scale": 8.0,
         "batch_shape": [8, 20],
         "loader_every": 240,
         "cnn_depth": 16,

@@ -6,6 +6,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from PIL import Image
 
 from planet_tf2.envs.actions import vector_actions
 from planet_tf2.envs.checking import CheckResults
@@ -77,13 +78,18 @@ def adapt_interface(env: gymnasium.Env) -> gymnasium.Env:
     return env
 
 
-def add_image(env: gymnasium.Env, size: int) -> gymnasium.Env:
+def add_image(
+    env: gymnasium.Env, size: int, supersampling: int = 1
+) -> gymnasium.Env:
     """Gives an environment its `image` of the right size.
 
     Args:
       env: What `adapt_interface` returned, maybe wrapped. Around `ActionRepeat`
         this draws once per decision.
       size: Side of the square image in pixels.
+      supersampling: How many times larger it is drawn, to be averaged over
+        blocks of pixels. What is thinner than a pixel fades, where it would
+        flicker otherwise.
 
     Returns:
       Environment with an observation `image`, uint8 `[size, size, 3]`: its own
@@ -93,7 +99,10 @@ def add_image(env: gymnasium.Env, size: int) -> gymnasium.Env:
         return ResizeImages(env, size)
     if not _has_render_pixels(env):
         env = RenderPixels(env)
-    return PixelObservations(env, size)
+    env = PixelObservations(env, size * supersampling)
+    if supersampling == 1:
+        return env
+    return ResizeImages(env, size, method=Image.Resampling.BOX)
 
 
 def episode_limit(env: gymnasium.Env) -> int | None:

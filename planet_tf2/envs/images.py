@@ -8,13 +8,19 @@ from gymnasium import spaces
 from PIL import Image
 
 
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize(
+    image: np.ndarray,
+    height: int,
+    width: int,
+    method: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
     """Scales a whole image, with smoothing where it shrinks.
 
     The proportions follow the new size, so that nothing is cut off.
 
     Args:
       image: uint8 `[h, w, 3]`, or `[h, w]` and `[h, w, 1]` for shades of grey.
+      method: How to smooth; `BOX` takes the mean of whole blocks of pixels.
 
     Returns:
       uint8 `[height, width, 3]`, owned by the caller.
@@ -25,7 +31,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
         return np.array(image, order="C")
     picture = Image.fromarray(image).convert("RGB")
     if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        picture = picture.resize((width, height), method)
     return np.array(picture)
 
 
@@ -42,13 +48,20 @@ def is_image(space: gymnasium.Space) -> bool:
 class ResizeImages(gymnasium.ObservationWrapper):
     """Brings the image among the observations to the size that is asked for."""
 
-    def __init__(self, env: gymnasium.Env, size: int = 64, key: str = "image"):
+    def __init__(
+        self,
+        env: gymnasium.Env,
+        size: int = 64,
+        key: str = "image",
+        method: Image.Resampling = Image.Resampling.BILINEAR,
+    ):
         """Wraps an environment.
 
         Args:
           env: Environment with a dict of observations.
           size: Side of the square image in pixels.
           key: Name of the image among the observations.
+          method: How to smooth, see `resize`.
 
         Raises:
           ValueError: That observation is no image.
@@ -60,7 +73,7 @@ class ResizeImages(gymnasium.ObservationWrapper):
                 f"The observation {key!r} must be uint8 of shape [height,"
                 f" width, 3], but its space is {space}."
             )
-        self._size, self._key = size, key
+        self._size, self._key, self._method = size, key, method
         image = spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.observation_space = spaces.Dict(
             {**env.observation_space.spaces, key: image}
@@ -68,7 +81,8 @@ class ResizeImages(gymnasium.ObservationWrapper):
 
     def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
         """Returns the observations with the scaled image."""
-        image = resize(observation[self._key], self._size, self._size)
+        image = observation[self._key]
+        image = resize(image, self._size, self._size, self._method)
         return {**observation, self._key: image}
 
 
