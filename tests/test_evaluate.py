@@ -101,6 +101,22 @@ class TestPlay:
         assert "'reacher_easy'" in message
 
 
+@pytest.mark.parametrize(
+    "stem, name",
+    [
+        (
+            "evaluation-gym-ALE-Pong-v5-60",
+            "evaluation-gym-ALE-Pong-v5-60-a.gif",
+        ),
+        ("b", "b-gym-ALE-Pong-v5-a.gif"),
+    ],
+)
+def test_names_of_videos(stem, name):
+    result = {"task": "gym:ALE/Pong-v5", "run": "logs/a"}
+    path = pathlib.Path("out") / f"{stem}.json"
+    assert evaluation._video_path(path, result) == path.with_name(name)
+
+
 @pytest.mark.slow
 class TestEvaluate:
     def test_result(self, trained, tmp_path, monkeypatch):
@@ -127,6 +143,7 @@ class TestEvaluate:
         text = "\n".join(said)
         assert f"{run['mean']:.1f} ± {run['stddev']:.1f}" in text
         assert str(path.name) in text
+        assert pathlib.Path(run["video"]).name in text
         # Again, there are the same numbers, with a video or without.
         again = evaluate([trained.folder], 3, out="b.json", report=said.append)
         del result["runs"][0]["video"]

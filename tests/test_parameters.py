@@ -120,6 +120,7 @@ def test_defaults_that_differ_from_the_original():
         "main_learning_rate_final": 0.1,
         "checkpoint_every": None,
         "image_size": 64,
+        "image_supersampling": 1,
         "objective_discount": 0.99,
         "icem_noise_exponent": 2.0,
         "icem_stddev": 0.5,

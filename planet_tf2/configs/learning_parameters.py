@@ -280,8 +280,8 @@ LOSSES = grouped(
         "overshooting_distance",
         0,
         Int(0),
-        "Steps that overshooting predicts ahead. It counts from the second "
-        "step on, so with less than 2 it does nothing.",
+        "Steps that overshooting predicts ahead, 1 being what the divergence "
+        "compares anyhow; so with less than 2 it does nothing.",
     ),
     (
         "os_stop_posterior_grad",

@@ -92,10 +92,12 @@ def evaluate(
             report(describe_group(group))
     path = pathlib.Path(out or default_name(results))
     check_outside(path, folders)
+    videos = {}
     for result in results:
         frames = result.pop("frames")
         if frames is not None:
-            result["video"] = str(_write_video(path, result, frames))
+            result["video"] = str(_video_path(path, result))
+            videos[result["video"]] = frames
     summary = {
         "episodes": episodes,
         "seed": seed,
@@ -104,7 +106,9 @@ def evaluate(
         "groups": groups,
     }
     write_json(path, summary)
-    report(f"Written: {path}")
+    for target, frames in videos.items():
+        _write_video(target, frames)
+    report(f"Written: {', '.join([str(path), *videos])}")
     return summary
 
 
@@ -251,14 +255,14 @@ def _without_params(result: Result) -> Result:
     return {name: value for name, value in result.items() if name != "params"}
 
 
-def _write_video(
-    path: pathlib.Path, result: Result, frames: Any
-) -> pathlib.Path:
-    name = "-".join(
-        [path.stem, result["task"], pathlib.Path(result["run"]).name]
-    )
-    target = path.with_name(f"{name}.gif")
-    make_folder(target.parent)
+def _video_path(path: pathlib.Path, result: Result) -> pathlib.Path:
+    task = file_name([result["task"]])
+    words = [] if task in path.stem else [task]
+    name = file_name([path.stem, *words, pathlib.Path(result["run"]).name])
+    return path.with_name(f"{name}.gif")
+
+
+def _write_video(target: str, frames: Any) -> None:
+    make_folder(pathlib.Path(target).parent)
     frames = video.limit_length(frames, _MAX_FRAMES)
     video.write_gif(target, video.enlarge(frames, 3), _VIDEO_FPS)
-    return target

@@ -56,6 +56,13 @@ def judge_sight(sight: dict[str, Any]) -> Verdict:
     if ratio is None:
         return Verdict(check, None, "All frames are the same.")
     share = f"{100 * ratio:.0f}% of half the frames' variance"
+    if ratio > 1.5:
+        return Verdict(
+            check,
+            False,
+            f"It paints worse than the mean frame: the image error is {share}. "
+            "It has hardly learned yet, or never saw such frames.",
+        )
     if ratio > 0.9:
         return Verdict(
             check,
