@@ -29,6 +29,7 @@ def numpy_episodes(
     max_bytes: int | None = None,
     start: int = 0,
     names: Callable[[int], Sequence[str]] | None = None,
+    set_aside: Callable[[pathlib.Path], None] | None = None,
 ) -> tf.data.Dataset:
     """Reads an endless stream of random sequences.
 
@@ -51,8 +52,11 @@ def numpy_episodes(
       max_episodes: how many episodes to draw from, the latest; None for all.
       max_bytes: how much memory their arrays may take; None for any.
       start: number of the first batch.
-      names: returns the episode files, sorted, that a batch may be made of,
-        given its number. By default those that there are.
+      names: returns the episode files, oldest first, that a batch may be made
+        of, given its number. By default those that there are. It may wait, as
+        batches are prepared ahead.
+      set_aside: called with the path of each file that is no episode, or not a
+        whole one; by default such files are just skipped.
 
     Returns:
       Dataset of dictionaries: `image` uint8 `[B, T, H, W, 3]`, `action`
@@ -74,6 +78,7 @@ def numpy_episodes(
         max_bytes,
         keep=loader is not loaders.reload,
         names=names and (lambda draw: names(draw * num_chunks // batch_size)),
+        set_aside=set_aside,
     )
     first_draw, skipped = divmod(start * batch_size, num_chunks)
     first_look = first_draw // loader_every * loader_every
