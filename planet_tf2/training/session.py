@@ -133,6 +133,8 @@ class Session:
         self._trainer.save()
         score = None
         with contextlib.closing(self._add_phases()):
+            if restored:
+                self._resume_summaries()
             for score in self._trainer.iterate(self._params["max_steps"]):
                 yield score
         returns = self._test_returns.numpy()
@@ -161,6 +163,7 @@ class Session:
 
     def _before_save(self) -> None:
         self._check()
+        self._parts.summaries.flush()
         self._log.sync()
         self._position.assign(self._log.position)
 
@@ -226,6 +229,15 @@ class Session:
             trainer.add_phase(phase, steps, batch_size[0], phase_stages)
         batches.start({s: trainer.next_step(s).update for s in SPLITS})
         return batches
+
+    def _resume_summaries(self) -> None:
+        """Takes back what was shown of steps that are about to come again."""
+        for split in SPLITS:
+            step = self._trainer.next_step(split)
+            # Of a step that was broken off some was shown that does not come
+            # again, and the rest will be the same as before.
+            begun = self._trainer.has_begun(step)
+            self._parts.summaries.resume(split, step.summary_step + begun)
 
     def _train_stages(self, context: stages.Context) -> list[Stage]:
         update = stages.LossStage(

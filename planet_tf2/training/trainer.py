@@ -215,6 +215,12 @@ class Trainer:
         update = (epoch * phase.length + done) // phase.batch_size
         return self.step_at(self.step_of(name, update))[1]
 
+    def has_begun(self, step: Step) -> bool:
+        """Whether some stages of a step are done, and others not."""
+        return (
+            step.global_step == self.global_step and int(self._next_stage) > 0
+        )
+
     @property
     def _epoch_length(self) -> int:
         return sum(phase.length for phase in self._phases)
