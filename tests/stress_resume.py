@@ -68,6 +68,7 @@ class Stress:
         self.orphans: list[str] = []
         self.failures: list[str] = []
         self.seconds = 0.0
+        self._startup_seconds = 10.0
 
     def run(self) -> None:
         """Lets one training run to its end, and the other too, with kills."""
@@ -95,16 +96,17 @@ class Stress:
     def _kill(self, process: subprocess.Popen) -> None:
         """Kills a training at a moment that nobody can foresee."""
         if self._random.random() < 0.25:
-            # Often it is still starting then.
-            self._wait(process, self._random.uniform(0, 10))
+            # It is still starting then, or has just done so.
+            seconds = self._random.uniform(0, 1.2 * self._startup_seconds)
+            self._wait(process, seconds)
         else:
             # So many lines later; what of them is not in a checkpoint yet has
             # to be done again.
-            goal = self.broken.size() + self._random.randint(
-                1, self._args.lines
-            )
-            while self.broken.size() < goal and process.poll() is None:
-                time.sleep(0.005)
+            start, size = time.monotonic(), self.broken.size()
+            self._wait_for_lines(process, size + 1)
+            self._startup_seconds = time.monotonic() - start
+            lines = self._random.randint(1, self._args.lines)
+            self._wait_for_lines(process, size + lines)
             self._wait(process, self._random.expovariate(10))
         if process.poll() is not None:
             self.failures.append(
@@ -117,6 +119,10 @@ class Stress:
         process.wait()
         self.kills.append(self.broken.size())
         self.orphans += survivors(children)
+
+    def _wait_for_lines(self, process: subprocess.Popen, size: int) -> None:
+        while self.broken.size() < size and process.poll() is None:
+            time.sleep(0.005)
 
     def _wait(self, process: subprocess.Popen, seconds: float) -> None:
         try:
