@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.tools import seeds
+from planet_tf2.tools.ordered_sums import ordered_sums
 from planet_tf2.training.define_model import Batch, WorldModel
 from planet_tf2.training.loss_scale import LossScale
 
@@ -82,7 +83,10 @@ class Learner(tf.Module):
         """
 
         def compute() -> tuple[Scalars, Gradients]:
-            return self._strategy.run(self._gradients, (batch, seed, prepare))
+            with ordered_sums():
+                return self._strategy.run(
+                    self._gradients, (batch, seed, prepare)
+                )
 
         scalars, gradients = compute()
         if self.loss_scale is not None:
