@@ -4,8 +4,8 @@ Floating-point addition depends on the order: (a + b) + c is not a + (b + c).
 TensorFlow adds up the gradients of a tensor that is used several times by the
 operation AddN. On CPUs it saves memory by beginning with whichever input nobody
 else needs any more, and that depends on how the threads happened to run, also
-with `tf.config.experimental.enable_op_determinism`. Of three gradients, for
-example, the last bits of the sum have three possible values. Two are safe, since
+with `tf.config.experimental.enable_op_determinism`. The last bits of a sum of
+three gradients have three possible values then. Two gradients are safe, since
 a + b = b + a.
 """
 

@@ -83,10 +83,7 @@ class Learner(tf.Module):
         """
 
         def compute() -> tuple[Scalars, Gradients]:
-            with ordered_sums():
-                return self._strategy.run(
-                    self._gradients, (batch, seed, prepare)
-                )
+            return self._strategy.run(self._gradients, (batch, seed, prepare))
 
         scalars, gradients = compute()
         if self.loss_scale is not None:
@@ -123,9 +120,10 @@ class Learner(tf.Module):
                 objective = scalars["total"]
                 if self.loss_scale is not None:
                     objective = self.loss_scale.scale(objective)
-            gradients = tape.gradient(
-                objective, groups, unconnected_gradients="zero"
-            )
+            with ordered_sums():
+                gradients = tape.gradient(
+                    objective, groups, unconnected_gradients="zero"
+                )
             if self.loss_scale is not None:
                 gradients = self.loss_scale.unscale(gradients)
             return scalars, gradients
