@@ -1,7 +1,6 @@
 """Which episodes a batch may come from, and when they are looked for."""
 
 import itertools
-import queue
 import threading
 
 import pytest
@@ -37,32 +36,21 @@ def make_trainer(path):
 
 
 class Source:
-    """Batches that are made ahead by another thread, as many as it can."""
+    """Batches that are made as fast as they are taken."""
 
     def __init__(self):
-        self.threads = []
         self.made = {"train": [], "test": []}
 
     def __call__(self, split, seed, start, names):
-        made = queue.Queue()
+        for number in itertools.count(start):
+            known = names(number)
+            self.made[split].append(known)
+            yield {"seed": seed, "number": number, "names": known}
 
-        def work():
-            for number in range(start, start + 20):
-                batch = (seed, number, names(number))
-                self.made[split].append(batch)
-                made.put(batch)
 
-        def batches():
-            self.threads.append(threading.Thread(target=work))
-            self.threads[-1].start()
-            while True:
-                yield made.get()
-
-        return batches()
-
-    def join(self):
-        for thread in self.threads:
-            thread.join()
+def plain(batch):
+    names = [name.decode() for name in batch["names"].numpy()]
+    return tuple(batch["seed"].numpy()), int(batch["number"]), names
 
 
 def run(folder, path, first_step=0, steps=range(0, 2 * EPOCH, 5)):
@@ -81,7 +69,7 @@ def run(folder, path, first_step=0, steps=range(0, 2 * EPOCH, 5)):
             assert batches.of(where) is found[step]
     ahead = {split: len(made) for split, made in source.made.items()}
     batches.close()
-    source.join()
+    found = {step: plain(batch) for step, batch in found.items()}
     return found, ahead
 
 
@@ -121,6 +109,27 @@ def test_the_update_of_the_step_was_done_already(folder, tmp_path):
     whole, _ = run(folder, tmp_path)
     rest, _ = run(folder, tmp_path, 5, steps=range(10, EPOCH, 5))
     assert rest == {s: b for s, b in whole.items() if 10 <= s < EPOCH}
+
+
+def test_problems_are_raised_where_the_batch_is_needed(folder, tmp_path):
+    def make(split, seed, start, names):
+        yield {"number": 1}
+        raise ZeroDivisionError("on purpose")
+
+    trainer = make_trainer(tmp_path)
+    batches = Batches(make, EpisodeLog(folder), 7, trainer.step_of)
+    batches.start({"train": 0, "test": 0})
+    assert int(batches.of(trainer.step_at(0)[1])["number"]) == 1
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        batches.of(trainer.step_at(5)[1])
+    batches.close()
+
+
+def test_no_thread_is_left(folder, tmp_path):
+    before = threading.active_count()
+    run(folder, tmp_path)
+    run(folder, tmp_path, steps=[0])
+    assert threading.active_count() == before
 
 
 class TestSteps:

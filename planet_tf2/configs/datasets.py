@@ -5,10 +5,8 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from planet_tf2.data.episodes import set_aside
-from planet_tf2.data.numpy_episodes import numpy_episodes
+from planet_tf2.data.numpy_episodes import SequenceBatches
 from planet_tf2.training.run_folder import RunFolder
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,7 +21,7 @@ def make_batches(
     seed: Sequence[int],
     start: int,
     names: Callable[[int], Sequence[str]],
-) -> tf.data.Dataset:
+) -> SequenceBatches:
     """Makes the batches of a split, see `training.batches`.
 
     Args:
@@ -46,7 +44,7 @@ def make_batches(
         path = set_aside(path)
         _LOGGER.warning("A damaged episode was renamed to %s.", path)
 
-    return numpy_episodes(
+    return SequenceBatches(
         directories[split],
         params["batch_shape"],
         params["loader"],

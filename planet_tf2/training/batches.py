@@ -10,11 +10,18 @@ of their step, but a look at the episodes waits until their step has begun:
 
 Neither the time that preparing takes nor where a run is resumed makes a
 difference therefore.
+
+Who waits is a thread of Python. Inside of a `tf.data.Dataset` it would be one
+of TensorFlow's, of which there may be as few as one, and the step that
+everything waits for would lack it.
 """
 
+import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+import tensorflow as tf
 
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.trainer import Step
@@ -31,7 +38,7 @@ class Batches:
     """Hands out the batches of both splits.
 
     Args:
-      make: makes the batches of a split.
+      make: makes the batches of a split, as NumPy arrays.
       log: knows which episodes there were.
       seed: the run's seed.
       step_of: returns the global step of an update, given the phase and the
@@ -51,10 +58,11 @@ class Batches:
         self._step_of = step_of
         self._begun = threading.Condition()
         self._step: int | None = None
+        self._closed = False
         self._next: dict[str, int] = {}
         self._last: dict[str, Batch] = {}
         self._sources: dict[str, Iterable[Batch]] = {}
-        self._iterators: dict[str, Iterator[Batch]] = {}
+        self._ahead: dict[str, _Ahead] = {}
 
     def start(self, first: Mapping[str, int]) -> None:
         """Reads the episodes, so that problems with them show at once.
@@ -78,20 +86,22 @@ class Batches:
         with self._begun:
             self._step = step.global_step
             self._begun.notify_all()
-        if split not in self._iterators:
-            self._iterators[split] = iter(self._sources[split])
+        if split not in self._ahead:
+            self._ahead[split] = _Ahead(self._sources[split], split)
         assert step.update >= self._next[split] - 1, "It went by."
         while self._next[split] <= step.update:
-            self._last[split] = next(self._iterators[split])
+            self._last[split] = self._ahead[split].get()
             self._next[split] += 1
         return self._last[split]
 
     def close(self) -> None:
         """Ends all preparations."""
         with self._begun:
-            self._step = None
+            self._closed = True
             self._begun.notify_all()
-        self._iterators.clear()
+        for ahead in self._ahead.values():
+            ahead.close()
+        self._ahead.clear()
         self._sources.clear()
         self._last.clear()
 
@@ -100,11 +110,65 @@ class Batches:
             """Returns the episodes for a batch, as soon as all are known."""
             step = self._step_of(split, number)
             with self._begun:
-                # Before the first step nobody could wait, and after the last
-                # one nobody needs the batch.
+                # Before the first step is the time to look for problems.
                 self._begun.wait_for(
-                    lambda: self._step is None or self._step >= step
+                    lambda: (
+                        self._closed or self._step is None or self._step >= step
+                    )
                 )
+                if self._closed:
+                    raise _Closed
             return self._log.episodes_until(split, step)
 
         return names
+
+
+class _Closed(Exception):
+    """Nobody needs the batch any more."""
+
+
+class _Ahead:
+    """Makes batches in a thread of its own, and hands them out in order."""
+
+    def __init__(self, source: Iterable[Batch], name: str):
+        self._source = source
+        self._made: queue.Queue[Batch | Exception] = queue.Queue(1)
+        self._closed = False
+        self._thread = threading.Thread(
+            target=self._work, name=f"{name} batches", daemon=True
+        )
+        self._thread.start()
+
+    def get(self) -> Batch:
+        """Returns the next batch, as tensors.
+
+        Raises:
+          Exception: what went wrong in making it.
+        """
+        made = self._made.get()
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def close(self) -> None:
+        """Waits until the thread has ended, whatever it is waiting for."""
+        self._closed = True
+        try:
+            self._made.get_nowait()
+        except queue.Empty:
+            pass
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            for batch in self._source:
+                # Where the memory of the program is, as it may be large.
+                with tf.device("CPU:0"):
+                    tensors = {k: tf.constant(v) for k, v in batch.items()}
+                self._made.put(tensors)
+                if self._closed:
+                    return
+        except _Closed:
+            pass
+        except Exception as error:
+            self._made.put(error)
