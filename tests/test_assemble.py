@@ -341,7 +341,7 @@ class TestMakeParts:
             )
             for batch in itertools.islice(batches, 2):
                 assert batch["image"].shape == (2, 5, 64, 64, 3)
-                assert (batch["image"].numpy() == number).all()
+                assert (batch["image"] == number).all()
         assert not damaged.exists()
         assert damaged.with_name("damaged.npz.damaged").exists()
         assert set(parts.seed_envs) == {"dummy"}
