@@ -94,6 +94,8 @@ class Program:
         self.folder.create()
         self.params = {**PARAMS, **kwargs.pop("params", {})}
         self.seeds = []
+        # How many episodes there were for each batch.
+        self.batches = {}
         self.closed = 0
         self.steps = []
         self.learner = FakeLearner()
@@ -173,9 +175,11 @@ class Program:
             for index, (task, rollout) in enumerate(self.rollouts.items())
         ]
 
-    def _make_batches(self, split, numbers):
-        self.seeds.append((split, *numbers))
-        return itertools.repeat({})
+    def _make_batches(self, split, seed, start, names):
+        self.seeds.append((split, *seed, start))
+        for number in itertools.count(start):
+            self.batches[split, number] = len(names(number))
+            yield {}
 
     def _close(self):
         self.closed += 1

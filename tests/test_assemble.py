@@ -331,11 +331,19 @@ class TestMakeParts:
                 "reward": np.zeros(6, np.float32),
             }
             episodes.save_episode(directory, episode)
+        damaged = folder.test_episodes / "damaged.npz"
+        damaged.write_bytes(b"no episode")
         for number, split in enumerate(("train", "test")):
-            batches = parts.make_batches(split, (0, 1, 2))
+            directory = (folder.train_episodes, folder.test_episodes)[number]
+            names = episodes.list_episodes(directory)
+            batches = parts.make_batches(
+                split, (0, 1, 2), 0, lambda batch, names=names: names
+            )
             for batch in itertools.islice(batches, 2):
                 assert batch["image"].shape == (2, 5, 64, 64, 3)
-                assert (batch["image"].numpy() == number).all()
+                assert (batch["image"] == number).all()
+        assert not damaged.exists()
+        assert damaged.with_name("damaged.npz.damaged").exists()
         assert set(parts.seed_envs) == {"dummy"}
         parts.close()
 

@@ -109,8 +109,9 @@ class TestAdd:
         assert [line["env_step"] for line in lines] == [10, 30, 30, 110]
         assert [line["episode"] for line in lines] == [1, 2, 1, 3]
 
-    def test_counts_files_of_the_user_as_episodes(self, log, folder):
+    def test_counts_files_of_the_user_as_episodes(self, folder):
         record(folder, staged=False)
+        log = EpisodeLog(folder)
         log.add("train", "walk", record(folder))
         assert log.count("train") == 2
         assert log.announced("train", "walk") == 1

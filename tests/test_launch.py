@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import tensorflow as tf
 import yaml
 from small_runs import DECISIONS, Spy, records, run
 
-from planet_tf2.configs import assemble
+from planet_tf2.configs import assemble, launch
+from planet_tf2.configs.resolve import resolve
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.tools.journal import Journal
@@ -68,16 +70,6 @@ def check_complete(folder):
     assert not folder.fail.exists() and not folder.ping.exists()
     for directory in (folder.train_episodes, folder.test_episodes):
         assert len(list(directory.iterdir())) == 3
-
-
-def check_same(records, others):
-    assert len(records) == len(others)
-    for one, other in zip(records, others, strict=True):
-        assert set(one) == set(other)
-        for key, value in one.items():
-            if isinstance(value, float):
-                value = pytest.approx(value, rel=1e-3, abs=1e-5)
-            assert other[key] == value, key
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +206,7 @@ class TestFinishedRun:
         assert env.pid is None
         assert len(spy.steps_here) == 1
         assert threading.get_ident() not in spy.steps_here
-        check_same(records(folder), records(finished[0]))
+        assert records(folder) == records(finished[0])
 
     def test_broken_off_by_a_signal(self, finished, tmp_path, spy, monkeypatch):
         """During the first episode that the agent collects."""
@@ -247,12 +239,59 @@ class TestFinishedRun:
         assert all(env.pid is None for env in spy.opened)
         assert threading.get_ident() in spy.steps_here
         assert records(folder)[:4] == reached
-        # The batches are others, but not the episodes.
-        returns = [
-            [r["return"] for r in records(f) if "return" in r]
-            for f in (folder, finished[0])
+        assert records(folder) == records(finished[0])
+
+
+class TestThreads:
+    """What `deterministic` keeps."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        asked = []
+
+        def make_deterministic(threads):
+            asked.append(threads)
+            return threads or 3
+
+        monkeypatch.setattr(launch, "make_deterministic", make_deterministic)
+        return asked
+
+    def prepare(self, *folders, **params):
+        experiment = types.SimpleNamespace(existing_folders=lambda: folders)
+        params = resolve("debug", overrides=params)
+        return launch._prepare_determinism(params, experiment)
+
+    def test_only_if_asked_for(self, asked):
+        assert self.prepare() == 0
+        assert asked == []
+
+    def test_those_of_the_runs_that_are_there(self, asked, tmp_path):
+        folders = [RunFolder(tmp_path / name).create() for name in "abc"]
+        assert self.prepare(*folders, deterministic=True) == 3
+        folders[1].write_config({"params": {}})
+        folders[2].write_config({"threads": 7})
+        assert self.prepare(*folders, deterministic=True) == 7
+        assert asked == [None, 7]
+
+    def test_others_are_told(self, tmp_path, monkeypatch):
+        """But keep nobody from going on."""
+        folder = RunFolder(tmp_path).create()
+        folder.write_config({"threads": 7})
+        run = types.SimpleNamespace(number=1, check=lambda: None)
+        said = []
+
+        def make_parts(*args):
+            raise StopIteration
+
+        monkeypatch.setattr(assemble, "make_parts", make_parts)
+        for threads in (7, 3):
+            settings = {"params": {}, "seed": 0, "threads": threads}
+            with pytest.raises(RuntimeError):
+                list(launch._process(folder, run, settings, said.append))
+        assert [text for text in said if "threads" in text] == [
+            "The run was begun with 7 threads and goes on with 3, so that it "
+            "will not be equal to one that was never stopped."
         ]
-        assert returns[0] == returns[1]
 
 
 def check_episode(episode, record):

@@ -70,6 +70,7 @@ _WITH_TENSORFLOW = [
     f"{_PACKAGE}.configs.agents",
     f"{_PACKAGE}.configs.assemble",
     f"{_PACKAGE}.configs.cells",
+    f"{_PACKAGE}.configs.datasets",
     f"{_PACKAGE}.configs.heads",
     f"{_PACKAGE}.configs.launch",
 ]

@@ -128,6 +128,7 @@ def test_defaults_that_differ_from_the_original():
         "icem_keep": 0.3,
         "icem_momentum": 0.1,
         "log_every": 100,
+        "deterministic": False,
     }
 
 

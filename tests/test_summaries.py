@@ -9,8 +9,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing import event_file_loader
+from tensorboard.backend.event_processing.plugin_event_accumulator import (
+    EventAccumulator,
+)
+from tensorboard.util import tensor_util
 
 from planet_tf2.data.preprocess import preprocess
+from planet_tf2.evaluation import events
 from planet_tf2.models.rssm import RSSM
 from planet_tf2.networks import Decoder, Encoder, FeedForward
 from planet_tf2.tools import curves, seeds, video
@@ -126,6 +131,44 @@ def test_writing_goes_on_after_closing(tmp_path, model):
         summaries.close()
     records = sum(read_scalars(tmp_path / "test").values(), [])
     assert sorted(records) == [(1, 1.0), (2, 2.0)]
+
+
+@pytest.mark.parametrize("resumed_at", [3, 5, 9])
+def test_resuming_takes_back_what_comes_again(tmp_path, model, resumed_at):
+    """As TensorBoard sees it, and as this program does."""
+    for first, last, offset in (0, 6, 0), (resumed_at, 10, 100):
+        summaries = make_summaries(tmp_path, model)
+        if first:
+            summaries.resume("train", first)
+        for step in range(first, last):
+            summaries.scalars("train", step, {"a": step + offset})
+        if not first:
+            summaries.scalars("train", 7, {"only_before": 1})
+        summaries.close()
+        # The next process has another name for its file.
+        (path,) = (tmp_path / "train").glob("events*.v2")
+        path.rename(path.with_suffix(f".{offset:03}"))
+    expected = {
+        **{step: step for step in range(min(resumed_at, 6))},
+        **{step: step + 100 for step in range(resumed_at, 10)},
+    }
+    expected = {"a": expected}
+    if resumed_at > 7:
+        expected["only_before"] = {7: 1}
+    shown = EventAccumulator(str(tmp_path / "train")).Reload()
+    assert {
+        tag: {
+            event.step: tensor_util.make_ndarray(event.tensor_proto).item()
+            for event in shown.Tensors(tag)
+        }
+        for tag in shown.Tags()["tensors"]
+        if shown.Tensors(tag)
+    } == expected
+    read_here = events.read_values(tmp_path / "train", ["*"], "scalars")
+    assert {
+        tag: {step: value.tensor.item() for step, value in by_step.items()}
+        for tag, by_step in read_here.items()
+    } == expected
 
 
 def test_other_splits_are_rejected(tmp_path, model):

@@ -4,6 +4,7 @@ Part of the list in `parameters.py`.
 """
 
 from planet_tf2.configs.kinds import (
+    Bool,
     Entries,
     Float,
     Int,
@@ -266,4 +267,17 @@ PLANNER = grouped(
 LOGGING = grouped(
     "Logging",
     ("log_every", 100, Int(1), "Updates between lines of `metrics.jsonl`."),
+)
+
+REPEATING = grouped(
+    "Repeatability",
+    (
+        "deterministic",
+        False,
+        Bool(),
+        "Makes equal runs equal to the last bit on GPUs too, where operations "
+        "may take several times as long, and keeps the number of CPU threads "
+        "when a run is resumed elsewhere. On CPUs it costs nothing, and on the "
+        "same machine nothing depends on it. See docs/resuming.md.",
+    ),
 )

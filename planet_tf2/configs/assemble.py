@@ -1,7 +1,7 @@
 """Puts a whole program together from its parameters."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 from planet_tf2.configs import collects
 from planet_tf2.configs.agents import make_agent
 from planet_tf2.configs.cells import POLICIES, make_cell
+from planet_tf2.configs.datasets import make_batches
 from planet_tf2.configs.environments import action_size, open_env
 from planet_tf2.configs.heads import (
     diagnosed_components,
@@ -19,7 +20,6 @@ from planet_tf2.configs.heads import (
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data.episodes import clean_staged
-from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.networks.conv_ha import Encoder
@@ -282,25 +282,6 @@ def make_parts(
             learner = make_learner(params, model, strategy)
         collectors = make_collectors(params, model, environments, should_stop)
 
-        def make_batches(split: str, numbers: Sequence[int]) -> Iterator[dict]:
-            directories = {
-                "train": folder.train_episodes,
-                "test": folder.test_episodes,
-            }
-            return iter(
-                numpy_episodes(
-                    directories[split],
-                    params["batch_shape"],
-                    params["loader"],
-                    params["loader_every"],
-                    params["num_chunks"],
-                    keys=["action", *model.heads],
-                    seed=numbers,
-                    max_episodes=params["loader_max_episodes"],
-                    max_bytes=params["loader_max_bytes"],
-                )
-            )
-
         summaries = Summaries(
             folder.train,
             folder.test,
@@ -317,7 +298,9 @@ def make_parts(
             learner=learner,
             collectors=collectors,
             seed_envs={t: environments.get(t, 1)[0] for t in params["tasks"]},
-            make_batches=make_batches,
+            make_batches=bind(
+                make_batches, params, folder, ["action", *model.heads], check
+            ),
             summaries=summaries,
             progress=progress,
             close=closing.close,

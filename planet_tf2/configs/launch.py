@@ -11,7 +11,11 @@ from planet_tf2 import envs
 from planet_tf2.configs import agents, assemble, resolve, tasks
 from planet_tf2.configs.environments import probe
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.tools.devices import gpu_names, make_strategy
+from planet_tf2.tools.devices import (
+    gpu_names,
+    make_deterministic,
+    make_strategy,
+)
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.machine import describe_machine
 from planet_tf2.training.run import Run
@@ -86,6 +90,8 @@ def train(
                 "versions": _versions(),
                 "machine": describe_machine(gpu_names()),
             }
+            if threads:
+                settings["threads"] = threads
             return _process(folder, run, settings, report)
 
         experiment = Experiment(
@@ -110,6 +116,7 @@ def train(
                 )
 
         check()
+        threads = _prepare_determinism(params, experiment)
         _work(experiment, check)
 
 
@@ -141,6 +148,20 @@ def _work(experiment: Experiment, check: Callable[[], None]) -> None:
     experiment.raise_if_left()
 
 
+def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
+    """Returns the number of threads to keep, 0 if that does not matter."""
+    if not params.deterministic:
+        return 0
+    saved = (_saved_threads(f) for f in experiment.existing_folders())
+    return make_deterministic(next(filter(None, saved), None))
+
+
+def _saved_threads(folder: RunFolder) -> int | None:
+    if not folder.config.exists():
+        return None
+    return folder.read_config().get("threads")
+
+
 def _check_environments(params: AttrDict) -> None:
     """Finds out what is missing: OpenGL, packages, modules, cameras.
 
@@ -169,6 +190,13 @@ def _process(
     folder.create()
     if not folder.config.exists():
         folder.write_config(settings)
+    threads = _saved_threads(folder)
+    if threads != settings.get("threads"):
+        report(
+            f"The run was begun with {threads} threads and goes on with "
+            f"{settings.get('threads')}, so that it will not be equal to one "
+            "that was never stopped."
+        )
     report(f"Run {run.number} in {folder.path}")
     params, seed = settings["params"], settings["seed"]
 

@@ -24,6 +24,7 @@ PARAMETERS: dict[str, Parameter] = {
         *acting.EXPLORATION,
         *acting.PLANNER,
         *acting.LOGGING,
+        *acting.REPEATING,
     )
 }
 

@@ -32,8 +32,11 @@ class EpisodeCache:
         kept in any case.
       keep: whether to keep them in memory. Otherwise files are read again each
         time, and `max_bytes` means nothing.
-      names: returns the episode files, sorted, that there were at a draw, given
-        its number. By default those that there are when it is asked.
+      names: returns the episode files, oldest first, that there were at a draw,
+        given its number. By default those that there are when it is asked, in
+        the order of their names.
+      set_aside: called with the path of each file that is no episode, or not a
+        whole one. By default such files stay where they are, and are skipped.
     """
 
     def __init__(
@@ -45,11 +48,13 @@ class EpisodeCache:
         max_bytes: int | None = None,
         keep: bool = True,
         names: Callable[[int], Sequence[str]] | None = None,
+        set_aside: Callable[[pathlib.Path], None] | None = None,
     ):
         self._max_episodes = max_episodes or math.inf
         self._max_bytes = (keep and max_bytes) or math.inf
         self._keep = keep
         self._names = names or self._list
+        self._set_aside = set_aside or (lambda path: None)
         self._bytes: dict[str, int] = {}
         self._directory = pathlib.Path(directory)
         self.min_length = min_length
@@ -92,7 +97,7 @@ class EpisodeCache:
                 break
             if self._read(name):
                 usable.insert(0, name)
-                self._make_room(usable)
+                self._make_room(usable, names)
                 if name not in usable:
                     break
         for name in set(self._episodes) - set(usable):
@@ -118,7 +123,7 @@ class EpisodeCache:
             return True
         try:
             episode = self._load(name)
-        except episodes.BrokenEpisode as error:
+        except (episodes.BrokenEpisode, FileNotFoundError) as error:
             self._rejected[name] = str(error).rstrip(".")
             _LOGGER.warning("Skipping an episode: %s", error)
             return False
@@ -128,7 +133,12 @@ class EpisodeCache:
         return True
 
     def _load(self, name: str) -> Episode:
-        episode = episodes.load_episode(self._directory / name)
+        path = self._directory / name
+        try:
+            episode = episodes.load_episode(path)
+        except episodes.BrokenEpisode:
+            self._set_aside(path)
+            raise
         self._check(name, episode)
         if self._keys:
             needed = {*self._keys, "reward"}
@@ -141,14 +151,17 @@ class EpisodeCache:
         over = size > self._max_bytes or len(names) >= self._max_episodes
         return bool(names) and over
 
-    def _make_room(self, wanted: list[str]) -> None:
+    def _make_room(self, wanted: list[str], names: Sequence[str]) -> None:
         """Drops the oldest until the others fit, one of the wanted at least.
 
         Beside the wanted only older episodes are in memory, and those are the
         first to go in any case.
         """
+        if self._max_bytes == math.inf:
+            return
+        age = {name: number for number, name in enumerate(names)}
         while self._size(self._episodes) > self._max_bytes:
-            oldest = min(self._episodes)
+            oldest = min(self._episodes, key=lambda name: age.get(name, -1))
             if oldest == wanted[-1]:
                 break
             del self._episodes[oldest]

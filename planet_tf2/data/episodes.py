@@ -29,6 +29,7 @@ from planet_tf2.tools.files import PARTIAL_SUFFIX, replacing, sync_directory
 
 SUFFIX = ".npz"
 STAGED_SUFFIX = ".npz.staged"
+DAMAGED_SUFFIX = ".damaged"
 # All that np.load was seen to raise on damaged files, beside being absent.
 _READ_ERRORS = (
     OSError,
@@ -199,6 +200,16 @@ def clean_staged(directory: str | os.PathLike) -> list[str]:
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
     return removed
+
+
+def set_aside(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Renames a file that is no whole episode, so that nobody reads it again.
+
+    Returns:
+      Its new path, which ends in `.npz.damaged`.
+    """
+    path = pathlib.Path(path)
+    return path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
 
 
 def _validate(name: str, episode: dict[str, np.ndarray]) -> None:

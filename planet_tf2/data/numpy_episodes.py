@@ -4,6 +4,7 @@ import itertools
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,28 +18,16 @@ _EPISODES, _OFFSETS = 0, 1
 _BLOCK = 1024  # Random numbers to draw at a time.
 
 
-def numpy_episodes(
-    directory: str | os.PathLike[str],
-    shape: Sequence[int],
-    loader: str | Callable[..., Iterator[Episode]] = "recent",
-    loader_every: int = 1000,
-    num_chunks: int = 1,
-    keys: Sequence[str] = ("image", "action", "reward"),
-    seed: int | Sequence[int] = 0,
-    max_episodes: int | None = None,
-    max_bytes: int | None = None,
-    start: int = 0,
-    names: Callable[[int], Sequence[str]] | None = None,
-) -> tf.data.Dataset:
-    """Reads an endless stream of random sequences.
+class SequenceBatches:
+    """An endless stream of batches of random sequences, as NumPy arrays.
 
-    The folder is first read when this function is called, so that problems
-    with the episodes show at once, and looked at again while iterating.
+    The folder is first read here, so that problems with the episodes show at
+    once, and looked at again while iterating. Every iterator starts anew.
 
     A batch follows from the seed, its number, and the episodes that were found
     when its loader looked at the folder. Given `names`, which tells what there
-    was to be found, the dataset can therefore start at any batch and yield what
-    one from the beginning would.
+    was to be found, iterating can therefore start at any batch and yield what
+    it would yield there if it came from the beginning.
 
     Args:
       directory: folder of episode files.
@@ -51,8 +40,89 @@ def numpy_episodes(
       max_episodes: how many episodes to draw from, the latest; None for all.
       max_bytes: how much memory their arrays may take; None for any.
       start: number of the first batch.
-      names: returns the episode files, sorted, that a batch may be made of,
-        given its number. By default those that there are.
+      names: returns the episode files, oldest first, that a batch may be made
+        of, given its number. By default those that there are. It may wait.
+      set_aside: called with the path of each file that is no episode, or not a
+        whole one; by default such files are just skipped.
+
+    Attributes:
+      sizes: shape and type of every array of a batch.
+
+    Raises:
+      EpisodesError: if the folder has no episode that is long enough.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        shape: Sequence[int],
+        loader: str | Callable[..., Iterator[Episode]] = "recent",
+        loader_every: int = 1000,
+        num_chunks: int = 1,
+        keys: Sequence[str] = ("image", "action", "reward"),
+        seed: int | Sequence[int] = 0,
+        max_episodes: int | None = None,
+        max_bytes: int | None = None,
+        start: int = 0,
+        names: Callable[[int], Sequence[str]] | None = None,
+        set_aside: Callable[[pathlib.Path], None] | None = None,
+    ):
+        self._batch_size, self._length = batch_size, length = shape
+        loader = loaders.LOADERS[loader] if isinstance(loader, str) else loader
+        self._loader, self._loader_every = loader, loader_every
+        self._num_chunks = num_chunks
+        self._keys = tuple(keys)
+        self._seed = (seed,) if isinstance(seed, int) else tuple(seed)
+        self._store = EpisodeCache(
+            pathlib.Path(directory),
+            length,
+            keys,
+            # What is made up needs only an example.
+            1 if loader is loaders.dummy else max_episodes,
+            max_bytes,
+            keep=loader is not loaders.reload,
+            names=names
+            and (lambda draw: names(draw * num_chunks // batch_size)),
+            set_aside=set_aside,
+        )
+        self._start, self._skipped = divmod(start * batch_size, num_chunks)
+        first_look = self._start // loader_every * loader_every
+        example = self._store[self._store.look(first_look)[0]]
+        self.sizes: dict[str, tuple[tuple[int, ...], np.dtype]] = {
+            key: (
+                (batch_size, length, *example[key].shape[1:]),
+                example[key].dtype,
+            )
+            for key in self._keys
+        }
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        seed, start = self._seed, self._start
+        stream = self._loader(
+            self._store, self._loader_every, (*seed, _EPISODES), start
+        )
+        stream = sequences(
+            stream, self._length, self._num_chunks, (*seed, _OFFSETS), start
+        )
+        stream = itertools.islice(stream, self._skipped, None)
+        while True:
+            group = [next(stream) for _ in range(self._batch_size)]
+            yield {k: np.stack([c[k] for c in group]) for k in self._keys}
+
+
+def numpy_episodes(
+    directory: str | os.PathLike[str],
+    shape: Sequence[int],
+    *args: Any,
+    **kwargs: Any,
+) -> tf.data.Dataset:
+    """Reads an endless stream of random sequences, one batch ahead.
+
+    Args:
+      directory: folder of episode files.
+      shape: B and T, sequences per batch and time steps per sequence.
+      *args, **kwargs: see `SequenceBatches`. There, `names` may wait, but not
+        here: it would keep a thread from the rest of TensorFlow.
 
     Returns:
       Dataset of dictionaries: `image` uint8 `[B, T, H, W, 3]`, `action`
@@ -62,42 +132,17 @@ def numpy_episodes(
     Raises:
       EpisodesError: if the folder has no episode that is long enough.
     """
-    batch_size, length = shape
-    loader = loaders.LOADERS[loader] if isinstance(loader, str) else loader
-    seed = (seed,) if isinstance(seed, int) else tuple(seed)
-    store = EpisodeCache(
-        pathlib.Path(directory),
-        length,
-        keys,
-        # What is made up needs only an example.
-        1 if loader is loaders.dummy else max_episodes,
-        max_bytes,
-        keep=loader is not loaders.reload,
-        names=names and (lambda draw: names(draw * num_chunks // batch_size)),
-    )
-    first_draw, skipped = divmod(start * batch_size, num_chunks)
-    first_look = first_draw // loader_every * loader_every
-    example = store[store.look(first_look)[0]]
+    batches = SequenceBatches(directory, shape, *args, **kwargs)
 
-    def batches() -> Iterator[dict[str, np.ndarray]]:
+    def generate() -> Iterator[dict[str, np.ndarray]]:
         memory.renew()  # Since TensorFlow changed it for this generator.
-        stream = loader(store, loader_every, (*seed, _EPISODES), first_draw)
-        stream = sequences(
-            stream, length, num_chunks, (*seed, _OFFSETS), first_draw
-        )
-        stream = itertools.islice(stream, skipped, None)
-        while True:
-            group = [next(stream) for _ in range(batch_size)]
-            yield {k: np.stack([chunk[k] for chunk in group]) for k in keys}
+        yield from batches
 
     signature = {
-        key: tf.TensorSpec(
-            (batch_size, length, *example[key].shape[1:]), example[key].dtype
-        )
-        for key in keys
+        key: tf.TensorSpec(*size) for key, size in batches.sizes.items()
     }
     dataset = tf.data.Dataset.from_generator(
-        batches, output_signature=signature
+        generate, output_signature=signature
     )
     return dataset.prefetch(1)
 

@@ -169,12 +169,15 @@ def read_values(
       kind: `scalars` or `images`.
 
     Returns:
-      By tag and step, what was written last.
+      By tag and step, what was written last. What a resumed run took back, see
+      `Summaries.resume`, is left out.
     """
     found: dict[str, dict[int, Value]] = {}
     kinds: dict[str, str] = {}
     for path in sorted(pathlib.Path(folder).glob(_PATTERN)):
         for event in read_events(path):
+            if event.session_log.status == event_pb2.SessionLog.START:
+                _take_back(found, event.step)
             for value in event.summary.value:
                 if not any(_matches(value.tag, tag) for tag in tags):
                     continue
@@ -191,6 +194,13 @@ def read_values(
                         tensor_util.make_ndarray(value.tensor),
                     )
     return found
+
+
+def _take_back(found: dict[str, dict[int, Value]], step: int) -> None:
+    for tag, by_step in list(found.items()):
+        found[tag] = {s: value for s, value in by_step.items() if s < step}
+        if not found[tag]:
+            del found[tag]
 
 
 def read_events(path: str | os.PathLike[str]) -> Iterator[event_pb2.Event]:

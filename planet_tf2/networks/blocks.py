@@ -85,7 +85,9 @@ def correlate_patches(
             tf.pad(part, _margins(i, size - 1 - i, j, size - 1 - j))
             for part, (i, j) in zip(parts, places, strict=True)
         ]
-        return tf.add_n(padded), tf.reshape(d_matrix, kernel.shape)
+        return tf.reduce_sum(tf.stack(padded), 0), tf.reshape(
+            d_matrix, kernel.shape
+        )
 
     outputs = tf.reshape(tf.matmul(patches, matrix), [-1, side, side, filters])
     return outputs, gradient

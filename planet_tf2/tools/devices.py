@@ -1,6 +1,8 @@
 """The devices that TensorFlow computes on."""
 
+import contextlib
 import functools
+import os
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -23,6 +25,30 @@ def prepare() -> list[str]:
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     return [gpu.name for gpu in gpus]
+
+
+def make_deterministic(threads: int | None = None) -> int:
+    """Makes operations return the same bits whenever they are repeated.
+
+    For all of this process, and for good.
+
+    Args:
+      threads: CPU threads that an operation is divided among, which decide the
+        order of sums; by default one for each processor. Once TensorFlow has
+        computed something, their number stays as it is.
+
+    Returns:
+      The number of threads.
+    """
+    # For GPUs. On CPUs it is the order of gradients that has to be kept, see
+    # `ordered_sums`.
+    tf.config.experimental.enable_op_determinism()
+    processors = len(os.sched_getaffinity(0))
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(
+            threads or processors
+        )
+    return tf.config.threading.get_intra_op_parallelism_threads() or processors
 
 
 def gpu_names() -> list[str]:

@@ -238,7 +238,8 @@ class WorldModel(tf.Module):
 
     def scale(self, values: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the weighted sum of losses."""
-        return tf.add_n([self.loss_scales[k] * v for k, v in values.items()])
+        scaled = [self.loss_scales[k] * v for k, v in values.items()]
+        return tf.reduce_sum(tf.stack(scaled))
 
     def original_variables(self) -> dict[str, Any]:
         """Returns the variables by the names that the original gives them."""

@@ -6,6 +6,10 @@ published to its folder, and then a checkpoint is saved that knows how long
 the checkpoint knows takes back what came after it, so that nothing is counted
 twice. Episodes that were never announced, such as those that a user puts into
 the folder, stay.
+
+So `metrics.jsonl` is also the list of the episodes that there were at any step,
+in their order. Those of a user count as older than all others, from the next
+time on that the run is started or resumed.
 """
 
 import logging
@@ -52,16 +56,13 @@ class EpisodeLog:
             "test": folder.test_episodes,
         }
         self._journal = Journal(folder.metrics, check)
-        self.env_step = 0
-        self._announced: dict[tuple[str, str], int] = {}
         self._clock = clock
         self._start_seconds = clock()
-        self._earlier_seconds = 0.0
-        for record in self._journal:
-            self._count(record)
-            self._earlier_seconds = max(
-                self._earlier_seconds, record.get("elapsed_seconds", 0.0)
-            )
+        self._earlier_seconds = max(
+            (record.get("elapsed_seconds", 0.0) for record in self._journal),
+            default=0.0,
+        )
+        self._read()
 
     @property
     def elapsed_seconds(self) -> float:
@@ -78,8 +79,22 @@ class EpisodeLog:
         return self._journal.position
 
     def count(self, split: str) -> int:
-        """Number of episodes in the folder of `train` or `test`."""
-        return len(episodes.list_episodes(self._folders[split]))
+        """Number of episodes of `train` or `test`, those of a user included."""
+        return len(self._foreign[split]) + len(self._files[split])
+
+    def episodes_until(self, split: str, step: int) -> list[str]:
+        """Lists the files that there were when a step began, oldest first.
+
+        May be called by another thread.
+
+        Args:
+          split: `train` or `test`.
+          step: global step.
+        """
+        return [
+            *self._foreign[split],
+            *(name for name, known in self._files[split] if known <= step),
+        ]
 
     def announced(self, split: str, task: str) -> int:
         """Number of episodes of a task that this run has collected."""
@@ -118,7 +133,7 @@ class EpisodeLog:
         Returns:
           Path of the episode file.
         """
-        staged = pathlib.Path(episode["path"])
+        staged = self._in_order(split, pathlib.Path(episode["path"]))
         record = {
             **details,
             "split": split,
@@ -134,8 +149,9 @@ class EpisodeLog:
         if split == "train":
             record["env_step"] += episode["simulator_steps"]
         self._journal.append(record, sync=True)
+        path = episodes.publish(staged, self._folders[split])
         self._count(record)
-        return episodes.publish(staged, self._folders[split])
+        return path
 
     def rollback(self, position: int) -> None:
         """Takes back everything behind a position of `metrics.jsonl`."""
@@ -149,15 +165,39 @@ class EpisodeLog:
         self._journal.truncate(position)
         for folder in self._folders.values():
             episodes.clean_staged(folder)
+        self._read()
+
+    def _read(self) -> None:
+        """Finds out what there is."""
         self.env_step = 0
-        self._announced = {}
+        self._announced: dict[tuple[str, str], int] = {}
+        self._files: dict[str, list[tuple[str, int]]] = {s: [] for s in SPLITS}
         for record in self._journal:
             self._count(record)
+        self._foreign: dict[str, list[str]] = {}
+        for split, folder in self._folders.items():
+            own = {name for name, _ in self._files[split]}
+            found = episodes.list_episodes(folder)
+            self._foreign[split] = [name for name in found if name not in own]
 
     def _count(self, record: dict[str, Any]) -> None:
         if "file" not in record:
             return
-        key = (record["split"], record["task"])
+        split = record["split"]
+        self._files[split].append((record["file"], record.get("step", 0)))
+        key = (split, record["task"])
         self._announced[key] = self._announced.get(key, 0) + 1
-        if record["split"] == "train":
+        if split == "train":
             self.env_step = record["env_step"]
+
+    def _in_order(self, split: str, staged: pathlib.Path) -> pathlib.Path:
+        """Renames an episode, if need be, to sort behind those before it.
+
+        Environments that end their episodes at the same time name them in any
+        order.
+        """
+        files = self._files[split]
+        if not files or staged.name > files[-1][0]:
+            return staged
+        name = episodes.episode_name() + episodes.STAGED_SUFFIX
+        return staged.rename(staged.with_name(name))

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.tools import seeds
+from planet_tf2.tools.ordered_sums import ordered_sums
 from planet_tf2.training.define_model import Batch, WorldModel
 from planet_tf2.training.loss_scale import LossScale
 
@@ -119,9 +120,10 @@ class Learner(tf.Module):
                 objective = scalars["total"]
                 if self.loss_scale is not None:
                     objective = self.loss_scale.scale(objective)
-            gradients = tape.gradient(
-                objective, groups, unconnected_gradients="zero"
-            )
+            with ordered_sums():
+                gradients = tape.gradient(
+                    objective, groups, unconnected_gradients="zero"
+                )
             if self.loss_scale is not None:
                 gradients = self.loss_scale.unscale(gradients)
             return scalars, gradients

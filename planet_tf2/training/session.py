@@ -1,5 +1,6 @@
 """A whole run: seed episodes, then training and test phases to the end."""
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +13,14 @@ from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
 from planet_tf2.training.attempts import Attempts
+from planet_tf2.training.batches import Batches, MakeBatches
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.finite import check_return
 from planet_tf2.training.learner import Learner
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.signals import Stopped
-from planet_tf2.training.trainer import Trainer
+from planet_tf2.training.trainer import Stage, Trainer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,8 +35,7 @@ class Parts:
       learner: the world model with its training and test step.
       collectors: what to collect while training and testing, by split.
       seed_envs: recording environments for the seed episodes, by task.
-      make_batches: makes an endless iterator over the batches of a split,
-        given the split and a sequence of numbers as its seed.
+      make_batches: makes the batches of a split, endlessly; see `Batches`.
       summaries: writes event files.
       progress: shows what is going on.
       close: ends the environments.
@@ -44,7 +45,7 @@ class Parts:
     learner: Learner
     collectors: Mapping[str, Sequence[Collector]]
     seed_envs: Mapping[str, Any]
-    make_batches: Callable[[str, Sequence[int]], Iterator[dict]]
+    make_batches: MakeBatches
     summaries: Any
     progress: Any
     close: Callable[[], None]
@@ -130,10 +131,12 @@ class Session:
             )
         self._collect_seed_episodes()
         self._trainer.save()
-        self._add_phases()
         score = None
-        for score in self._trainer.iterate(self._params["max_steps"]):
-            yield score
+        with contextlib.closing(self._add_phases()):
+            if restored:
+                self._resume_summaries()
+            for score in self._trainer.iterate(self._params["max_steps"]):
+                yield score
         returns = self._test_returns.numpy()
         if score is None and np.isfinite(returns).all() and returns.size:
             # All that was left was to say so.
@@ -160,6 +163,7 @@ class Session:
 
     def _before_save(self) -> None:
         self._check()
+        self._parts.summaries.flush()
         self._log.sync()
         self._position.assign(self._log.position)
 
@@ -171,7 +175,7 @@ class Session:
         # files do not tell their task, so they count for all alike.
         for split in SPLITS:
             own = sum(self._log.announced(split, task) for task in envs)
-            found = max(0, self._log.count(split) - own) // len(envs)
+            found = (self._log.count(split) - own) // len(envs)
             for task, env in envs.items():
                 start = self._log.announced(split, task) + found
                 for number in range(start, amount):
@@ -209,51 +213,61 @@ class Session:
         self._trainer.save()
         raise Stopped("Stopped while collecting seed episodes.")
 
-    def _add_phases(self) -> None:
-        parts, params = self._parts, self._params
-        start = self._trainer.global_step
+    def _add_phases(self) -> Batches:
+        parts, params, trainer = self._parts, self._params, self._trainer
+        batches = Batches(
+            parts.make_batches, self._log, self._seed, trainer.step_of
+        )
         context = stages.Context(
-            self._seed,
-            self._log,
-            parts.summaries,
-            parts.progress,
-            {
-                split: parts.make_batches(split, (self._seed, number, start))
-                for number, split in enumerate(SPLITS)
-            },
+            self._seed, self._log, parts.summaries, parts.progress, batches
         )
-        train = [
-            stages.LossStage(
+        for phase, phase_stages in (
+            ("train", self._train_stages(context)),
+            ("test", self._test_stages(context)),
+        ):
+            steps, batch_size = params[f"{phase}_steps"], params["batch_shape"]
+            trainer.add_phase(phase, steps, batch_size[0], phase_stages)
+        batches.start({s: trainer.next_step(s).update for s in SPLITS})
+        return batches
+
+    def _resume_summaries(self) -> None:
+        """Takes back what was shown of steps that are about to come again."""
+        for split in SPLITS:
+            step = self._trainer.next_step(split)
+            # Of a step that was broken off some was shown that does not come
+            # again, and the rest will be the same as before.
+            begun = self._trainer.has_begun(step)
+            self._parts.summaries.resume(split, step.summary_step + begun)
+
+    def _train_stages(self, context: stages.Context) -> list[Stage]:
+        update = stages.LossStage(
+            context,
+            self._parts.learner.train_step,
+            self._means["train"],
+            self._params["log_every"],
+        )
+        collect = [
+            stages.CollectStage(context, collector)
+            for collector in self._parts.collectors["train"]
+        ]
+        return [update, stages.PredictionStage(context), *collect]
+
+    def _test_stages(self, context: stages.Context) -> list[Stage]:
+        update = stages.LossStage(
+            context, self._parts.learner.test_step, self._means["test"]
+        )
+        collect = [
+            stages.TestCollectStage(
                 context,
-                parts.learner.train_step,
-                self._means["train"],
-                params["log_every"],
-            ),
-            stages.PredictionStage(context),
-        ]
-        for collector in parts.collectors["train"]:
-            train.append(stages.CollectStage(context, collector))
-        test = [
-            stages.LossStage(
-                context, parts.learner.test_step, self._means["test"]
-            ),
-            stages.PredictionStage(context, self._folder.prediction_gif),
-        ]
-        for position, collector in enumerate(parts.collectors["test"]):
-            test.append(
-                stages.TestCollectStage(
-                    context,
-                    collector,
-                    self._test_returns,
-                    position,
-                    self._folder.episode_gif,
-                )
+                collector,
+                self._test_returns,
+                position,
+                self._folder.episode_gif,
             )
-        batch_size = params["batch_shape"][0]
-        self._trainer.add_phase(
-            "train", params["train_steps"], batch_size, train
-        )
-        self._trainer.add_phase("test", params["test_steps"], batch_size, test)
+            for position, collector in enumerate(self._parts.collectors["test"])
+        ]
+        gif = self._folder.prediction_gif
+        return [update, stages.PredictionStage(context, gif), *collect]
 
 
 def _checkpoint_distance(params: Mapping[str, Any]) -> int:

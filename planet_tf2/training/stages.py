@@ -1,7 +1,7 @@
 """What happens in a step of a phase. See `Trainer` for the order."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +9,7 @@ import tensorflow as tf
 from planet_tf2.data import episodes
 from planet_tf2.tools import seeds
 from planet_tf2.tools.streaming_mean import StreamingMean
+from planet_tf2.training.batches import Batches
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.finite import (
@@ -44,18 +45,14 @@ class Context:
       log: metrics and episodes of the run.
       summaries: writes event files.
       progress: shows what is going on.
-      batches: endless iterators over batches, by split.
-      last_batch: the batch used last, by split.
+      batches: knows the batch of every step.
     """
 
     seed: int
     log: EpisodeLog
     summaries: Any
     progress: Any
-    batches: dict[str, Iterator[dict[str, tf.Tensor]]]
-    last_batch: dict[str, dict[str, tf.Tensor]] = dataclasses.field(
-        default_factory=dict
-    )
+    batches: Batches
 
     def seed_for(self, use: int, step: Step) -> tuple[int, ...]:
         """Numbers that only this use in this step has."""
@@ -87,8 +84,7 @@ class LossStage:
 
     def __call__(self, step: Step) -> None:
         context = self._context
-        batch = next(context.batches[step.phase])
-        context.last_batch[step.phase] = batch
+        batch = context.batches.of(step)
         seed = seeds.derive(*context.seed_for(_UPDATE, step))
         values = self._compute(batch, seed)
         values = {name: float(value) for name, value in values.items()}
@@ -141,10 +137,6 @@ class PredictionStage:
         context = self._context
         if not step.is_last:
             return
-        # There is none if the run was stopped between update and prediction.
-        batch = context.last_batch.get(step.phase)
-        if batch is None:
-            batch = next(context.batches[step.phase])
         seed = seeds.derive(*context.seed_for(_PREDICT, step))
         episodes_in_folder = {
             "general/dataset_episodes": context.log.count(step.phase)
@@ -155,7 +147,7 @@ class PredictionStage:
         context.summaries.predictions(
             step.phase,
             step.summary_step,
-            batch,
+            context.batches.of(step),
             seed,
             self._gif_path,
         )

@@ -7,6 +7,7 @@ is called `prior` predicts each step before seeing it.
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -166,6 +167,31 @@ class Summaries:
         if gif_path is not None:
             large = video.magnify(images, images.shape[1], 192, palette)
             video.write_gif(gif_path, large, self._fps, self._scratch, palette)
+
+    def resume(self, split: str, step: int) -> None:
+        """Takes back what was written from a step on, as it comes again.
+
+        TensorBoard and `evaluation.events` leave it out from then on.
+
+        Args:
+          split: `train` or `test`.
+          step: position on the time axis.
+        """
+        event = tf.compat.v1.Event(
+            wall_time=time.time(),
+            step=step,
+            session_log=tf.compat.v1.SessionLog(
+                status=tf.compat.v1.SessionLog.START
+            ),
+        )
+        writer = self._writer(split)
+        # TensorBoard takes the first one of all for the beginning of the run.
+        for _ in range(2):
+            # There is no other way to write an event that is no summary.
+            tf.raw_ops.ImportEvent(
+                writer=writer._resource, event=event.SerializeToString()
+            )
+        writer.flush()
 
     def flush(self) -> None:
         """Writes to disk what waits in memory."""

@@ -173,9 +173,8 @@ class Trainer:
 
     def step_at(self, global_step: int) -> tuple[Phase, Step]:
         """Computes the phase and step that a `global_step` falls into."""
-        epoch_length = sum(phase.length for phase in self._phases)
         longest = max(phase.length for phase in self._phases)
-        epoch, local = divmod(global_step, epoch_length)
+        epoch, local = divmod(global_step, self._epoch_length)
         for phase in self._phases:
             if local < phase.length:
                 break
@@ -192,6 +191,48 @@ class Trainer:
             batch_size=phase.batch_size,
             is_last=local + phase.batch_size >= phase.length,
         )
+
+    def step_of(self, name: str, update: int) -> int:
+        """Computes the `global_step` at which an update of a phase begins.
+
+        Args:
+          name: name of the phase.
+          update: number of the update, see `Step`.
+        """
+        phase, start = self._find(name)
+        epoch, local = divmod(update * phase.batch_size, phase.length)
+        return epoch * self._epoch_length + start + local
+
+    def next_step(self, name: str) -> Step:
+        """Computes the next step of a phase: the current one, or one to come.
+
+        Args:
+          name: name of the phase.
+        """
+        phase, start = self._find(name)
+        epoch, local = divmod(self.global_step, self._epoch_length)
+        done = min(max(local - start, 0), phase.length)
+        update = (epoch * phase.length + done) // phase.batch_size
+        return self.step_at(self.step_of(name, update))[1]
+
+    def has_begun(self, step: Step) -> bool:
+        """Whether some stages of a step are done, and others not."""
+        return (
+            step.global_step == self.global_step and int(self._next_stage) > 0
+        )
+
+    @property
+    def _epoch_length(self) -> int:
+        return sum(phase.length for phase in self._phases)
+
+    def _find(self, name: str) -> tuple[Phase, int]:
+        """Returns a phase, and the steps before it in every epoch."""
+        start = 0
+        for phase in self._phases:
+            if phase.name == name:
+                return phase, start
+            start += phase.length
+        raise ValueError(f"There is no phase {name!r}.")
 
     def iterate(self, max_step: int) -> Iterator[float]:
         """Trains until `max_step` sequences; yields every score.

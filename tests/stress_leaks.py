@@ -1,0 +1,144 @@
+"""Does a long training need more and more of anything?
+
+    python tests/stress_leaks.py --epochs 200
+
+Trains with the preset `debug` and looks at the processes after every epoch:
+memory, threads, open files and child processes of the training, and the memory
+of its environments. Prints the figures as JSON. Ends with status 1 if there is
+a growth after the first epochs, of more than 5 % in memory or any in the
+others, or if a child outlives its parent.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+
+from stress_resume import Training, descendants, survivors
+
+PAGE = 4096
+TOLERANCE = 0.05
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--ignore", type=int, default=20, help="first epochs")
+    parser.add_argument("--task", default="cartpole_balance")
+    parser.add_argument("--params", default="", help="more parameters, as YAML")
+    args = parser.parse_args()
+    # An epoch of the preset has two updates and two test batches, of five.
+    args.max_steps = 20 * args.epochs
+    with tempfile.TemporaryDirectory() as directory:
+        looks, problems = watch(pathlib.Path(directory), args)
+    problems += growth(looks[args.ignore :])
+    print(json.dumps(report(looks, args.ignore) | {"problems": problems}))
+    return 1 if problems else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What a training needs at a moment.
+
+    Attributes:
+      megabytes: resident memory of the program.
+      env_megabytes: that of its children.
+      threads, files, children: how many there are.
+    """
+
+    megabytes: float
+    env_megabytes: float
+    threads: int
+    files: int
+    children: int
+
+
+def watch(
+    base: pathlib.Path, args: argparse.Namespace
+) -> tuple[list[Look], list[str]]:
+    """Trains, and looks after every test episode.
+
+    Returns:
+      What was seen, and what went wrong otherwise.
+    """
+    training = Training(base, args)
+    looks: list[Look] = []
+    children: set[tuple[int, str]] = set()
+    with training.start() as process:
+        while process.poll() is None:
+            time.sleep(0.02)
+            if epochs(training) > len(looks):
+                children |= set(descendants(process.pid))
+                looks += [look for look in [look_at(process.pid)] if look]
+    problems = [f"{left} was left" for left in survivors(sorted(children))]
+    if process.returncode:
+        problems.append(f"it failed: {training.last_words()}")
+    return looks, problems
+
+
+def epochs(training: Training) -> int:
+    """How many test phases are over."""
+    try:
+        return training.folder.metrics.read_text().count('"phase": "test", "st')
+    except FileNotFoundError:
+        return 0
+
+
+def look_at(process: int) -> Look | None:
+    """Looks at a process; returns nothing if it is gone."""
+    folder = pathlib.Path("/proc") / str(process)
+    children = [child for child, _ in descendants(process)]
+    try:
+        return Look(
+            megabytes(process),
+            sum(megabytes(child) for child in children),
+            len(list((folder / "task").iterdir())),
+            len(list((folder / "fd").iterdir())),
+            len(children),
+        )
+    except OSError:
+        return None
+
+
+def megabytes(process: int) -> float:
+    """Resident memory of a process."""
+    text = pathlib.Path(f"/proc/{process}/statm").read_text()
+    return int(text.split()[1]) * PAGE / 1e6
+
+
+def growth(looks: list[Look]) -> list[str]:
+    """Compares the last quarter with the first."""
+    found = []
+    part = max(1, len(looks) // 4)
+    for name in (field.name for field in dataclasses.fields(Look)):
+        values = [getattr(look, name) for look in looks]
+        if not values:
+            return ["nothing was seen"]
+        # Single looks may catch a file or a thread that is about to end.
+        first = statistics.median(values[:part])
+        last = statistics.median(values[-part:])
+        allowed = TOLERANCE * first if "megabytes" in name else 0
+        if last > first + allowed:
+            found.append(f"{name} grew from {first:g} to {last:g}")
+    return found
+
+
+def report(looks: list[Look], ignore: int) -> dict:
+    """The figures of some moments."""
+    moments = sorted({0, ignore, len(looks) // 2, len(looks) - 1})
+    return {
+        "epochs": len(looks),
+        "after": {
+            number + 1: dataclasses.asdict(looks[number])
+            for number in moments
+            if 0 <= number < len(looks)
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""Real trainings that are killed; `stress_resume.py` is the full-size program.
+
+Nothing here depends on how fast they are.
+"""
+
+import argparse
+import os
+
+import pytest
+from stress_resume import Stress
+
+# Two epochs of two updates each, with as little to compute as possible.
+SMALL = "batch_shape: [2, 5], train_steps: 4, test_steps: 2, cnn_depth: 2, "
+SMALL += "action_repeat: 100, deterministic: true"
+
+
+@pytest.mark.slow
+def test_killed_training_goes_on_as_if_nothing_was(tmp_path):
+    args = argparse.Namespace(
+        kills=2,
+        lines=4,
+        seed=1,
+        task="dummy",
+        max_steps=18,
+        params=SMALL,
+    )
+    stress = Stress(tmp_path, args)
+    stress.run()
+    report = stress.report()
+    assert report["problems"] == []
+    assert report["kills"] == 2 and report["updates"] == 6
+    # As many as whoever begins the run may use.
+    for training in (stress.whole, stress.broken):
+        threads = training.folder.read_config()["threads"]
+        assert threads == len(os.sched_getaffinity(0))
