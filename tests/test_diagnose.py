@@ -13,7 +13,8 @@ from small_runs import DECISIONS, snapshot
 from planet_tf2.data.preprocess import preprocess
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.diagnose import diagnose
-from planet_tf2.evaluation.predictions import Predictor, Window, true_image
+from planet_tf2.evaluation.frames import true_image
+from planet_tf2.evaluation.predictions import Predictor, Window
 from planet_tf2.training.run_folder import RunFolder
 
 __all__ = ["bad_folder"]

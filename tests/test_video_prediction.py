@@ -8,8 +8,9 @@ from PIL import Image
 from small_runs import snapshot
 
 from planet_tf2.evaluation import held_out, loading
+from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import HeldOut
-from planet_tf2.evaluation.predictions import Window, true_image
+from planet_tf2.evaluation.predictions import Window
 from planet_tf2.evaluation.video_prediction import (
     Predicted,
     _choose,
