@@ -8,6 +8,8 @@ TASK ?= cartpole_balance
 CONFIG ?= quickstart
 LOGDIR ?= logs/$(CONFIG)/$(TASK)
 PARAMS ?=
+# Processes that share the tests; a file stays with one of them.
+JOBS ?= 2
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -17,7 +19,7 @@ help:
 	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
 	@echo "              choose others with TASK=... CONFIG=... LOGDIR=... and"
 	@echo "              PARAMS=\"{name: value}\""
-	@echo "make test     run all tests"
+	@echo "make test     run all tests, JOBS=$(JOBS) files at a time"
 	@echo "make check    format, lint, layers and tests, as before a commit"
 	@echo "make bench    time it, also beside plain Keras and PyTorch"
 	@echo "make experiments  run those of docs/experiments.md, tiny"
@@ -44,13 +46,13 @@ train: install
 	    --tasks '[$(TASK)]' --params '$(PARAMS)'
 
 test: install
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 check: install
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -q tests/test_layers.py
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 format: install
 	@$(BIN)/ruff format .

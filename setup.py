@@ -64,7 +64,13 @@ setuptools.setup(
     ],
     extras_require={
         "gym": [GYM],
-        "test": [GYM, "pytest>=8,<10", "ruff>=0.17,<0.18", "scipy>=1.11,<2"],
+        "test": [
+            GYM,
+            "pytest>=8,<10",
+            "pytest-xdist>=3.6,<4",
+            "ruff>=0.17,<0.18",
+            "scipy>=1.11,<2",
+        ],
         "bench": ["tabulate>=0.9,<1", "torch==2.13.0"],
     },
 )

@@ -32,7 +32,9 @@ with native_stderr_silenced():
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("logdir", None, "Folder of the experiment.", required=True)
-flags.DEFINE_string("config", "default", "Preset: default, debug, quickstart.")
+flags.DEFINE_string(
+    "config", "default", "Preset: default, debug, quickstart, cpu."
+)
 flags.DEFINE_string(
     "params", "", "Parameters as YAML, in braces or angle brackets."
 )

@@ -85,6 +85,8 @@ class World:
             decision("default", 0.6),
             update("quickstart", 6, 0.1),
             decision("quickstart", 0.05),
+            update("cpu", 8, 0.1),
+            decision("cpu", 0.05),
         )
         self.cards = result(127, stderr="nvidia-smi: No such file")
         self.asked = []
@@ -359,9 +361,12 @@ def test_what_was_not_timed_is_said(world):
     )
     found = examine_all()
     assert not problems(found)
-    (note,) = [f for f in found if "not timed" in f.text]
-    assert note.text.startswith("quickstart")
-    assert "--seconds" in note.fix
+    notes = [f for f in found if "not timed" in f.text]
+    assert [f.text.split()[0].strip(":") for f in notes] == [
+        "quickstart",
+        "cpu",
+    ]
+    assert all("--seconds" in f.fix for f in notes)
 
 
 def test_busy_machine_is_noted(world, monkeypatch):
@@ -413,7 +418,11 @@ def test_json(world, capsys):
     bad = [f for f in told["findings"] if f["status"] == "problem"]
     assert [f["details"] for f in bad] == [{"mujoco": "4.0.0"}]
     runs = [f for f in told["findings"] if f["area"] == "full run"]
-    assert {f["details"]["preset"] for f in runs} == {"default", "quickstart"}
+    assert {f["details"]["preset"] for f in runs} == {
+        "default",
+        "quickstart",
+        "cpu",
+    }
 
 
 def test_missing_dependency_of_the_doctor_itself(tmp_path):

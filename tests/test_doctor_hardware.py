@@ -234,9 +234,7 @@ def test_durations(seconds, text):
 def test_probe_measures_the_real_program(monkeypatch, capsys):
     tiny = dict(tiny_params(batch_shape=[10, 5]))
     monkeypatch.setattr(speed_probe.resolve, "resolve", lambda name: tiny)
-    monkeypatch.setattr(
-        speed_probe.full_run, "known_presets", lambda: ["default"]
-    )
+    monkeypatch.setattr(speed_probe.full_run, "PRESETS", ["default"])
     probe = speed_probe.Probe(1e6, 1e15)
     probe.run()
     said = capsys.readouterr().out

@@ -233,6 +233,7 @@ class TestAnchors:
         ([("walk", 5), ("walk", 6)], "evaluation-walk.json"),
         ([("walk", 5), ("run", 5)], "evaluation-5.json"),
         ([("walk", 5), ("run", 6)], "evaluation.json"),
+        ([("gym:ALE/Pong-v5", 5)], "evaluation-gym-ALE-Pong-v5-5.json"),
     ],
 )
 def test_default_names(entries, name):

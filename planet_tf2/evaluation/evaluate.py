@@ -10,7 +10,11 @@ from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.evaluation import aggregate, rollouts, runs
 from planet_tf2.evaluation.loading import LoadedRun, load_run
-from planet_tf2.evaluation.output import check_outside, write_json
+from planet_tf2.evaluation.output import (
+    check_outside,
+    file_name,
+    write_json,
+)
 from planet_tf2.tools import video
 from planet_tf2.training.run_folder import RunFolder, make_folder
 from planet_tf2.training.signals import StopSignals
@@ -205,7 +209,7 @@ def default_name(results: Sequence[Result]) -> str:
     for key in ("task", "step"):
         values = {str(result[key]) for result in results}
         parts += values if len(values) == 1 else ()
-    return "-".join(parts) + ".json"
+    return file_name(parts) + ".json"
 
 
 def _announce(run: LoadedRun, task: str, episodes: int) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,3 +42,8 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     path = pathlib.Path(path)
     make_folder(path.parent)
     write_atomically(path, json.dumps(encodable(value), indent=1) + "\n")
+
+
+def file_name(words: Sequence[Any]) -> str:
+    """Joins words to the name of a file; tasks may have colons and slashes."""
+    return re.sub(r"[^\w.-]+", "-", "-".join(str(word) for word in words))

@@ -15,7 +15,7 @@ from planet_tf2.evaluation import held_out, repeating, results_page, runs
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.evaluate import evaluate_run
 from planet_tf2.evaluation.loading import LoadedRun, load_run
-from planet_tf2.evaluation.output import write_json
+from planet_tf2.evaluation.output import file_name, write_json
 from planet_tf2.evaluation.plot import plot
 from planet_tf2.evaluation.video_prediction import lay_out, predict
 from planet_tf2.tools import video
@@ -122,8 +122,7 @@ def publish(
 
 def default_name(config: Result, tasks: Sequence[str]) -> str:
     """Names a result after its tasks, preset and seed."""
-    words = [*tasks, config.get("preset"), config.get("seed")]
-    return re.sub(r"[^\w.-]+", "-", "-".join(str(word) for word in words))
+    return file_name([*tasks, config.get("preset"), config.get("seed")])
 
 
 def _new_folder(

@@ -109,7 +109,7 @@ def _check_speed(
     used = cards if started[0]["gpus"] else []
     yield _check_gpu(started[0], cards)
     speeds = {}
-    for preset in full_run.known_presets():
+    for preset in full_run.PRESETS:
         speed = full_run.read_speed(records, preset)
         if speed is not None:
             speeds[preset] = speed

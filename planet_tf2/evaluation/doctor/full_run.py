@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from planet_tf2.configs import collects, presets, resolve, tasks
+from planet_tf2.configs import collects, resolve, tasks
 from planet_tf2.evaluation.doctor.findings import NOTE, OK, Finding
 from planet_tf2.evaluation.doctor.graphics import Frames
 from planet_tf2.evaluation.doctor.hardware import Card, Memory
 
 EPISODES = 1000  # What the paper's curves end with.
-_PRESETS = ("default", "quickstart", "cpu")
+PRESETS = ("default", "quickstart", "cpu")  # Those to tell about.
 
 _FRAME_BYTES = 64 * 64 * 3
 # An environment's process and the loader beside the training step.
@@ -60,11 +60,6 @@ class Speed(NamedTuple):
     peak_bytes: float
     gpu_peak_bytes: float
     weights: int
-
-
-def known_presets() -> list[str]:
-    """Returns the presets to tell about, of those that there are."""
-    return [name for name in _PRESETS if name in presets.PRESETS]
 
 
 def plan_work(params: Mapping[str, Any], episodes: int = EPISODES) -> Work:
@@ -241,7 +236,7 @@ def _size(amount: float) -> str:
 
 def _smaller() -> str:
     """Returns the preset for those without a GPU."""
-    return known_presets()[-1]
+    return PRESETS[-1]
 
 
 def _train_steps(max_steps: int, train: int, test: int) -> int:

@@ -64,7 +64,7 @@ class Probe:
         few = self._update("default", FEW)
         tracing = few["trace_seconds"]
         self._decision("default")
-        for name in full_run.known_presets():
+        for name in full_run.PRESETS:
             if name != "default" and self.left > 2 * tracing:
                 self._update(name)
                 self._decision(name)
