@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from bad_folders import bad_folder, run_script
+from bad_folders import run_script
 from report_runs import Page, check_page
 from small_runs import snapshot
 from tf_fakes import normal_kl
@@ -19,8 +19,6 @@ from planet_tf2.evaluation.inspector.choosing import (
 from planet_tf2.evaluation.inspector.inspect_planner import inspect_planner
 from planet_tf2.evaluation.inspector.inspection import Inspector
 from planet_tf2.tools import seeds
-
-__all__ = ["bad_folder"]
 
 SEED, TIME = 3, 4
 
@@ -354,13 +352,3 @@ class TestScript:
     def test_not_into_the_run(self, trained):
         with pytest.raises(ValueError, match="belongs to its training"):
             inspect_planner(trained.folder, trained.folder.path / "p.html")
-
-
-def test_script_explains_bad_folders(bad_folder, tmp_path, capsys):
-    path, message = bad_folder
-    out = tmp_path / "p.html"
-    status = run_script("inspect_planner", "--logdir", path, "--out", out)
-    assert status == 1
-    error = capsys.readouterr().err
-    assert message in error and len(error.strip().splitlines()) == 1
-    assert not out.exists()

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from bad_folders import bad_folder, make_run, run_script
+from bad_folders import make_run, run_script
 from PIL import Image
 from report_runs import (
     HALF_LOG_2PI,
@@ -38,8 +38,6 @@ from planet_tf2.evaluation.report import report as report_module
 from planet_tf2.evaluation.report.evaluations import find_evaluations
 from planet_tf2.tools import video
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
-
-__all__ = ["bad_folder"]
 
 
 def titles(folder):
@@ -579,15 +577,6 @@ class TestReport:
 
 
 class TestScript:
-    def test_bad_folders(self, bad_folder, tmp_path, capsys):
-        """Of failed runs there is a report, and the status tells."""
-        path, message = bad_folder
-        out = tmp_path / "out.html"
-        assert run_script("report", "--logdir", path, "--out", out) == 1
-        error = capsys.readouterr().err
-        assert message in error and len(error.strip().splitlines()) == 1
-        assert out.exists() == ("disk is full" in message)
-
     def test_allow_failed(self, tmp_path):
         folder = make(tmp_path / "run", [])
         folder.fail.write_text("OSError: the disk is full\n")
