@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-import yaml
 from bad_folders import make_run, run_script
 from PIL import Image
 from tensorboard.compat.proto import event_pb2, summary_pb2
@@ -237,4 +236,3 @@ def test_needs_no_tensorflow():
 
 def test_names_of_tags_are_names_of_files():
     assert events.file_name("a/b c/d:e") == "a.b_c.d_e"
-    assert BAD and yaml
