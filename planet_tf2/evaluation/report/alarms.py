@@ -30,7 +30,7 @@ class Alarm(NamedTuple):
     Attributes:
       level: `bad`, `warning` or `note`.
       title: what it is, in a few words.
-      text: what the figures are, and what to do.
+      text: what the figures are, and what to do; code is in backticks.
     """
 
     level: str
@@ -41,7 +41,12 @@ class Alarm(NamedTuple):
 def check(run: RunData) -> list[Alarm]:
     """Returns everything that is to be said of a run, the worst first."""
     found = [alarm for look in _CHECKS for alarm in look(run)]
-    return sorted(found, key=lambda a: (BAD, WARNING, NOTE).index(a.level))
+    return sorted(found, key=severity)
+
+
+def severity(alarm: Alarm) -> int:
+    """Returns what to sort alarms by, so that the worst come first."""
+    return (BAD, WARNING, NOTE).index(alarm.level)
 
 
 def image_constant(run: RunData) -> float:
@@ -107,7 +112,7 @@ def _failed(run: RunData) -> Iterator[Alarm]:
             BAD,
             "The run failed",
             f"{run.reason} Mend the cause and train it again with "
-            "--retry_failed; it goes on from its last checkpoint.",
+            "`--retry_failed`; it goes on from its last checkpoint.",
         )
     elif run.state == STALE:
         yield Alarm(
@@ -189,7 +194,7 @@ def _image(run: RunData) -> Iterator[Alarm]:
     yield Alarm(
         WARNING,
         "The image loss is stuck",
-        f"{text} scripts/diagnose.py tells more.",
+        f"{text} `scripts/diagnose.py` tells more.",
     )
 
 
@@ -212,7 +217,7 @@ def _reward(run: RunData) -> Iterator[Alarm]:
             f"Its squared error is {100 * share:.0f}% of the variance of the "
             "rewards: it always says the mean, and no plan is better than "
             "another. If images are good, too few rewards were seen or "
-            "reward_loss_scale is low.",
+            "`reward_loss_scale` is low.",
         )
 
 
@@ -236,8 +241,8 @@ def _collection(run: RunData) -> Iterator[Alarm]:
             "Collection is stalled",
             f"The last training episode was collected at step {last:,}, and "
             f"the run is at {run.step:,}; there should be one every "
-            f"{expected:,.0f} steps. Look into log.txt for what the simulator "
-            "says.",
+            f"{expected:,.0f} steps. Look into `log.txt` for what the "
+            "simulator says.",
         )
 
 
@@ -254,7 +259,7 @@ def _idle(run: RunData) -> Iterator[Alarm]:
             "Nothing happens",
             f"The run has measured nothing for {run.idle_seconds / 60:.0f} "
             "minutes, though its process gives signs of life. The simulator "
-            "may hang; see env_timeout_seconds.",
+            "may hang; see `env_timeout_seconds`.",
         )
 
 

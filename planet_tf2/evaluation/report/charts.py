@@ -15,6 +15,7 @@ from planet_tf2.evaluation.report.gather import RunData
 from planet_tf2.evaluation.report.timing import planning_times
 
 _MAX_LOSSES = 12
+_IN_LEGEND = 10  # Runs.
 _TITLES = {
     "image_loss": "Image loss",
     "reward_loss": "Reward loss",
@@ -67,7 +68,9 @@ def losses(group: Sequence[RunData]) -> list[Chart]:
     names = [name for name in names if name != "total_loss"]
     order = [n for n in _TITLES if n in names]
     order += [n for n in names if n not in _TITLES]
-    charts = [_loss(group, name) for name in order[:_MAX_LOSSES]]
+    charts = [
+        _loss(group, name, name == order[0]) for name in order[:_MAX_LOSSES]
+    ]
     return [chart for chart in charts if chart is not None]
 
 
@@ -82,7 +85,6 @@ def speed(group: Sequence[RunData]) -> list[Chart]:
     charts = []
     if drawn:
         ax.set_ylim(bottom=0)
-        svg.legend(ax)
         text = "Updates per second against updates."
         charts.append(Chart(svg.render(figure, text)))
     return charts + _decisions(group)
@@ -125,7 +127,7 @@ def _returns_of(
             continue
         figure, ax = svg.panel(f"{task}: return", AXES[axis], axis != "hours")
         draw_returns(ax, chosen, names, axis, "std")
-        ax.legend(fontsize=7.5, frameon=False, loc="best")
+        svg.legend(ax)
         text = (
             f"Return of {task} against {AXES[axis]}; last: "
             + ", ".join(_last(c, names) for c in chosen)
@@ -140,7 +142,9 @@ def _last(curve: Curve, names: dict[str, str]) -> str:
     return f"{name}, {curve.split}: {curve.score[-1]:.0f}"
 
 
-def _loss(group: Sequence[RunData], name: str) -> Chart | None:
+def _loss(
+    group: Sequence[RunData], name: str, with_legend: bool
+) -> Chart | None:
     """Draws a loss; constants that nothing can be learned of are left out."""
     title = _TITLES.get(name, name.replace("_", " ").capitalize())
     figure, ax = svg.panel(title, "updates")
@@ -152,14 +156,15 @@ def _loss(group: Sequence[RunData], name: str) -> Chart | None:
             if not len(updates):
                 continue
             label = phase if len(group) == 1 else run.name
+            if len(group) > 1 and phase == "test":
+                label = None
             _line(ax, updates, values - offset, number, label, style)
             ends.append(f"{run.name} {phase}: {values[-1] - offset:.3g}")
     if not ends:
         return None
     _zoom(ax)
     caption = _mark(ax, group[0], name)
-    handles = ax.get_legend_handles_labels()[0]
-    if len(group) == 1 and len(handles) > 1:
+    if with_legend and len(group) <= _IN_LEGEND:
         svg.legend(ax)
     text = f"{title} against updates; last: {', '.join(ends)}. {caption}"
     return Chart(svg.render(figure, text), caption)
@@ -201,7 +206,7 @@ def _line(
     x: np.ndarray,
     y: np.ndarray,
     number: int,
-    label: str,
+    label: str | None,
     style: str = "-",
 ) -> None:
     """Draws one of many lines, thinned out, from where it makes sense."""

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import os
 import pathlib
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -68,7 +69,9 @@ class RunData:
     def reason(self) -> str:
         """The last line of what FAIL says."""
         lines = self.failure.strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        last = lines[-1].strip() if lines else ""
+        # Of an exception, the name of its module is of no interest.
+        return re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last)
 
     @property
     def step(self) -> int:

@@ -124,9 +124,10 @@ def _overview(
         "words": _WORDS,
         "rows": [tables.run_row(run) for run in found],
         "scores": tables.score_rows(groups),
-        "alarms": [
-            (run, alarm) for run in found for alarm in alarms.check(run)
-        ],
+        "alarms": sorted(
+            ((run, alarm) for run in found for alarm in alarms.check(run)),
+            key=lambda pair: alarms.severity(pair[1]),
+        ),
         # With one experiment its own charts say the same.
         "comparison": charts.returns(curves, found) if len(groups) > 1 else [],
         "failed": [run for run in found if run.failure],

@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter
 
 from planet_tf2.evaluation.figures import COLORS, GREY, new_figure
 
-GRID = "#dddddd"
+GRID, GROUND = "#dddddd", "#ffffff"
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 # The page says what these are, in light and in dark.
@@ -23,6 +23,7 @@ _VARIABLES = {
     },
     GREY: "var(--muted)",
     GRID: "var(--grid)",
+    GROUND: "var(--card)",
 }
 _COLOR = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -47,9 +48,11 @@ def panel(title: str, x_label: str, counts: bool = True) -> tuple[Figure, Axes]:
 
 
 def legend(ax: Axes) -> None:
-    """Adds a legend, if there is something to say in it."""
+    """Adds a legend over what is drawn, if there is something to say in it."""
     if len(ax.get_legend_handles_labels()[0]) > 1:
-        ax.legend(fontsize=8, frameon=False)
+        ax.legend(
+            fontsize=8, facecolor=GROUND, edgecolor="none", framealpha=0.8
+        )
 
 
 def stride(length: int) -> int:
