@@ -47,6 +47,7 @@ setuptools.setup(
         "jinja2>=3.1.4,<4",
         "keras>=3.15,<3.16",
         "lazy-loader>=0.4,<1",
+        "markupsafe>=3,<4",
         "matplotlib>=3.10,<3.12",
         "mujoco>=3.17,<3.18",
         "numpy>=2.0,<2.5",
