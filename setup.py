@@ -32,6 +32,7 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=setuptools.find_packages(include=["planet_tf2", "planet_tf2.*"]),
+    package_data={"planet_tf2.evaluation.report": ["templates/*"]},
     python_requires=">=3.10",
     install_requires=[
         "absl-py>=2.1,<3",
@@ -43,8 +44,10 @@ setuptools.setup(
         "gymnasium[mujoco]>=1.4,<1.5",
         "imageio>=2.37,<3",
         "imageio-ffmpeg>=0.6,<1",
+        "jinja2>=3.1.4,<4",
         "keras>=3.15,<3.16",
         "lazy-loader>=0.4,<1",
+        "markupsafe>=3,<4",
         "matplotlib>=3.10,<3.12",
         "mujoco>=3.17,<3.18",
         "numpy>=2.0,<2.5",

@@ -13,6 +13,7 @@ from absl import app, flags
 from rich.console import Console
 from rich.live import Live
 
+from planet_tf2.evaluation import runs
 from planet_tf2.training.run_folder import RunFolderError
 from planet_tf2.training.status import Overview
 from planet_tf2.training.status_table import StatusTable, to_json
@@ -33,6 +34,9 @@ def main(argv: list[str]) -> int:
         return 2
     overview = Overview(FLAGS.logdir)
     try:
+        if not FLAGS.watch and not overview.look():
+            # Says what the folder is instead, in one line.
+            runs.find_runs([FLAGS.logdir], allow_failed=True)
         if FLAGS.json:
             print_json(overview)
         elif FLAGS.watch:

@@ -136,7 +136,15 @@ def check_tensorboard(words):
     assert given <= {"--logdir", "--samples_per_plugin", "--port"}
 
 
+def check_sbatch(words):
+    """Checks a job: options, the script, and what that gives to training."""
+    (place,) = (i for i, word in enumerate(words) if word.endswith(".sh"))
+    assert (ROOT / words[place]).is_file(), f"There is no {words[place]}."
+    check_script(ROOT / "scripts" / "train.py", words[place + 1 :])
+
+
 CHECKS = {
+    "sbatch": check_sbatch,
     "python": check_python,
     "python3": check_python,
     "make": check_make,
@@ -146,13 +154,14 @@ CHECKS = {
 }
 # With nothing in them that could be out of date.
 PLAIN = {"cd", "unset", "export", "Xvfb", ".", "source", "ls", "cp", "git"}
+PLAIN |= {"for", "do", "done", "wait", "mount"}
 
 
 def check(command):
     words = list(command.words)
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words.pop(0)  # An environment variable.
-    if words and words[0] == "xvfb-run":
+    if words and words[0] in ("xvfb-run", "sudo"):
         words.pop(0)
         while words and words[0].startswith("-"):
             words.pop(0)

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from bad_folders import bad_folder, run_script
+from bad_folders import run_script
 from PIL import Image
 from small_runs import DECISIONS, snapshot
 
@@ -17,8 +17,6 @@ from planet_tf2.evaluation import evaluate as evaluation
 from planet_tf2.evaluation import loading, output, rollouts
 from planet_tf2.evaluation.evaluate import evaluate
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
-
-__all__ = ["bad_folder"]
 
 
 @pytest.fixture(scope="module")
@@ -262,13 +260,6 @@ def test_writing_where_nothing_can_be(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="Cannot write"):
         output.write_json(tmp_path / "file" / "e.json", {})
-
-
-def test_script_explains_bad_folders(bad_folder, capsys):
-    path, message = bad_folder
-    assert run_script("evaluate", "--logdir", path, "--out", "e.json") == 1
-    error = capsys.readouterr().err
-    assert message in error and len(error.strip().splitlines()) == 1
 
 
 @pytest.mark.slow

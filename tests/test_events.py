@@ -7,8 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-import yaml
-from bad_folders import BAD, bad_folder, make_run, run_script  # noqa: F401
+from bad_folders import make_run, run_script
 from PIL import Image
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.image.metadata import (
@@ -208,16 +207,6 @@ def test_garbage_ends_a_file(tmp_path):
     assert list(events.read_values(folder, ["*"], "scalars")["a"]) == [1]
 
 
-def test_bad_folders(bad_folder, tmp_path, capsys):  # noqa: F811
-    path, message = bad_folder
-    out = tmp_path / "out"
-    assert fetch("--logdir", path, "--outdir", out) == 1
-    said = capsys.readouterr().err
-    assert message in said
-    assert len(said.strip().splitlines()) == 1
-    assert not out.exists()
-
-
 def test_failed_run_with_events(logs, tmp_path, capsys):
     (logs / "cheetah" / "00002" / "FAIL").write_text("OSError: no disk\n")
     arguments = ["--logdir", logs, "--outdir", tmp_path / "out"]
@@ -247,4 +236,3 @@ def test_needs_no_tensorflow():
 
 def test_names_of_tags_are_names_of_files():
     assert events.file_name("a/b c/d:e") == "a.b_c.d_e"
-    assert BAD and yaml

@@ -48,6 +48,8 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.evaluation.doctor",
     f"{_PACKAGE}.evaluation.doctor.examination",
     f"{_PACKAGE}.evaluation.doctor.simulator_probe",
+    f"{_PACKAGE}.evaluation.report",
+    f"{_PACKAGE}.evaluation.report.report",
     f"{_PACKAGE}.tools",
     f"{_PACKAGE}.tools.attr_dict",
     f"{_PACKAGE}.tools.bind",

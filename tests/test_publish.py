@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from bad_folders import bad_folder, make_run, run_script
+from bad_folders import make_run, run_script
 from PIL import Image
 from small_runs import SMALL, snapshot
 
@@ -20,8 +20,6 @@ from planet_tf2.evaluation.publish import default_name, policy_gif, publish
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.run_folder import RunFolder, RunFolderError
-
-__all__ = ["bad_folder"]
 
 PAGE = f"# Results\n\n{results_page.BEGIN}\nold\n{results_page.END}\n\nMore.\n"
 
@@ -376,13 +374,3 @@ def test_names():
     config = {"preset": "cpu", "seed": 3}
     assert default_name(config, ["cup_catch"]) == "cup_catch-cpu-3"
     assert default_name(config, ["gym:A/B", "x"]) == "gym-A-B-x-cpu-3"
-
-
-def test_script_explains_bad_folders(bad_folder, tmp_path, capsys, page):
-    path, message = bad_folder
-    arguments = ["--results", tmp_path / "results", "--page", page]
-    assert run_script("publish_result", "--logdir", path, *arguments) == 1
-    error = capsys.readouterr().err
-    assert message in error and len(error.strip().splitlines()) == 1
-    assert not (tmp_path / "results").exists()
-    assert page.read_text() == PAGE

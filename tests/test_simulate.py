@@ -1,11 +1,18 @@
+import importlib
 import math
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fakes import CountingEnv, FailingEnv
 
-from planet_tf2.control import InGraphBatchEnv, Rollout, simulate
+from planet_tf2.control import (
+    InGraphBatchEnv,
+    Rollout,
+    in_graph_batch_env,
+    simulate,
+)
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.envs import Async, BatchEnv, EnvCrash, EnvError
 
@@ -200,3 +207,36 @@ def test_should_stop(agent, envs):
         rollout([1, 2, 3], SEED)
     stopping = False
     assert [r["return"] for r in rollout([1, 2, 3], SEED)] == [6, 15, 1]
+
+
+def test_seconds_of_a_decision(monkeypatch):
+    """Of two environments the longer one tells how many there were."""
+    now = [0.0]
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    # The package has a function of the same name.
+    module = importlib.import_module("planet_tf2.control.simulate")
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(in_graph_batch_env, "time", clock)
+
+    class Slow(CountingEnv):
+        def step(self, action):
+            now[0] += 0.5
+            return super().step(action)
+
+    class Thinking(FakeAgent):
+        def perform(self, *args):
+            def think(action):
+                now[0] += 3
+                return action
+
+            action = super().perform(*args)
+            shape = action.shape
+            action = tf.numpy_function(think, [action], action.dtype)
+            return tf.ensure_shape(action, shape)
+
+    envs = [Slow(4), Slow(2)]
+    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    for result in Rollout(Thinking(), env)([1, 2], SEED):
+        assert result["planning_seconds"] == 3
+        # Six steps of environments in four decisions.
+        assert result["decision_seconds"] == 3 + 6 * 0.5 / 4

@@ -3,13 +3,14 @@
 import imageio.v2 as imageio
 import numpy as np
 import pytest
-from bad_folders import bad_folder, run_script
+from bad_folders import run_script
 from PIL import Image
 from small_runs import snapshot
 
 from planet_tf2.evaluation import held_out, loading
+from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import HeldOut
-from planet_tf2.evaluation.predictions import Window, true_image
+from planet_tf2.evaluation.predictions import Window
 from planet_tf2.evaluation.video_prediction import (
     Predicted,
     _choose,
@@ -19,8 +20,6 @@ from planet_tf2.evaluation.video_prediction import (
     video_prediction,
 )
 from planet_tf2.tools import movie, video
-
-__all__ = ["bad_folder"]
 
 
 def read_mp4(path):
@@ -190,13 +189,3 @@ class TestVideoPrediction:
     def test_not_into_the_run(self, trained):
         with pytest.raises(ValueError, match="belongs to its training"):
             video_prediction(trained.folder, trained.folder.path / "p.gif")
-
-
-def test_script_explains_bad_folders(bad_folder, tmp_path, capsys):
-    path, message = bad_folder
-    out = tmp_path / "p.gif"
-    status = run_script("video_prediction", "--logdir", path, "--out", out)
-    assert status == 1
-    error = capsys.readouterr().err
-    assert message in error and len(error.strip().splitlines()) == 1
-    assert not out.exists()

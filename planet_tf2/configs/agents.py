@@ -20,8 +20,12 @@ def make_planner(
     action_size: int,
     horizon: int | None = None,
     objective: str | None = None,
-) -> Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor]:
-    """Makes a function from states and a seed to plans `[B, H, A]`."""
+    trace: bool = False,
+) -> Callable[[dict[str, tf.Tensor], tf.Tensor], Any]:
+    """Makes a function from states and a seed to plans `[B, H, A]`.
+
+    With `trace` it returns a `search_trace.Trace` too, if the planner can.
+    """
     planner = PLANNERS[params["planner"]]
     prefix = f"{params['planner']}_"
     options = {
@@ -29,6 +33,8 @@ def make_planner(
         for name in params
         if name.startswith(prefix)
     }
+    if trace:
+        options["trace"] = True
     objective_fn = objectives.make_objective(
         objective or params["collect_objective"],
         model.cell,
@@ -36,7 +42,7 @@ def make_planner(
         params,
     )
 
-    def plan(state: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    def plan(state: dict[str, tf.Tensor], seed: tf.Tensor) -> Any:
         return planner(
             model.cell,
             objective_fn,

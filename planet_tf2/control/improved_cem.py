@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from planet_tf2.control import search_trace
 from planet_tf2.control.planning import State, imagine_all
+from planet_tf2.control.search_trace import Trace
 from planet_tf2.tools import seeds
 
 
@@ -28,7 +30,8 @@ def improved_cem(
     decay: float = 1.25,
     keep: float = 0.3,
     momentum: float = 0.1,
-) -> tf.Tensor:
+    trace: bool = False,
+) -> tf.Tensor | tuple[tf.Tensor, Trace]:
     """Searches the action sequence with the highest predicted return: iCEM.
 
     From "Sample-efficient Cross-Entropy Method for Real-time Planning"
@@ -70,9 +73,10 @@ def improved_cem(
       decay: factor by which there are fewer candidates in each iteration.
       keep: fraction of the best that the next iteration tries again.
       momentum: part of the old mean and standard deviation that stays.
+      trace: whether to tell how the search went.
 
     Returns:
-      A plan for every agent, `[B, H, A]`.
+      A plan for every agent, `[B, H, A]`; with `trace` also a `Trace`.
     """
     seed = seeds.new_seed() if seed is None else seed
     batch = tf.shape(state["sample"])[0]
@@ -80,7 +84,7 @@ def improved_cem(
     colours = tf.constant(colouring(horizon, noise_exponent))
     num_kept = int(np.ceil(keep * topk))
 
-    def iterate(iteration, mean, spread, best):
+    def iterate(iteration, mean, spread, best, notes):
         action_seed, latent_seed = seeds.split(
             seeds.fold_in(seed, iteration), 2
         )
@@ -106,23 +110,29 @@ def improved_cem(
         new_mean, variance = tf.nn.moments(best, axes=[1])
         mean += (1 - momentum) * (new_mean - mean)
         spread += (1 - momentum) * (tf.sqrt(variance) - spread)
-        return iteration + 1, mean, spread, best
+        notes = search_trace.note(notes, iteration, mean, spread, returns, topk)
+        return iteration + 1, mean, spread, best, notes
 
     plan_shape = [None, horizon, action_size]
     start = tf.zeros(tf.stack([batch, horizon, action_size]))
     best = tf.zeros(tf.stack([batch, topk, horizon, action_size]))
-    _, _, _, best = tf.while_loop(
+    notes = search_trace.begin(trace, iterations)
+    _, _, _, best, notes = tf.while_loop(
         lambda iteration, *_: iteration < iterations,
         iterate,
-        (0, start, start + stddev, best),
+        (0, start, start + stddev, best, notes),
         shape_invariants=(
             tf.TensorShape([]),
             tf.TensorShape(plan_shape),
             tf.TensorShape(plan_shape),
             tf.TensorShape([None, topk, horizon, action_size]),
+            search_trace.invariants(notes),
         ),
     )
-    return best[:, 0]
+    plan = best[:, 0]
+    if not trace:
+        return plan
+    return plan, search_trace.finish(notes, iterations, start, start + stddev)
 
 
 def candidate_amounts(

@@ -1,5 +1,6 @@
 """A batch of environments as operations of a TensorFlow graph."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ class InGraphBatchEnv:
       finished: `info` of the last step of every episode since the last reset
         of all environments, by the environment's index.
       error: exception that ended the last graph, or `None`.
+      busy_seconds: time that graphs have waited for the environments.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class InGraphBatchEnv:
         self._shapes = [spaces[k].shape for k in self._names]
         self.finished: dict[int, dict[str, Any]] = {}
         self.error: BaseException | None = None
+        self.busy_seconds = 0.0
 
     def __len__(self) -> int:
         return len(self._batch_env)
@@ -99,11 +102,14 @@ class InGraphBatchEnv:
 
     def _guard(self, function: Callable) -> Callable:
         def guarded(*args):
+            start = time.monotonic()
             try:
                 return function(*args)
             except BaseException as error:
                 self.error = error
                 raise
+            finally:
+                self.busy_seconds += time.monotonic() - start
 
         return guarded
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.control import search_trace
+from planet_tf2.control.search_trace import Trace
 from planet_tf2.tools import seeds
 
 State = dict[str, tf.Tensor]
@@ -23,7 +25,8 @@ def cross_entropy_method(
     max_action: float = 1.0,
     seed: tf.Tensor | None = None,
     noise: tf.Tensor | None = None,
-) -> tf.Tensor:
+    trace: bool = False,
+) -> tf.Tensor | tuple[tf.Tensor, Trace]:
     """Searches the action sequence with the highest predicted return.
 
     A diagonal normal over sequences starts at mean 0 and standard deviation
@@ -46,9 +49,11 @@ def cross_entropy_method(
       seed: int32 `[2]`, determines all samples; drawn if not given.
       noise: standard normal `[iterations, B, K, H, A]` in place of the
         candidates' own.
+      trace: whether to tell how the search went.
 
     Returns:
-      The mean of the final normal: a plan for every agent, `[B, H, A]`.
+      The mean of the final normal: a plan for every agent, `[B, H, A]`; with
+      `trace` also a `Trace`.
     """
     seed = seeds.new_seed() if seed is None else seed
     batch = tf.shape(state["sample"])[0]
@@ -58,7 +63,7 @@ def cross_entropy_method(
     # in the same order.
     state = {k: tf.repeat(v, amount, axis=0) for k, v in state.items()}
 
-    def iterate(iteration, mean, stddev):
+    def iterate(iteration, mean, stddev, notes):
         action_seed, latent_seed = seeds.split(
             seeds.fold_in(seed, iteration), 2
         )
@@ -74,19 +79,26 @@ def cross_entropy_method(
         states = imagine_all(cell, state, actions, latent_seed)
         returns = tf.reshape(objective_fn(states), [-1, amount])  # [B, K]
         mean, variance = _refit(candidates, returns, topk)
-        return iteration + 1, mean, tf.sqrt(variance + 1e-6)
+        stddev = tf.sqrt(variance + 1e-6)
+        notes = search_trace.note(notes, iteration, mean, stddev, returns, topk)
+        return iteration + 1, mean, stddev, notes
 
-    _, mean, _ = tf.while_loop(
+    start = tf.zeros(shape), tf.ones(shape)
+    notes = search_trace.begin(trace, iterations)
+    _, mean, _, notes = tf.while_loop(
         lambda iteration, *_: iteration < iterations,
         iterate,
-        (0, tf.zeros(shape), tf.ones(shape)),
+        (0, *start, notes),
         shape_invariants=(
             tf.TensorShape([]),
             tf.TensorShape([None, horizon, action_size]),
             tf.TensorShape([None, horizon, action_size]),
+            search_trace.invariants(notes),
         ),
     )
-    return mean
+    if not trace:
+        return mean
+    return mean, search_trace.finish(notes, iterations, *start)
 
 
 def imagine_all(

@@ -1,5 +1,6 @@
 """Whole episodes, planner and environment together in one graph."""
 
+import time
 from typing import Any
 
 import tensorflow as tf
@@ -99,12 +100,17 @@ class Rollout:
         Returns:
           For every environment a dictionary with `return`, `length` in agent
           steps, and what the environment said at the end under `info`.
+          Besides, what a decision took, which is one for all environments that
+          are still running: `decision_seconds` on average, of which
+          `planning_seconds` passed outside of the environments. The first time
+          includes building the graph.
 
         Raises:
           RolloutStopped: if the program is about to stop.
           Exception: whatever an environment raised.
         """
         self._env.error = None
+        start, waited = time.monotonic(), self._env.busy_seconds
         try:
             returns, lengths = self._simulate(
                 tf.constant(env_seeds, tf.int64),
@@ -115,11 +121,16 @@ class Rollout:
             if self._env.error is not None:
                 raise self._env.error from None
             raise
+        decisions = max(1, int(tf.reduce_max(lengths)))
+        seconds = time.monotonic() - start
+        waited = self._env.busy_seconds - waited
         return [
             {
                 "return": float(returns[index]),
                 "length": int(lengths[index]),
                 "info": self._env.finished[index],
+                "decision_seconds": seconds / decisions,
+                "planning_seconds": max(0.0, seconds - waited) / decisions,
             }
             for index in range(len(self._env))
         ]

@@ -68,7 +68,7 @@ def load_held_out(
     names = episodes.list_episodes(place)
     if not names:
         raise EpisodesError(f"There are no episodes in {place}.")
-    known = {} if directory else _known_episodes(folder)
+    known = {} if directory else known_episodes(folder)
     loaded = []
     for index in _spread(len(names), amount):
         name = names[index]
@@ -134,7 +134,7 @@ def by_source(held_out: Sequence[HeldOut]) -> dict[str, list[int]]:
     return result
 
 
-def _known_episodes(folder: RunFolder) -> dict[str, tuple[str, str]]:
+def known_episodes(folder: RunFolder) -> dict[str, tuple[str, str]]:
     """Returns source and task of the run's episodes, by the file's name."""
     known: dict[str, tuple[str, str]] = {}
     for record in Journal(folder.metrics):

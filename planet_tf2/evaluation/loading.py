@@ -222,6 +222,7 @@ def load_run(
       CheckpointError: there is none, or it does not fit or cannot be read.
     """
     params = runs.read_params(folder)
+    find_checkpoint(folder, checkpoint)  # Before anything is built.
     size = max(action_size(name, params) for name in params["tasks"])
     components = runs.read_components(folder, params)
     model = assemble.make_model(params, size, components=components)

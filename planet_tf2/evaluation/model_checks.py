@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2.evaluation.frames import half_variance, true_image
 from planet_tf2.evaluation.held_out import HeldOut, by_source
 from planet_tf2.evaluation.predictions import (
     BATCH,
@@ -12,7 +13,6 @@ from planet_tf2.evaluation.predictions import (
     Predictor,
     Window,
     cut,
-    true_image,
 )
 from planet_tf2.evaluation.reward_checks import fit
 
@@ -115,12 +115,14 @@ def check_sight(
     """
     error = np.concatenate([states.image_error for states in filtered])
     divergence = np.concatenate([states.divergence for states in filtered])
-    half_variance = _half_variance(predictor, episodes)
+    variance = half_variance(
+        (episode.arrays["image"] for episode in episodes), predictor.bits
+    )
     mean = float(error.mean())
     return {
         "image_error": mean,
-        "half_variance": half_variance,
-        "ratio": mean / half_variance if half_variance > 0 else None,
+        "half_variance": variance,
+        "ratio": mean / variance if variance > 0 else None,
         "divergence": float(divergence.mean()),
         "free_nats": free_nats,
         "above_free_nats": float((divergence > free_nats).mean()),
@@ -183,19 +185,6 @@ def _mean_frame(
         image = cut(episodes, chosen, "image", length)
         total += true_image(image, predictor.bits).sum((0, 1))
     return (total / (len(windows) * length)).astype(np.float32)
-
-
-def _half_variance(predictor: Predictor, episodes: Sequence[HeldOut]) -> float:
-    """Half the variance of all frames, summed over pixels."""
-    shape = episodes[0].arrays["image"].shape[1:]
-    count, total, squares = 0, np.zeros(shape), np.zeros(shape)
-    for episode in episodes:
-        image = true_image(episode.arrays["image"], predictor.bits)
-        count += len(image)
-        total += image.sum(0, dtype=np.float64)
-        squares += np.square(image).sum(0, dtype=np.float64)
-    variance = squares / count - np.square(total / count)
-    return float(np.maximum(variance, 0).sum() / 2)
 
 
 def _parts(total: int) -> Iterator[np.ndarray]:

@@ -78,7 +78,7 @@ def plot(
     for task, row in zip(tasks, grid, strict=True):
         chosen = [curve for curve in smoothed if curve.task == task]
         for axis, ax in zip(axes, row, strict=True):
-            means += _draw_part(ax, chosen, names, axis, band)
+            means += draw_returns(ax, chosen, names, axis, band)
             ax.set_xlabel(AXES[axis])
             ax.set_title(task)
         row[0].set_ylabel(
@@ -138,14 +138,25 @@ def mean_table(means: Sequence[tuple[str, str, str, str, Band]]) -> str:
     return _csv(header.split(","), rows)
 
 
-def _draw_part(
+def draw_returns(
     ax: Axes,
     curves: Sequence[Curve],
     names: dict[str, str],
     axis: str,
     band: str,
 ) -> list[tuple[str, str, str, str, Band]]:
-    """Draws the curves of one task against one axis; returns the means."""
+    """Draws the curves of one task against one axis, and what to compare with.
+
+    Args:
+      ax: where to draw.
+      curves: at least one.
+      names: name of the experiment by path of the run.
+      axis: `episodes`, `steps` or `hours`.
+      band: spread around the mean: `std`, `minmax` or `none`.
+
+    Returns:
+      The means over the runs: experiment, task, split, axis, and the band.
+    """
     groups: dict[tuple[str, str], list[Curve]] = {}
     for curve in curves:
         key = names[str(curve.run.path)], curve.split
@@ -196,7 +207,17 @@ def _draw_group(
         )
     if mean is None:
         return
-    ax.plot(mean.x, mean.mean, dashes, color=color, linewidth=1.8, label=label)
+    # Returns with exploration noise go up and down a lot.
+    width, alpha = (1.8, 1.0) if group[0].split == "test" else (1.0, 0.75)
+    ax.plot(
+        mean.x,
+        mean.mean,
+        dashes,
+        color=color,
+        linewidth=width,
+        alpha=alpha,
+        label=label,
+    )
     low, high = {
         "std": (mean.mean - mean.stddev, mean.mean + mean.stddev),
         "minmax": (mean.low, mean.high),

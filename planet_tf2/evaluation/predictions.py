@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.configs.agents import make_planner
+from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.models.unroll import imagine, open_loop
@@ -68,23 +69,6 @@ class Plans(NamedTuple):
 
     action: np.ndarray
     value: np.ndarray
-
-
-def true_image(image: np.ndarray, bits: int) -> np.ndarray:
-    """Returns stored images as the model should predict them at best.
-
-    They are quantised to so many bits, without the noise that the model sees on
-    top: each level is at its centre, the mean over that noise.
-
-    Args:
-      image: uint8 `[...]`.
-      bits: bits per colour.
-
-    Returns:
-      Images, float32 `[...]` in -0.5 to 0.5.
-    """
-    level = (image >> (8 - bits)).astype(np.float32)
-    return (level + 0.5) / 2**bits - 0.5
 
 
 class Predictor:

@@ -77,7 +77,15 @@ def training_totals(folder: RunFolder) -> dict[str, Any]:
       `updates`, `train_episodes`, `simulator_steps`, and `hours` of work, which
       are None where the run does not tell.
     """
-    records = Journal(folder.metrics).read()
+    return count_totals(Journal(folder.metrics).read())
+
+
+def count_totals(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Sums up how much was learned from, by the lines of `metrics.jsonl`.
+
+    Returns:
+      As `training_totals`.
+    """
     trained = [r for r in records if r.get("split") == "train"]
     counted = records and all("elapsed_seconds" in r for r in records)
     return {

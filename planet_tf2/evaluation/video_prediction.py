@@ -14,6 +14,7 @@ from planet_tf2.evaluation.figures import (
     new_figure,
     write_figure,
 )
+from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
@@ -22,7 +23,6 @@ from planet_tf2.evaluation.predictions import (
     Predictor,
     Window,
     cut,
-    true_image,
 )
 from planet_tf2.tools import movie, video
 from planet_tf2.training.run_folder import RunFolder, make_folder

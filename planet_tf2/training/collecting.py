@@ -11,6 +11,8 @@ from planet_tf2.tools import schedule, seeds
 from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.trainer import Step
 
+# What a rollout says of the time that a decision took; see `Rollout`.
+TIMES = ("decision_seconds", "planning_seconds")
 # Behind a seed: the agent, as told from its environments, and the attempts.
 _AGENT, _ATTEMPT = 1, 2
 
@@ -75,7 +77,7 @@ class Collector:
           action_noise: standard deviation of the exploration noise.
 
         Returns:
-          What the recorder says of every finished episode.
+          What the recorder says of every finished episode, and the `TIMES`.
 
         Raises:
           EnvUnreliable: if that failed too often in a row.
@@ -99,4 +101,10 @@ class Collector:
             seeds.derive(*numbers, _AGENT),
             action_noise,
         )
-        return [result["info"]["episode"] for result in results]
+        return [
+            {
+                **result["info"]["episode"],
+                **{name: result[name] for name in TIMES if name in result},
+            }
+            for result in results
+        ]

@@ -10,7 +10,7 @@ from planet_tf2.data import episodes
 from planet_tf2.tools import seeds
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.batches import Batches
-from planet_tf2.training.collecting import Collector
+from planet_tf2.training.collecting import TIMES, Collector
 from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.finite import (
     NonFiniteError,
@@ -245,6 +245,7 @@ def collect(
             update=step.update + 1,
             collect=collector.name,
             action_noise=action_noise,
+            **{name: result[name] for name in TIMES if name in result},
         )
     score = [result["return"] for result in results]
     mean = sum(score) / len(score)

@@ -95,6 +95,11 @@ class Overview:
         Raises:
           RunFolderError: there is no such folder.
         """
+        if self._logdir.is_file():
+            raise RunFolderError(
+                f"{str(self._logdir)!r} is a file. Choose the --logdir of an "
+                "experiment."
+            )
         if not self._logdir.is_dir():
             raise RunFolderError(
                 f"There is no folder {str(self._logdir)!r}. Choose the "

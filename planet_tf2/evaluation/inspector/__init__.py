@@ -1,0 +1,1 @@
+"""Shows why the planner did what it did, from stored episodes."""

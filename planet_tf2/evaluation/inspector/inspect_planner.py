@@ -1,0 +1,180 @@
+"""Writes a page that shows why the planner did what it did."""
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from planet_tf2.evaluation.inspector import charts
+from planet_tf2.evaluation.inspector.choosing import (
+    choose_decisions,
+    choose_episode,
+)
+from planet_tf2.evaluation.inspector.inspection import (
+    Decision,
+    Inspection,
+    Inspector,
+)
+from planet_tf2.evaluation.loading import LoadedRun, load_run
+from planet_tf2.evaluation.output import check_outside
+from planet_tf2.evaluation.report import media, page
+from planet_tf2.tools import video
+from planet_tf2.tools.files import write_atomically
+from planet_tf2.training.run_folder import RunFolder, make_folder
+
+_FPS = 10
+_MAX_FRAMES = 150
+_SIZE = 192  # Height of the episode's frames in pixels, about.
+_SHOWN = 4  # Entries of actions in tables.
+
+
+def inspect_planner(
+    folder: RunFolder,
+    out: str | os.PathLike[str],
+    episode: str | None = None,
+    decisions: Sequence[str | int] | None = None,
+    checkpoint: str | None = None,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+) -> Inspection:
+    """Shows decisions of a stored episode as an HTML file. Needs no simulator.
+
+    For each decision it has mean and spread of the search in each iteration,
+    the plan, expected and received rewards, and imagined frames beside real
+    ones; besides, the divergence of posterior and prior over the episode.
+    Nothing is written into the folder of the run.
+
+    Args:
+      folder: the run, see `runs.find_run`.
+      out: HTML file.
+      episode: which one, see `choose_episode`; by default the latest test
+        episode.
+      decisions: numbers of decisions, from 0; by default three.
+      checkpoint: which one to load; by default the newest.
+      seed: determines all randomness; a whole number of at least 0.
+      report: shows a message.
+
+    Returns:
+      What is in the file.
+
+    Raises:
+      ValueError: for whatever the user can mend.
+    """
+    out = pathlib.Path(out)
+    check_outside(out, [folder])
+    run = load_run(folder, checkpoint)
+    chosen = choose_episode(run, episode)
+    times = choose_decisions(chosen.length, decisions)
+    inspection = Inspector(run, seed).inspect(chosen, times)
+    make_folder(out.parent)
+    text = page.render("inspector.html", _content(run, inspection, seed))
+    write_atomically(out, text)
+    for decision in inspection.decisions:
+        report(describe(decision))
+    report(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
+    return inspection
+
+
+def describe(decision: Decision) -> str:
+    """Says in a line what a plan promises, and what came instead."""
+    planned, expected = decision.planned, decision.expected
+    return (
+        f"decision {decision.time}: the plan promises "
+        f"{planned.reward.sum():.2f} over {len(planned.reward)} decisions; "
+        f"the actions taken were expected to bring "
+        f"{expected.reward.sum():.2f} over {len(expected.reward)}, and brought "
+        f"{decision.happened.reward.sum():.2f}"
+    )
+
+
+def _content(
+    run: LoadedRun, inspection: Inspection, seed: int
+) -> dict[str, Any]:
+    episode = inspection.episode
+    names = ("planner", "planner_horizon", "planner_amount", "planner_topk")
+    names += ("planner_iterations", "collect_objective")
+    return {
+        "title": f"Plans of {run.folder.path.resolve().name}, "
+        f"{run.folder.path.resolve().parent.name}",
+        "checkpoint": pathlib.Path(run.checkpoint).name,
+        "step": run.step,
+        "episode": episode,
+        "source": {
+            "random": "collected by the random policy",
+            "agent": "collected by the agent of that time",
+        }.get(episode.source, "from another place"),
+        "score": float(episode.arrays["reward"].sum()),
+        "seed": seed,
+        "search": [(name, run.params[name]) for name in names],
+        "video": _video(inspection),
+        "charts": charts.over_time(inspection),
+        "decisions": [_decision(one) for one in inspection.decisions],
+    }
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "time": decision.time,
+        "summary": describe(decision).partition(": ")[2],
+        "charts": charts.of_decision(decision),
+        "frames": charts.frames(decision),
+        "iterations": _iterations(decision),
+        "steps": [
+            {
+                "ahead": step + 1,
+                "planned": _numbers(decision.planned.action[step]),
+                "planned_reward": float(decision.planned.reward[step]),
+                "taken": _entry(decision.happened.action, step, _numbers),
+                "expected": _entry(decision.expected.reward, step, float),
+                "received": _entry(decision.happened.reward, step, float),
+            }
+            for step in range(len(decision.planned.reward))
+        ],
+    }
+
+
+def _iterations(decision: Decision) -> list[dict[str, Any]]:
+    """Returns the rows of the table on the search."""
+    trace = decision.trace
+    if trace is None:
+        return []
+    return [
+        {
+            "number": number,
+            "mean": _numbers(trace.mean[number, 0]),
+            "stddev": _numbers(trace.stddev[number, 0]),
+            "spread": float(trace.stddev[number].mean()),
+            "best": _entry(trace.best, number - 1, float),
+            "elite": _entry(trace.elite, number - 1, float),
+            "average": _entry(trace.average, number - 1, float),
+        }
+        for number in range(len(trace.mean))
+    ]
+
+
+def _entry(
+    values: np.ndarray, position: int, convert: Callable[[Any], Any]
+) -> Any:
+    """Returns an entry, or None where there is none."""
+    if not 0 <= position < len(values):
+        return None
+    return convert(values[position])
+
+
+def _numbers(action: np.ndarray) -> str:
+    shown = ", ".join(f"{value:.2f}" for value in action[:_SHOWN])
+    return shown + ", …" * (len(action) > _SHOWN)
+
+
+def _video(inspection: Inspection) -> media.Picture:
+    images = inspection.episode.arrays["image"]
+    frames = video.limit_length(images, _MAX_FRAMES)
+    frames = video.magnify(frames, images.shape[1], _SIZE)
+    return media.movie(
+        frames,
+        _FPS,
+        f"Animation: the episode, {len(images)} frames.",
+        f"The episode, {len(images)} frames.",
+    )

@@ -1,0 +1,124 @@
+"""Finds what scripts/evaluate.py has measured of runs."""
+
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from planet_tf2.evaluation.report.gather import RunData
+from planet_tf2.training.run_folder import RunFolderError
+
+PATTERN = "evaluation*.json"
+_KEYS = {"run", "task", "mean", "episodes", "step"}
+
+
+class Evaluation(NamedTuple):
+    """How a run did in a task.
+
+    Attributes:
+      run: the run.
+      result: the entry of the run in the file.
+      path: the file.
+    """
+
+    run: RunData
+    result: dict[str, Any]
+    path: pathlib.Path
+
+
+def find_evaluations(
+    found: Sequence[RunData],
+    named: Iterable[str | os.PathLike[str]] = (),
+    places: Iterable[str | os.PathLike[str]] = (),
+) -> tuple[list[Evaluation], list[dict[str, Any]]]:
+    """Reads files that `evaluate` wrote, as far as they are of these runs.
+
+    Args:
+      found: the runs.
+      named: files that the user named.
+      places: folders to look for files named `evaluation*.json` in.
+
+    Returns:
+      The newest evaluation of each run, task and step, and the groups of runs
+      in those files whose runs are all known.
+
+    Raises:
+      RunFolderError: a file that was named cannot be read, or is of none of
+        these runs.
+    """
+    newest: dict[Any, Evaluation] = {}
+    groups: list[dict[str, Any]] = []
+    named = [pathlib.Path(path) for path in named]
+    others = {
+        path.resolve(): path
+        for place in places
+        for path in pathlib.Path(place).glob(PATTERN)
+    }
+    paths = sorted(others.values(), key=_time) + named
+    for path in paths:
+        try:
+            content = _read(path)
+        except RunFolderError:
+            if path in named:
+                raise
+            continue
+        matched = [(_match(entry, path, found), entry) for entry in content[0]]
+        known = [Evaluation(r, e, path) for r, e in matched if r is not None]
+        if not known and path in named:
+            raise RunFolderError(f"{path} is of none of the runs reported on.")
+        for one in known:
+            key = one.run.folder.path, one.result["task"], one.result["step"]
+            newest[key] = one
+        if len(known) == len(matched):
+            groups += [{**g, "path": path} for g in content[1]]
+    kept = {one.path for one in newest.values()}
+    return list(newest.values()), [g for g in groups if g["path"] in kept]
+
+
+def _read(
+    path: pathlib.Path,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries, groups = content["runs"], content.get("groups", [])
+        if not all(_KEYS <= set(entry) for entry in entries):
+            raise KeyError("runs")
+        groups = [g for g in groups if g["runs"] > 1]
+    except OSError as error:
+        raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise RunFolderError(
+            f"{path} is not a file that scripts/evaluate.py wrote."
+        ) from None
+    return entries, groups
+
+
+def _match(
+    entry: dict[str, Any], path: pathlib.Path, found: Sequence[RunData]
+) -> RunData | None:
+    """Returns the run that an entry is about.
+
+    Paths in the file are as they were where it was written. Where nothing is
+    at that place, the names of the experiment and of the run tell.
+    """
+    recorded = pathlib.Path(entry["run"])
+    for base in (pathlib.Path(), path.parent):
+        for run in found:
+            if (base / recorded).resolve() == run.folder.path.resolve():
+                return run
+    if recorded.exists() or len(recorded.parts) < 2:
+        return None
+    same = [
+        run
+        for run in found
+        if run.folder.path.resolve().parts[-2:] == recorded.parts[-2:]
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def _time(path: pathlib.Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,113 @@
+"""Every program that works on runs, and folders that it cannot work with."""
+
+import ast
+import os
+
+import pytest
+from bad_folders import SCRIPTS, bad_folder, make_run, run_script
+from small_runs import snapshot
+
+from planet_tf2.tools.journal import Journal
+
+__all__ = ["bad_folder"]
+
+# What else each program has to be told. It may write into `out` below.
+ARGUMENTS = {
+    "diagnose": ["--out=out/d.json"],
+    "evaluate": ["--out=out/e.json"],
+    "fetch_events": ["--outdir=out"],
+    "inspect_planner": ["--out=out/p.html"],
+    "plot": ["--out=out/c.png"],
+    "publish_result": ["--results=out", "--page=page.md"],
+    "report": ["--out=out/r.html"],
+    "status": [],
+    "video_prediction": ["--out=out/v.gif"],
+    "viewer": [],
+}
+# Their --logdir is where runs go to, and need not be there yet.
+MAKE_RUNS = {
+    "doctor": "looks how much room there is for runs",
+    "train": "makes runs; its own tests say which folders it refuses",
+}
+# These are for folders that others refuse.
+TELLS_ANYWAY = {
+    ("status", "unfinished"): "PING",
+    ("status", "failed"): "the disk is full",
+}
+
+
+def scripts_with_logdir():
+    """Returns the programs that define a flag of that name."""
+    found = set()
+    for path in SCRIPTS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "attr", "").startswith("DEFINE")
+                and isinstance(node.args[0], ast.Constant)
+                and node.args[0].value == "logdir"
+            ):
+                found.add(path.stem)
+    return found
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder to work in, and no screen."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "work"
+
+
+def test_all_programs_are_here():
+    """One that is new has to be added, or needs a reason."""
+    assert scripts_with_logdir() == {*ARGUMENTS, *MAKE_RUNS}
+
+
+def run_it(name, path, capsys):
+    """Returns the status of a program and the lines of its error."""
+    status = run_script(name, "--logdir", path, *ARGUMENTS[name])
+    return status, capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_says_in_a_line_what_is_wrong(
+    name,
+    bad_folder,  # noqa: F811
+    request,
+    place,
+    capsys,
+):
+    path, message = bad_folder
+    kind = request.node.callspec.params["bad_folder"].__name__
+    before = snapshot(path)
+    status, said = run_it(name, path, capsys)
+    assert snapshot(path) == before
+    if (name, kind) in TELLS_ANYWAY:
+        assert status == 0 and said.out.strip()
+        return
+    assert status == 1
+    if name == "status" and kind == "of_another_program":
+        message = "bad"  # It only looks at names.
+    assert message in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert "Traceback" not in said.err + said.out
+    # Of a run that failed at once, a report tells why.
+    wrote = name == "report" and kind == "failed"
+    assert os.listdir(place) == ["out"] * wrote
+
+
+@pytest.mark.parametrize("name", sorted({*ARGUMENTS} - {"status", "report"}))
+def test_takes_failed_runs_only_if_told(name, place, capsys):
+    """There is something in it, but it failed."""
+    path = make_run(place.parent / "logs" / "00001")
+    Journal(path / "metrics.jsonl").append({"phase": "train", "step": 5})
+    (path / "checkpoints").mkdir()
+    (path / "FAIL").write_text("at step 5\n\nValueError: no such texture\n")
+    status, said = run_it(name, path, capsys)
+    assert status == 1
+    assert "no such texture" in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert not os.listdir(place)

@@ -1,0 +1,598 @@
+"""Reports: what is in them, and that they need nothing but themselves."""
+
+import json
+import os
+import time
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from bad_folders import make_run, run_script
+from PIL import Image
+from report_runs import (
+    HALF_LOG_2PI,
+    IMAGE_CONSTANT,
+    Page,
+    add_episode,
+    check_page,
+    episode,
+    losses,
+    make,
+    read_one,
+    usual_records,
+)
+from small_runs import snapshot
+
+from planet_tf2.evaluation.figures import COLORS, GREY
+from planet_tf2.evaluation.report import (
+    alarms,
+    gather,
+    make_report,
+    media,
+    page,
+    svg,
+    tables,
+    timing,
+)
+from planet_tf2.evaluation.report import report as report_module
+from planet_tf2.evaluation.report.evaluations import find_evaluations
+from planet_tf2.tools import video
+from planet_tf2.training.run_folder import RunFolder, RunFolderError
+
+
+def titles(folder):
+    return [alarm.title for alarm in alarms.check(read_one(folder))]
+
+
+class TestAlarms:
+    def test_nothing_to_say(self, tmp_path):
+        folder = make(tmp_path / "run", usual_records(40))
+        assert titles(folder) == []
+
+    def test_failed(self, tmp_path):
+        folder = make(tmp_path / "run")
+        folder.fail.write_text("at step 3\n\nOSError: the disk is full\n")
+        (alarm,) = alarms.check(read_one(folder))
+        assert alarm.level == alarms.BAD
+        assert "the disk is full" in alarm.text
+
+    def test_failed_without_a_word(self, tmp_path):
+        folder = make(tmp_path / "run")
+        folder.fail.touch()
+        assert titles(folder) == ["The run failed"]
+
+    def test_no_sign_of_life(self, tmp_path):
+        folder = make(tmp_path / "00001")
+        folder.ping.write_text("{}")
+        assert titles(folder) == []
+        old = time.time() - 1000
+        os.utime(folder.ping, (old, old))
+        assert titles(folder) == ["No sign of life"]
+        assert read_one(folder).state == gather.STALE
+
+    def test_nothing_happens(self, tmp_path):
+        folder = make(tmp_path / "run")
+        old = time.time() - 700
+        os.utime(folder.metrics, (old, old))
+        assert titles(folder) == []  # Nobody works on it.
+        folder.ping.write_text("{}")
+        assert titles(folder) == ["Nothing happens"]
+        os.utime(folder.metrics)
+        assert titles(folder) == []
+
+    def test_broken_journal(self, tmp_path):
+        folder = make(tmp_path / "run", usual_records(10))
+        with open(folder.metrics, "a") as file:
+            file.write("what?\n{}\n")
+        run = read_one(folder)
+        assert len(run.records) == 14
+        (alarm,) = alarms.check(run)
+        assert "damaged" in alarm.title and "what?" in alarm.text
+
+    @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+    def test_not_finite(self, tmp_path, value):
+        records = usual_records(10)
+        records[4]["reward_loss"] = value
+        records[-1]["return"] = value
+        folder = make(tmp_path / "run", records)
+        (alarm,) = alarms.check(read_one(folder))
+        assert alarm.title == "Numbers are not finite"
+        assert f"reward_loss {value} at step 15" in alarm.text
+        assert f"return {value}" in alarm.text
+
+    @pytest.mark.parametrize(
+        "divergence, found",
+        [
+            (lambda update: 1 + update / 20, False),  # 1 to 6: not so much.
+            (lambda update: 1 + update / 5, True),  # 1 to 21.
+            (lambda update: 20 - update / 10, False),  # It falls.
+            (lambda update: 20 * (update < 20), False),
+            (lambda update: 200.0, True),
+        ],
+    )
+    def test_divergence(self, tmp_path, divergence, found):
+        folder = make(tmp_path / "run", losses(100, divergence=divergence))
+        assert titles(folder) == ["The divergence runs away"] * found
+
+    # Pixels of 0 and 1 (in steps of 8 of 255) vary by 1/4 of a step squared.
+    @pytest.mark.parametrize(
+        "share, updates, title",
+        [
+            (0.95, 600, "The image loss is stuck"),
+            (0.95, 100, "It sees nothing yet"),
+            (0.5, 600, None),
+        ],
+    )
+    def test_image_loss(self, tmp_path, share, updates, title):
+        half_variance = 12288 / 4 / 32**2 / 2
+        records = losses(updates, image=share * half_variance)
+        records.append(episode("train", 3, 1.0, 5 * updates))
+        folder = make(tmp_path / "run", records)
+        add_episode(folder, [0, 8] * 5, np.arange(10))
+        run = read_one(folder)
+        assert run.half_image_variance == pytest.approx(half_variance)
+        assert alarms.image_constant(run) == pytest.approx(IMAGE_CONSTANT)
+        assert alarms.image_share(run) == pytest.approx(share, rel=1e-4)
+        assert titles(folder) == [title] * (title is not None)
+
+    @pytest.mark.parametrize(
+        "share, reward, updates, title",
+        [
+            (1.0, [9, 0, 1, 2, 3], 600, "The reward head is dead"),
+            (1.0, [9, 0, 1, 2, 3], 400, None),
+            (0.4, [9, 0, 1, 2, 3], 600, None),
+            (0.4, [9, 1, 1, 1, 1], 600, "The reward never changes"),
+        ],
+    )
+    def test_reward_head(self, tmp_path, share, reward, updates, title):
+        # 0, 1, 2 and 3 have a variance of 1.25; the reset has no reward.
+        records = losses(updates, image=0.0, reward=share * 1.25 / 2)
+        records.append(episode("train", 3, 1.0, 5 * updates))
+        folder = make(tmp_path / "run", records)
+        add_episode(folder, [0, 200, 0, 200, 0], reward)
+        run = read_one(folder)
+        if title is None or "dead" in title:
+            assert run.reward_variance == pytest.approx(1.25)
+            assert alarms.reward_share(run) == pytest.approx(share)
+        assert titles(folder) == [title] * (title is not None)
+
+    @pytest.mark.parametrize(
+        "overrides, constant",
+        [
+            ({}, HALF_LOG_2PI),
+            ({"reward_head_stddev": 2.0}, HALF_LOG_2PI + np.log(2)),
+            ({"reward_head_stddev": "learned"}, None),
+            ({"reward_head_dist": "tanh_normal"}, None),
+            ({"reward_head_dist": "deterministic"}, 0.0),
+        ],
+    )
+    def test_other_reward_heads(self, tmp_path, overrides, constant):
+        run = read_one(make(tmp_path / "run", **overrides))
+        assert alarms.reward_constant(run) == pytest.approx(constant)
+
+    @pytest.mark.parametrize("steps, found", [(400, False), (450, True)])
+    def test_collection(self, tmp_path, steps, found):
+        """An episode every 200 training steps, and 10 of 10 are of tests."""
+        records = [episode("train", 3, 1.0, 200), *losses(steps // 5 + 40)]
+        folder = make(tmp_path / "run", records, train_steps=1000)
+        assert titles(folder) == ["Collection is stalled"] * found
+
+    def test_collection_that_ends(self, tmp_path):
+        collects = [{"until": 100}]
+        folder = make(tmp_path / "run", losses(400), train_collects=collects)
+        assert titles(folder) == []
+
+    def test_no_better_than_random(self, tmp_path):
+        random = [episode("seed", n, score) for n, score in ((1, 10), (2, 14))]
+        for score, found in ((13.0, True), (30.0, False)):
+            tests = [episode("test", n, score, 5) for n in range(5)]
+            folder = make(tmp_path / f"run{score:.0f}", [*random, *tests])
+            assert titles(folder) == ["No better than random yet"] * found
+
+    def test_log(self, tmp_path):
+        folder = make(tmp_path / "run")
+        folder.log.write_text(
+            "2026-01-01 INFO fine\n2026-01-01 WARNING the simulator hung\n"
+        )
+        (alarm,) = alarms.check(read_one(folder))
+        assert alarm.level == alarms.NOTE
+        assert "the simulator hung" in alarm.text and "fine" not in alarm.text
+
+
+class TestTiming:
+    def test_measured(self, tmp_path):
+        records = [
+            episode("train", 1, 1.0, decision_seconds=0.5, planning_seconds=0.2)
+        ]
+        times = timing.planning_times(read_one(make(tmp_path / "r", records)))
+        assert (times.whole, times.planning) == (0.5, 0.2)
+        assert not times.estimated
+
+    def test_estimated(self, tmp_path):
+        """The last update was 10 seconds before, of which one more took 0.5."""
+        records = usual_records(40)
+        records[-2]["update"] = 41
+        records[-2]["step"] = 201
+        times = timing.planning_times(read_one(make(tmp_path / "r", records)))
+        assert times.estimated and times.planning is None
+        assert times.whole == pytest.approx((10 - 0.5) / 250)
+
+    def test_shares(self, tmp_path):
+        records = usual_records(40)
+        records[-2] |= {"decision_seconds": 0.02, "planning_seconds": 0.01}
+        parts = timing.shares(read_one(make(tmp_path / "r", records)))
+        # 40 updates at 2 per second, and two episodes of 250 decisions.
+        assert parts == pytest.approx((20, 10, 10))
+
+    def test_unknown(self, tmp_path):
+        run = read_one(make(tmp_path / "r", [episode("seed", 1, 1.0)]))
+        assert timing.planning_times(run) is None
+        assert timing.shares(run) is None
+
+
+class TestDrawings:
+    def draw(self, description="A line."):
+        figure, ax = svg.panel("Title <&>", "x")
+        ax.plot([0, 1], [0, 1], color=COLORS[0], marker="o", label="a")
+        ax.plot([0, 1], [1, 0], color=GREY, label="b")
+        svg.legend(ax)
+        return svg.render(figure, description)
+
+    def test_colours_are_those_of_the_page(self):
+        text = self.draw()
+        # Lines around the drawing have the last one, which is that of letters.
+        for name in ("--series-0", "--series-6", "--muted", "--grid"):
+            assert f"var({name})" in text
+        assert "#000000" not in text
+        assert COLORS[0].lower() not in text and GREY not in text
+
+    def test_letters_and_description(self):
+        root = ElementTree.fromstring(self.draw("What is <there>"))
+        assert root.get("aria-label") == "What is <there>"
+        assert "width" not in root.attrib and "viewBox" in root.attrib
+        texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert "Title <&>" in texts
+
+    def test_names_of_two_drawings_differ(self):
+        found = []
+        for text in (self.draw("One."), self.draw("Two.")):
+            root = ElementTree.fromstring(text)
+            names = {e.get("id") for e in root.iter()} - {None}
+            used = {
+                value.partition("#")[2].rstrip(")")
+                for e in root.iter()
+                for value in e.attrib.values()
+                if "url(#" in value or value.startswith("#f")
+            }
+            assert names and names == used
+            found.append(names)
+        assert not found[0] & found[1]
+
+
+class TestMedia:
+    @pytest.fixture
+    def gif(self, tmp_path):
+        frames = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3))
+        video.write_gif(tmp_path / "v.gif", frames.astype(np.uint8))
+        return tmp_path / "v.gif"
+
+    def frames_of(self, picture, tmp_path):
+        import base64
+
+        path = tmp_path / "again"
+        path.write_bytes(base64.b64decode(picture.source.partition(",")[2]))
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1)
+
+    def test_as_it_is(self, gif, tmp_path):
+        picture = media.animation(gif, 10**6, "words")
+        assert (picture.width, picture.height) == (32, 32)
+        assert picture.source.startswith("data:image/gif;base64,")
+        assert picture.still.startswith("data:image/png;base64,")
+        assert self.frames_of(picture, tmp_path) == 60
+
+    def test_fewer_frames(self, gif, tmp_path):
+        room = gif.stat().st_size // 2
+        picture = media.animation(gif, room, "words")
+        assert 10 <= self.frames_of(picture, tmp_path) <= 30
+        assert len(picture.source) * 3 // 4 < room
+
+    def test_a_single_frame_or_nothing(self, gif):
+        picture = media.animation(gif, 9000, "words")
+        assert picture.source == picture.still
+        assert media.animation(gif, 10, "words") is None
+
+    def test_damaged(self, gif):
+        for content in (b"", b"what?", gif.read_bytes()[:50]):
+            gif.write_bytes(content)
+            assert media.animation(gif, 10**6, "words") is None
+        gif.unlink()
+        assert media.animation(gif, 10**6, "words") is None
+
+
+def entry(folder, **details):
+    return {
+        "run": str(folder.path),
+        "experiment": "e",
+        "task": "cheetah_run",
+        "step": 200,
+        "episodes": 3,
+        "mean": 77.25,
+        "stddev": 4.0,
+        "confidence_interval": [70.0, 84.0],
+        "returns": [73.0, 77.0, 81.0],
+        "random": 12,
+        "published": 662,
+        "normalised": 0.1,
+        **details,
+    }
+
+
+def write_json(path, *entries, groups=()):
+    path.write_text(json.dumps({"runs": entries, "groups": list(groups)}))
+    return path
+
+
+class TestEvaluations:
+    def test_found_beside_the_run(self, tmp_path):
+        folder = make(tmp_path / "e" / "00001")
+        write_json(tmp_path / "e" / "evaluation-a.json", entry(folder))
+        write_json(
+            tmp_path / "e" / "evaluation-b.json", entry(make(tmp_path / "x"))
+        )
+        (tmp_path / "e" / "evaluation-c.json").write_text("[1]")
+        (tmp_path / "e" / "evaluation-d.json").write_text("what?")
+        run = read_one(folder)
+        (one,), _ = find_evaluations([run], places=[tmp_path / "e"])
+        assert one.run is run and one.path.name == "evaluation-a.json"
+
+    def test_the_newest_counts(self, tmp_path):
+        folder = make(tmp_path / "e" / "00001")
+        for age, name, mean in ((9, "b", 1.0), (5, "a", 2.0)):
+            path = tmp_path / f"evaluation-{name}.json"
+            write_json(path, entry(folder, mean=mean))
+            os.utime(path, (1e9 - age, 1e9 - age))
+        (one,), _ = find_evaluations([read_one(folder)], places=[tmp_path])
+        assert one.result["mean"] == 2.0
+
+    def test_of_a_folder_that_was_moved(self, tmp_path):
+        folder = make(tmp_path / "e" / "00001")
+        moved = entry(folder, run="/elsewhere/e/00001")
+        other = entry(folder, run="/elsewhere/other/00001", task="walker_walk")
+        path = write_json(tmp_path / "evaluation.json", moved, other)
+        found, _ = find_evaluations([read_one(folder)], [path])
+        assert [one.result["task"] for one in found] == ["cheetah_run"]
+
+    def test_groups_of_known_runs(self, tmp_path):
+        folder = make(tmp_path / "e" / "00001")
+        groups = [{"runs": 2, "task": "a"}, {"runs": 1, "task": "b"}]
+        path = tmp_path / "evaluation.json"
+        write_json(path, entry(folder), groups=groups)
+        _, sums = find_evaluations([read_one(folder)], [path])
+        assert [group["task"] for group in sums] == ["a"]
+        other = entry(folder, run="/elsewhere/b/00001")
+        write_json(path, entry(folder), other, groups=groups)
+        assert find_evaluations([read_one(folder)], [path])[1] == []
+
+    @pytest.mark.parametrize(
+        "content, message",
+        [
+            (None, "Cannot read"),
+            ("{}", "not a file that"),
+            ("what?", "not a file that"),
+            ('{"runs": [{"run": "a"}]}', "not a file that"),
+        ],
+    )
+    def test_files_that_were_named(self, tmp_path, content, message):
+        run = read_one(make(tmp_path / "run"))
+        path = tmp_path / "mine.json"
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(RunFolderError, match=message):
+            find_evaluations([run], [path])
+
+    def test_of_other_runs(self, tmp_path):
+        folder = make(tmp_path / "run")
+        other = make(tmp_path / "other")
+        path = write_json(tmp_path / "mine.json", entry(other))
+        with pytest.raises(RunFolderError, match="none of the runs"):
+            find_evaluations([read_one(folder)], [path])
+
+
+class TestTables:
+    def test_command_and_parameters(self, tmp_path):
+        folder = make(tmp_path / "e" / "00001", planner_horizon=7)
+        origin = tables.origin("e", [read_one(folder)])
+        assert origin["command"].startswith(
+            "python scripts/train.py --logdir logs/e --config debug --params"
+        )
+        assert "planner_horizon: 7" in origin["command"]
+        rows = {row["name"]: row for row in origin["parameters"]}
+        assert rows["planner_horizon"]["changed"]
+        assert rows["planner_horizon"]["default"] == "12"
+        assert not rows["model_size"]["changed"]  # The preset's.
+        assert "camera_id" not in rows
+
+    def test_several_runs(self, tmp_path):
+        runs = [
+            read_one(make(tmp_path / "e" / f"0000{n}", camera_id=n))
+            for n in (1, 2)
+        ]
+        origin = tables.origin("e", runs)
+        assert origin["command"].endswith("--num_runs 2")
+        assert any("camera_id" in text for text in origin["different"])
+
+    def test_scores(self, tmp_path):
+        def run(number, scores):
+            tests = [episode("test", n, s, 5) for n, s in enumerate(scores)]
+            return read_one(make(tmp_path / "e" / f"0000{number}", tests))
+
+        group = [run(1, [0, 1, 2, 3, 4, 5]), run(2, [8.0])]
+        (row,) = tables.score_rows({"e": group})
+        # The last five of the first run have a mean of 3.
+        assert row["mean"] == pytest.approx(5.5) and row["runs"] == 2
+        assert row["way"] == pytest.approx((5.5 - 12) / (662 - 12))
+        assert row["interval"] == [3.0, 8.0]
+
+
+class TestGather:
+    def test_experiments_below(self, tmp_path):
+        for name in ("a/00001", "a/00002", "b/00001"):
+            make(tmp_path / name)
+        make_run(tmp_path / "b" / "00002")  # Not more than begun.
+        found = gather.gather(tmp_path)
+        groups = gather.by_experiment(found)
+        assert {k: [r.name for r in v] for k, v in groups.items()} == {
+            "a": ["00001", "00002"],
+            "b": ["00001", "00002"],
+        }
+
+    def test_updates_of_tests_are_those_of_training(self, tmp_path):
+        test = {"phase": "test", "step": 20, "update": 1, "image_loss": 3.0}
+        run = read_one(make(tmp_path / "r", [*losses(4), test]))
+        assert [x.tolist() for x in run.series("test", "image_loss")] == [
+            [4.0],
+            [3.0],
+        ]
+        assert run.updates == 4
+
+    def test_damaged_episodes_are_left_out(self, tmp_path):
+        folder = make(tmp_path / "r")
+        add_episode(folder, [0, 8], [0, 1])
+        (folder.train_episodes / "0.npz").write_bytes(b"what?")
+        assert read_one(folder).half_image_variance > 0
+
+
+def write_report(*args, **kwargs):
+    kwargs.setdefault("report", lambda text: None)
+    return make_report(*args, **kwargs)
+
+
+class TestReport:
+    @pytest.fixture
+    def experiments(self, tmp_path):
+        for name in ("a/00001", "a/00002", "b/00001"):
+            make(tmp_path / "logs" / name, pictures=True)
+        folder = RunFolder(tmp_path / "logs" / "b" / "00001")
+        folder.fail.write_text("Traceback\n<script>alert(1)</script>: 1 < 2\n")
+        write_json(
+            tmp_path / "logs" / "a" / "evaluation.json",
+            entry(RunFolder(tmp_path / "logs" / "a" / "00002")),
+        )
+        return tmp_path / "logs"
+
+    def test_several_experiments(self, experiments, tmp_path):
+        before = snapshot(experiments)
+        out = tmp_path / "new" / "report.html"
+        write_report(experiments, out)
+        assert snapshot(experiments) == before
+        found = Page(out)
+        check_page(found)
+        text = found.text
+        assert "3 runs: 2 unfinished, 1 failed" in text
+        for words in ("77.2 ± 4.0", "70.0 to 84.0", "--num_runs 2"):
+            assert words in text
+        assert "random 12, published 662" in text
+        assert "<script>alert(1)</script>: 1 < 2" in text  # As text.
+        # Two animations of each run.
+        assert len(found.of("img")) == 6
+        assert len(found.of("svg")) > 12
+        assert {"comparison", "warnings", "runs"} <= {
+            a.get("id") for _, a in found.elements
+        }
+
+    def test_one_run(self, experiments, tmp_path):
+        write_report(experiments / "a" / "00001", tmp_path / "r.html")
+        found = Page(tmp_path / "r.html")
+        check_page(found)
+        assert "a 00001" in found.text and "00002" not in found.text
+        assert "The run is unfinished" in found.text
+        assert "comparison" not in [a.get("id") for _, a in found.elements]
+        assert "stopped" in found.text
+
+    def test_title(self, tmp_path):
+        make(tmp_path / "run", [episode("seed", 1, 3.0)])
+        write_report(tmp_path / "run", tmp_path / "r.html", title="<b>Mine</b>")
+        found = Page(tmp_path / "r.html")
+        assert "<title>&lt;b&gt;Mine" in found.source
+        assert "<b>Mine" in found.text
+
+    def test_never_too_large(self, tmp_path, monkeypatch):
+        make(tmp_path / "run", [episode("seed", 1, 3.0)], pictures=True)
+        write_report(tmp_path / "run", tmp_path / "r.html")
+        whole = (tmp_path / "r.html").stat().st_size
+        pictures = sum(
+            path.stat().st_size for path in (tmp_path / "run").glob("*.gif")
+        )
+        assert whole > pictures
+        limit = whole - pictures
+        monkeypatch.setattr(report_module, "MAX_BYTES", limit)
+        write_report(tmp_path / "run", tmp_path / "r.html")
+        assert 0 < (tmp_path / "r.html").stat().st_size <= limit
+
+    def test_run_with_random_episodes_only(self, tmp_path):
+        make(tmp_path / "run", [episode("seed", 1, 3.0)])
+        write_report(tmp_path / "run", tmp_path / "r.html")
+        found = Page(tmp_path / "r.html")
+        check_page(found)
+        assert "No test return yet" in found.text
+
+    def test_run_that_failed_at_once(self, tmp_path):
+        folder = make(tmp_path / "run", [])
+        folder.fail.write_text("ValueError: no such task\n")
+        write_report(tmp_path / "run", tmp_path / "r.html")
+        assert "no such task" in Page(tmp_path / "r.html").text
+
+    def test_several_tasks_and_heads(self, tmp_path):
+        records = usual_records(30)
+        records[-1]["task"] = "walker_walk"
+        for record in records[2:32]:
+            record |= {"velocity_loss": 3.0, "gradient_norm_velocity": 1.0}
+        make(
+            tmp_path / "run",
+            records,
+            tasks=["cheetah_run", "walker_walk"],
+            action_repeat=None,
+        )
+        write_report(tmp_path / "run", tmp_path / "r.html")
+        found = Page(tmp_path / "r.html")
+        labels = " ".join(a["aria-label"] for a in found.of("svg"))
+        assert "Velocity loss" in labels and "walker_walk" in labels
+
+    def test_not_into_the_run(self, tmp_path):
+        make(tmp_path / "run")
+        with pytest.raises(RunFolderError, match="belongs to its training"):
+            write_report(tmp_path / "run", tmp_path / "run" / "r.html")
+
+    def test_numbers_in_words(self):
+        assert [page.time(s) for s in (None, 7, 600, 9000, 200_000)] == [
+            "–",
+            "7 s",
+            "10 min",
+            "2.5 h",
+            "2.3 days",
+        ]
+        assert page.number(1234.56) == "1,234.6"
+        assert str(page.codes("a `b` < c")) == "a <code>b</code> &lt; c"
+
+
+class TestScript:
+    def test_allow_failed(self, tmp_path):
+        folder = make(tmp_path / "run", [])
+        folder.fail.write_text("OSError: the disk is full\n")
+        arguments = ["--logdir", tmp_path / "run", "--out", tmp_path / "r.html"]
+        assert run_script("report", *arguments) == 1
+        assert run_script("report", *arguments, "--allow_failed") == 0
+
+    @pytest.mark.slow
+    def test_real_run(self, trained, tmp_path, capsys):
+        before = snapshot(trained.folder.path)
+        out = tmp_path / "report.html"
+        path = trained.folder.path.parent
+        assert run_script("report", "--logdir", path, "--out", out) == 0
+        found = Page(out)
+        check_page(found)
+        assert "The run is finished" in found.text
+        assert "not measured" not in found.text
+        assert snapshot(trained.folder.path) == before
+        assert "Written" in capsys.readouterr().out
