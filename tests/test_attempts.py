@@ -45,7 +45,8 @@ class TestAttempts:
         "most,words", [(1, "failed once"), (3, "failed 3 times in a row")]
     )
     def test_gives_up(self, most, words):
-        work = Breaking(*range(9))
+        error = EnvError("OSError", "gone.", "the traceback")
+        work = Breaking(*range(9), error=error)
         with pytest.raises(EnvUnreliable, match=words) as caught:
             Attempts(most).run("testing it", work)
         assert work.calls == most == caught.value.failures
@@ -53,10 +54,12 @@ class TestAttempts:
         for text in (
             "Stopped testing it",
             "env_max_failures",
-            "OSError: gone",
+            "OSError: gone. Nothing of",
+            "the same command with --retry_failed goes on",
             "docs/custom_environments.md",
         ):
             assert text in summary
+        assert ".." not in summary
         assert "the traceback" in str(caught.value)
         assert "the traceback" not in summary
 
