@@ -1,6 +1,7 @@
 """How often something is tried again, and what is said and kept meanwhile."""
 
 import logging
+import traceback
 
 import pytest
 from session_fakes import Program
@@ -60,8 +61,9 @@ class TestAttempts:
         ):
             assert text in summary
         assert ".." not in summary
-        assert "the traceback" in str(caught.value)
-        assert "the traceback" not in summary
+        assert str(caught.value) == summary and "the trace" not in summary
+        text = "".join(traceback.format_exception(caught.value))
+        assert text.count("the traceback") == 1
 
     def test_warns(self, caplog):
         Attempts(5).run("testing it", Breaking(0, 1))
@@ -73,6 +75,12 @@ class TestAttempts:
             f" {number} of at most 5 in a row; starting the environment again."
             for number in (1, 2)
         ]
+
+    def test_tracebacks_are_for_the_log(self, caplog):
+        Attempts(5).run("testing it", Breaking(0))
+        (warning,) = caplog.records
+        assert "the traceback" not in warning.message
+        assert warning.details == "the traceback"
 
     def test_recovers_before_it_goes_on(self):
         seen = []

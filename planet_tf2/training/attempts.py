@@ -16,6 +16,7 @@ class EnvUnreliable(EnvError):
 
     Attributes:
       failures: How often.
+      traceback: That of the last time.
     """
 
     def __init__(self, what: str, failures: int, last: EnvError):
@@ -29,8 +30,8 @@ class EnvUnreliable(EnvError):
             " the same command with --retry_failed goes on from the last"
             " checkpoint. See docs/custom_environments.md."
         )
-        text = f"\n\n{last.traceback}" if last.traceback else ""
-        self.args = (self.summary + text,)
+        # The traceback comes with the last failure, which is the cause.
+        self.args = (self.summary,)
 
 
 class Attempts:
@@ -80,5 +81,6 @@ class Attempts:
                     error.summary.rstrip("."),
                     attempt,
                     self._max_failures,
+                    extra={"details": error.traceback},  # For log.txt.
                 )
                 self._recover()
