@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import os
-import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import gymnasium
 
 from planet_tf2.envs.classic_gym_env import ClassicGym
+from planet_tf2.tools.importing import search_current_folder
 from planet_tf2.tools.nearest import did_you_mean
 
 _METHODS = ("reset", "step", "observation_space", "action_space")
@@ -40,17 +40,6 @@ def make_custom(name: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     if isinstance(env, type) or not all(hasattr(env, n) for n in _METHODS):
         raise ValueError(_wrong_result(name, env))
     return ClassicGym(env)
-
-
-def search_current_folder() -> str:
-    """Lets modules be imported from the current folder, and returns it.
-
-    It comes last, so that no file in it takes the place of a library.
-    """
-    folder = os.getcwd()
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return folder
 
 
 def _find(name: str) -> Callable[..., Any]:
