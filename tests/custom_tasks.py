@@ -75,4 +75,9 @@ def returns_a_blind_one():
     return env
 
 
+class Plane:
+    """No environment."""
+
+
 not_callable = {"name": "wrong"}
+nothing = None

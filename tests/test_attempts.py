@@ -1,6 +1,7 @@
 """How often something is tried again, and what is said and kept meanwhile."""
 
 import logging
+import traceback
 
 import pytest
 from session_fakes import Program
@@ -45,7 +46,8 @@ class TestAttempts:
         "most,words", [(1, "failed once"), (3, "failed 3 times in a row")]
     )
     def test_gives_up(self, most, words):
-        work = Breaking(*range(9))
+        error = EnvError("OSError", "gone.", "the traceback")
+        work = Breaking(*range(9), error=error)
         with pytest.raises(EnvUnreliable, match=words) as caught:
             Attempts(most).run("testing it", work)
         assert work.calls == most == caught.value.failures
@@ -53,12 +55,15 @@ class TestAttempts:
         for text in (
             "Stopped testing it",
             "env_max_failures",
-            "OSError: gone",
+            "OSError: gone. Nothing of",
+            "the same command with --retry_failed goes on",
             "docs/custom_environments.md",
         ):
             assert text in summary
-        assert "the traceback" in str(caught.value)
-        assert "the traceback" not in summary
+        assert ".." not in summary
+        assert str(caught.value) == summary and "the trace" not in summary
+        text = "".join(traceback.format_exception(caught.value))
+        assert text.count("the traceback") == 1
 
     def test_warns(self, caplog):
         Attempts(5).run("testing it", Breaking(0, 1))
@@ -70,6 +75,12 @@ class TestAttempts:
             f" {number} of at most 5 in a row; starting the environment again."
             for number in (1, 2)
         ]
+
+    def test_tracebacks_are_for_the_log(self, caplog):
+        Attempts(5).run("testing it", Breaking(0))
+        (warning,) = caplog.records
+        assert "the traceback" not in warning.message
+        assert warning.details == "the traceback"
 
     def test_recovers_before_it_goes_on(self):
         seen = []

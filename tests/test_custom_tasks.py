@@ -50,7 +50,12 @@ class TestFunction:
             ("returns_nothing", "returned nothing. Did you forget the return"),
             ("returns_the_class", r"returned the class Tiny. Call it: Tiny\("),
             ("returns_a_number", "returned int, which has no reset"),
-            ("not_callable", "'not_callable' in .* is no function"),
+            ("not_callable", r"'not_callable' in .* is no function\.$"),
+            ("nothing", r"'nothing' in .* is no function\.$"),
+            ("retunrs_nothing", "Did you mean 'returns_nothing'?"),
+            ("Tinny", "Did you mean 'Tiny'?"),
+            ("not_callabel", r"does not exist\.$"),
+            ("raised_arm", r"does not exist\.$"),  # A bit like raises.
             ("plane", "'plane' in .* does not exist. Did you mean 'plain'?"),
         ],
     )

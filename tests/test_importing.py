@@ -1,4 +1,5 @@
 import collections
+import sys
 
 import pytest
 
@@ -24,6 +25,29 @@ def test_what_is_missing_is_named():
         importing.load("no_such_module:thing")
     with pytest.raises(ValueError, match="nothing called 'counter'"):
         importing.load("collections:counter")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, which is not on the path of modules."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert str(tmp_path) not in sys.path
+    return tmp_path
+
+
+def test_modules_in_the_current_folder(folder):
+    (folder / "module_right_here.py").write_text("thing = 3\n")
+    assert importing.load("module_right_here:thing") == 3
+    with pytest.raises(ValueError, match=f"in {folder}"):
+        importing.load("no_such_module:thing")
+
+
+def test_the_current_folder_comes_last(folder):
+    (folder / "json.py").write_text("raise OSError")
+    importing.search_current_folder()
+    importing.search_current_folder()
+    assert sys.path.count(str(folder)) == 1 and sys.path[-1] == str(folder)
 
 
 def test_a_missing_module_further_down(tmp_path, monkeypatch):

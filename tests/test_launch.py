@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import threading
 import types
@@ -361,7 +362,21 @@ class TestFailures:
 
         monkeypatch.setattr(DummyEnv, "step", broken)
         with pytest.raises(EnvError, match="the simulator is gone"):
-            run(tmp_path)
+            run(tmp_path, env_max_failures=2)
         folder = RunFolder(tmp_path / "00001")
-        assert "the simulator is gone" in folder.fail.read_text()
+        text = folder.fail.read_text()
+        assert text.splitlines()[0].endswith(" at step 0")
+        # The traceback comes once, and what to do is said at the end.
+        assert text.count("Traceback") == 3  # It and those of both errors.
+        assert text.count('raise OSError("the simulator is gone")') == 1
+        assert "--retry_failed" in text.splitlines()[-1]
         assert not folder.ping.exists()
+        log = folder.log.read_text()
+        assert re.search(
+            r"WARNING Dropped .*OSError: the simulator is gone"
+            r" \(test_launch.py:\d+, in broken\)\. Failure 1.*\nTraceback",
+            log,
+        )
+        assert log.count('raise OSError("the simulator is gone")') == 1
+        last = log.splitlines()[-1]
+        assert "ERROR The run failed. EnvUnreliable: Stopped collecting" in last

@@ -77,6 +77,18 @@ def test_failure_writes_the_traceback_and_is_raised(make):
     assert not folder.ping.exists()
 
 
+def test_failure_before_the_first_step(make):
+    def process(folder, run):
+        raise OSError("on purpose")
+        yield 0
+
+    experiment = make(process)
+    with pytest.raises(OSError, match="on purpose"):
+        _numbers(experiment)
+    header = experiment.folder(1).fail.read_text().splitlines()[0]
+    assert header == "1970-01-01T00:00:00Z at the start"
+
+
 @pytest.mark.parametrize("error", [Stopped, KeyboardInterrupt, SystemExit])
 def test_stopping_is_no_failure(make, error):
     closed = []

@@ -245,6 +245,18 @@ def test_log_has_what_the_package_says(tmp_path):
     assert package.level == level
 
 
+def test_details_are_for_the_log_alone(tmp_path, caplog):
+    path = tmp_path / "log.txt"
+    with logging_to(path):
+        logging.getLogger("planet_tf2").warning(
+            "It broke.", extra={"details": "line 1\nline 2\n"}
+        )
+    first, *others = path.read_text().splitlines()
+    assert first.endswith("WARNING It broke.")
+    assert others == ["line 1", "line 2"]
+    assert "line 1" not in caplog.text
+
+
 def test_log_is_appended_to(tmp_path):
     path = tmp_path / "log.txt"
     for word in ("first", "second"):

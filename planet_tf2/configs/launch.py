@@ -203,7 +203,7 @@ def _process(
     def should_stop() -> bool:
         return run.stop_requested
 
-    with logging_to(folder.log):
+    with logging_to(folder.log) as log, _noting_errors(log, run):
         parts = assemble.make_parts(
             params, folder, seed, should_stop, run.check
         )
@@ -221,6 +221,34 @@ def _process(
             )
             yield from session.run()
     report(closing_message(folder))
+
+
+@contextlib.contextmanager
+def _noting_errors(log: logging.Handler, run: Run) -> Iterator[None]:
+    """Writes into the log how a run failed. FAIL has the traceback.
+
+    Not by way of a logger: the program shows the error to people itself.
+    """
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        if not run.is_lost():
+            kind = type(error).__name__
+            text = getattr(error, "summary", None) or str(error)
+            log.handle(
+                _LOGGER.makeRecord(
+                    _LOGGER.name,
+                    logging.ERROR,
+                    __file__,
+                    0,
+                    "The run failed. %s: %s",
+                    (kind, text),
+                    None,
+                )
+            )
+        raise
 
 
 def closing_message(folder: RunFolder) -> str:

@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import os
-import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,8 +10,12 @@ from typing import Any
 import gymnasium
 
 from planet_tf2.envs.classic_gym_env import ClassicGym
+from planet_tf2.tools.importing import search_current_folder
 from planet_tf2.tools.nearest import did_you_mean
 
+# How similar names have to be to be suggested: in a module there are others by
+# the dozen, of which some are a bit similar by chance.
+_CLOSE = 0.7
 _METHODS = ("reset", "step", "observation_space", "action_space")
 
 
@@ -42,29 +45,31 @@ def make_custom(name: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     return ClassicGym(env)
 
 
-def search_current_folder() -> str:
-    """Lets modules be imported from the current folder, and returns it.
-
-    It comes last, so that no file in it takes the place of a library.
-    """
-    folder = os.getcwd()
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return folder
-
-
 def _find(name: str) -> Callable[..., Any]:
     module_name, _, function_name = name.partition(":")
     module = _import(name, module_name)
-    function = getattr(module, function_name, None)
-    if callable(function):
-        return function
-    own = [key for key, value in vars(module).items() if callable(value)]
-    found = "is no function" if function is not None else "does not exist"
+    found, hint = "is no function", ""
+    if hasattr(module, function_name):
+        function = getattr(module, function_name)
+        if callable(function):
+            return function
+    else:
+        found = "does not exist"
+        hint = did_you_mean(function_name, _candidates(module), _CLOSE)
     raise ValueError(
-        f"Task {name!r}: {function_name!r} in {_place(module)} {found}."
-        f"{did_you_mean(function_name, own)}"
+        f"Task {name!r}: {function_name!r} in {_place(module)} {found}.{hint}"
     )
+
+
+def _candidates(module: types.ModuleType) -> list[str]:
+    """Names in a module that may stand for functions that make environments."""
+    return [
+        key
+        for key, value in vars(module).items()
+        if callable(value)
+        and not key.startswith("_")
+        and (not isinstance(value, type) or hasattr(value, "step"))
+    ]
 
 
 def _import(name: str, module_name: str) -> types.ModuleType:
@@ -77,8 +82,9 @@ def _import(name: str, module_name: str) -> types.ModuleType:
             raise
         raise ValueError(
             f"Task {name!r}: there is no module {module_name!r}."
-            f"{did_you_mean(module_name, _modules_in(folder))} It is looked for"
-            f" in PYTHONPATH, in installed packages and in {folder}."
+            f"{did_you_mean(module_name, _modules_in(folder), _CLOSE)} It is"
+            " looked for in PYTHONPATH, in installed packages and in"
+            f" {folder}."
         ) from error
 
 

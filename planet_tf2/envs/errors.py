@@ -8,14 +8,18 @@ class EnvError(RuntimeError):
     """The environment raised an exception.
 
     Attributes:
-      summary: One line with the type and message of that exception.
+      summary: The type and message of that exception, and its place.
       kind: Name of the exception's type.
       traceback: Its traceback, from where the environment lives.
     """
 
-    def __init__(self, kind: str, message: str, traceback: str = ""):
+    def __init__(
+        self, kind: str, message: str, traceback: str = "", place: str = ""
+    ):
         self.kind = kind
         self.summary = f"{kind}: {message}" if message else kind
+        if place:
+            self.summary = f"{self.summary.rstrip('.')} ({place})"
         self.traceback = traceback
         text = f"The environment raised {self.summary}"
         super().__init__(f"{text}\n\n{traceback}" if traceback else text)

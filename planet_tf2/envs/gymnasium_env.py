@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 
 from planet_tf2.envs.car_racing import DrawnOnDemand, is_car_racing
-from planet_tf2.envs.custom_env import search_current_folder
+from planet_tf2.tools.importing import search_current_folder
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,7 +7,10 @@ from typing import Any
 
 import gymnasium
 
-# What a worker says: a value, or an exception as (type, message, traceback).
+from planet_tf2.envs.places import place_of
+
+# What a worker says: a value, or an exception as (type, message, traceback,
+# place).
 VALUE = "value"
 ERROR = "error"
 
@@ -81,7 +84,7 @@ class Server:
             env.close()
 
 
-def describe(error: BaseException) -> tuple[str, tuple[str, str, str]]:
+def describe(error: BaseException) -> tuple[str, tuple[str, str, str, str]]:
     """Returns the answer that stands for an exception."""
-    details = (type(error).__name__, str(error), traceback.format_exc())
-    return ERROR, details
+    text = "".join(traceback.format_exception(error))
+    return ERROR, (type(error).__name__, str(error), text, place_of(error))

@@ -21,10 +21,13 @@ def nearest(
     return lowered[matches[0]] if matches else None
 
 
-def did_you_mean(name: object, names: Iterable[str]) -> str:
+def did_you_mean(
+    name: object, names: Iterable[str], cutoff: float = 0.5
+) -> str:
     """Returns `" Did you mean 'x'?"`, or '' if no name is similar.
 
-    Made to be put behind the full stop of an error message.
+    Made to be put behind the full stop of an error message. For the arguments
+    see `nearest`.
     """
-    suggestion = nearest(name, names)
+    suggestion = nearest(name, names, cutoff)
     return f" Did you mean {suggestion!r}?" if suggestion else ""

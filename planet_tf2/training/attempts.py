@@ -16,6 +16,7 @@ class EnvUnreliable(EnvError):
 
     Attributes:
       failures: How often.
+      traceback: That of the last time.
     """
 
     def __init__(self, what: str, failures: int, last: EnvError):
@@ -24,12 +25,13 @@ class EnvUnreliable(EnvError):
         times = "once" if failures == 1 else f"{failures} times in a row"
         self.summary = (
             f"Stopped {what}, since the environment failed {times}"
-            f" (env_max_failures). The last time: {last.summary}. Nothing of"
-            " the broken episodes was kept; the same command goes on from the"
-            " last checkpoint. See docs/custom_environments.md."
+            f" (env_max_failures). The last time: {last.summary.rstrip('.')}."
+            " Nothing of the broken episodes was kept. Once the cause is gone,"
+            " the same command with --retry_failed goes on from the last"
+            " checkpoint. See docs/custom_environments.md."
         )
-        text = f"\n\n{last.traceback}" if last.traceback else ""
-        self.args = (self.summary + text,)
+        # The traceback comes with the last failure, which is the cause.
+        self.args = (self.summary,)
 
 
 class Attempts:
@@ -79,5 +81,6 @@ class Attempts:
                     error.summary.rstrip("."),
                     attempt,
                     self._max_failures,
+                    extra={"details": error.traceback},  # For log.txt.
                 )
                 self._recover()

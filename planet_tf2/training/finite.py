@@ -38,8 +38,9 @@ def check_finite(
         f"Stopped, since {what} is {values[first]}{also} in the {step.phase} "
         f"phase at step {step.global_step + step.batch_size} "
         f"(update {step.update + 1}).{_find_reason(batch or {})} The last "
-        "checkpoint is from before it. Check the data, or lower "
-        "main_learning_rate or main_gradient_clipping."
+        "checkpoint is from before it, and --retry_failed goes on from there. "
+        "Check the data, or lower main_learning_rate or "
+        "main_gradient_clipping in another --logdir."
     )
 
 
@@ -53,7 +54,7 @@ def check_return(task: str, episode: Mapping[str, Any]) -> None:
         raise NonFiniteError(
             f"Stopped, since the rewards of an episode of {task} add up to "
             f"{episode['return']}. The episode was not stored. Mend the "
-            "environment."
+            "environment, and go on with --retry_failed."
         )
 
 

@@ -188,7 +188,10 @@ class Run:
         write_atomically(self.folder.done, text, self.folder.scratch)
 
     def _write_fail(self, error: Exception) -> None:
-        text = f"{self._time()} at step {self._step}\n\n" + "".join(
+        where = "at the start"
+        if self._step is not None:
+            where = f"at step {self._step}"
+        text = f"{self._time()} {where}\n\n" + "".join(
             traceback.format_exception(error)
         )
         try:

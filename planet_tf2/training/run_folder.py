@@ -207,13 +207,12 @@ def logging_to(
     """Appends to a file what is logged inside of a `with` block.
 
     All warnings and errors of the process go there, and what this package
-    logs at `level` or above.
+    logs at `level` or above. An attribute `details` of a record is written
+    below it; it is for the file alone, and not for the console.
     """
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setLevel(level)
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    )
+    handler.setFormatter(_Detailed("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(_is_of_interest)
     package = logging.getLogger("planet_tf2")
     before = package.level
@@ -225,6 +224,15 @@ def logging_to(
         logging.getLogger().removeHandler(handler)
         package.setLevel(before)
         handler.close()
+
+
+class _Detailed(logging.Formatter):
+    """Writes the details of a record below it, where it has some."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        details = getattr(record, "details", None)
+        return f"{text}\n{str(details).rstrip()}" if details else text
 
 
 def _is_of_interest(record: logging.LogRecord) -> bool:

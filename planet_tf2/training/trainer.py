@@ -98,7 +98,7 @@ class Trainer:
       should_stop: asked between stages; if it returns true, a checkpoint is
         saved and `Stopped` raised.
       before_save: called before every checkpoint is written.
-      on_step: told the global step after every step, and when it is restored.
+      on_step: told the global step after every step, and before the first.
       scratch: folder through which checkpoints get to their place, if any.
     """
 
@@ -161,10 +161,9 @@ class Trainer:
           RestoreError: if it does not match this program's variables, or all
             of them are damaged.
         """
-        if self._checkpoints.restore() is None:
-            return False
+        restored = self._checkpoints.restore() is not None
         self._on_step(self.global_step)
-        return True
+        return restored
 
     def save(self) -> str:
         """Writes a checkpoint and returns its path."""
