@@ -92,6 +92,9 @@ SCRIPTS: dict[str, Rule] = {
         "it profiles the default sizes, which takes minutes; nothing in it "
         "can be made smaller"
     ),
+    "tests/stress_resume.py": Listed(
+        "it takes an hour", "tests/test_resuming.py", "stress_resume"
+    ),
     "scripts/viewer.py": Listed(
         "it needs a screen", "tests/test_viewer.py", 'run_script("viewer"'
     ),

@@ -76,6 +76,10 @@ def check_script(path, arguments):
     """Parses arguments as a program would, and its parameters."""
     if not arguments:
         return  # It was only mentioned.
+    if path.parent.name == "tests":
+        names = {word.removeprefix("--") for word in options(arguments)}
+        assert names <= defined_flags(path), f"{names} of {path.name}"
+        return
     spec = importlib.util.spec_from_file_location(f"doc_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     with own_flags():
@@ -215,18 +219,27 @@ def test_mistakes_are_found(line, message):
 def known_flags():
     """Returns the flags of all programs, as they are written in them."""
     names = set(PARAMETERS)
-    for folder in ("scripts", "benchmarks"):
+    for folder in ("scripts", "benchmarks", "tests"):
         for path in (ROOT / folder).glob("*.py"):
-            tree = ast.parse(path.read_text())
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and _is_definition(node):
-                    names.add(node.args[0].value)
+            names |= defined_flags(path)
     return names
+
+
+def defined_flags(path):
+    """Returns the flags of a program, of absl or of argparse."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and _is_definition(node)
+    ]
+    return {node.args[0].value.removeprefix("--") for node in calls}
 
 
 def _is_definition(node):
     name = getattr(node.func, "attr", "")
-    return name.startswith("DEFINE") and isinstance(node.args[0], ast.Constant)
+    return name.startswith(("DEFINE", "add_argument")) and isinstance(
+        node.args[0], ast.Constant
+    )
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
