@@ -56,6 +56,69 @@ class TestEpisodeCache:
         (short,) = [message for message in messages if "short.npz" in message]
         assert "4 time steps, fewer than the 5" in short
 
+    def test_sets_aside_what_is_no_episode(self, tmp_path):
+        save(tmp_path, "good", 5)
+        save(tmp_path, "short", 4)
+        whole = save(tmp_path, "whole", 5).read_bytes()
+        (tmp_path / "truncated.npz").write_bytes(whole[:-50])
+        (tmp_path / "empty.npz").write_bytes(b"")
+        (tmp_path / "foreign.npz").write_bytes(b"no archive")
+        np.savez(tmp_path / "other.npz", something=np.zeros(3))
+        np.savez(tmp_path / "pickle.npz", reward=np.array([{}]))
+        asked = []
+        store = EpisodeCache(
+            tmp_path, 5, set_aside=lambda path: asked.append(path.name)
+        )
+        for _ in range(2):
+            assert store.look() == ["good.npz", "whole.npz"]
+        names = ("empty", "foreign", "other", "pickle", "truncated")
+        assert sorted(asked) == [f"{name}.npz" for name in names]
+
+    def test_leaves_what_cannot_be_read_at_the_moment(
+        self, tmp_path, monkeypatch
+    ):
+        save(tmp_path, "good", 5)
+        save(tmp_path, "unreadable", 5)
+
+        def load(path, **kwargs):
+            if path.name == "unreadable.npz":
+                raise PermissionError(13, "Permission denied", str(path))
+            return original(path, **kwargs)
+
+        original = np.load
+        monkeypatch.setattr(np, "load", load)
+        asked = []
+        store = EpisodeCache(tmp_path, 5, set_aside=asked.append)
+        assert store.look() == ["good.npz"]
+        assert asked == []
+
+    def test_goes_on_without_a_file_that_is_gone(self, tmp_path, caplog):
+        save(tmp_path, "a", 5)
+        store = EpisodeCache(
+            tmp_path, 5, names=lambda draw: ["a.npz", "gone.npz"]
+        )
+        with caplog.at_level(logging.WARNING):
+            assert store.look(0) == store.look(7) == ["a.npz"]
+        assert len(caplog.records) == 1 and "gone.npz" in caplog.text
+
+    def test_memory_is_freed_in_the_order_of_the_names(self, tmp_path):
+        """Not of the alphabet, if somebody else tells the names."""
+        names = ["c.npz", "a.npz", "b.npz"]
+        for name in names:
+            save(tmp_path, name.removesuffix(".npz"), 5)
+        size = EpisodeCache(tmp_path, 5, ("image", "action", "reward"))
+        size.look()
+        (bytes_each,) = set(size._bytes.values())
+        store = EpisodeCache(
+            tmp_path,
+            5,
+            ("image", "action", "reward"),
+            max_bytes=2 * bytes_each,
+            names=lambda draw: names[: draw + 1],
+        )
+        assert store.look(1) == ["c.npz", "a.npz"]
+        assert store.look(2) == ["a.npz", "b.npz"]
+
     def test_nothing_there(self, tmp_path):
         store = EpisodeCache(tmp_path / "nowhere", 5)
         with pytest.raises(EpisodesError, match="nowhere: it is empty"):

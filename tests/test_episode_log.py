@@ -130,6 +130,45 @@ class TestAdd:
             assert other.announced(split, "walk") == 1
 
 
+class TestOrder:
+    """Which episodes there were at a step."""
+
+    def test_as_they_were_announced(self, folder):
+        user = stem(record(folder, staged=False))
+        log = EpisodeLog(folder)
+        steps = (0, 0, 5, 10, 10, 25)
+        files = [
+            log.add("train", "walk", record(folder), step=step).name
+            for step in steps
+        ]
+        test = log.add("test", "walk", record(folder), step=15).name
+        for known in (log, EpisodeLog(folder)):
+            for step in (0, 4, 5, 10, 24, 25, 99):
+                count = sum(other <= step for other in steps)
+                assert known.episodes_until("train", step) == [
+                    user,
+                    *files[:count],
+                ]
+            assert known.episodes_until("test", 14) == []
+            assert known.episodes_until("test", 15) == [test]
+
+    def test_not_what_was_taken_back(self, log, folder):
+        first = log.add("train", "walk", record(folder), step=0).name
+        position = log.position
+        log.add("train", "walk", record(folder), step=5)
+        log.rollback(position)
+        again = log.add("train", "walk", record(folder), step=5).name
+        assert log.episodes_until("train", 5) == [first, again]
+
+    def test_names_sort_as_they_were_announced(self, log, folder):
+        """Whichever of several agents was the first to save its episode."""
+        episodes = [record(folder) for _ in range(3)]
+        paths = [log.add("train", "walk", e) for e in reversed(episodes)]
+        found = [path.name for path in paths]
+        assert found == sorted(found) == names(folder.train_episodes)
+        assert [r["file"] for r in Journal(folder.metrics)] == found
+
+
 class TestElapsedSeconds:
     """The time of work, whatever the clock says while nobody works."""
 

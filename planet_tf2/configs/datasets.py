@@ -41,8 +41,12 @@ def make_batches(
 
     def put_aside(path: pathlib.Path) -> None:
         check()
-        path = set_aside(path)
-        _LOGGER.warning("A damaged episode was renamed to %s.", path)
+        try:
+            path = set_aside(path)
+        except OSError as error:
+            _LOGGER.warning("Cannot rename %s: %s", path, error.strerror)
+        else:
+            _LOGGER.warning("A damaged episode was renamed to %s.", path)
 
     return SequenceBatches(
         directories[split],

@@ -136,8 +136,10 @@ class EpisodeCache:
         path = self._directory / name
         try:
             episode = episodes.load_episode(path)
-        except episodes.BrokenEpisode:
-            self._set_aside(path)
+        except episodes.BrokenEpisode as error:
+            # If the system cannot read it now, it may still be whole.
+            if not isinstance(error.__cause__, OSError):
+                self._set_aside(path)
             raise
         self._check(name, episode)
         if self._keys:
