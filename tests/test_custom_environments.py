@@ -80,7 +80,8 @@ def test_walk_through_with_a_simulator_that_breaks(
     simulator = _FRAGILE_SIMULATOR.format(tests=tests)
     (folder / "simulator.py").write_text(simulator)
     words = ["crash", "ok", "hang", "nonsense", "crash", "ok"]
-    log = fragile.plan(monkeypatch, folder, words)
+    # It breaks as well when it is tried out before there is a run.
+    log = fragile.plan(monkeypatch, folder, ["crash", *words])
     names = ["my_module:my_task", "remote_task:drive"]
     run_folder, said = run(
         folder / "logs",
@@ -102,7 +103,8 @@ def test_walk_through_with_a_simulator_that_breaks(
         assert episode["action"].shape == (record["length"] + 1, 2)
         assert set(episode) == {"image", "action", "reward", "return"}
     # Every word was read, and six episodes of the car are complete.
-    assert log() == [*words, *["ok"] * (6 - words.count("ok"))]
+    assert log() == ["crash", *words, *["ok"] * (6 - words.count("ok"))]
+    assert "Tried the environment once, and it broke. Task 'rem" in caplog.text
     dropped = [r for r in caplog.records if "Dropped a broken" in r.message]
     assert len(dropped) == len(words) - words.count("ok")
     for text in ("simulator has ended", "within 2 seconds", "JSONDecodeError"):

@@ -1,5 +1,7 @@
 """Environments that users write: how they are found, called and checked."""
 
+import logging
+import re
 import sys
 import textwrap
 
@@ -195,10 +197,16 @@ class TestEnvironment:
 
 def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
     """With the place where they were raised, as there is no FAIL file yet."""
-    with pytest.raises(EnvError, match="ZeroDivisionError"):
-        overrides = {"tasks": ["custom_tasks:raises"]}
+    overrides = {"tasks": ["custom_tasks:raises"]}
+    with pytest.raises(EnvError, match="ZeroDivisionError") as caught:
         train(str(tmp_path / "logs"), "debug", overrides=overrides)
     assert not (tmp_path / "logs").exists()
+    assert re.fullmatch(
+        "Task 'custom_tasks:raises': ZeroDivisionError: division by zero"
+        r" \(custom_tasks.py:\d+, in raises\)",
+        caught.value.summary,
+    )
+    assert str(caught.value).startswith("Task 'custom_tasks:raises': ")
     assert "the environment of custom_tasks:raises" in caplog.text
     assert "return 1 / 0" in caplog.text
 
@@ -209,11 +217,42 @@ def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
         ("no_such_module:make", "there is no module 'no_such_module'"),
         (_name("returns_nothing"), "Did you forget the return"),
         (_name("wants_more"), "'map_name'"),
+        (_name("text_actions"), "action space Text.* is not supported"),
+        (_name("float_space"), "'image' must be uint8"),
+        (_name("returns_a_blind_one"), "Tiny cannot be seen"),
+        (_name("float_image"), r"float32 \[64, 64, 3\].*astype"),
+        (_name("colours_first"), r"uint8 \[3, 64, 64\].*moveaxis"),
+        (_name("own_pixels"), r"image is float32 \[64, 64, 3\]"),
+        (_name("four_values"), r"step\(\) returned a tuple of 4"),
+        (_name("nan_reward"), "the reward nan"),
     ],
 )
 def test_nothing_is_written_for_a_task_that_cannot_work(
     task, message, tmp_path
 ):
-    with pytest.raises(ConfigError, match=message):
-        train(str(tmp_path / "logs"), "debug", overrides={"tasks": [task]})
+    overrides = {"tasks": [task], "isolate_envs": "none"}
+    with pytest.raises(ConfigError, match=message) as caught:
+        train(str(tmp_path / "logs"), "debug", overrides=overrides)
+    assert str(caught.value).startswith(f"Task {task!r}: ")
+    assert "Error: " not in str(caught.value)
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    "function,isolation,message",
+    [
+        ("breaks", "none", r"gone \(custom_tasks.py:\d+, in step\)"),
+        ("crashes", "process", "ended with exit code 3"),
+        ("hangs", "thread", "no answer within 0.5 seconds"),
+    ],
+)
+def test_a_simulator_that_breaks_is_no_mistake(
+    function, isolation, message, caplog
+):
+    """It may have a bad day; whoever collects episodes will see."""
+    params = {"isolate_envs": isolation, "env_timeout_seconds": 0.5}
+    environments.probe(_name(function), params)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert f"Task {_name(function)!r}: " in record.message
+    assert re.search(message, record.message)

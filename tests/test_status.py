@@ -279,6 +279,56 @@ class TestTable:
         run.step, run.max_steps, run.score = 49_999_999, 50_000_000, 999.9
         text = show([run])
         assert "49,999,999 (99%)" in text and "999.9" in text
+        assert " 00001 " in text
+        assert max(map(len, text.splitlines())) <= 80
+
+    def test_names_are_cut_off_at_the_left(self):
+        runs = [
+            RunStatus(
+                f"{folder}/a_rather_long_name_of_an_experiment/{number:05d}",
+                "",
+                "running",
+                worker=f"machine-with-a-long-name-{number}",
+                step=1_000_000,
+                max_steps=5_000_000,
+                episodes=1000,
+                score=999.9,
+                updates_per_second=10.0,
+                ping_age_seconds=30.0,
+                seconds_left=360_000.0,
+            )
+            for folder in ("some", "other")
+            for number in (1, 2)
+        ]
+        text = show(runs, width=90)
+        assert max(map(len, text.splitlines())) <= 90
+        for number in (1, 2):
+            rows = [r for r in text.splitlines() if f"nt/0000{number} " in r]
+            assert len(rows) == 2
+            for row in rows:
+                assert f"name-{number} " in row and "…" in row
+        assert "ping" not in text
+        narrow = show(runs)
+        assert "worker" not in narrow and "100:00:00" in narrow
+        wide = show(runs, width=200)
+        assert "…" not in wide and runs[0].name in wide
+
+    def test_columns_without_anything_in_them_are_left_out(self):
+        runs = [RunStatus("a/00001", "", "done", score=1.0)]
+        runs.append(RunStatus("b/00001", "", "failed", reason="OSError"))
+        header = next(t for t in show(runs).splitlines() if "state" in t)
+        assert header.split() == ["run", "state", "episodes", "score"]
+        runs[0].worker = "miller"
+        assert "worker" in show(runs)
+
+    def test_reasons_leave_room_for_names(self):
+        runs = [
+            RunStatus(f"{name}/00001", "", "failed", reason="OSError: " * 40)
+            for name in ("float_image", "another_one")
+        ]
+        text = show(runs, width=110)
+        assert "float_image/00001" in text and "another_one/00001" in text
+        assert max(map(len, text.splitlines())) <= 110
 
     def test_no_runs(self):
         assert "No runs yet." in show([])

@@ -1,17 +1,21 @@
 """Builds the environments of the tasks, wrappers included."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium
+import numpy as np
 
 from planet_tf2 import data, envs
 from planet_tf2.configs import builders, tasks
 from planet_tf2.configs.kinds import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
+
+_MISMATCH = envs.InterfaceError.__name__
 
 CONSTRUCTOR = "planet_tf2.configs.environments:make_env"
 
@@ -66,16 +70,20 @@ def open_env(
 
     Returns:
       The environment, to be closed by the caller.
+
+    Raises:
+      EnvError: It cannot be built; the message names the task.
     """
     constructor, kwargs = env_spec(task_name, params, **extra)
-    return envs.Async(
-        constructor,
-        kwargs,
-        strategy=params.get("isolate_envs") or "process",
-        render=tasks.get_task(task_name).renders,
-        blocking=blocking,
-        timeout_seconds=params.get("env_timeout_seconds"),
-    )
+    with _naming(task_name):
+        return envs.Async(
+            constructor,
+            kwargs,
+            strategy=params.get("isolate_envs") or "process",
+            render=tasks.get_task(task_name).renders,
+            blocking=blocking,
+            timeout_seconds=params.get("env_timeout_seconds"),
+        )
 
 
 def action_size(task_name: str, params: Mapping[str, Any]) -> int:
@@ -89,33 +97,93 @@ def action_size(task_name: str, params: Mapping[str, Any]) -> int:
       EnvError: It failed in any other way.
     """
     known = tasks.get_task(task_name).action_size
-    return probe(task_name, params) if known is None else known
+    if known is not None:
+        return known
+    with _build_once(task_name, params) as env:
+        return env.action_space.shape[0]
 
 
-def probe(task_name: str, params: Mapping[str, Any]) -> int:
-    """Builds a task's environment once, to see whether that works.
+def probe(task_name: str, params: Mapping[str, Any]) -> None:
+    """Tries a task's environment out: builds it, resets it, takes a step.
 
-    Returns:
-      The entries of its actions.
+    What it returns has to fit its spaces and to hold an image. When it crashes,
+    hangs or raises an exception after it was built, a warning is all: that may
+    be the bad day of a fragile simulator. Whoever collects episodes counts such
+    failures.
 
     Raises:
-      ConfigError: The environment says that it cannot be built this way.
-      EnvError: It failed in any other way.
+      ConfigError: The environment says that it cannot be built this way, or
+        what it returns does not fit.
+      EnvError: It cannot be built for any other reason.
     """
-    try:
-        with open_env(task_name, params) as env:
-            return env.action_space.shape[0]
-    except envs.EnvError as error:
-        if error.kind != ValueError.__name__:
-            # There is no run yet, whose FAIL file could tell where it was.
-            _LOGGER.error(
-                "Cannot build the environment of %s.\n%s",
-                task_name,
-                error.traceback,
+    with _build_once(task_name, params) as env:
+        try:
+            with _naming(task_name):
+                _try_out(env)
+        except envs.EnvError as error:
+            if error.kind == _MISMATCH:
+                raise ConfigError(_explanation(error)) from error
+            _LOGGER.warning(
+                "Tried the environment once, and it broke. %s. Going on all"
+                " the same; if this is no accident, the run will fail.",
+                error.summary.rstrip("."),
             )
-            raise
-        message = error.summary.removeprefix(f"{error.kind}: ")
-        raise ConfigError(message) from error
+
+
+def _try_out(env: envs.Async) -> None:
+    space = env.action_space
+    observation, _ = env.reset(seed=0)
+    _check_image(env, observation)
+    observation, *_ = env.step(np.zeros(space.shape, space.dtype))
+    _check_image(env, observation)
+
+
+def _check_image(env: envs.Async, observation: Mapping[str, Any]) -> None:
+    """Also those that do not come from Gymnasium's `render` are looked at."""
+    image, space = observation["image"], env.observation_space["image"]
+    if getattr(image, "dtype", None) != np.uint8 or image.shape != space.shape:
+        raise envs.EnvError(
+            _MISMATCH,
+            f"The environment's image is {getattr(image, 'dtype', '')}"
+            f" {list(np.shape(image))}, but must be uint8"
+            f" {list(space.shape)}.",
+        )
+
+
+@contextlib.contextmanager
+def _build_once(
+    task_name: str, params: Mapping[str, Any]
+) -> Iterator[envs.Async]:
+    """Opens an environment as long as there is no run."""
+    try:
+        env = open_env(task_name, params)
+    except envs.EnvError as error:
+        if error.kind in (ValueError.__name__, _MISMATCH):
+            raise ConfigError(_explanation(error)) from error
+        # There is no run yet, whose FAIL file could tell where it was.
+        _LOGGER.error(
+            "Cannot build the environment of %s.\n%s",
+            task_name,
+            error.traceback,
+        )
+        raise
+    with env:
+        yield env
+
+
+@contextlib.contextmanager
+def _naming(task_name: str) -> Iterator[None]:
+    """Lets errors of environments name the task."""
+    try:
+        yield
+    except envs.EnvError as error:
+        error.name_task(task_name)
+        raise
+
+
+def _explanation(error: envs.EnvError) -> str:
+    """What an environment objects to, without the type of the exception."""
+    return error.summary.replace(f"{error.kind}: ", "", 1)
 
 
 def make_env(

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "custom_env": ["make_custom"],
         "dm_control_env": ["DMControl"],
         "dummy_env": ["DummyEnv"],
+        "errors": ["InterfaceError"],
         "gymnasium_env": ["make_gymnasium"],
         "observations": [
             "ConcatObservations",

@@ -8,6 +8,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from planet_tf2.envs.errors import InterfaceError
+
 
 class CheckResults(gymnasium.Wrapper):
     """Makes sure that an environment keeps to its own spaces.
@@ -22,8 +24,8 @@ class CheckResults(gymnasium.Wrapper):
         """Starts an episode.
 
         Raises:
-          ValueError: The result is not a tuple of observation and info, or the
-            observation does not fit the observation space.
+          InterfaceError: The result is not a tuple of observation and info, or
+            the observation does not fit the observation space.
         """
         result = _tuple(
             "reset", self.env.reset(seed=seed, options=options), _RESET
@@ -34,7 +36,7 @@ class CheckResults(gymnasium.Wrapper):
         """Steps the environment.
 
         Raises:
-          ValueError: The result is not a tuple of observation, reward,
+          InterfaceError: The result is not a tuple of observation, reward,
             terminated, truncated and info, the observation does not fit the
             observation space, or the reward is not a finite number.
         """
@@ -63,7 +65,7 @@ def _tuple(method: str, result: Any, names: tuple[str, ...]) -> tuple:
     found = type(result).__name__
     if isinstance(result, tuple):
         found = f"a tuple of {len(result)}"
-    raise ValueError(
+    raise InterfaceError(
         f"The environment's {method}() returned {found}, but it must return"
         f" the tuple ({', '.join(names)})."
     )
@@ -76,7 +78,7 @@ def _fitting(name: str, space: gymnasium.Space, value: Any) -> Any:
     if isinstance(space, spaces.Box):
         return _fitting_box(name, space, value)
     if not space.contains(value):
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned {name} {value!r}, which is not in its"
             f" space {space}."
         )
@@ -88,7 +90,7 @@ def _fitting_dict(name: str, space: spaces.Dict, value: Any) -> dict:
         found = type(value).__name__
         if isinstance(value, Mapping):
             found = f"the entries {', '.join(map(str, value))}"
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned {found} as {name}, but its observation"
             f" space has the entries {', '.join(space)}."
         )
@@ -101,17 +103,17 @@ def _fitting_dict(name: str, space: spaces.Dict, value: Any) -> dict:
 def _fitting_box(name: str, space: spaces.Box, value: Any) -> np.ndarray:
     array = np.asarray(value)
     if array.shape != space.shape:
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned {name} with shape {list(array.shape)},"
             f" but its space says {list(space.shape)}."
         )
     if not np.can_cast(array.dtype, space.dtype, "same_kind"):
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned {name} as {array.dtype}, but its space"
             f" says {space.dtype}."
         )
     if np.issubdtype(array.dtype, np.floating) and np.isnan(array).any():
-        raise ValueError(f"The environment returned {name} with NaN in it.")
+        raise InterfaceError(f"The environment returned {name} with NaN in it.")
     return array.astype(space.dtype, copy=False)
 
 
@@ -119,7 +121,7 @@ def _reward(reward: Any) -> float:
     array = np.asarray(reward)
     known = array.dtype.kind in "biuf" and array.size == 1
     if not known or not np.isfinite(array).all():
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned the reward {reward!r}, but it must be a"
             " finite number."
         )
@@ -131,7 +133,7 @@ def _flag(name: str, value: Any) -> bool:
         return bool(value)
     if isinstance(value, numbers.Integral | np.ndarray) and np.size(value) == 1:
         return bool(value)
-    raise ValueError(
+    raise InterfaceError(
         f"The environment returned {value!r} as {name}, but it must be True or"
         " False."
     )
@@ -139,7 +141,7 @@ def _flag(name: str, value: Any) -> bool:
 
 def _info(info: Any) -> dict[str, int]:
     if not isinstance(info, Mapping):
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned {type(info).__name__} as info, but it"
             " must be a dictionary."
         )
@@ -147,7 +149,7 @@ def _info(info: Any) -> dict[str, int]:
         return {}
     steps = info["simulator_steps"]
     if isinstance(steps, bool) or not isinstance(steps, numbers.Integral):
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned {steps!r} as info['simulator_steps'],"
             " but it must be a whole number."
         )

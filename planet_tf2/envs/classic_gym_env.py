@@ -10,6 +10,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from planet_tf2.envs.errors import InterfaceError
+
 
 class ClassicGym(gymnasium.Env):
     """Gives an environment of classic `gym` the interface of Gymnasium.
@@ -59,7 +61,7 @@ class ClassicGym(gymnasium.Env):
         """Steps the environment.
 
         Raises:
-          ValueError: The environment's own `step` returned neither four nor
+          InterfaceError: The environment's own `step` returned neither four nor
             five values.
         """
         if isinstance(action, np.ndarray) and action.dtype == np.float32:
@@ -73,7 +75,7 @@ class ClassicGym(gymnasium.Env):
             obs, reward, done, info = result
             truncated = bool(done and info.get("TimeLimit.truncated", False))
             return obs, reward, bool(done) and not truncated, truncated, info
-        raise ValueError(
+        raise InterfaceError(
             "The environment's step() must return (observation, reward, done,"
             " info), or (observation, reward, terminated, truncated, info)."
         )

@@ -4,6 +4,14 @@ import contextlib
 import signal
 
 
+class InterfaceError(ValueError):
+    """What an environment returned is not what Gymnasium's interface says.
+
+    Other than an exception of the environment's own code this is hardly ever
+    bad luck, but a mistake in it.
+    """
+
+
 class EnvError(RuntimeError):
     """The environment raised an exception.
 
@@ -23,6 +31,12 @@ class EnvError(RuntimeError):
         self.traceback = traceback
         text = f"The environment raised {self.summary}"
         super().__init__(f"{text}\n\n{traceback}" if traceback else text)
+
+    def name_task(self, task: str) -> None:
+        """Says in front which task it is about, unless the message does."""
+        if task not in self.summary:
+            self.summary = f"Task {task!r}: {self.summary}"
+            self.args = (f"Task {task!r}: {self.args[0]}",)
 
 
 class EnvCrash(EnvError):

@@ -7,6 +7,8 @@ import numpy as np
 from gymnasium import spaces
 from PIL import Image
 
+from planet_tf2.envs.errors import InterfaceError
+
 
 def resize(
     image: np.ndarray,
@@ -93,7 +95,7 @@ class RenderPixels(gymnasium.Wrapper):
         """Renders the current state as uint8 `[height, width, 3]`.
 
         Raises:
-          ValueError: `render` returned no image.
+          InterfaceError: `render` returned no image.
         """
         frame = self.env.render()
         if isinstance(frame, list) and frame:
@@ -104,12 +106,22 @@ class RenderPixels(gymnasium.Wrapper):
             or frame.ndim != 3
             or frame.shape[2] != 3
         ):
-            raise ValueError(
+            raise InterfaceError(
                 f"The environment's render() returned {_shown(frame)}, but it"
                 " must return an image, uint8 [height, width, 3], as with"
-                " render_mode='rgb_array'."
+                f" render_mode='rgb_array'.{_advice(frame)}"
             )
         return resize(frame, height, width)
+
+
+def _advice(frame: Any) -> str:
+    if not isinstance(frame, np.ndarray):
+        return ""
+    if np.issubdtype(frame.dtype, np.floating):
+        return " Scale it to the range from 0 to 255, then .astype(np.uint8)."
+    if frame.ndim == 3 and frame.shape[0] == 3:
+        return " np.moveaxis(image, 0, 2) puts its colours last."
+    return ""
 
 
 def _shown(value: Any) -> str:

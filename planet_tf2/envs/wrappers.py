@@ -6,6 +6,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from planet_tf2.envs.errors import InterfaceError
+
 
 class ActionRepeat(gymnasium.Wrapper):
     """Repeats every action and sums the rewards.
@@ -218,12 +220,14 @@ class ConvertTo32Bit(gymnasium.Wrapper):
         """Steps the environment.
 
         Raises:
-          ValueError: An observation or the reward is not finite.
+          InterfaceError: An observation or the reward is not finite.
         """
         obs, reward, terminated, truncated, info = self.env.step(action)
         reward = np.float32(reward)
         if not np.isfinite(reward):
-            raise ValueError(f"The environment returned the reward {reward}.")
+            raise InterfaceError(
+                f"The environment returned the reward {reward}."
+            )
         return self._convert(obs), reward, terminated, truncated, info
 
     def _convert(self, obs):
@@ -236,7 +240,7 @@ def _convert_array(key: str, value: Any) -> np.ndarray:
     array = np.asarray(value)
     array = array.astype(_narrow(array.dtype), copy=False)
     if array.dtype == np.float32 and not np.isfinite(array).all():
-        raise ValueError(
+        raise InterfaceError(
             f"The environment returned {key!r} with values that are not finite."
         )
     return array
