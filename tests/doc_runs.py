@@ -88,6 +88,17 @@ SCRIPTS: dict[str, Rule] = {
         ),
         "an episode takes between two and twenty minutes",
     ),
+    "benchmarks/preset_sizes.py": Run(
+        (
+            "--sizes={}",
+            "--seconds=1",
+            "--train_episodes=1",
+            "--test_episodes=1",
+            "--test_batches=1",
+            "--rounds=1",
+        ),
+        "it trains for a quarter of an hour",
+    ),
     "benchmarks/profile_step.py": Listed(
         "it profiles the default sizes, which takes minutes; nothing in it "
         "can be made smaller"
