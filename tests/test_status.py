@@ -274,6 +274,11 @@ class TestTable:
         runs.append(RunStatus("c/00001", ""))
         assert "a/b/00001" in show(runs)
 
+    def test_title_may_be_wider_than_the_table(self):
+        title = "a_folder/of_a_folder/of_a_folder/of_a_folder"
+        runs = [RunStatus("00001", ""), RunStatus("00002", "")]
+        assert title in show(runs, title=title)
+
     def test_names_are_cut_off_and_numbers_are_not(self):
         run = RunStatus("00001", "", "running", worker="w" * 99)
         run.step, run.max_steps, run.score = 49_999_999, 50_000_000, 999.9

@@ -70,6 +70,9 @@ class StatusTable:
     ) -> RenderResult:
         reasons = [(r.name, r.reason) for r in self._runs if r.reason]
         wide = bool(reasons) and options.max_width >= _WIDE
+        if self._title:
+            # Not the table's own: it would be no wider than the table.
+            yield Text(self._title, style="table.title", overflow="fold")
         yield self._fit_table(console, options, with_reasons=wide)
         counts = collections.Counter(run.state for run in self._runs)
         summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
@@ -134,8 +137,6 @@ class StatusTable:
     ) -> Table:
         table = Table(
             box=box.SIMPLE_HEAD,
-            title=self._title,
-            title_justify="left",
             padding=(0, 1, 0, 0),
         )
         for name in columns:
