@@ -70,7 +70,7 @@ def watch(
     children: set[tuple[int, str]] = set()
     with training.start() as process:
         while process.poll() is None:
-            time.sleep(0.02)
+            time.sleep(0.1)
             if epochs(training) > len(looks):
                 children |= set(descendants(process.pid))
                 looks += [look for look in [look_at(process.pid)] if look]
@@ -81,11 +81,11 @@ def watch(
 
 
 def epochs(training: Training) -> int:
-    """How many test phases are over."""
-    try:
-        return training.folder.metrics.read_text().count('"phase": "test", "st')
-    except FileNotFoundError:
-        return 0
+    """How many test phases are over: each ends with a test episode."""
+    return sum(
+        record["phase"] == "test" and "return" in record
+        for record in training.records()
+    )
 
 
 def look_at(process: int) -> Look | None:
