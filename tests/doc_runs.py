@@ -73,9 +73,9 @@ SCRIPTS: dict[str, Rule] = {
         ("--decisions=1,9",), "an episode of the small run has ten decisions"
     ),
     "scripts/publish_result.py": Run(
-        ("--episodes=1", "--page=page.md", "--overwrite"),
-        "20 episodes take a while, and the page of this project is not to be "
-        "changed",
+        ("--episodes=1", "--results=results", "--page=page.md"),
+        "20 episodes take a while, and what this project publishes is not to "
+        "be changed",
     ),
     "scripts/status.py": Run(("--nowatch",), "it looks until Ctrl-C"),
     "scripts/plan_true_simulator.py": Run(

@@ -123,6 +123,7 @@ def test_runs(command, place):
         ),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+    before = set(os.listdir(ROOT))
     done = subprocess.run(
         command[1],
         cwd=place,
@@ -134,6 +135,7 @@ def test_runs(command, place):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert "Traceback" not in done.stderr
+    assert set(os.listdir(ROOT)) == before  # Nothing is left here.
 
 
 @pytest.mark.docs
