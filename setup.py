@@ -11,6 +11,7 @@ import setuptools
 
 # The predecessor of Gymnasium, for environments that were never moved.
 GYM = "gym>=0.26.2,<0.27"
+TABULATE = "tabulate>=0.9,<1"  # For tables of benchmarks.
 
 HERE = pathlib.Path(__file__).parent
 
@@ -71,7 +72,8 @@ setuptools.setup(
             "pytest-xdist>=3.6,<4",
             "ruff>=0.17,<0.18",
             "scipy>=1.11,<2",
+            TABULATE,
         ],
-        "bench": ["tabulate>=0.9,<1", "torch==2.13.0"],
+        "bench": [TABULATE, "torch==2.13.0"],
     },
 )

@@ -278,7 +278,9 @@ class TestThreads:
         """But keep nobody from going on."""
         folder = RunFolder(tmp_path).create()
         folder.write_config({"threads": 7})
-        run = types.SimpleNamespace(number=1, check=lambda: None)
+        run = types.SimpleNamespace(
+            number=1, check=lambda: None, is_lost=lambda: False
+        )
         said = []
 
         def make_parts(*args):

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -373,6 +374,8 @@ class TestScript:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
+            # What is started in the background ignores Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         first = json.loads(process.stdout.readline())
         RunFolder(logdir / "00005").done.write_text("{}")
@@ -380,7 +383,7 @@ class TestScript:
             first["counts"] == json.loads(process.stdout.readline())["counts"]
         ):
             pass
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         assert process.returncode == 0, errors
         assert "Traceback" not in errors
