@@ -112,7 +112,7 @@ def train(
             for folder in experiment.existing_folders():
                 number = int(folder.path.name)
                 folder.check_same(
-                    params, resolve.differences, seed=seed + number
+                    params, resolve.lasting_differences, seed=seed + number
                 )
 
         check()
@@ -190,6 +190,7 @@ def _process(
     folder.create()
     if not folder.config.exists():
         folder.write_config(settings)
+    _note_changes(folder, settings["params"], report)
     threads = _saved_threads(folder)
     if threads != settings.get("threads"):
         report(
@@ -221,6 +222,17 @@ def _process(
             )
             yield from session.run()
     report(closing_message(folder))
+
+
+def _note_changes(
+    folder: RunFolder, params: AttrDict, report: Callable[[str], None]
+) -> None:
+    """Keeps what a run goes on with where its parameters may change."""
+    config = folder.read_config()
+    changes = resolve.differences(config["params"], params)
+    if changes:
+        report(f"{folder.path} goes on with {'; '.join(changes)}")
+        folder.write_config({**config, "params": params})
 
 
 @contextlib.contextmanager

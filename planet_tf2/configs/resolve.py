@@ -21,7 +21,12 @@ from planet_tf2.configs import (
 )
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.parameter import Parameter
-from planet_tf2.configs.parameters import DEPRECATED, PARAMETERS, defaults
+from planet_tf2.configs.parameters import (
+    CHANGEABLE,
+    DEPRECATED,
+    PARAMETERS,
+    defaults,
+)
 from planet_tf2.tools import attr_dict
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.nearest import did_you_mean
@@ -112,6 +117,21 @@ def differences(saved: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in head_parameters.given_scales(params)
     }
     return attr_dict.differences(saved, new, {**defaults(), **scales})
+
+
+def lasting_differences(
+    saved: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[str]:
+    """Lists the differences that a run cannot go on with.
+
+    That is those of all parameters but `CHANGEABLE`.
+    """
+    return differences(
+        *(
+            {k: v for k, v in params.items() if k not in CHANGEABLE}
+            for params in (saved, new)
+        )
+    )
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:
