@@ -58,19 +58,24 @@ PRESETS: dict[str, dict[str, Any]] = {
         # update with twice the channels costs a third.
         "image_size": 32,
         "image_supersampling": 4,
-        # Thin things weigh little: at less than this the model sees the cart, but
-        # not where its pole points.
+        # Most of a frame's time goes into shadows; these look the same.
+        "shadow_size": 512,
+        # Thin things weigh little: at less than this the model sees the cart,
+        # but not where its pole points.
         "image_loss_scale": 50.0,
         "batch_shape": [16, 20],
         "loader_every": 480,
         "cnn_depth": 16,
+        "model_size": 100,
         "num_layers": 2,
+        "num_units": 100,
         "free_nats": 1.0,
         "main_learning_rate": 3e-3,
         "train_steps": 16_000,
         "test_steps": 80,
         "max_steps": 643_200,
-        "collect_every": 4000,
+        "collect_every": 2000,
+        "num_seed_episodes": 10,
         "planner_amount": 150,
         "planner_topk": 15,
         "planner_iterations": 4,
