@@ -222,6 +222,24 @@ def test_images_drawn_larger_are_the_mean_of_their_pixels():
     assert np.abs(plain - mean).max() > 20
 
 
+@pytest.mark.render
+def test_shadows_from_a_smaller_map():
+    images = []
+    for size in (None, 512, 0):
+        params = {"shadow_size": size}
+        with environments.open_env("reacher_easy", params) as env:
+            images.append(env.reset(seed=0)[0]["image"].astype(float))
+    own, smaller, none = images
+    assert 0 < np.abs(smaller - own).mean() < 1
+    assert np.abs(none - own).mean() > 5
+
+
+@pytest.mark.parametrize("size", [-1, 0.5, True])
+def test_shadows_of_no_size(size):
+    with pytest.raises(ValueError, match=f"shadow_size is {size}, but must be"):
+        environments.make_env("reacher_easy", shadow_size=size)
+
+
 @pytest.mark.parametrize(
     "name,camera,message",
     [

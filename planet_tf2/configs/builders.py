@@ -86,8 +86,8 @@ def _gymnasium(spec: Task, view: View) -> gymnasium.Env:
 def _classic_gym(spec: Task, view: View) -> gymnasium.Env:
     if view.camera_id:
         raise ValueError(
-            f"camera_id is {view.camera_id!r}, but {spec.name} has one view only,"
-            " which is 0."
+            f"camera_id is {view.camera_id!r}, but {spec.name} has one view"
+            " only, which is 0."
         )
     return envs.adapt_interface(envs.make_classic_gym(spec.task))
 

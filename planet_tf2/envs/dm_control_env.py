@@ -205,7 +205,8 @@ def _is_integer(value: Any) -> bool:
 def _resize_shadows(model: Any, size: int) -> None:
     if not _is_integer(size) or size < 0:
         raise ValueError(
-            f"shadow_size is {size!r}, but must be a whole number of at least 0."
+            f"shadow_size is {size!r}, but must be a whole number of at"
+            " least 0."
         )
     if size:
         model.vis.quality.shadowsize = size
