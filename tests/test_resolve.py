@@ -289,3 +289,9 @@ def test_differences_that_a_run_cannot_go_on_with():
     assert len(differences(old, new)) == 3
     assert lasting_differences(old, new) == ["free_nats: 3.0 -> 4.0"]
     assert set(PARAMETERS) > CHANGEABLE
+
+
+def test_how_long_a_run_is_can_change_until_it_is_done():
+    old, new = {"max_steps": 10}, {"max_steps": 20}
+    assert lasting_differences(old, new) == []
+    assert lasting_differences(old, new, done=True) == ["max_steps: 10 -> 20"]

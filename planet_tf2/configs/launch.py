@@ -1,6 +1,7 @@
 """Trains: from what a user asked for to finished runs."""
 
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import platform
@@ -111,9 +112,10 @@ def train(
         def check() -> None:
             for folder in experiment.existing_folders():
                 number = int(folder.path.name)
-                folder.check_same(
-                    params, resolve.lasting_differences, seed=seed + number
+                compare = functools.partial(
+                    resolve.lasting_differences, done=folder.done.exists()
                 )
+                folder.check_same(params, compare, seed=seed + number)
 
         check()
         threads = _prepare_determinism(params, experiment)

@@ -120,18 +120,19 @@ def differences(saved: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def lasting_differences(
-    saved: Mapping[str, Any], new: Mapping[str, Any]
+    saved: Mapping[str, Any], new: Mapping[str, Any], done: bool = False
 ) -> list[str]:
     """Lists the differences that a run cannot go on with.
 
-    That is those of all parameters but `CHANGEABLE`.
+    That is those of all parameters but `CHANGEABLE`, and but `max_steps` while
+    the run is not done yet: until then it makes no difference how long a run is.
     """
-    return differences(
-        *(
-            {k: v for k, v in params.items() if k not in CHANGEABLE}
-            for params in (saved, new)
-        )
+    free = CHANGEABLE if done else CHANGEABLE | {"max_steps"}
+    saved, new = (
+        {name: params[name] for name in params if name not in free}
+        for params in (saved, new)
     )
+    return differences(saved, new)
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:
