@@ -124,8 +124,8 @@ def lasting_differences(
 ) -> list[str]:
     """Lists the differences that a run cannot go on with.
 
-    That is those of all parameters but `CHANGEABLE`, and but `max_steps` while
-    the run is not done yet: until then it makes no difference how long a run is.
+    Those are of all parameters but `CHANGEABLE`, and but `max_steps` while the
+    run is not done: until then it makes no difference how long it is to be.
     """
     free = CHANGEABLE if done else CHANGEABLE | {"max_steps"}
     saved, new = (
