@@ -22,8 +22,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "num_units": 10,
         "batch_shape": [5, 10],
         "loader_every": 5,
-        # So that a debug training of any length takes the same memory.
-        "loader_max_episodes": 20,
         "planner_amount": 5,
         "planner_topk": 2,
         "planner_iterations": 2,
