@@ -280,7 +280,7 @@ class TestThreads:
     def test_others_are_told(self, tmp_path, monkeypatch):
         """But keep nobody from going on."""
         folder = RunFolder(tmp_path).create()
-        folder.write_config({"threads": 7})
+        folder.write_config({"threads": 7, "params": {}})
         run = types.SimpleNamespace(
             number=1, check=lambda: None, is_lost=lambda: False
         )
