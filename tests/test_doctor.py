@@ -1,5 +1,6 @@
 """The doctor: it finds what is wrong, says what mends it, and never fails."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -72,6 +73,7 @@ class World:
                 "steps_per_second": 4000.0,
                 "frames_per_second": 60.0,
                 "bytes_per_frame": 3000.0,
+                "light_frames_per_second": 150.0,
             }
         )
         self.renderers = {
@@ -160,6 +162,7 @@ def test_all_well(world, capsys):
         "all 3 are in the ranges that were tested",
         f"egl works in software: {LLVMPIPE}",
         "60 frames",
+        "60 frames of 64 x 64 pixels per second with egl, 150 with",
         "default: 5.00 s per update, 0.60 s per decision",
         "scaled up from 5 sequences",
         "quickstart: 0.10 s per update, 50.0 ms per decision",
@@ -352,6 +355,17 @@ def test_what_goes_wrong_with_tensorflow(world, speed, text, fix):
     (finding,) = problems(examine_all())
     assert text in finding.text
     assert fix in finding.fix
+
+
+def test_a_preset_that_does_not_work(world):
+    world.install()
+    timed = lines(START, update("default", 5, 5.0), decision("default", 6.0))
+    world.speed = dataclasses.replace(
+        timed, exit_code=1, stderr="ValueError: of a shape"
+    )
+    found = problems(examine_all())
+    assert [finding.area for finding in found] == ["speed", "speed"]
+    assert "quickstart does not work: ValueError: of a shape" in found[0].text
 
 
 def test_what_was_not_timed_is_said(world):

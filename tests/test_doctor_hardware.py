@@ -178,9 +178,11 @@ def test_work_of_the_paper():
 def test_totals():
     work = Work(1000, 30, 500, 600, 3000, 7, True)
     speed = Speed(2.0, 0.5, None, 3e9, 0.0, 10**6)
-    frames = Frames(1000.0, 60.0, 2000.0)
+    frames = Frames(1000.0, 60.0, 2000.0, 120.0)
     seconds = full_run.total_seconds(work, speed, frames)
     assert seconds == pytest.approx(2000 + 20 + 250 + 10 + 3)
+    seconds = full_run.total_seconds(work, speed, frames, light=True)
+    assert seconds == pytest.approx(2000 + 20 + 250 + 5 + 3)
     params = resolve.resolve("default")
     memory = full_run.total_memory(work, speed, params)
     assert memory == pytest.approx(3e9 + 0.35e9 + 600 * 12288)
@@ -190,6 +192,8 @@ def test_totals():
     disk = full_run.total_disk(work, speed, frames)
     # Weights and two moments of each, in three checkpoints.
     assert disk == pytest.approx(600 * 2000 + 3 * 3 * 4e6)
+    disk = full_run.total_disk(work, speed, frames, image_size=32)
+    assert disk == pytest.approx(600 * 500 + 3 * 3 * 4e6)
 
 
 def test_speed_is_scaled_from_a_smaller_batch():
@@ -231,8 +235,9 @@ def test_durations(seconds, text):
     assert full_run.duration(seconds) == text
 
 
-def test_probe_measures_the_real_program(monkeypatch, capsys):
-    tiny = dict(tiny_params(batch_shape=[10, 5]))
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_probe_measures_the_real_program(monkeypatch, capsys, image_size):
+    tiny = dict(tiny_params(batch_shape=[10, 5], image_size=image_size))
     monkeypatch.setattr(speed_probe.resolve, "resolve", lambda name: tiny)
     monkeypatch.setattr(speed_probe.full_run, "PRESETS", ["default"])
     probe = speed_probe.Probe(1e6, 1e15)

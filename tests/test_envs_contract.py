@@ -222,6 +222,23 @@ def test_images_drawn_larger_are_the_mean_of_their_pixels():
     assert np.abs(plain - mean).max() > 20
 
 
+@pytest.mark.render
+def test_shadows_from_a_smaller_map():
+    images = []
+    for size in (None, 512, 0):
+        params = {"shadow_size": size}
+        with environments.open_env("reacher_easy", params) as env:
+            images.append(env.reset(seed=0)[0]["image"].astype(float))
+    own, smaller, none = images
+    assert 0 < np.abs(smaller - own).mean() < 1
+    assert np.abs(none - own).mean() > 5
+
+
+def test_shadows_of_no_size():
+    with pytest.raises(ConfigError, match="shadow_size is -1, but must be"):
+        environments.probe("reacher_easy", {"shadow_size": -1})
+
+
 @pytest.mark.parametrize(
     "name,camera,message",
     [

@@ -234,7 +234,10 @@ class TestFinishedRun:
         assert not folder.ping.exists()
         reached = records(folder)
         assert [r["phase"] for r in reached] == ["seed"] * 2 + ["train"] * 2
-        run(tmp_path, isolate_envs="none")
+        # What no number depends on may change.
+        _, said = run(tmp_path, isolate_envs="none", env_timeout_seconds=77)
+        assert any("env_timeout_seconds: 300.0 -> 77.0" in s for s in said)
+        assert folder.read_config()["params"]["env_timeout_seconds"] == 77
         check_complete(folder)
         # In the calling thread, or in one of TensorFlow's.
         assert all(env.pid is None for env in spy.opened)
@@ -277,7 +280,7 @@ class TestThreads:
     def test_others_are_told(self, tmp_path, monkeypatch):
         """But keep nobody from going on."""
         folder = RunFolder(tmp_path).create()
-        folder.write_config({"threads": 7})
+        folder.write_config({"threads": 7, "params": {}})
         run = types.SimpleNamespace(
             number=1, check=lambda: None, is_lost=lambda: False
         )

@@ -121,6 +121,7 @@ def test_defaults_that_differ_from_the_original():
         "checkpoint_every": None,
         "image_size": 64,
         "image_supersampling": 1,
+        "shadow_size": None,
         "objective_discount": 0.99,
         "icem_noise_exponent": 2.0,
         "icem_stddev": 0.5,

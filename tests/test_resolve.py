@@ -6,8 +6,13 @@ from absl import flags
 from planet_tf2.configs import collects
 from planet_tf2.configs import resolve as resolve_lib
 from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.configs.parameters import PARAMETERS
-from planet_tf2.configs.resolve import differences, parse_params, resolve
+from planet_tf2.configs.parameters import CHANGEABLE, PARAMETERS
+from planet_tf2.configs.resolve import (
+    differences,
+    lasting_differences,
+    parse_params,
+    resolve,
+)
 
 
 @pytest.fixture(name="flag_values")
@@ -274,3 +279,19 @@ def test_batches_have_to_be_shared_evenly(text):
     with pytest.raises(ConfigError, match="50 sequences.*num_gpus: .*micro"):
         resolve("default", text)
     resolve("default", "{num_gpus: 5, micro_batches: 2}")
+
+
+def test_differences_that_a_run_cannot_go_on_with():
+    old, new = (
+        {"env_timeout_seconds": s, "log_every": n, "free_nats": f}
+        for s, n, f in ((1.0, 10, 3.0), (2.0, 20, 4.0))
+    )
+    assert len(differences(old, new)) == 3
+    assert lasting_differences(old, new) == ["free_nats: 3.0 -> 4.0"]
+    assert set(PARAMETERS) > CHANGEABLE
+
+
+def test_how_long_a_run_is_can_change_until_it_is_done():
+    old, new = {"max_steps": 10}, {"max_steps": 20}
+    assert lasting_differences(old, new) == []
+    assert lasting_differences(old, new, done=True) == ["max_steps: 10 -> 20"]

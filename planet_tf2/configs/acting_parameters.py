@@ -98,6 +98,15 @@ TASKS = grouped(
         "render, are not concerned.",
     ),
     (
+        "shadow_size",
+        None,
+        Optional(Int(0)),
+        "Side of the map from which the control suite draws shadows. On CPUs "
+        "it takes most of the time of a frame, whatever `image_size` is. None "
+        "is the suite's, 2048; 0 means no shadows. Other environments draw "
+        "theirs as they like.",
+    ),
+    (
         "env_timeout_seconds",
         300.0,
         Optional(Float(0.001)),

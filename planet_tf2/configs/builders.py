@@ -1,5 +1,6 @@
 """Builds the environment of each kind of task, with images and repeats."""
 
+import dataclasses
 from collections.abc import Callable
 
 import gymnasium
@@ -20,6 +21,7 @@ def build(
     image_size: int,
     max_length: int | None,
     image_supersampling: int = 1,
+    shadow_size: int | None = None,
 ) -> gymnasium.Env:
     """Builds a task's environment up to the end of its episodes.
 
@@ -31,6 +33,8 @@ def build(
       max_length: Length of episodes in simulator steps, or None for that of
         the environment itself.
       image_supersampling: How many times larger images are drawn.
+      shadow_size: Side of the map that the shadows of the control suite are
+        drawn with, or None for the suite's.
 
     Returns:
       Environment with an observation `image`, actions in [-1, 1] and episodes
@@ -39,9 +43,8 @@ def build(
     Raises:
       ValueError: The environment cannot be made, or has no such camera.
     """
-    env = _BUILDERS[spec.kind](
-        spec, camera_id, image_size * image_supersampling
-    )
+    view = View(camera_id, image_size * image_supersampling, shadow_size)
+    env = _BUILDERS[spec.kind](spec, view)
     if max_length is None:
         max_length = envs.episode_limit(env) or _DEFAULT_LENGTH
     env = envs.ActionRepeat(_in_unit_range(env), action_repeat)
@@ -49,37 +52,52 @@ def build(
     return envs.MaximumDuration(env, max(1, max_length // action_repeat))
 
 
-def _dm_control(spec: Task, camera_id: int, image_size: int) -> gymnasium.Env:
-    del image_size
-    return envs.DMControl(spec.domain, spec.task, camera_id)
+@dataclasses.dataclass(frozen=True)
+class View:
+    """How an environment is drawn, as far as it lets others say so.
+
+    Attributes:
+      camera_id: Camera of the simulator.
+      image_size: Side of the images to draw, in pixels.
+      shadow_size: Side of the map for shadows; None is the environment's.
+    """
+
+    camera_id: int
+    image_size: int
+    shadow_size: int | None
 
 
-def _dummy(spec: Task, camera_id: int, image_size: int) -> gymnasium.Env:
-    del spec, camera_id
-    return envs.DummyEnv(image_size)
+def _dm_control(spec: Task, view: View) -> gymnasium.Env:
+    return envs.DMControl(
+        spec.domain, spec.task, view.camera_id, view.shadow_size
+    )
 
 
-def _gymnasium(spec: Task, camera_id: int, image_size: int) -> gymnasium.Env:
-    env = envs.make_gymnasium(spec.task, camera_id, image_size)
+def _dummy(spec: Task, view: View) -> gymnasium.Env:
+    del spec
+    return envs.DummyEnv(view.image_size)
+
+
+def _gymnasium(spec: Task, view: View) -> gymnasium.Env:
+    env = envs.make_gymnasium(spec.task, view.camera_id, view.image_size)
     return envs.adapt_interface(env)
 
 
-def _classic_gym(spec: Task, camera_id: int, image_size: int) -> gymnasium.Env:
-    del image_size
-    if camera_id:
+def _classic_gym(spec: Task, view: View) -> gymnasium.Env:
+    if view.camera_id:
         raise ValueError(
-            f"camera_id is {camera_id!r}, but {spec.name} has one view only,"
-            " which is 0."
+            f"camera_id is {view.camera_id!r}, but {spec.name} has one view"
+            " only, which is 0."
         )
     return envs.adapt_interface(envs.make_classic_gym(spec.task))
 
 
-def _custom(spec: Task, camera_id: int, image_size: int) -> gymnasium.Env:
-    arguments = {"image_size": image_size, "camera_id": camera_id}
+def _custom(spec: Task, view: View) -> gymnasium.Env:
+    arguments = {"image_size": view.image_size, "camera_id": view.camera_id}
     return envs.adapt_interface(envs.make_custom(spec.task, arguments))
 
 
-_BUILDERS: dict[str, Callable[[Task, int, int], gymnasium.Env]] = {
+_BUILDERS: dict[str, Callable[[Task, View], gymnasium.Env]] = {
     tasks.DM_CONTROL: _dm_control,
     tasks.DUMMY: _dummy,
     tasks.GYMNASIUM: _gymnasium,

@@ -28,8 +28,8 @@ def env_spec(
     Args:
       task_name: Name of the task.
       params: Parameters of the run, of which `action_repeat`, `camera_id`,
-        `image_size`, `image_supersampling` and `batch_shape` matter; missing
-        ones and None stand for the defaults.
+        `image_size`, `image_supersampling`, `shadow_size` and `batch_shape`
+        matter; missing ones and None stand for the defaults.
       **extra: More arguments of `make_env`, such as `record_dir`.
 
     Returns:
@@ -44,6 +44,7 @@ def env_spec(
         "camera_id",
         "image_size",
         "image_supersampling",
+        "shadow_size",
     )
     chosen = {name: params[name] for name in names if name in params}
     chosen = {name: chosen[name] for name in chosen if chosen[name] is not None}
@@ -198,6 +199,7 @@ def make_env(
     pad_actions: int | None = None,
     image_only: bool = False,
     image_supersampling: int = 1,
+    shadow_size: int | None = None,
 ) -> gymnasium.Env:
     """Builds a task's environment with all its wrappers.
 
@@ -216,6 +218,8 @@ def make_env(
       image_only: Whether to leave out all observations but the image.
       image_supersampling: How many times larger images are drawn, to be
         averaged over blocks of pixels.
+      shadow_size: Side of the map that the shadows of the control suite are
+        drawn with, see `DMControl`; the suite's by default.
 
     Returns:
       Environment whose observations are `image`, uint8
@@ -229,7 +233,13 @@ def make_env(
     length = spec.max_length if max_length is None else max_length
     _check_sizes(repeat, length, image_size, image_supersampling)
     env = builders.build(
-        spec, repeat, camera_id, image_size, length, image_supersampling
+        spec,
+        repeat,
+        camera_id,
+        image_size,
+        length,
+        image_supersampling,
+        shadow_size,
     )
     if spec.stretched and min_length is not None:
         env = envs.MinimumDuration(env, min_length)

@@ -1,6 +1,7 @@
 """Trains: from what a user asked for to finished runs."""
 
 import contextlib
+import functools
 import importlib.metadata
 import logging
 import platform
@@ -111,9 +112,10 @@ def train(
         def check() -> None:
             for folder in experiment.existing_folders():
                 number = int(folder.path.name)
-                folder.check_same(
-                    params, resolve.differences, seed=seed + number
+                compare = functools.partial(
+                    resolve.lasting_differences, done=folder.done.exists()
                 )
+                folder.check_same(params, compare, seed=seed + number)
 
         check()
         threads = _prepare_determinism(params, experiment)
@@ -190,6 +192,7 @@ def _process(
     folder.create()
     if not folder.config.exists():
         folder.write_config(settings)
+    _note_changes(folder, settings["params"], report)
     threads = _saved_threads(folder)
     if threads != settings.get("threads"):
         report(
@@ -221,6 +224,17 @@ def _process(
             )
             yield from session.run()
     report(closing_message(folder))
+
+
+def _note_changes(
+    folder: RunFolder, params: AttrDict, report: Callable[[str], None]
+) -> None:
+    """Keeps what a run goes on with where its parameters may change."""
+    config = folder.read_config()
+    changes = resolve.differences(config["params"], params)
+    if changes:
+        report(f"{folder.path} goes on with {'; '.join(changes)}")
+        folder.write_config({**config, "params": params})
 
 
 @contextlib.contextmanager

@@ -28,6 +28,18 @@ PARAMETERS: dict[str, Parameter] = {
     )
 }
 
+# What the run in a folder can go on with other values of, since nothing that it
+# computes depends on them.
+CHANGEABLE = frozenset(
+    {
+        "checkpoint_every",
+        "env_max_failures",
+        "env_timeout_seconds",
+        "isolate_envs",
+        "log_every",
+    }
+)
+
 # The original accepts these and ignores them.
 DEPRECATED = ("bound_action", "loader_window")
 

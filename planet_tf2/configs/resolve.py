@@ -21,7 +21,12 @@ from planet_tf2.configs import (
 )
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.parameter import Parameter
-from planet_tf2.configs.parameters import DEPRECATED, PARAMETERS, defaults
+from planet_tf2.configs.parameters import (
+    CHANGEABLE,
+    DEPRECATED,
+    PARAMETERS,
+    defaults,
+)
 from planet_tf2.tools import attr_dict
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.nearest import did_you_mean
@@ -112,6 +117,22 @@ def differences(saved: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in head_parameters.given_scales(params)
     }
     return attr_dict.differences(saved, new, {**defaults(), **scales})
+
+
+def lasting_differences(
+    saved: Mapping[str, Any], new: Mapping[str, Any], done: bool = False
+) -> list[str]:
+    """Lists the differences that a run cannot go on with.
+
+    Those are of all parameters but `CHANGEABLE`, and but `max_steps` while the
+    run is not done: until then it makes no difference how long it is to be.
+    """
+    free = CHANGEABLE if done else CHANGEABLE | {"max_steps"}
+    saved, new = (
+        {name: params[name] for name in params if name not in free}
+        for params in (saved, new)
+    )
+    return differences(saved, new)
 
 
 def define_flags(flag_values: flags.FlagValues = flags.FLAGS) -> list[str]:

@@ -30,7 +30,13 @@ class DMControl(gymnasium.Env):
 
     metadata = {"render_modes": []}
 
-    def __init__(self, domain: str, task: str, camera_id: int = 0):
+    def __init__(
+        self,
+        domain: str,
+        task: str,
+        camera_id: int = 0,
+        shadow_size: int | None = None,
+    ):
         """Loads the task.
 
         Args:
@@ -38,9 +44,14 @@ class DMControl(gymnasium.Env):
           task: Task of that domain, for example `run`.
           camera_id: Number of the camera of the model that `render_pixels`
             looks through; -1 is the free camera.
+          shadow_size: Side of the map, in texels, from which lights draw
+            shadows. It is what software OpenGL takes most of its time for,
+            whatever the size of the images. 0 is for no shadows, None for
+            what the suite has, 2048.
 
         Raises:
-          ValueError: The suite has no such task or the model no such camera.
+          ValueError: The suite has no such task or the model no such camera,
+            or the size is negative.
         """
         if (domain, task) not in suite.ALL_TASKS:
             raise ValueError(_unknown_task(domain, task))
@@ -51,6 +62,8 @@ class DMControl(gymnasium.Env):
                 f"camera_id is {camera_id!r}, but {domain} {task} has cameras"
                 f" 0 to {cameras - 1} (and -1, the free camera)."
             )
+        if shadow_size is not None:
+            _resize_shadows(self._env.physics.model, shadow_size)
         self._camera_id = int(camera_id)
         self._cameras: dict[tuple[int, int], Camera] = {}
         self._running = False
@@ -187,6 +200,18 @@ def _load(domain: str, task: str):
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _resize_shadows(model: Any, size: int) -> None:
+    if not _is_integer(size) or size < 0:
+        raise ValueError(
+            f"shadow_size is {size!r}, but must be a whole number of at"
+            " least 0."
+        )
+    if size:
+        model.vis.quality.shadowsize = size
+    else:
+        model.light_castshadow[:] = False
 
 
 def _unknown_task(domain: str, task: str) -> str:

@@ -116,6 +116,11 @@ def _check_speed(
             yield _describe_speed(preset, speed)
         elif preset == "default":
             yield _not_timed(result)
+        elif result.exit_code:
+            if "default" not in speeds:
+                continue  # It has been told what does not work.
+            text = f"{preset} does not work: {result.complaint}"
+            yield Finding("speed", PROBLEM, text, packages.install_command())
         else:
             text = f"{preset}: not timed, since there was no time left"
             yield Finding("speed", NOTE, text, "--seconds=300")

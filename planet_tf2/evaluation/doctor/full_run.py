@@ -12,7 +12,7 @@ from planet_tf2.evaluation.doctor.hardware import Card, Memory
 EPISODES = 1000  # What the paper's curves end with.
 PRESETS = ("default", "quickstart", "cpu")  # Those to tell about.
 
-_FRAME_BYTES = 64 * 64 * 3
+_SIZE = 64  # Side of the images whose bytes are known.
 # An environment's process and the loader beside the training step.
 _WORKER_BYTES = 0.35e9
 _CHECKPOINTS, _VALUES_PER_WEIGHT, _VALUE_BYTES = 3, 3, 4
@@ -100,14 +100,28 @@ def plan_work(params: Mapping[str, Any], episodes: int = EPISODES) -> Work:
     )
 
 
-def total_seconds(work: Work, speed: Speed, frames: Frames | None) -> float:
-    """Returns how long a run takes."""
+def total_seconds(
+    work: Work, speed: Speed, frames: Frames | None, light: bool = False
+) -> float:
+    """Returns how long a run takes.
+
+    Args:
+      work: what there is to do.
+      speed: what the model's parts take.
+      frames: what the simulator's parts take.
+      light: whether shadows are drawn from smaller maps.
+    """
     seconds = work.updates * speed.update_seconds
     # Losses without gradients take about a third.
     seconds += work.test_batches * speed.update_seconds / 3
     seconds += work.decisions * speed.decision_seconds
     if frames is not None:
-        seconds += work.frames / frames.frames_per_second
+        per_second = (
+            frames.light_frames_per_second
+            if light
+            else frames.frames_per_second
+        )
+        seconds += work.frames / per_second
         seconds += work.simulator_steps / frames.steps_per_second
     return seconds
 
@@ -131,9 +145,12 @@ def total_memory(
     return program + _WORKER_BYTES + episodes
 
 
-def total_disk(work: Work, speed: Speed, frames: Frames | None) -> float:
+def total_disk(
+    work: Work, speed: Speed, frames: Frames | None, image_size: int = _SIZE
+) -> float:
     """Returns the bytes of disk that a run takes in the end."""
-    per_frame = frames.bytes_per_frame if frames else _FRAME_BYTES / 4
+    per_frame = frames.bytes_per_frame if frames else 3 * _SIZE**2 / 4
+    per_frame *= (image_size / _SIZE) ** 2
     checkpoint = speed.weights * _VALUES_PER_WEIGHT * _VALUE_BYTES
     return work.frames * per_frame + _CHECKPOINTS * checkpoint
 
@@ -185,9 +202,10 @@ def check_preset(
     """
     params = resolve.resolve(preset)
     work = plan_work(params)
-    seconds = total_seconds(work, speed, frames)
+    light = params["shadow_size"] is not None
+    seconds = total_seconds(work, speed, frames, light)
     needed = total_memory(work, speed, params, bool(cards))
-    disk = total_disk(work, speed, frames)
+    disk = total_disk(work, speed, frames, params["image_size"])
     task = ", ".join(params["tasks"])
     text = (
         f"{preset}: {work.train_episodes:,} episodes of {task} take about "

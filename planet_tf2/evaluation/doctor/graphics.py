@@ -11,6 +11,9 @@ from planet_tf2.evaluation.doctor import children, packages
 from planet_tf2.evaluation.doctor.findings import NOTE, OK, PROBLEM, Finding
 from planet_tf2.evaluation.doctor.hardware import Card
 
+# What the frames of presets for CPUs are timed with.
+SHADOW_SIZE = 512
+
 _PROBE = "planet_tf2.envs.rendering_probe"
 _SIMULATOR = "planet_tf2.evaluation.doctor.simulator_probe"
 _SIMULATOR_PACKAGES = ("dm_control", "mujoco")
@@ -45,11 +48,14 @@ class Frames(NamedTuple):
       steps_per_second: simulator steps.
       frames_per_second: pictures of 64 x 64 pixels.
       bytes_per_frame: size of a picture in an episode's file.
+      light_frames_per_second: the same pictures with the shadows of a map of
+        512 x 512.
     """
 
     steps_per_second: float
     frames_per_second: float
     bytes_per_frame: float
+    light_frames_per_second: float
 
 
 def try_all(seconds: float) -> Tried:
@@ -164,7 +170,8 @@ def check_frames(
         return Finding("frames", PROBLEM, text, _more_time())
     text = (
         f"{frames.frames_per_second:.0f} frames of 64 x 64 pixels per second "
-        f"with {backend}"
+        f"with {backend}, {frames.light_frames_per_second:.0f} with "
+        f"--shadow_size={SHADOW_SIZE}"
     )
     return Finding("frames", OK, text, details=frames._asdict())
 

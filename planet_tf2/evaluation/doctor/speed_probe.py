@@ -85,7 +85,7 @@ class Probe:
         action_size = _action_size(params)
         model = assemble.make_model(params, action_size)
         learner = assemble.make_learner(params, model)
-        batch = _batch(size, params["batch_shape"][1], action_size)
+        batch = _batch(size, params, action_size)
         start = time.perf_counter()
         learner.train_step.get_concrete_function(batch, seeds.derive(0))
         tracing = time.perf_counter() - start
@@ -122,7 +122,8 @@ class Probe:
             ),
             autograph=False,
         )
-        image = tf.zeros([1, 64, 64, 3], tf.uint8)
+        side = params["image_size"]
+        image = tf.zeros([1, side, side, 3], tf.uint8)
 
         def decide(number: int) -> None:
             perform(image, seeds.derive(number)).numpy()
@@ -148,9 +149,12 @@ def _action_size(params: Mapping[str, Any]) -> int:
     return max(tasks.get_task(name).action_size for name in params["tasks"])
 
 
-def _batch(size: int, length: int, action_size: int) -> dict[str, tf.Tensor]:
+def _batch(
+    size: int, params: Mapping[str, Any], action_size: int
+) -> dict[str, tf.Tensor]:
     random = np.random.default_rng(0)
-    image = random.integers(0, 256, (size, length, 64, 64, 3), np.uint8)
+    length, side = params["batch_shape"][1], params["image_size"]
+    image = random.integers(0, 256, (size, length, side, side, 3), np.uint8)
     action = random.uniform(-1, 1, (size, length, action_size))
     return {
         "image": tf.constant(image),
