@@ -197,8 +197,8 @@ class _Suite(fakes.CountingEnv):
 
     made = []
 
-    def __init__(self, domain, task, camera_id):
-        self.made.append((domain, task, camera_id))
+    def __init__(self, domain, task, camera_id, shadow_size):
+        self.made.append((domain, task, camera_id, shadow_size))
         super().__init__(length=1000, image_size=None)
 
 
@@ -216,7 +216,7 @@ def test_length_of_episodes(suite, name):
     steps, info = _steps(environments.make_env(name, image_size=2))
     assert steps == 1000 // repeat
     assert info["simulator_steps"] == repeat
-    assert suite.made == [(domain, task, 0)]
+    assert suite.made == [(domain, task, 0, None)]
 
 
 def test_repeat_that_does_not_divide_the_length(suite):
@@ -232,10 +232,12 @@ def test_one_frame_per_decision(suite, monkeypatch):
         return np.zeros((height, width, 3), np.uint8)
 
     monkeypatch.setattr(suite, "render_pixels", render_pixels)
-    env = environments.make_env("cheetah_run", action_repeat=100, camera_id=1)
+    env = environments.make_env(
+        "cheetah_run", action_repeat=100, camera_id=1, shadow_size=9
+    )
     assert _steps(env)[0] == 10
     assert frames == [(64, 64)] * 11
-    assert suite.made == [("cheetah", "run", 1)]
+    assert suite.made == [("cheetah", "run", 1, 9)]
 
 
 def test_several_tasks_share_images_and_padded_actions(suite, tmp_path):
