@@ -179,13 +179,20 @@ class Stress:
         self._asleep.append(stop)
 
     def _wake(self) -> None:
-        """Wakes those whose run is another one's, or done, by now."""
+        """Wakes those whose run is another one's by now.
+
+        Those that had just finished their run too: nobody will take it from
+        them, and they do not count.
+        """
         for stop in list(self._asleep):
             content = claims.read(stop.ping)
-            if content and claims.claim_id(content) == stop.claim_id:
+            held = content and claims.claim_id(content) == stop.claim_id
+            finished = stop.ping.with_name("DONE").exists()
+            if held and not finished:
                 continue
             self._asleep.remove(stop)
-            self.woken[stop] = self._lines_of(stop)
+            if not held:
+                self.woken[stop] = self._lines_of(stop)
             stop.process.send_signal(signal.SIGCONT)
 
     def _reap(self) -> None:

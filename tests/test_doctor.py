@@ -85,9 +85,9 @@ class World:
             START,
             update("default", 5, 0.5),
             decision("default", 0.6),
-            update("quickstart", 6, 0.1),
+            update("quickstart", 16, 0.1),
             decision("quickstart", 0.05),
-            update("cpu", 8, 0.1),
+            update("cpu", 16, 0.1),
             decision("cpu", 0.05),
         )
         self.cards = result(127, stderr="nvidia-smi: No such file")
