@@ -84,9 +84,8 @@ HELP = {
     "default": "The settings of the paper.",
     "debug": "Everything tiny, to see within minutes whether all parts work "
     "together.",
-    "quickstart": "Small enough to learn an easy task within minutes on two "
-    "CPU cores.",
-    "cpu": "Learns an easy task within an evening on two CPU cores.",
+    "quickstart": "The beginning of `cpu`: ten minutes on two CPU cores.",
+    "cpu": "Learns to balance a pole in an hour and a half on two CPU cores.",
 }
 
 
