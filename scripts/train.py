@@ -75,7 +75,7 @@ EXPLAINED = (
 def main(argv: list[str]) -> int:
     if len(argv) > 1:
         print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
-        return os.EX_USAGE
+        return 1
     try:
         train(
             FLAGS.logdir,

@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 
@@ -269,6 +270,14 @@ class TestSave:
 
         monkeypatch.setattr(tf.train.Checkpoint, "save", fail)
         with pytest.raises(SaveError, match="No space left on device. The"):
+            store.save()
+
+    def test_there_is_no_checkpoint_yet(self, store, monkeypatch):
+        def fail(*args, **kwargs):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(tf.train.Checkpoint, "save", fail)
+        with pytest.raises(SaveError, match="device. There is none yet"):
             store.save()
 
 

@@ -186,7 +186,9 @@ def test_missing_file(tmp_path):
 
 
 def _assert_broken(path):
-    with pytest.raises(episodes.BrokenEpisode, match="Remove it") as caught:
+    with pytest.raises(
+        episodes.BrokenEpisode, match="cannot be read"
+    ) as caught:
         episodes.load_episode(path)
     assert str(path) in str(caught.value)
 

@@ -166,7 +166,7 @@ def test_folder_that_becomes_read_only(tmp_path, undisturbed):
             with pytest.raises(OSError, match="Read-only file system"):
                 runs.work()
             before = listing(logdir)
-            with pytest.raises(RunFolderError, match="cannot be written to"):
+            with pytest.raises(RunFolderError, match="to be read only"):
                 Runs(logdir)
             assert listing(logdir) == before
         finally:
@@ -180,7 +180,7 @@ def test_folder_that_becomes_read_only(tmp_path, undisturbed):
 def test_folder_that_is_read_only(tmp_path, monkeypatch):
     """Where root may write anything, the system is asked in another way."""
     monkeypatch.setattr(run_folder.os, "access", lambda path, mode: False)
-    with pytest.raises(RunFolderError, match="cannot be written to") as info:
+    with pytest.raises(RunFolderError, match="write-protected") as info:
         Runs(tmp_path / "runs")
     assert "--logdir" in str(info.value)
     assert list(tmp_path.iterdir()) == []

@@ -111,7 +111,7 @@ def test_reading_refuses_python_tags(folder, tmp_path):
     [
         (b"{a: [", "not valid YAML"),
         (b"- 1\n", "mapping"),
-        (b"", "mapping"),
+        (b"", "is empty"),
         (b"\xff\xfe\xff", "Cannot read"),
     ],
 )
@@ -192,7 +192,7 @@ def test_path_with_too_long_a_name(tmp_path):
 def test_path_without_permission(tmp_path, monkeypatch):
     # Also what a file system looks like that is mounted to be read only.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(RunFolderError, match="cannot be written to"):
+    with pytest.raises(RunFolderError, match="write-protected"):
         RunFolder(tmp_path / "logdir").create()
     assert _names(tmp_path) == []
 

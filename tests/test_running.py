@@ -267,20 +267,55 @@ def test_stop_ends_the_waiting(make):
     claim.release()
 
 
-def test_a_run_that_was_lost_is_left_to_the_taker(make):
-    def process(folder, run):
-        if run.number == 1:
-            assert taker.take_over(see(folder.ping))
-            run.check()
-        yield 0
+class Robbed:
+    """An experiment whose first run is taken over while it is worked on.
 
-    experiment = make(process, num_runs=2)
-    taker = Claim(experiment.folder(1).ping, "taker", 30)
-    assert _numbers(experiment) == [1, 2]
-    assert "worker taker" in experiment.left[1]
-    assert experiment.held == {1}
-    assert taker.holds()
-    taker.release()
+    Args:
+      make: Makes experiments.
+      then: What the taker does while it is watched.
+    """
+
+    def __init__(self, make, then, **kwargs):
+        def process(folder, run):
+            if not robbed:
+                robbed.append(run.number)
+                assert self.taker.take_over(see(folder.ping))
+                run.check()
+            yield 0
+
+        robbed = []
+        wait = Waiter(lambda: then(self))
+        self.experiment = make(process, num_runs=2, wait=wait, **kwargs)
+        self.folder = self.experiment.folder(1)
+        self.taker = Claim(self.folder.ping, "taker", 30)
+
+
+def test_a_run_that_was_lost_is_left_to_the_taker(make):
+    def finish(robbed):
+        robbed.folder.done.touch()
+        robbed.taker.release()
+
+    robbed = Robbed(make, finish)
+    assert _numbers(robbed.experiment) == [1, 2]
+    assert robbed.experiment.left == {}
+
+
+def test_a_run_that_was_lost_is_taken_back_from_the_dead(make):
+    robbed = Robbed(make, lambda robbed: None)
+    assert _numbers(robbed.experiment) == [1, 2, 1]
+    assert not robbed.taker.holds()
+    assert robbed.experiment.left == {}
+
+
+def test_a_run_that_was_lost_may_be_left_without_waiting(make):
+    robbed = Robbed(
+        make, lambda robbed: robbed.taker.refresh(), wait_for_others=False
+    )
+    assert _numbers(robbed.experiment) == [1, 2]
+    assert "worker taker" in robbed.experiment.left[1]
+    assert robbed.experiment.held == {1}
+    assert robbed.taker.holds()
+    robbed.taker.release()
 
 
 @pytest.mark.parametrize("what", ["ping", "path"])

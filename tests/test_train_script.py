@@ -154,6 +154,7 @@ def test_goes_on_after_a_signal(tmp_path, number):
         (["--params", "{tasks: [cheetah_rum]}"], "'cheetah_run'"),
         (["--planner_horizon=many"], "integer"),
         (["--config", "debgu"], "'debug'"),
+        (["--config=debug", "extra"], "extra"),
     ],
 )
 def test_mistakes_are_explained_in_a_line(tmp_path, arguments, message):
@@ -163,6 +164,16 @@ def test_mistakes_are_explained_in_a_line(tmp_path, arguments, message):
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not logdir.exists()
+
+
+def test_run_is_not_begun_inside_of_another(tmp_path):
+    run_folder = tmp_path / "00001"
+    run_folder.mkdir()
+    (run_folder / "config.yaml").write_text("params: {}\n")
+    result = run("--logdir", str(run_folder), "--config", "debug")
+    assert result.returncode == 1
+    assert f"--logdir {tmp_path}" in result.stderr
+    assert len(list(run_folder.iterdir())) == 1
 
 
 @pytest.mark.slow

@@ -168,13 +168,14 @@ SCHEDULE = grouped(
         "train_collects",
         [{}],
         ListOf(COLLECT_ENTRY),
-        "What to collect for training. See below.",
+        "What to collect for training; docs/parameters.md has its entries.",
     ),
     (
         "test_collects",
         [{}],
         ListOf(COLLECT_ENTRY),
-        "What to collect in the test phases. See below.",
+        "What to collect in the test phases; its entries are those of "
+        "`train_collects`.",
     ),
 )
 

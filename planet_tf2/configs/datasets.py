@@ -46,7 +46,7 @@ def make_batches(
         except OSError as error:
             _LOGGER.warning("Cannot rename %s: %s", path, error.strerror)
         else:
-            _LOGGER.warning("A damaged episode was renamed to %s.", path)
+            _LOGGER.warning("A damaged episode is now %s.", path)
 
     return SequenceBatches(
         directories[split],

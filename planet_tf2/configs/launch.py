@@ -75,6 +75,7 @@ def train(
       Stopped: if the program was asked to stop; all is saved.
       RunsLeft: if it is not all done in the end.
     """
+    _check_logdir(logdir)
     params = resolve.resolve(config, params_text, overrides)
     # All of these fail before anything is written.
     agents.check_objectives(params)
@@ -120,6 +121,16 @@ def train(
         check()
         threads = _prepare_determinism(params, experiment)
         _work(experiment, check)
+
+
+def _check_logdir(logdir: str) -> None:
+    """Keeps a run from being begun inside of another one."""
+    folder = RunFolder(logdir)
+    if folder.config.exists():
+        raise ValueError(
+            f"{logdir} is the folder of a run, not of an experiment. To go on "
+            f"with it, say --logdir {folder.path.resolve().parent}."
+        )
 
 
 def _work(experiment: Experiment, check: Callable[[], None]) -> None:

@@ -239,5 +239,5 @@ def _length(array: np.ndarray) -> int:
 def _unreadable(path: str | os.PathLike, error: Exception) -> str:
     return (
         f"Episode file {str(path)!r} cannot be read"
-        f" ({type(error).__name__}: {error}). Remove it."
+        f" ({type(error).__name__}: {error})."
     )

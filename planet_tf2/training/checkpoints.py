@@ -5,6 +5,7 @@ index last, so that those with an index are complete. Should one be damaged
 nevertheless, the one before it takes its place.
 """
 
+import errno
 import logging
 import os
 import pathlib
@@ -92,11 +93,15 @@ class Checkpoints:
             self._point_to(path)
             self._sweep()
         except (OSError, tf.errors.OpError) as error:
-            last = pathlib.Path(self.latest).name if self.latest else "none"
+            last = "There is none yet"
+            if self.latest:
+                last = (
+                    f"The last one, {pathlib.Path(self.latest).name}, is whole"
+                )
             raise SaveError(
                 f"Cannot write a checkpoint to {self._directory}: "
-                f"{_explain(error)}. The last one, {last}, is whole. Once the "
-                "disk takes files again, go on from there with --retry_failed."
+                f"{_why(error)}. {last}. Once the disk takes files again, go "
+                "on from there with --retry_failed."
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -141,7 +146,8 @@ class Checkpoints:
             others = f", nor can {len(damaged) - 1} before it"
             raise RestoreError(
                 f"The checkpoint {path} cannot be read: {damage}"
-                f"{others * (len(damaged) > 1)}."
+                f"{others * (len(damaged) > 1)}. Restore the checkpoints from "
+                "a copy, or start in another --logdir."
             )
         return None
 
@@ -234,6 +240,14 @@ def _data_files(path: pathlib.Path) -> list[pathlib.Path]:
         for part in path.parent.glob(f"{path.name}.data-*")
         if not part.name.endswith(".damaged")
     ]
+
+
+def _why(error: Exception) -> str:
+    """Says why something cannot be written, without TensorFlow's own paths."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if os.strerror(number) in str(error):
+            return os.strerror(number)
+    return _explain(error)
 
 
 def _explain(error: Exception) -> str:

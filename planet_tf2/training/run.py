@@ -198,10 +198,10 @@ class Run:
             write_atomically(self.folder.fail, text, self.folder.scratch)
             self._report(
                 f"Run {self.folder.path.name} failed; the traceback is in "
-                f"{self.folder.fail}. It is tried again with --retry_failed."
+                f"{self.folder.fail}. To try it again, add --retry_failed."
             )
         except OSError as second:
-            _LOGGER.error("Cannot write %s: %s", self.folder.fail, second)
+            self._report(f"Cannot write {self.folder.fail}: {second.strerror}.")
 
     def _time(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock()))

@@ -126,7 +126,11 @@ class RunFolder:
         except (yaml.YAMLError, ValueError) as error:
             raise RunFolderError(_unsafe(self.config, error)) from None
         if not isinstance(data, dict):
-            raise RunFolderError(f"{self.config} does not hold a mapping.")
+            what = "does not hold a mapping" if data else "is empty"
+            raise RunFolderError(
+                f"{self.config} {what}. Restore it from a copy, or start in "
+                "another --logdir."
+            )
         return data
 
     def check_same(
@@ -195,7 +199,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             raise NotADirectoryError(f"{parent} is not a folder")
         # Also false on file systems that are mounted to be read only.
         if not os.access(parent, os.W_OK | os.X_OK):
-            raise PermissionError(f"{parent} cannot be written to")
+            raise PermissionError(_why_not(parent))
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error) from None
 
@@ -257,6 +261,13 @@ def _cannot_write(
         f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. "
         "Choose another --logdir."
     )
+
+
+def _why_not(folder: pathlib.Path) -> str:
+    """Says why nothing can be written to a folder."""
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return "its file system is mounted to be read only"
+    return f"{folder} is write-protected"
 
 
 def _unsafe(path: pathlib.Path, error: Exception) -> str:

@@ -153,7 +153,8 @@ class Experiment:
                         yield run
                     finally:
                         run.release()
-                    self._look_back(run)
+                    if self._look_back(run):
+                        held.append(number)
             numbers = [n for n in held if not self._is_left_out(n)]
             if numbers:
                 waited = self._wait_for(numbers, first=not waited)
@@ -283,23 +284,24 @@ class Experiment:
             clock=self._clock,
         )
 
-    def _look_back(self, run: Run) -> None:
-        """Takes down how a run ended, if not well."""
+    def _look_back(self, run: Run) -> bool:
+        """Takes down how a run ended, if not well.
+
+        Returns:
+          Whether another worker has taken it over and is at it.
+        """
         folder = self.folder(run.number)
         if folder.done.exists():
-            return
+            return False
         if folder.fail.exists():
             self.left[run.number] = f"it failed, see {folder.fail}"
         elif not run.lost:
             self.left[run.number] = "it was not finished"
         elif folder.ping.exists():
-            # If it comes to nothing there, another worker may try, and not
-            # this one, which was too slow already.
-            who = owner(claims.see(folder.ping))
-            self.left[run.number] = f"{who} took it over"
-            self.held.add(run.number)
+            return True
         else:
             self.left[run.number] = "its folder or the claim on it was removed"
+        return False
 
     def _is_left_out(self, number: int) -> bool:
         """Whether to leave a run to the worker that has it."""
@@ -324,9 +326,10 @@ class Experiment:
                 for folder in folders
             ]
             more = f" and {len(numbers) - 3} more" * (len(numbers) > 3)
+            what = "Waiting, and watching" * self._wait_for_others or "Looking"
             self._report(
-                f"Others work on run {', '.join(names)}{more}. Waiting, and "
-                "watching whether they are alive."
+                f"Others work on run {', '.join(names)}{more}. {what} whether "
+                "they are alive."
             )
         if self._stop and self._stop.requested:
             raise Stopped("Stopped while waiting for runs of other workers.")

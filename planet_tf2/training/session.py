@@ -123,17 +123,16 @@ class Session:
         if not restored:
             self._check_fresh()
         self._log.rollback(int(self._position))
-        if restored:
-            _LOGGER.info(
-                "Going on from step %d with %d training episodes.",
-                self._trainer.global_step,
-                self._log.count("train"),
-            )
         self._collect_seed_episodes()
         self._trainer.save()
         score = None
         with contextlib.closing(self._add_phases()):
             if restored:
+                _LOGGER.info(
+                    "Going on from step %d with %d training episodes.",
+                    self._trainer.begun_step,
+                    self._log.count("train"),
+                )
                 self._resume_summaries()
             for score in self._trainer.iterate(self._params["max_steps"]):
                 yield score

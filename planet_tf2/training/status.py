@@ -126,7 +126,7 @@ class Overview:
         """Returns a run's status, and how many runs its experiment has."""
         folder = RunFolder(path)
         status = RunStatus(self._name(path), str(path))
-        config = _read_config(folder)
+        config = _read_config(folder, status)
         status.max_steps = _number(config.get("params", {}).get("max_steps"))
         amount = config.get("num_runs")
         self._add_metrics(folder, status)
@@ -266,10 +266,12 @@ class _Metrics:
             self._test_returns.append(float(record["return"]))
 
 
-def _read_config(folder: RunFolder) -> dict[str, Any]:
+def _read_config(folder: RunFolder, status: RunStatus) -> dict[str, Any]:
     try:
         config = folder.read_config()
-    except RunFolderError:
+    except RunFolderError as error:
+        if folder.config.exists():
+            status.reason = str(error)
         return {}
     return config if isinstance(config.get("params"), dict) else {}
 

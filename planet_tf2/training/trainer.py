@@ -132,6 +132,12 @@ class Trainer:
         return int(self._global_step)
 
     @property
+    def begun_step(self) -> int:
+        """The same with the step that is being taken, once its update is."""
+        phase, _ = self.step_at(self.global_step)
+        return self.global_step + phase.batch_size * (int(self._next_stage) > 0)
+
+    @property
     def latest_checkpoint(self) -> str | None:
         """The checkpoint that `restore` would load."""
         return self._checkpoints.latest
@@ -254,18 +260,18 @@ class Trainer:
     def _run_stages(self, phase: Phase, step: Step) -> Iterator[float]:
         while (index := int(self._next_stage)) < len(phase.stages):
             if self._should_stop():
-                self._stop(step)
+                self._stop()
             try:
                 outcome = phase.stages[index](step)
             except RolloutStopped:
-                self._stop(step)
+                self._stop()
             self._next_stage.assign(index + 1)
             if outcome is not None:
                 self.save()
                 if outcome.score is not None:
                     yield outcome.score
 
-    def _stop(self, step: Step) -> None:
+    def _stop(self) -> None:
         path = self.save()
-        _LOGGER.info("Stopped at step %d, saved %s.", step.global_step, path)
-        raise Stopped(f"Stopped at step {step.global_step}.")
+        _LOGGER.info("Stopped at step %d, saved %s.", self.begun_step, path)
+        raise Stopped(f"Stopped at step {self.begun_step}.")
