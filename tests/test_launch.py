@@ -227,7 +227,7 @@ class TestFinishedRun:
         with monkeypatch.context() as patch:
             patch.setattr(assemble.Rollout, "__call__", collect)
             patch.setattr(DummyEnv, "step", terminating)
-            with pytest.raises(Stopped, match="at step 2"):
+            with pytest.raises(Stopped, match="at step 4"):
                 run(tmp_path, isolate_envs="none")
         folder = RunFolder(tmp_path / "00001")
         assert not folder.done.exists() and not folder.fail.exists()

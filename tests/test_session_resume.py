@@ -193,7 +193,7 @@ class TestStopped:
             raise RolloutStopped("stop")
 
         program = start(tmp_path, on_rollout=stop)
-        with pytest.raises(Stopped, match="at step 5"):
+        with pytest.raises(Stopped, match="at step 10"):
             program.run()
         assert program.trace()["weight"] == 2
         other = check_goes_on(tmp_path, undisturbed)
