@@ -100,8 +100,8 @@ class Checkpoints:
                 )
             raise SaveError(
                 f"Cannot write a checkpoint to {self._directory}: "
-                f"{_why(error)}. {last}. Once the disk takes files again, go "
-                "on from there with --retry_failed."
+                f"{_explain_write(error)}. {last}. Once the disk takes files "
+                "again, go on from there with --retry_failed."
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -242,7 +242,7 @@ def _data_files(path: pathlib.Path) -> list[pathlib.Path]:
     ]
 
 
-def _why(error: Exception) -> str:
+def _explain_write(error: Exception) -> str:
     """Says why something cannot be written, without TensorFlow's own paths."""
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
         if os.strerror(number) in str(error):

@@ -326,7 +326,9 @@ class Experiment:
                 for folder in folders
             ]
             more = f" and {len(numbers) - 3} more" * (len(numbers) > 3)
-            what = "Waiting, and watching" * self._wait_for_others or "Looking"
+            what = "Looking"
+            if self._wait_for_others:
+                what = "Waiting, and watching"
             self._report(
                 f"Others work on run {', '.join(names)}{more}. {what} whether "
                 "they are alive."

@@ -130,7 +130,7 @@ class Session:
             if restored:
                 _LOGGER.info(
                     "Going on from step %d with %d training episodes.",
-                    self._trainer.begun_step,
+                    self._trainer.reached_step,
                     self._log.count("train"),
                 )
                 self._resume_summaries()

@@ -132,8 +132,8 @@ class Trainer:
         return int(self._global_step)
 
     @property
-    def begun_step(self) -> int:
-        """The same with the step that is being taken, once its update is."""
+    def reached_step(self) -> int:
+        """The same, but with the current step once its update is done."""
         phase, _ = self.step_at(self.global_step)
         return self.global_step + phase.batch_size * (int(self._next_stage) > 0)
 
@@ -273,5 +273,5 @@ class Trainer:
 
     def _stop(self) -> None:
         path = self.save()
-        _LOGGER.info("Stopped at step %d, saved %s.", self.begun_step, path)
-        raise Stopped(f"Stopped at step {self.begun_step}.")
+        _LOGGER.info("Stopped at step %d, saved %s.", self.reached_step, path)
+        raise Stopped(f"Stopped at step {self.reached_step}.")
