@@ -10,6 +10,10 @@ LOGDIR ?= logs/$(CONFIG)/$(TASK)
 PARAMS ?=
 # Processes that share the tests; a file stays with one of them.
 JOBS ?= 2
+# Seconds after which a test counts as hanging: it is ended, and if that does
+# not help, its process is, with the tracebacks of all threads.
+LIMITS := --timeout=600 -o faulthandler_timeout=900 \
+    -o faulthandler_exit_on_timeout=true --max-worker-restart=0
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -46,13 +50,13 @@ train: install
 	    --tasks '[$(TASK)]' --params '$(PARAMS)'
 
 test: install
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(LIMITS)
 
 check: install
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -q tests/test_layers.py
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(LIMITS)
 
 format: install
 	@$(BIN)/ruff format .

@@ -68,7 +68,8 @@ setuptools.setup(
         "gym": [GYM],
         "test": [
             GYM,
-            "pytest>=8,<10",
+            "pytest>=8.4,<10",
+            "pytest-timeout>=2.4,<3",
             "pytest-xdist>=3.6,<4",
             "ruff>=0.17,<0.18",
             "scipy>=1.11,<2",

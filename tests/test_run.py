@@ -18,12 +18,13 @@ def _messages():
 
 @pytest.fixture(name="make")
 def _make(tmp_path, messages):
-    def make(process_fn):
+    def make(process_fn, **kwargs):
         return Experiment(
             tmp_path / "logdir",
             process_fn,
             report=messages.append,
             clock=lambda: 0,
+            **kwargs,
         )
 
     return make
@@ -143,14 +144,23 @@ def test_lost_claim_ends_the_run_and_touches_nothing(make, messages):
         yield 1
         pytest.fail("Nobody should get here.")
 
-    experiment = make(process)
+    looks = []
+
+    def wait_until_the_taker_is_done(seconds):
+        looks.append(describe(folder.ping.read_bytes())["worker"])
+        assert not folder.done.exists()
+        assert not folder.fail.exists()
+        folder.done.write_text("{}")
+
+    experiment = make(process, wait=wait_until_the_taker_is_done)
+    folder = experiment.folder(1)
     scores = [list(run) for run in experiment]
     assert scores == [[0]]
-    folder = experiment.folder(1)
-    assert describe(folder.ping.read_bytes())["worker"] == "taker"
-    assert not folder.done.exists()
-    assert not folder.fail.exists()
-    assert "belongs to another worker" in messages[-1]
+    assert looks == ["taker"]
+    assert folder.done.read_text() == "{}"
+    assert any("belongs to another worker" in text for text in messages)
+    assert "already done" in messages[-1]
+    assert not experiment.left
 
 
 def test_errors_after_losing_the_claim_are_only_reported(make, messages):
