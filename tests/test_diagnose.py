@@ -104,6 +104,17 @@ class TestPredictor:
                         got, head.mean()[0], rtol=1e-4, atol=1e-5
                     )
 
+    def test_open_loop_is_a_mean_of_futures(self, loaded, episodes):
+        windows = [Window(0, 2), Window(2, 0)]
+        predictor = Predictor(loaded, 3)
+        futures = [predictor.open_loop(episodes, windows, 2, 6) for _ in "abc"]
+        mean = Predictor(loaded, 3).open_loop(
+            episodes, windows, 2, 6, futures=3
+        )
+        for got, *each in zip(mean, *futures, strict=True):
+            assert np.std(each, 0)[:, 2:].any()
+            np.testing.assert_allclose(got, np.mean(each, 0), 1e-4, 1e-6)
+
     def test_open_loop_with_other_actions(self, certain, predictor, episodes):
         windows = [Window(0, 0)]
         action = episodes[0].arrays["action"][None, :6].copy()

@@ -42,7 +42,10 @@ def episode(levels, rewards, source="agent", task="walk", seed=0):
 
 
 class FakePredictor:
-    """Is wrong by a level; by two where actions are not those of the files."""
+    """Is wrong by a level, by two where actions are not those of the files.
+
+    A single future is wrong by a level more.
+    """
 
     bits = BITS
     horizon = 2
@@ -51,11 +54,13 @@ class FakePredictor:
         self.calls = []
         self._reward_error = reward_error
 
-    def open_loop(self, episodes, windows, context, length, action=None):
+    def open_loop(
+        self, episodes, windows, context, length, action=None, futures=1
+    ):
         assert len(windows) <= 16
         self.calls.append(action)
         true = cut(episodes, windows, "action", length)
-        error = 1 if action is None else 2
+        error = (1 if action is None else 2) + (futures == 1)
         if action is not None:
             np.testing.assert_array_equal(
                 true[:, :context], action[:, :context]
@@ -132,6 +137,9 @@ class TestOpenLoop:
         np.testing.assert_allclose(
             images["random_actions"], [4 * unit, 4 * unit], rtol=1e-4
         )
+        np.testing.assert_allclose(
+            images["one_future"], [4 * unit, 4 * unit], rtol=1e-4
+        )
         # The last frame that was seen has level 2, and 1.
         np.testing.assert_allclose(
             images["no_change"], [4 / 2 * unit, 9 / 2 * unit], rtol=1e-4
@@ -147,6 +155,8 @@ class TestOpenLoop:
         )
         assert images["ratio_to_no_change"] == pytest.approx(2 / 6.5, 1e-4)
         assert images["ratio_to_random_actions"] == pytest.approx(0.25, 1e-4)
+        one_future = images["one_future_ratio_to_no_change"]
+        assert one_future == pytest.approx(8 / 6.5, 1e-4)
         assert (images["context"], images["horizon"]) == (3, 2)
         assert images["useful_steps"] == 2
 
@@ -166,6 +176,7 @@ class TestOpenLoop:
             "no_change": np.array([[2.0, 2, 9, 9]]),
             "mean_frame": np.array([[2.0, 2, 2, 2]]),
             "random_actions": np.ones((1, 4)),
+            "one_future": np.ones((1, 4)),
         }
         assert model_checks._image_figures(errors)["useful_steps"] == 2
         errors["mean_frame"][0, 0] = 1
@@ -489,6 +500,7 @@ class TestVerdicts:
         figures = {
             "images": {
                 "ratio_to_no_change": ratio,
+                "one_future_ratio_to_no_change": 0.7,
                 "horizon": 45,
                 "context": 5,
             },
@@ -496,4 +508,5 @@ class TestVerdicts:
         }
         lines = verdicts.targets(figures)
         assert "45 steps after 5 frames of context" in lines[0]
+        assert "one sampled future 0.70" in lines[0]
         assert all(line.endswith(f": {met}") for line in lines)

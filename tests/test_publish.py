@@ -185,6 +185,7 @@ class TestPage:
                 "context": 5,
                 "horizon": 45,
                 "image_ratio": 0.314,
+                "one_future_image_ratio": 0.628,
                 "image_ratio_to_mean_frame": None,
                 "reward_explained_variance": 0.9,
             },
@@ -326,6 +327,8 @@ class TestPublish:
         diagnosis = json.loads((target / "diagnosis.json").read_text())
         ratio = diagnosis["images"]["ratio_to_no_change"]
         assert result["model"]["image_ratio"] == ratio
+        one_future = diagnosis["images"]["one_future_ratio_to_no_change"]
+        assert result["model"]["one_future_image_ratio"] == one_future
         rows = list(
             csv.DictReader(io.StringIO((target / "metrics.csv").read_text()))
         )

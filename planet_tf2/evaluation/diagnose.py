@@ -159,6 +159,7 @@ def _table(figures: Figures) -> list[str]:
     rows = [("steps ahead without looking", [str(step) for step in steps])]
     for key, label in (
         ("model", "image error of the model, x 1000"),
+        ("one_future", "  of one future that it samples"),
         ("no_change", "  of a still picture"),
         ("mean_frame", "  of the mean frame"),
         ("random_actions", "  of the model with random actions"),

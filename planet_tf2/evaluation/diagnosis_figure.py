@@ -51,11 +51,12 @@ def _images(ax: Axes, images: Figures) -> None:
     for (key, label), color in zip(
         (
             ("model", "model"),
+            ("one_future", "model, one future"),
             ("no_change", "no change"),
             ("mean_frame", "mean frame"),
             ("random_actions", "model, random actions"),
         ),
-        (COLORS[0], COLORS[1], GREY, COLORS[2]),
+        (COLORS[0], COLORS[3], COLORS[1], GREY, COLORS[2]),
         strict=True,
     ):
         values = images[key]

@@ -18,6 +18,8 @@ from planet_tf2.evaluation.reward_checks import fit
 
 Figures = dict[str, Any]
 
+FUTURES = 8  # Their mean stands for what a model expects.
+
 
 def check_open_loop(
     predictor: Predictor,
@@ -32,6 +34,10 @@ def check_open_loop(
     Image errors are means over pixels of the squared difference to the true
     frame, `true_image`, whose values lie between -0.5 and 0.5.
 
+    The model's prediction is the mean of `FUTURES` sampled futures. A model
+    that cannot know which way a pole will fall says so by falling either way,
+    and one sample of that has up to twice the squared error of its expectation.
+
     Args:
       predictor: runs the model.
       episodes: the episodes.
@@ -42,11 +48,12 @@ def check_open_loop(
 
     Returns:
       Figures on images and on rewards. `images` has, for each number of steps
-      ahead (1 to H), the error of the `model`, of `no_change` (the last frame
-      that was seen, repeated), of `mean_frame` (the mean of all frames of the
-      sequences), and of the model with `random_actions` in place of those that
-      were taken; the ratios of their sums over all steps; and `useful_steps`,
-      how many steps ahead the model beats both `no_change` and `mean_frame`.
+      ahead (1 to H), the error of the `model`, of `one_future` that it
+      samples, of `no_change` (the last frame that was seen, repeated), of
+      `mean_frame` (the mean of all frames of the sequences), and of the model
+      with `random_actions` in place of those that were taken; the ratios of
+      their sums over all steps; and `useful_steps`, how many steps ahead the
+      model beats both `no_change` and `mean_frame`.
       `rewards` has lists over the steps as well.
     """
     length = context + horizon
@@ -63,13 +70,14 @@ def check_open_loop(
         truth = true_image(
             cut(episodes, chosen, "image", length), predictor.bits
         )
-        model = predictor.open_loop(episodes, chosen, context, length)
-        blind = predictor.open_loop(
-            episodes, chosen, context, length, action[part]
-        )
+        sequences = (episodes, chosen, context, length)
+        model = predictor.open_loop(*sequences, futures=FUTURES)
+        one = predictor.open_loop(*sequences)
+        blind = predictor.open_loop(*sequences, action[part], FUTURES)
         late = truth[:, context:]
         for name, image in (
             ("model", model.image[:, context:]),
+            ("one_future", one.image[:, context:]),
             ("no_change", truth[:, context - 1 : context]),
             ("mean_frame", mean_frame),
             ("random_actions", blind.image[:, context:]),
@@ -143,11 +151,14 @@ def _image_figures(errors: dict[str, np.ndarray]) -> Figures:
 def _ratios(errors: dict[str, np.ndarray]) -> Figures:
     """The model's error as a fraction of the others', over all steps."""
     total = {name: float(value.mean()) for name, value in errors.items()}
+
+    def ratio(name, other):
+        return total[name] / total[other] if total[other] > 0 else None
+
+    others = ("no_change", "mean_frame", "random_actions")
     return {
-        f"ratio_to_{name}": total["model"] / total[name]
-        if total[name] > 0
-        else None
-        for name in ("no_change", "mean_frame", "random_actions")
+        **{f"ratio_to_{other}": ratio("model", other) for other in others},
+        "one_future_ratio_to_no_change": ratio("one_future", "no_change"),
     }
 
 

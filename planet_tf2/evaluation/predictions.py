@@ -53,6 +53,8 @@ class OpenLoop(NamedTuple):
       image: predicted images, float32 `[N, L, H, H, 3]` in the model's range
         of -0.5 to 0.5.
       reward: predicted rewards, float32 `[N, L]`.
+
+    Of several futures both are means.
     """
 
     image: np.ndarray
@@ -74,8 +76,8 @@ class Plans(NamedTuple):
 class Predictor:
     """Runs a trained model on stored episodes.
 
-    Latent states are sampled once, as they are when the agent acts. All
-    randomness follows from the seed.
+    Latent states are sampled once, as they are when the agent acts, if nothing
+    else is said. All randomness follows from the seed.
 
     Args:
       run: the loaded run.
@@ -120,6 +122,7 @@ class Predictor:
         context: int,
         length: int,
         action: np.ndarray | None = None,
+        futures: int = 1,
     ) -> OpenLoop:
         """Predicts sequences of which the model sees the beginning.
 
@@ -129,19 +132,25 @@ class Predictor:
           context: time steps that are seen.
           length: L, time steps of a sequence, with those that are seen.
           action: float32 `[N, L, A]` in place of the actions of the sequences.
+          futures: how often the latent states are sampled. The more, the
+            closer the mean comes to what the model expects.
         """
         if action is None:
             action = cut(episodes, windows, "action", length)
         image = cut(episodes, windows, "image", context)
         # Always as many at once, so that the graph is built only once.
         rows = np.arange(BATCH) % len(windows)
-        images, rewards = self._predict(
-            tf.constant(image[rows]),
-            tf.constant(action[rows]),
-            self._next_seed(),
-        )
+        image, action = tf.constant(image[rows]), tf.constant(action[rows])
+        images = rewards = 0.0
+        for _ in range(futures):
+            image_part, reward_part = self._predict(
+                image, action, self._next_seed()
+            )
+            images, rewards = images + image_part, rewards + reward_part
         count = len(windows)
-        return OpenLoop(images[:count].numpy(), rewards[:count].numpy())
+        return OpenLoop(
+            images[:count].numpy() / futures, rewards[:count].numpy() / futures
+        )
 
     def values(self, episode: HeldOut, filtered: Filtered) -> np.ndarray:
         """Predicts the return of the actions that were taken.

@@ -216,6 +216,7 @@ def _check_model(
         "context": images["context"],
         "horizon": images["horizon"],
         "image_ratio": images["ratio_to_no_change"],
+        "one_future_image_ratio": images["one_future_ratio_to_no_change"],
         "image_ratio_to_mean_frame": images["ratio_to_mean_frame"],
         "reward_explained_variance": filtered["explained_variance"],
     }

@@ -153,12 +153,14 @@ def _judge_model(result: Result) -> str:
     model = result["model"]
     ratio = _or_dash(model["image_ratio"], ".2f")
     mean_frame = _or_dash(model["image_ratio_to_mean_frame"], ".2f")
+    one_future = _or_dash(model["one_future_image_ratio"], ".2f")
     explained = _or_dash(model["reward_explained_variance"], ".2f")
     return (
         f"Open-loop image error over {model['horizon']} steps after "
         f"{model['context']} frames: {ratio} of a still picture's and "
-        f"{mean_frame} of the mean frame's; explained variance of the reward: "
-        f"{explained}."
+        f"{mean_frame} of the mean frame's (of one sampled future "
+        f"{one_future} of a still picture's); explained variance of the "
+        f"reward: {explained}."
     )
 
 

@@ -38,11 +38,13 @@ def targets(figures: dict[str, Any]) -> list[str]:
     """The two figures that a trained model is held to, as lines."""
     images, rewards = figures["images"], figures["rewards"]["filtered"]
     ratio = images["ratio_to_no_change"]
+    one_future = images["one_future_ratio_to_no_change"]
     explained = rewards["explained_variance"]
     return [
         f"Image error over {images['horizon']} steps after {images['context']} "
         f"frames of context: {_number(ratio)} of the no-change baseline's "
-        f"(target: at most {IMAGE_TARGET:.2f}): "
+        f"(of one sampled future {_number(one_future)}; target: at most "
+        f"{IMAGE_TARGET:.2f}): "
         f"{_met(ratio is not None and ratio <= IMAGE_TARGET)}",
         f"Reward explained variance on held-out episodes: "
         f"{_number(explained)} (target: at least {REWARD_TARGET:.2f}): "
