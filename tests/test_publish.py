@@ -232,10 +232,18 @@ class TestPage:
             in (text)
         )
         assert "0.31 of a still picture's and - of the mean frame's" in text
+        assert "of one sampled future 0.63 of a still picture's" in text
         assert "\nAha.\n" in text
         # Doing it again changes nothing.
         results_page.update_page(page, tmp_path / "results")
         assert page.read_text() == text
+
+    def test_results_of_earlier_versions(self, page, tmp_path):
+        result = self.result()
+        del result["model"]["one_future_image_ratio"]
+        self.publish(tmp_path, result)
+        results_page.update_page(page, tmp_path / "results")
+        assert "of one sampled future - of a still" in page.read_text()
 
     def test_pages_without_marks(self, tmp_path):
         with pytest.raises(RunFolderError, match="Cannot read"):
@@ -333,6 +341,8 @@ class TestPublish:
             csv.DictReader(io.StringIO((target / "metrics.csv").read_text()))
         )
         assert len(rows) == len(Journal(trained.folder.metrics).read())
+        rows = csv.DictReader(io.StringIO((target / "curve.csv").read_text()))
+        assert {row["experiment"] for row in rows} == {target.name}
 
     def test_page(self, published):
         _, page = published

@@ -242,7 +242,12 @@ def _origin(
 
 
 def _write_pictures(run: LoadedRun, place: pathlib.Path, seed: int) -> None:
-    plot([run.folder], place / "curve.png", report=lambda text: None)
+    plot(
+        [run.folder],
+        place / "curve.png",
+        labels=[place.name],
+        report=lambda text: None,
+    )
     (place / "curve-mean.csv").unlink()  # Of one run it says nothing new.
     episodes = held_out.load_held_out(
         run.folder, run.action_size, image_size=run.params["image_size"]

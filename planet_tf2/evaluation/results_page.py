@@ -153,7 +153,7 @@ def _judge_model(result: Result) -> str:
     model = result["model"]
     ratio = _or_dash(model["image_ratio"], ".2f")
     mean_frame = _or_dash(model["image_ratio_to_mean_frame"], ".2f")
-    one_future = _or_dash(model["one_future_image_ratio"], ".2f")
+    one_future = _or_dash(model.get("one_future_image_ratio"), ".2f")
     explained = _or_dash(model["reward_explained_variance"], ".2f")
     return (
         f"Open-loop image error over {model['horizon']} steps after "
