@@ -4,7 +4,8 @@
 
 A strip has time to the right and a row for each sequence, as TensorBoard shows
 them and scripts/fetch_events.py writes them. Several strips, or a folder of
-them, become a GIF each, in the folder --out.
+them, become a GIF each, in the folder --out; where names of files in a folder
+have the word strip in them, other pictures are left out.
 """
 
 import glob

@@ -23,7 +23,10 @@ flags.DEFINE_string(
     "results", str(_ROOT / "results"), "Folder that the result goes into."
 )
 flags.DEFINE_string(
-    "page", str(_ROOT / "docs" / "results.md"), "Page to bring up to date."
+    "page",
+    str(_ROOT / "docs" / "results.md"),
+    "Page to bring up to date with all that is in --results. It needs the two "
+    "lines, of marks, between which docs/results.md lists the runs.",
 )
 flags.DEFINE_string("name", None, "Default: task, preset and seed.")
 flags.DEFINE_string(

@@ -168,6 +168,13 @@ class TestEvaluate:
         assert low <= first["interquartile_mean"] <= high
         assert sum("interquartile" in text for text in said) == 1
 
+    def test_refuses_to_replace_a_folder(self, trained, tmp_path):
+        """Before anything is played."""
+        said = []
+        with pytest.raises(ValueError, match="is a folder. Name a file"):
+            evaluate([trained.folder], 1, out=tmp_path, report=said.append)
+        assert not said and not list(tmp_path.iterdir())
+
     def test_refuses_to_write_into_the_run(self, trained, monkeypatch):
         before = snapshot(trained.folder.path)
         out = trained.folder.path / "deep" / "e.json"

@@ -466,19 +466,37 @@ class TestVerdicts:
             (verdicts.judge_reward(rewards(-0.2, [])), False, "next to"),
             (verdicts.judge_reward(rewards(None, [])), None, "the same"),
             (
-                verdicts.judge_blind_reward(rewards(0.9, [1, 0.1]), planned(0)),
+                verdicts.judge_blind_reward(
+                    rewards(0.9, [0.6, 0.3, 9]), planned(0)
+                ),
                 False,
                 "transition is the weak part",
             ),
             (
-                verdicts.judge_blind_reward(rewards(0.2, [1, 0.1]), planned(0)),
+                verdicts.judge_blind_reward(
+                    rewards(0.2, [0.6, 0.3]), planned(0)
+                ),
                 None,
-                "2 steps ahead",
+                "1 to 2 steps ahead without looking it explains 45%",
             ),
             (
                 verdicts.judge_blind_reward(rewards(0.9, [0.8]), planned(0)),
                 True,
-                "1 steps",
+                "1 to 1 steps",
+            ),
+            (
+                verdicts.judge_blind_reward(
+                    rewards(0.9, [None, 0.7]), planned(0)
+                ),
+                True,
+                "70%",
+            ),
+            (
+                verdicts.judge_blind_reward(
+                    rewards(0.9, [None, None]), planned(0)
+                ),
+                None,
+                "always the same",
             ),
             (verdicts.judge_plans(planned(0.5)), True, "10.50"),
             (verdicts.judge_plans(planned(0.5, correlation=None)), True, "10"),

@@ -124,6 +124,22 @@ def test_several_strips(tmp_path):
         strips.create_videos([folder], tmp_path / "one.gif")
 
 
+def test_other_pictures_in_a_folder_are_left_out(tmp_path):
+    strip = video.image_strip(make_videos())
+    write_png(tmp_path / "openloop.strip-1.png", strip)
+    other = write_png(tmp_path / "openloop.log_probs-1.png", strip)
+    found = strips.find_strips([tmp_path])
+    assert [path.name for path in found] == ["openloop.strip-1.png"]
+    assert strips.find_strips([tmp_path, other])[1] == other
+
+
+def test_folder_above_those_with_pictures(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    write_png(tmp_path / "a" / "b" / "c.png", video.image_strip(make_videos()))
+    with pytest.raises(StripError, match="some in .*/a/b"):
+        strips.find_strips([tmp_path])
+
+
 def make_bad(kind, tmp_path):
     if kind == "missing":
         return tmp_path / "no.png", "There is no file"

@@ -19,12 +19,16 @@ from planet_tf2.training.run_folder import (
 def check_outside(
     path: str | os.PathLike[str], folders: Sequence[RunFolder]
 ) -> None:
-    """Checks that a file to be written is in no run's folder.
+    """Checks that a file to be written is in no run's folder, and no folder.
 
     Raises:
       RunFolderError: it is.
     """
     place = pathlib.Path(path).resolve()
+    if place.is_dir():
+        raise RunFolderError(
+            f"{path} is a folder. Name a file, such as one in it, with --out."
+        )
     for folder in folders:
         if place.is_relative_to(folder.path.resolve()):
             raise RunFolderError(

@@ -82,7 +82,7 @@ def publish(
     if state != runs.FINISHED and not allow_unfinished:
         raise RunFolderError(
             f"The run {folder.path} is unfinished. Train it to its end first, "
-            "or pass allow_unfinished."
+            "or take it as it is with --allow_unfinished."
         )
     config = folder.read_config()
     params = runs.read_params(folder)

@@ -38,19 +38,16 @@ class Strip(NamedTuple):
 def find_strips(paths: Sequence[str | os.PathLike[str]]) -> list[pathlib.Path]:
     """Returns the PNG files among files and in folders.
 
+    Of a folder in which some have a name with `strip`, as TensorBoard's have
+    that are strips, the others are left out.
+
     Raises:
       StripError: there is none, or a path is something else.
     """
     found: list[pathlib.Path] = []
     for path in map(pathlib.Path, paths):
         if path.is_dir():
-            inside = sorted(path.glob("*.png"))
-            if not inside:
-                raise StripError(
-                    f"There is no PNG file in the folder {path}. "
-                    "scripts/fetch_events.py --type image writes some."
-                )
-            found += inside
+            found += _inside(path)
         elif path.exists():
             found.append(path)
         else:
@@ -58,6 +55,17 @@ def find_strips(paths: Sequence[str | os.PathLike[str]]) -> list[pathlib.Path]:
     if not found:
         raise StripError("Name a PNG file, or a folder of some.")
     return list(dict.fromkeys(found))
+
+
+def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
+    found = sorted(folder.glob("*.png"))
+    if found:
+        return [path for path in found if "strip" in path.name] or found
+    below = next(iter(sorted(folder.rglob("*.png"))), None)
+    advice = "scripts/fetch_events.py --type image writes some."
+    if below is not None:
+        advice = f"There are some in {below.parent}."
+    raise StripError(f"There is no PNG file in the folder {folder}. {advice}")
 
 
 def read_strip(

@@ -180,14 +180,14 @@ def judge_blind_reward(
 ) -> Verdict:
     """Does it know the reward of what it imagines, as far as plans reach?"""
     check = "imagines the reward"
-    series = rewards["open_loop"]["explained_variance"]
-    step = min(returns["horizon"], len(series))
-    explained = series[step - 1]
-    if explained is None:
+    series = rewards["open_loop"]["explained_variance"][: returns["horizon"]]
+    known = [value for value in series if value is not None]
+    if not known:
         return Verdict(check, None, "The reward is always the same.")
+    explained = sum(known) / len(known)
     text = (
-        f"{step} steps ahead without looking it explains "
-        f"{100 * explained:.0f}% of the variance"
+        f"1 to {len(series)} steps ahead without looking it explains "
+        f"{100 * explained:.0f}% of the variance on average"
     )
     seen = rewards["filtered"]["explained_variance"] or 0.0
     if explained >= 0.5:

@@ -113,7 +113,7 @@ def video_prediction(
     ratio = predicted.errors.mean() / max(predicted.still_errors.mean(), 1e-12)
     report(
         f"Error over {predicted.errors.shape[1]} steps after {context} frames: "
-        f"{ratio:.2f} of a still picture's"
+        f"{ratio:.2f} of a still picture's (one sampled future)"
     )
     report(f"Written: {out}, {out.stem}.mp4 and {plot_path.name}")
     return predicted
