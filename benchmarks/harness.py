@@ -14,6 +14,9 @@ from typing import Any
 import tabulate
 from absl import app, flags
 
+# Before TensorFlow, which looks only once whether oneDNN is wanted.
+import planet_tf2  # noqa: F401
+
 FLAGS = flags.FLAGS
 
 flags.DEFINE_boolean("json", False, "Print JSON in place of a table.")
