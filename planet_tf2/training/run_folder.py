@@ -175,15 +175,21 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     Raises:
       RunFolderError: The system does not allow it.
     """
-    check_writable(path)
+    check_writable(path, "place")
     try:
         pathlib.Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, "place") from None
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(
+    path: str | os.PathLike[str], called: str = "--logdir"
+) -> None:
     """Checks that a folder can be made, or written to. Writes nothing.
+
+    Args:
+      path: the folder.
+      called: what the user is told to choose another one of.
 
     Raises:
       RunFolderError: It cannot, and why.
@@ -201,7 +207,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         if not os.access(parent, os.W_OK | os.X_OK):
             raise PermissionError(_why_not(parent))
     except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, called) from None
 
 
 @contextlib.contextmanager
@@ -255,11 +261,11 @@ def _exists(path: pathlib.Path) -> bool:
 
 
 def _cannot_write(
-    path: str | os.PathLike[str], error: Exception
+    path: str | os.PathLike[str], error: Exception, called: str = "--logdir"
 ) -> RunFolderError:
     return RunFolderError(
         f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. "
-        "Choose another --logdir."
+        f"Choose another {called}."
     )
 
 
