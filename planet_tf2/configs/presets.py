@@ -81,7 +81,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 HELP = {
-    "default": "The settings of the paper.",
+    "default": "The settings of the authors' program, close to the paper's.",
     "debug": "Everything tiny, to see within minutes whether all parts work "
     "together.",
     "quickstart": "The beginning of `cpu`: ten minutes on two CPU cores.",
