@@ -14,6 +14,7 @@ tree, so imports that happen later or never count as well.
 
 import ast
 import functools
+import importlib
 import json
 import pathlib
 import subprocess
@@ -238,3 +239,16 @@ def test_no_tensorflow_is_loaded(modules):
     loaded = set(json.loads(result.stdout.splitlines()[-1]))
     assert set(modules) <= loaded
     assert not loaded & set(_TENSORFLOW)
+
+
+_PACKAGES = [
+    name for name, path in _MODULES.items() if path.name == "__init__.py"
+]
+
+
+@pytest.mark.parametrize("name", _PACKAGES)
+def test_names_of_a_package_are_there(name):
+    """They are resolved when they are used, so a wrong one shows only then."""
+    package = importlib.import_module(name)
+    for attribute in getattr(package, "__all__", []):
+        assert getattr(package, attribute) is not None

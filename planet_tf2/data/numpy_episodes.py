@@ -1,4 +1,8 @@
-"""Batches of sequences from a folder of episodes, as a `tf.data.Dataset`."""
+"""Batches of random sequences from a folder of episodes.
+
+A run takes `SequenceBatches`, in a thread (`training/batches.py`);
+`numpy_episodes` makes a `tf.data.Dataset` of them, for programs of your own.
+"""
 
 import itertools
 import os

@@ -4,7 +4,7 @@
 DIR/00001/
   PING, DONE, FAIL   who works on it, and how it ended
   config.yaml        preset, parameters, seed and versions, as plain data
-  checkpoints/       model, optimizer, steps, random state
+  checkpoints/       model, optimizer, steps: see docs/resuming.md
   train_episodes/    episodes to learn from
   test_episodes/     episodes to test on
   train/, test/      event files for TensorBoard
@@ -19,6 +19,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -249,6 +250,16 @@ def _is_of_interest(record: logging.LogRecord) -> bool:
     """Leaves out what other packages say below the level of a warning."""
     own = record.name.partition(".")[0] == "planet_tf2"
     return own or record.levelno >= logging.WARNING
+
+
+def failure_reason(failure: str) -> str:
+    """Returns the last line of what FAIL says, or nothing if it is empty.
+
+    Of an exception the name of its module is of no interest.
+    """
+    lines = failure.strip().splitlines()
+    last = lines[-1].strip() if lines else ""
+    return re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last)
 
 
 def _exists(path: pathlib.Path) -> bool:
