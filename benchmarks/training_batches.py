@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import episode_files
+from cases import ACTION_SIZE
 
 from planet_tf2.configs.datasets import make_batches
 from planet_tf2.training.batches import Batch, Batches
 from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.trainer import Step
-
-_KEYS = ("image", "action", "reward")
 
 
 def training_batches(
@@ -34,7 +33,13 @@ def training_batches(
     episode_files.fill(folder.train_episodes, episodes)
     episode_files.fill(folder.test_episodes, 1)
     size = params["batch_shape"][0]
-    make = functools.partial(make_batches, params, folder, _KEYS, lambda: None)
+    pixels = params["image_size"]
+    sizes = {
+        "image": (pixels, pixels, 3),
+        "action": (ACTION_SIZE,),
+        "reward": (),
+    }
+    make = functools.partial(make_batches, params, folder, sizes, lambda: None)
     batches = Batches(
         make, EpisodeLog(folder), 0, lambda _, update: update * size
     )

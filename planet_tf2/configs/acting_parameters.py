@@ -64,9 +64,9 @@ TASKS = grouped(
         "isolate_envs",
         "process",
         Text(("none", "thread", "process")),
-        "Where environments live. `none` and `thread` only work where "
-        "rendering does not use software OpenGL. The original's default is "
-        "`thread`.",
+        "Where environments live. `thread` only works where rendering does not "
+        "use software OpenGL, and `none` where nothing is rendered by OpenGL. "
+        "The original's default is `thread`.",
     ),
     (
         "action_repeat",
