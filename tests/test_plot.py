@@ -381,10 +381,14 @@ class TestEvents:
         assert curve.episodes.tolist() == [2, 4]
 
     def test_what_was_taken_back(self, folder):
-        writer = EventFileWriter(str(folder.test), filename_suffix=".z")
+        before = set(folder.test.iterdir())
+        writer = EventFileWriter(str(folder.test))
         status = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         writer.add_event(event_pb2.Event(step=100, session_log=status))
         writer.close()
+        (path,) = set(folder.test.iterdir()) - before
+        # Names have the second in them; this one is to be the last.
+        path.rename(path.with_name("events.out.tfevents.9999999999.later"))
         (curve,) = read_event_curves(folder, "test")
         assert curve.score.tolist() == [30]
 
