@@ -34,7 +34,7 @@ setuptools.setup(
     license="Apache-2.0",
     packages=setuptools.find_packages(include=["planet_tf2", "planet_tf2.*"]),
     package_data={"planet_tf2.evaluation.report": ["templates/*"]},
-    python_requires=">=3.10",
+    python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.1,<3",
         # CarRacing and other games of Gymnasium. There are no wheels for Linux

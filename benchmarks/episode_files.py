@@ -12,8 +12,8 @@ LENGTH = 251
 
 
 def fill(folder: pathlib.Path, amount: int) -> None:
-    """Makes a folder with that many files, all of the same content."""
-    folder.mkdir(parents=True)
+    """Fills a folder with that many files, all of the same content."""
+    folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     coarse = random.integers(0, 256, (LENGTH, 8, 8, 3), np.uint8)
     image = coarse.repeat(8, 1).repeat(8, 2)

@@ -2,16 +2,14 @@
 
 import pathlib
 import tempfile
-from collections.abc import Iterator
 from typing import Any
 
 import cases
-import episode_files
 import harness
 from absl import flags
+from training_batches import training_batches
 
 from planet_tf2.configs import assemble
-from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.tools import devices, seeds
 
 FLAGS = flags.FLAGS
@@ -27,16 +25,7 @@ def run() -> harness.Result:
         learner.train_step(batch, seed)["total"].numpy()
 
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name) / "episodes"
-        episode_files.fill(folder, 40)
-        batches: Iterator[dict] = iter(
-            numpy_episodes(
-                folder,
-                params["batch_shape"],
-                params["loader"],
-                params["loader_every"],
-            )
-        )
+        batches = training_batches(pathlib.Path(name), params, 40)
         constant = next(batches)
         times = harness.time_in_turn(
             {
@@ -45,6 +34,7 @@ def run() -> harness.Result:
             },
             warmup=2,
         )
+        batches.close()
     return harness.compare(
         f"A training step with and without the loader, {FLAGS.config}",
         times,

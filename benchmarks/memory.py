@@ -5,12 +5,11 @@ import resource
 import tempfile
 
 import cases
-import episode_files
 import harness
 from absl import flags
+from training_batches import training_batches
 
 from planet_tf2.configs import assemble
-from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.tools import devices, seeds
 
 FLAGS = flags.FLAGS
@@ -31,27 +30,20 @@ def peak_gigabytes() -> float:
 
 def run() -> harness.Result:
     devices.prepare()
-    params = cases.params()
+    params = cases.params(loader_max_bytes=FLAGS.max_bytes or None)
     learner = assemble.make_learner(params, cases.model())
     rows = [("program and model", resident_gigabytes(), peak_gigabytes())]
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name) / "episodes"
-        episode_files.fill(folder, FLAGS.episodes)
-        batches = iter(
-            numpy_episodes(
-                folder,
-                params["batch_shape"],
-                params["loader"],
-                params["loader_every"],
-                max_bytes=FLAGS.max_bytes or None,
-            )
-        )
+        batches = training_batches(pathlib.Path(name), params, FLAGS.episodes)
+        batch = next(batches)
         rows.append(("episodes", resident_gigabytes(), peak_gigabytes()))
         for update in range(1, FLAGS.updates + 1):
-            learner.train_step(next(batches), seeds.derive(update))
+            learner.train_step(batch, seeds.derive(update))
+            batch = next(batches)
             if update in (1, 2, FLAGS.updates // 2, FLAGS.updates):
                 label = f"update {update}"
                 rows.append((label, resident_gigabytes(), peak_gigabytes()))
+        batches.close()
     bound = f"{FLAGS.max_bytes / 1e9:g} GB" if FLAGS.max_bytes else "all"
     return harness.Result(
         f"Memory with {FLAGS.episodes} episodes, loader bound {bound}",

@@ -4,8 +4,11 @@ Trains on random episodes of a task, once per seed and precision, with the same
 weights to start from, the same batches and the same noise. Compares the losses
 on episodes that were held back. The constants of the normal distribution are
 left out: the loss is half the squared error.
+
+With `--keep FILE` a comparison that was stopped goes on with the next training.
 """
 
+import json
 import pathlib
 import statistics
 import sys
@@ -33,6 +36,12 @@ flags.DEFINE_integer("seeds", 3, "Trainings in every precision.", 1)
 flags.DEFINE_integer("train_episodes", 12, "Episodes to learn from.", 1)
 flags.DEFINE_integer("test_episodes", 4, "Episodes to test with.", 1)
 flags.DEFINE_integer("test_batches", 8, "Batches to test with.", 1)
+flags.DEFINE_string(
+    "keep",
+    None,
+    "File for the losses of every training, a line each. Those that it holds "
+    "already, of the same setting, are not run again.",
+)
 
 _LOSSES = ("image", "reward", "divergence")
 
@@ -88,6 +97,49 @@ def train(folder: pathlib.Path, seed: int, precision: str) -> dict[str, float]:
     }
 
 
+def setting(seed: int, precision: str) -> dict[str, Any]:
+    """Returns all that decides the losses of a training, as JSON keeps it."""
+    sizes = {
+        name: FLAGS[name].value
+        for name in (
+            "updates",
+            "train_episodes",
+            "test_episodes",
+            "test_batches",
+        )
+    }
+    params = cases.params(precision=precision)
+    return json.loads(
+        json.dumps({"seed": seed, **sizes, "params": params}, default=str)
+    )
+
+
+def kept() -> list[dict[str, Any]]:
+    """Returns the trainings of `--keep`."""
+    path = pathlib.Path(FLAGS.keep) if FLAGS.keep else None
+    if path is None or not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def train_once(
+    folder: pathlib.Path, seed: int, precision: str
+) -> dict[str, float]:
+    """Like `train`, unless `--keep` knows the losses already."""
+    this = setting(seed, precision)
+    for training in kept():
+        if training["setting"] == this:
+            return training["losses"]
+    losses = train(folder, seed, precision)
+    if FLAGS.keep:
+        with open(FLAGS.keep, "a") as file:
+            print(
+                json.dumps({"setting": this, "losses": losses}),
+                file=file,
+            )
+    return losses
+
+
 def run() -> harness.Result:
     devices.prepare()
     results: dict[str, list[dict[str, float]]] = {}
@@ -96,7 +148,7 @@ def run() -> harness.Result:
         collect(folder)
         for seed in range(FLAGS.seeds):
             for precision in FLAGS.precisions:
-                losses = train(folder, seed, precision)
+                losses = train_once(folder, seed, precision)
                 results.setdefault(precision, []).append(losses)
     return report(results)
 

@@ -23,9 +23,9 @@ check_python() {
     if ! command -v "$1" >/dev/null; then
         install_packages python3 python3-venv
     fi
-    if ! "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
-        echo "Python 3.10 or newer is needed, but $1 is $("$1" -V)." >&2
-        echo "Choose another one: make PYTHON=python3.11 ..." >&2
+    if ! "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        echo "Python 3.11 or newer is needed, but $1 is $("$1" -V)." >&2
+        echo "Choose another one: make PYTHON=python3.12 ..." >&2
         exit 1
     fi
     if ! "$1" -c 'import ensurepip, venv' 2>/dev/null; then

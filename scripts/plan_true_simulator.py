@@ -6,7 +6,6 @@ The planner is that of the agents, so that a low score means a broken planner,
 or one that is too small for the task, but not a bad model.
 """
 
-import json
 import os
 import pathlib
 import sys
@@ -22,7 +21,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with native_stderr_silenced():
     from planet_tf2.configs.resolve import parse_params
     from planet_tf2.evaluation import true_simulator
-    from planet_tf2.tools import devices
+    from planet_tf2.evaluation.output import check_outside, write_json
+    from planet_tf2.tools import command, devices
+    from planet_tf2.training.run_folder import check_writable
 
     devices.prepare()
 
@@ -51,19 +52,23 @@ def main(argv: list[str]) -> int:
         print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
         return os.EX_USAGE
     logging.set_verbosity(logging.WARNING)  # dm_control says what it imports.
+    return command.run(work)
+
+
+def work() -> None:
+    if FLAGS.out:  # Fails before the work is done.
+        check_outside(FLAGS.out, [])
+        check_writable(pathlib.Path(FLAGS.out).parent, "--out")
     try:
-        result = run()
-    except (ValueError, TypeError, RuntimeError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
+        result = play()
+    except TypeError as error:  # Such as an option that no planner has.
+        raise ValueError(error) from None
     if FLAGS.out:
-        path = pathlib.Path(FLAGS.out)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=2) + "\n")
-    return 0
+        write_json(FLAGS.out, result)
 
 
-def run() -> dict[str, Any]:
+def play() -> dict[str, Any]:
+    """Plays the episodes, and says so while it goes on."""
     names = ("planner", "horizon", "amount", "topk", "iterations")
     search = {name: FLAGS[name].value for name in names}
     search["options"] = parse_params(FLAGS.options)

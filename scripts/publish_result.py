@@ -51,7 +51,7 @@ def work() -> None:
         count = results_page.update_page(FLAGS.page, FLAGS.results)
         print(f"Written: {FLAGS.page} with {count} runs")
         return
-    folder = runs.find_run(FLAGS.logdir)
+    folder = runs.find_run(FLAGS.logdir, if_failed="")
     # Not earlier, so that a mistake in a path shows at once.
     with native_stderr_silenced():
         from planet_tf2.evaluation.publish import publish

@@ -40,7 +40,9 @@ def work() -> None:
     found = make_report(FLAGS.logdir, FLAGS.out, FLAGS.evaluation, FLAGS.title)
     if not FLAGS.allow_failed:
         for run in found:
-            runs.check_not_failed(run.folder)
+            runs.check_not_failed(
+                run.folder, "With --allow_failed that is no error here."
+            )
 
 
 if __name__ == "__main__":

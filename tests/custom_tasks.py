@@ -162,3 +162,12 @@ class Plane:
 
 not_callable = {"name": "wrong"}
 nothing = None
+
+
+def reserved_name():
+    env = Tiny()
+    image = env.observation_space
+    env.observation_space = spaces.Dict(
+        {"image": image, "reward": spaces.Box(-1, 1, (1,))}
+    )
+    return env

@@ -113,7 +113,14 @@ class TestVectorActions:
         low = np.array([-np.inf, 0, -1e10], "f4")
         high = np.array([np.inf, np.inf, 1e10], "f4")
         box, _ = self.taken(spaces.Box(low, high), [0.5, 0.5, 0.5])
-        assert box == spaces.Box(-1, 1, (3,), np.float32)
+        np.testing.assert_array_equal(box.low, [-1, 0, -1])
+        np.testing.assert_array_equal(box.high, [1, 2, 1])
+
+    def test_with_one_bound(self):
+        low, high = np.array([2, -np.inf], "f4"), np.array([np.inf, -3], "f4")
+        box, _ = self.taken(spaces.Box(low, high), [2.5, -4], [4, -5])
+        np.testing.assert_array_equal(box.low, [2, -5])
+        np.testing.assert_array_equal(box.high, [4, -3])
 
     @pytest.mark.parametrize(
         "space",
@@ -163,6 +170,10 @@ class TestCheckResults:
             (
                 (0.0, 1.0, False, False, {"simulator_steps": 0.5}),
                 r"0.5 as info\['simulator_steps'\]",
+            ),
+            (
+                (0.0, 1.0, False, False, {"simulator_steps": 0}),
+                r"0 as info\['simulator_steps'\].*at least 1",
             ),
         ],
     )
@@ -234,6 +245,16 @@ class TestNamedObservations:
         space = spaces.Tuple([spaces.Discrete(2), spaces.Discrete(3)])
         found = self.named(space, (1, 0))
         np.testing.assert_array_equal(found["state"], [0, 1, 1, 0, 0])
+
+    def test_somebodys_own_space_is_left_out(self):
+        class Own(gymnasium.Space):
+            pass
+
+        space = spaces.Dict(
+            {"speed": spaces.Box(-1, 1, (1,)), "mission": Own()}
+        )
+        env = NamedObservations(Scripted(None, space))
+        assert list(env.observation_space) == ["speed"]
 
     def test_dict(self):
         space = spaces.Dict(
@@ -394,6 +415,12 @@ class TestEpisodeLimit:
 
     def test_unknown(self):
         assert envs.episode_limit(Scripted()) is None
+
+    @pytest.mark.parametrize("value", [-1, 0, np.inf, np.nan, None, "never"])
+    def test_none(self, value):
+        env = Scripted()
+        env.max_episode_steps = value
+        assert envs.episode_limit(env) is None
 
 
 class DiscreteWrapper(gymnasium.Wrapper):

@@ -119,6 +119,21 @@ class TestBothInterfaces:
         assert inner.actions[0].dtype == np.float64
         assert inner.actions[1] == 1
 
+    def test_unless_the_environment_insists(self, kind):
+        """As many do with `assert self.action_space.contains(action)`."""
+
+        class Strict(kind):
+            def step(self, action):
+                assert action.dtype == np.float32
+                return super().step(action)
+
+        inner = Strict()
+        env = ClassicGym(inner)
+        env.reset()
+        for _ in range(2):
+            env.step(np.float32([0.5]))
+        assert [a.dtype for a in inner.actions] == [np.float32, np.float32]
+
 
 @pytest.mark.parametrize(
     "space,expected",

@@ -225,6 +225,7 @@ def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
         (_name("own_pixels"), r"image is float32 \[64, 64, 3\]"),
         (_name("four_values"), r"step\(\) returned a tuple of 4"),
         (_name("nan_reward"), "the reward nan"),
+        (_name("reserved_name"), "called 'reward', a name that episode files"),
     ],
 )
 def test_nothing_is_written_for_a_task_that_cannot_work(

@@ -235,7 +235,9 @@ def test_deterministic_is_trained_by_its_error():
     assert not losses.has_density(dist)
     np.testing.assert_array_equal(dist.mean(), location)
     expected = ((location - target) ** 2).sum(-1) / 2
-    np.testing.assert_allclose(losses.surprise(dist, target), expected, 1e-5)
+    np.testing.assert_allclose(
+        losses.negative_log_likelihood(dist, target), expected, 1e-5
+    )
     result = losses.reconstruction(dist, target)
     np.testing.assert_allclose(result, expected.mean(), 1e-5)
     # But for the constant it is a normal of variance 1.
@@ -243,7 +245,9 @@ def test_deterministic_is_trained_by_its_error():
     assert losses.has_density(normal)
     constant = 3 * np.log(2 * np.pi) / 2
     np.testing.assert_allclose(
-        losses.surprise(normal, target), expected + constant, 1e-5
+        losses.negative_log_likelihood(normal, target),
+        expected + constant,
+        1e-5,
     )
 
 

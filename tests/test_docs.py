@@ -7,12 +7,19 @@ import re
 import pytest
 
 _ROOT = pathlib.Path(__file__).parents[1]
+_DOCUMENTS = (
+    "README.md",
+    *(
+        f"docs/{name}.md"
+        for name in ("algorithm", "architecture", "planning", "experiments")
+    ),
+)
 _FILE = re.compile(r"`(\w+(?:/\w+)+\.py)`((?:[:,] `[\w.]+`)*)")
 
 
 def _references():
     """Yields documents, files and the names that are to be in them."""
-    for name in ("README.md", "docs/algorithm.md"):
+    for name in _DOCUMENTS:
         for path, names in _FILE.findall((_ROOT / name).read_text()):
             yield name, path, tuple(re.findall(r"`([\w.]+)`", names))
 

@@ -1,6 +1,8 @@
 """What every environment keeps to, those of the simulator included."""
 
 import contextlib
+import subprocess
+import sys
 
 import gymnasium
 import numpy as np
@@ -298,3 +300,28 @@ def test_suite_errors(kwargs, message):
         Async(constructor, kwargs, render=False)
     assert caught.value.kind == "ValueError"
     assert message in caught.value.summary
+
+
+_PHYSICS = """
+from planet_tf2.envs.dm_control_env import DMControl
+
+env = DMControl("lqr", "lqr_2_1")
+print(env.suite_env.physics.model.jnt_stiffness.tolist())
+print(env.reset()[0]["position"].tolist())
+print(env.reset(seed=1)[0]["position"].tolist())
+"""
+
+
+def test_physics_drawn_at_loading_are_the_same_in_every_process():
+    """And only they, unless there is a seed."""
+    (physics, first, seeded), (again, second, seeded_again) = (
+        subprocess.run(
+            [sys.executable, "-c", _PHYSICS],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for _ in range(2)
+    )
+    assert physics == again and seeded == seeded_again
+    assert first != second

@@ -160,6 +160,24 @@ def test_episodes_of_another_kind_are_left_out(
     assert reason in caplog.text
 
 
+def test_the_run_decides_what_episodes_look_like(tmp_path, caplog):
+    """And not the oldest of them, which may be a copy from another run."""
+    other, own = (
+        save_episode(
+            tmp_path,
+            {
+                "action": np.zeros((7, size), np.float32),
+                "reward": np.zeros(7, np.float32),
+            },
+        )
+        for size in (1, 6)
+    )
+    sizes = {"reward": (), "action": (6,)}
+    store = EpisodeCache(tmp_path, 5, ("action", "reward"), sizes=sizes)
+    assert store.look() == [own.name]
+    assert other.name in caplog.text and "this run needs" in caplog.text
+
+
 KEYS = ("image", "action", "reward")
 
 

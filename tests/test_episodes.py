@@ -52,9 +52,9 @@ def test_wide_rewards_are_read_as_32_bit(tmp_path):
 
 
 def test_names_tell_the_time_and_sort_by_it():
-    before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     names = [episodes.episode_name() for _ in range(50)]
-    after = datetime.datetime.now(datetime.timezone.utc)
+    after = datetime.datetime.now(datetime.UTC)
     assert len(set(names)) == 50
     for name in (names[0], names[-1]):
         assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{32}", name)

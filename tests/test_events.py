@@ -235,4 +235,4 @@ def test_needs_no_tensorflow():
 
 
 def test_names_of_tags_are_names_of_files():
-    assert events.file_name("a/b c/d:e") == "a.b_c.d_e"
+    assert events.tag_file_name("a/b c/d:e") == "a.b_c.d_e"

@@ -26,7 +26,7 @@ EXPERIMENTS = {
         r"^\| ([\w, ]+) \| .* \| `(\{.*\})` \|$", _DOCS, re.M
     )
 }
-# Those of the original's README, and two more.
+# Those of the original's README, and others.
 NAMES = {
     "PlaNet",
     "random collection",
@@ -35,6 +35,8 @@ NAMES = {
     "one agent, all tasks",
     "latent overshooting",
     "recurrent encoder and decoder",
+    "recurrent, with overshooting",
+    "other activation",
 }
 
 

@@ -14,6 +14,7 @@ import yaml
 from small_runs import DECISIONS, Spy, records, run
 
 from planet_tf2.configs import assemble, launch
+from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.resolve import resolve
 from planet_tf2.data import episodes
 from planet_tf2.envs import DummyEnv, EnvError
@@ -36,6 +37,16 @@ def no_predictions(monkeypatch):
     monkeypatch.setattr(
         assemble.Summaries, "predictions", lambda *args, **kwargs: None
     )
+
+
+def test_only_its_own_thread_can_draw(tmp_path, monkeypatch):
+    """Also with a graphics card, which TensorFlow may share a process with."""
+    for name in ("choose_backend", "check_isolation"):
+        monkeypatch.setattr(launch.envs, name, lambda *args: None)
+    params = {"tasks": ["cheetah_run"], "isolate_envs": "none"}
+    with pytest.raises(ConfigError, match="Use 'thread' or 'process'"):
+        launch.train(str(tmp_path / "logs"), "debug", overrides=params)
+    assert not (tmp_path / "logs").exists()
 
 
 def check_complete(folder):

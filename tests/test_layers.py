@@ -238,3 +238,48 @@ def test_no_tensorflow_is_loaded(modules):
     loaded = set(json.loads(result.stdout.splitlines()[-1]))
     assert set(modules) <= loaded
     assert not loaded & set(_TENSORFLOW)
+
+
+_PACKAGES = [
+    name for name, path in _MODULES.items() if path.name == "__init__.py"
+]
+
+
+def _lazy_names(package):
+    """Yields the submodules and names that a package resolves lazily."""
+    for node in ast.walk(_tree(package)):
+        if isinstance(node, ast.keyword) and node.arg == "submodules":
+            for module in ast.literal_eval(node.value):
+                yield module, None
+        elif isinstance(node, ast.keyword) and node.arg == "submod_attrs":
+            for module, names in ast.literal_eval(node.value).items():
+                yield from ((module, name) for name in names)
+
+
+def _top_level_names(module):
+    for node in _tree(module).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = getattr(node, "targets", None) or [node.target]
+            for target in targets:
+                yield from (
+                    part.id
+                    for part in ast.walk(target)
+                    if isinstance(part, ast.Name)
+                )
+
+
+@pytest.mark.parametrize("package", _PACKAGES)
+def test_names_of_a_package_are_where_it_says(package):
+    """A wrong one would show only when somebody uses it."""
+    for module, name in _lazy_names(package):
+        assert f"{package}.{module}" in _MODULES
+        if name is not None:
+            assert name in _top_level_names(f"{package}.{module}"), name
+
+
+def test_packages_have_names():
+    assert sum(1 for p in _PACKAGES for _ in _lazy_names(p)) > 50

@@ -9,6 +9,8 @@ import tensorflow as tf
 from bad_folders import make_run, run_script
 from PIL import Image
 from small_runs import snapshot
+from tensorboard.compat.proto import event_pb2
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation.curves import Curve, average, read_curves, smooth
@@ -377,6 +379,18 @@ class TestEvents:
         assert curve.steps.tolist() == [2000, 4000]
         # Test episodes are not what is counted.
         assert curve.episodes.tolist() == [2, 4]
+
+    def test_what_was_taken_back(self, folder):
+        before = set(folder.test.iterdir())
+        writer = EventFileWriter(str(folder.test))
+        status = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        writer.add_event(event_pb2.Event(step=100, session_log=status))
+        writer.close()
+        (path,) = set(folder.test.iterdir()) - before
+        # Names have the second in them; this one is to be the last.
+        path.rename(path.with_name("events.out.tfevents.9999999999.later"))
+        (curve,) = read_event_curves(folder, "test")
+        assert curve.score.tolist() == [30]
 
     def test_script(self, folder, tmp_path):
         out = tmp_path / "e.png"

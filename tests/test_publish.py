@@ -322,6 +322,16 @@ class TestPublish:
         readme = (target / "README.md").read_text()
         assert result["command"] in readme and "A very small run." in readme
 
+    def test_says_how_it_was_evaluated(self, published):
+        target, page = published
+        result = json.loads((target / "result.json").read_text())
+        assert result["evaluation"] == (
+            "python scripts/evaluate.py --logdir logs/dummy-debug-1 "
+            "--episodes=2 --seed=0 --agents=1"
+        )
+        for text in (page, target / "README.md"):
+            assert result["evaluation"] in text.read_text()
+
     def test_figures(self, published, trained):
         target, _ = published
         result = json.loads((target / "result.json").read_text())

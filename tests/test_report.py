@@ -433,6 +433,19 @@ class TestTables:
         assert row["mean"] == pytest.approx(5.5) and row["runs"] == 2
         assert row["way"] == pytest.approx((5.5 - 12) / (662 - 12))
         assert row["interval"] == [3.0, 8.0]
+        assert row["evaluated"] is None
+
+    def test_evaluation_of_a_single_run(self, tmp_path):
+        folders = [make(tmp_path / "e" / f"0000{n}") for n in (1, 2)]
+        entries = [entry(folders[0], step=s, mean=float(s)) for s in (5, 9, 7)]
+        path = write_json(tmp_path / "evaluation.json", *entries)
+        runs = [read_one(folder) for folder in folders]
+        evaluated, _ = find_evaluations(runs, [path])
+        (row,) = tables.score_rows({"e": runs[:1]}, evaluated)
+        assert row["evaluated"]["mean"] == 9.0
+        # The interval over runs says more than a single one of them.
+        (row,) = tables.score_rows({"e": runs}, evaluated)
+        assert row["evaluated"] is None
 
 
 class TestGather:

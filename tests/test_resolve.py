@@ -119,6 +119,10 @@ def test_sequences_must_fit_into_episodes():
         resolve(params_text="{batch_shape: [50, 252]}")
     with pytest.raises(ConfigError, match="have 21 with an action repeat"):
         resolve(params_text="{action_repeat: 50}")
+    for task in ("cheetah_run", "dmc:hopper_hop"):
+        text = f"{{tasks: [{task}], action_repeat: 1500}}"
+        with pytest.raises(ConfigError, match="only 1000 simulator steps"):
+            resolve(params_text=text)
 
 
 @pytest.mark.parametrize(

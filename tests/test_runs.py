@@ -1,7 +1,5 @@
 """Which runs a user means, and what is wrong with others."""
 
-import json
-
 import pytest
 from bad_folders import bad_folder, make_run
 
@@ -58,6 +56,14 @@ class TestFindRuns:
         with pytest.raises(RunFolderError, match="unfinished"):
             runs.find_runs([tmp_path])
 
+    @pytest.mark.parametrize("names", [["PING"], ["PING", ".scratch-1"]])
+    def test_a_run_that_has_just_been_claimed(self, tmp_path, names):
+        folder = tmp_path / "00001"
+        for name in names:
+            (folder / name).mkdir(parents=True)
+        with pytest.raises(RunFolderError, match="unfinished: it has no conf"):
+            runs.find_run(folder)
+
     def test_a_folder_above(self, tmp_path):
         run = make_run(tmp_path / "logs" / "cheetah" / "00001")
         with pytest.raises(RunFolderError, match=str(run)):
@@ -69,6 +75,18 @@ class TestFindRuns:
         with pytest.raises(runs.UnusableRun, match="nobody knows"):
             runs.find_runs([path])
         assert paths(runs.find_runs([path], allow_failed=True)) == [path]
+
+    def test_what_to_do_about_failed_runs(self, tmp_path):
+        path = make_run(tmp_path / "00001")
+        (path / "FAIL").write_text("Traceback\n  a\nsome.Module: bad luck")
+        with pytest.raises(runs.UnusableRun) as error:
+            runs.find_run(path)
+        message = str(error.value)
+        assert "failed: some.Module" not in message
+        assert "failed: Module: bad luck. The whole" in message
+        assert "--retry_failed. With --allow_failed" in message
+        with pytest.raises(runs.UnusableRun, match=r"retry_failed\.$"):
+            runs.find_run(path, if_failed="")
 
     def test_nothing_named(self):
         with pytest.raises(RunFolderError, match="Name the folder"):
@@ -107,22 +125,6 @@ class TestParameters:
         folder.config.write_text(text.replace("free_nats", "free_bits"))
         with pytest.raises(RunFolderError, match="'free_bits'"):
             runs.read_params(folder)
-
-
-@pytest.mark.parametrize(
-    "content, step",
-    [(None, None), ("", None), ("[]", None), ("{}", None), ("5", None)],
-)
-def test_final_step_of_strange_files(tmp_path, content, step):
-    folder = RunFolder(tmp_path)
-    if content is not None:
-        folder.done.write_text(content)
-    assert runs.final_step(folder) == step
-
-
-def test_final_step(tmp_path):
-    RunFolder(tmp_path).done.write_text(json.dumps({"step": 12}))
-    assert runs.final_step(RunFolder(tmp_path)) == 12
 
 
 def test_labels(tmp_path):

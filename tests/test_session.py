@@ -250,6 +250,32 @@ class TestVariations:
         assert other.trace()["metrics"] == before["metrics"]
         assert other.trace()["files"] == before["files"]
 
+    def test_saved_after_tests_that_collect_nothing(self, tmp_path):
+        def start():
+            params = {"checkpoint_every": 1000, "max_steps": 300}
+            program = Program(tmp_path, params=params)
+            for collectors in program.parts.collectors.values():
+                collectors.clear()
+            return program
+
+        program = start()
+        step = program.learner.train_step
+
+        def break_the_fifth(batch, seed):
+            values = step(batch, seed)
+            bad = {"image": float("nan")} if values["total"] == 5 else {}
+            return {**values, **bad}
+
+        program.learner.train_step = break_the_fifth
+        with pytest.raises(NonFiniteError, match="update 5"):
+            program.run()
+        other = start()
+        other.learner.losses["image"] = float("nan")
+        with pytest.raises(NonFiniteError, match="update 5"):
+            other.run()
+        # Of two epochs of two updates each nothing had to be done again.
+        assert float(other.learner.weight) == 5
+
     def test_nothing_left_to_do(self, undisturbed, tmp_path):
         program = Program(tmp_path)
         scores = program.run()

@@ -4,6 +4,7 @@ import fakes
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from planet_tf2 import envs
 
@@ -150,6 +151,36 @@ def test_values_that_are_not_finite(value):
     env.reset()
     with pytest.raises(ValueError, match="reward"):
         env.step(np.zeros(1))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Box(0, np.inf, (1,), np.int64),
+        spaces.Box(-np.inf, np.inf, (1,), np.int64),
+        spaces.Box(0, 2**32 - 1, (1,), np.uint32),
+        spaces.Box(0, 2**64 - 1, (1,), np.uint64),
+    ],
+)
+def test_bounds_of_wide_whole_numbers(space):
+    env = fakes.WideEnv()
+    env.observation_space = space
+    found = envs.ConvertTo32Bit(env).observation_space
+    assert found.dtype == np.int32
+    assert found.high == 2**31 - 1
+    assert found.low == max(int(space.low[0]), -(2**31))
+
+
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1])
+def test_whole_numbers_that_do_not_fit(value):
+    env = fakes.WideEnv()
+    env.observation_space = spaces.Box(-np.inf, np.inf, (1,), np.int64)
+    env._observe = lambda _: np.array([value])
+    with pytest.raises(envs.InterfaceError, match="more than 32 bits"):
+        envs.ConvertTo32Bit(env).reset()
+    env._observe = lambda _: np.array([2**31 - 1])
+    observation, _ = envs.ConvertTo32Bit(env).reset()
+    assert observation.dtype == np.int32 and observation == 2**31 - 1
 
 
 def test_observation_dict():

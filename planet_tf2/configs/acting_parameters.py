@@ -39,12 +39,13 @@ COLLECT_HELP = {
     "batch_size": "Agents that collect an episode each, at the same time.",
     "horizon": "Agent steps that a plan looks ahead: `planner_horizon`.",
     "objective": "What plans are rated by: `collect_objective`.",
-    "after": "First training step to collect at: `collect_every`.",
+    "after": "First training step to collect at: `collect_every`. This and the "
+    "next two are for training; tests collect once per test phase.",
     "every": "Training steps between collections: `collect_every`. 0 means "
     "never.",
     "until": "No collection at or behind this training step. -1 means no end.",
     "action_noise": "Standard deviation of the noise: `train_action_noise`, "
-    "and 0 in tests.",
+    "but tests have none, whatever it is.",
     "action_noise_ramp": "As the parameter, which is its default.",
     "action_noise_min": "As the parameter, which is its default.",
 }
@@ -63,9 +64,9 @@ TASKS = grouped(
         "isolate_envs",
         "process",
         Text(("none", "thread", "process")),
-        "Where environments live. `none` and `thread` only work where "
-        "rendering does not use software OpenGL. The original's default is "
-        "`thread`.",
+        "Where environments live. `thread` only works where rendering does not "
+        "use software OpenGL, and `none` where nothing is rendered by OpenGL. "
+        "The original's default is `thread`.",
     ),
     (
         "action_repeat",

@@ -40,7 +40,8 @@ ANCHORS: dict[str, Anchors] = {
         70,
         147,
         930,
-        "The published score may belong to an action repeat of 6.",
+        "The published score may belong to an action repeat of 6, which the "
+        "authors' code had until mid-2019.",
     ),
     "walker_walk": Anchors(39, 6, 951),
 }

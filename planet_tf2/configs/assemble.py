@@ -299,7 +299,7 @@ def make_parts(
             collectors=collectors,
             seed_envs={t: environments.get(t, 1)[0] for t in params["tasks"]},
             make_batches=bind(
-                make_batches, params, folder, ["action", *model.heads], check
+                make_batches, params, folder, _sizes(first, model), check
             ),
             summaries=summaries,
             progress=progress,
@@ -309,3 +309,10 @@ def make_parts(
     except BaseException:
         environments.close()
         raise
+
+
+def _sizes(env: Any, model: WorldModel) -> dict[str, tuple[int, ...]]:
+    """Returns what an episode has to hold of each time step, by name."""
+    shapes = {key: part.shape for key, part in env.observation_space.items()}
+    shapes |= {"action": env.action_space.shape, "reward": ()}
+    return {key: shapes[key] for key in ("action", *model.heads)}

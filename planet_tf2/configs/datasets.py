@@ -15,7 +15,7 @@ _LOGGER = logging.getLogger(__name__)
 def make_batches(
     params: Mapping[str, Any],
     folder: RunFolder,
-    keys: Sequence[str],
+    sizes: Mapping[str, tuple[int, ...]],
     check: Callable[[], None],
     split: str,
     seed: Sequence[int],
@@ -27,7 +27,7 @@ def make_batches(
     Args:
       params: parameters of the run.
       folder: the run's folder.
-      keys: what a batch has to hold.
+      sizes: shapes of what a batch has to hold of a time step, by name.
       check: raises an exception if nothing may be written any more.
       split: `train` or `test`.
       seed: determines the batches.
@@ -54,7 +54,8 @@ def make_batches(
         params["loader"],
         params["loader_every"],
         params["num_chunks"],
-        keys=keys,
+        keys=tuple(sizes),
+        sizes=sizes,
         seed=seed,
         max_episodes=params["loader_max_episodes"],
         max_bytes=params["loader_max_bytes"],

@@ -12,6 +12,7 @@ import numpy as np
 from planet_tf2 import data, envs
 from planet_tf2.configs import builders, tasks
 from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.data.collect import check_names
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,6 +119,10 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
       EnvError: It cannot be built for any other reason.
     """
     with _build_once(task_name, params) as env:
+        try:
+            check_names(env.observation_space)
+        except ValueError as error:
+            raise ConfigError(f"Task {task_name!r}: {error}") from None
         try:
             with _naming(task_name):
                 _try_out(env)

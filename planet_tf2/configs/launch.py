@@ -11,6 +11,7 @@ from typing import Any
 from planet_tf2 import envs
 from planet_tf2.configs import agents, assemble, resolve, tasks
 from planet_tf2.configs.environments import probe
+from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.devices import (
     gpu_names,
@@ -185,6 +186,12 @@ def _check_environments(params: AttrDict) -> None:
     if any(task.renders for task in chosen):
         envs.choose_backend()
         envs.check_isolation(params.isolate_envs)
+        if params.isolate_envs == "none":
+            raise ConfigError(
+                "Parameter 'isolate_envs' is 'none', but a picture can only be "
+                "drawn by the thread that made its OpenGL context, and "
+                "TensorFlow has several. Use 'thread' or 'process'."
+            )
     for task in chosen:
         # All of the control suite is there, and the first camera always.
         known = task.kind == tasks.DM_CONTROL and params.camera_id == 0

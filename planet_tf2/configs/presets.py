@@ -9,8 +9,7 @@ from planet_tf2.tools.nearest import did_you_mean
 # What two CPU cores can do. docs/results.md says what each of these brings.
 _SMALL: dict[str, Any] = {
     "tasks": ["cartpole_balance"],
-    # A quarter of the pixels: what matters is still plain to see, and an update
-    # with twice the channels costs a third.
+    # A quarter of the pixels: what matters is still plain to see.
     "image_size": 32,
     "image_supersampling": 4,
     # Most of a frame's time goes into shadows; these look the same.
@@ -81,7 +80,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 HELP = {
-    "default": "The settings of the paper.",
+    "default": "The settings of the authors' program, close to the paper's.",
     "debug": "Everything tiny, to see within minutes whether all parts work "
     "together.",
     "quickstart": "The beginning of `cpu`: ten minutes on two CPU cores.",

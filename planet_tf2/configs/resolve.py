@@ -278,10 +278,10 @@ def _check_tasks(params: Mapping[str, Any]) -> None:
             task = tasks.get_task(name)
         except ValueError as error:
             raise ConfigError(f"Parameter 'tasks': {error}") from None
-        if task.stretched:
-            continue  # Its episodes are never shorter than a sequence.
+        # Stretched episodes are never shorter than a sequence.
+        needed = 0 if task.stretched else params["batch_shape"][1]
         repeat = params["action_repeat"] or task.action_repeat
-        _check_length(name, task.max_length, repeat, params["batch_shape"][1])
+        _check_length(name, task.max_length, repeat, needed)
 
 
 def _check_length(

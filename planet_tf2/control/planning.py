@@ -104,7 +104,11 @@ def cross_entropy_method(
 def imagine_all(
     cell: Any, state: State, actions: tf.Tensor, seed: tf.Tensor
 ) -> State:
-    """Rolls the prior along actions `[N, H, A]`; states `[N, H, ...]`."""
+    """Rolls the prior along actions `[N, H, A]`; states `[N, H, ...]`.
+
+    What `models.unroll.imagine` does, for a horizon that is known: a few steps,
+    one after the other in the graph, are faster than a loop in it.
+    """
     horizon = actions.shape[1]
     shape = tf.stack([horizon, tf.shape(actions)[0], cell.latent_size])
     noise = tf.random.stateless_normal(shape, seed)

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterable
 from typing import Any
 
 import gymnasium
@@ -36,12 +37,7 @@ class RecordEpisodes(gymnasium.Wrapper):
             called like one of the other arrays.
         """
         super().__init__(env)
-        taken = {"action", "reward", "return"} & set(env.observation_space)
-        if taken:
-            raise ValueError(
-                f"An observation is called {min(taken)!r}, which is the name of"
-                " another array in episode files. Rename the observation."
-            )
+        check_names(env.observation_space)
         self._directory = _writable_directory(directory)
         self._staged = staged
         self._transitions: list[dict[str, np.ndarray]] | None = None
@@ -93,6 +89,20 @@ class RecordEpisodes(gymnasium.Wrapper):
             "length": len(transitions) - 1,
             "simulator_steps": int(self._simulator_steps),
         }
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Checks that observations of these names can be stored.
+
+    Raises:
+      ValueError: Episode files need one of them for something else.
+    """
+    taken = {"action", "reward", "return", "file"} & set(names)
+    if taken:
+        raise ValueError(
+            f"An observation is called {min(taken)!r}, a name that episode"
+            " files need for something else. Rename the observation."
+        )
 
 
 def _transition(obs, action, reward) -> dict[str, np.ndarray]:

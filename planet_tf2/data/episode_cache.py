@@ -3,7 +3,7 @@
 import logging
 import math
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,8 +24,7 @@ class EpisodeCache:
     Args:
       directory: the folder.
       min_length: shortest usable episode, in time steps.
-      keys: arrays that an episode needs, of equal sizes in all of them; the
-        oldest usable episode decides. No others are kept.
+      keys: arrays that an episode needs. No others are kept.
       max_episodes: how many episodes to keep, or None for all. Older ones are
         not used; their files stay.
       max_bytes: how much memory their arrays may take, or None. One episode is
@@ -37,6 +36,8 @@ class EpisodeCache:
         the order of their names.
       set_aside: called with the path of each file that is no episode, or not a
         whole one. By default such files stay where they are, and are skipped.
+      sizes: shapes of a time step of these arrays, by name; episodes of others
+        are skipped. By default those of the oldest usable episode.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class EpisodeCache:
         keep: bool = True,
         names: Callable[[int], Sequence[str]] | None = None,
         set_aside: Callable[[pathlib.Path], None] | None = None,
+        sizes: Mapping[str, tuple[int, ...]] | None = None,
     ):
         self._max_episodes = max_episodes or math.inf
         self._max_bytes = (keep and max_bytes) or math.inf
@@ -59,7 +61,8 @@ class EpisodeCache:
         self._directory = pathlib.Path(directory)
         self.min_length = min_length
         self._keys = tuple(keys)
-        self._sizes: dict[str, tuple[int, ...]] | None = None
+        self._sizes = sizes and {key: tuple(sizes[key]) for key in self._keys}
+        self._given = sizes is not None
         self._episodes: dict[str, Episode] = {}
         self._rejected: dict[str, str] = {}
 
@@ -187,7 +190,8 @@ class EpisodeCache:
         self._sizes = self._sizes or sizes
         if sizes != self._sizes:
             raise episodes.BrokenEpisode(
-                f"{name} has entries of the sizes {sizes}, but those of the "
-                f"other episodes are {self._sizes}. It is of another task, or "
-                "has images of another size."
+                f"{name} has entries of the sizes {sizes}, but "
+                f"{'this run needs' if self._given else 'other episodes have'} "
+                f"{self._sizes}. It is of another task, or has images of "
+                "another size."
             )

@@ -66,9 +66,7 @@ def episode_name() -> str:
         | 0b10 << 62
         | random_bits
     )
-    moment = datetime.datetime.fromtimestamp(
-        now // 10**9, datetime.timezone.utc
-    )
+    moment = datetime.datetime.fromtimestamp(now // 10**9, datetime.UTC)
     return f"{moment:%Y%m%dT%H%M%S}-{unique.hex}"
 
 

@@ -1,9 +1,13 @@
-"""Batches of sequences from a folder of episodes, as a `tf.data.Dataset`."""
+"""Batches of random sequences from a folder of episodes.
+
+A run takes `SequenceBatches`, in a thread (`training/batches.py`);
+`numpy_episodes` makes a `tf.data.Dataset` of them, for programs of your own.
+"""
 
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +48,8 @@ class SequenceBatches:
         of, given its number. By default those that there are. It may wait.
       set_aside: called with the path of each file that is no episode, or not a
         whole one; by default such files are just skipped.
+      sizes: shapes of the arrays of a time step, by name; episodes of others
+        are skipped. By default the oldest episode decides.
 
     Attributes:
       sizes: shape and type of every array of a batch.
@@ -66,6 +72,7 @@ class SequenceBatches:
         start: int = 0,
         names: Callable[[int], Sequence[str]] | None = None,
         set_aside: Callable[[pathlib.Path], None] | None = None,
+        sizes: Mapping[str, tuple[int, ...]] | None = None,
     ):
         self._batch_size, self._length = batch_size, length = shape
         loader = loaders.LOADERS[loader] if isinstance(loader, str) else loader
@@ -84,6 +91,7 @@ class SequenceBatches:
             names=names
             and (lambda draw: names(draw * num_chunks // batch_size)),
             set_aside=set_aside,
+            sizes=sizes,
         )
         self._start, self._skipped = divmod(start * batch_size, num_chunks)
         first_look = self._start // loader_every * loader_every

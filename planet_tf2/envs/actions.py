@@ -48,17 +48,26 @@ class FlattenActions(gymnasium.ActionWrapper):
     """Offers a `Box` of any shape as a vector.
 
     Dimensions without finite bounds range over [-1, 1], since both planning
-    and random actions need bounds. Whole numbers are rounded to.
+    and random actions need bounds, and those with one over a width of 2 from
+    there. Whole numbers are rounded to.
     """
 
     def __init__(self, env: gymnasium.Env):
         super().__init__(env)
         space = env.action_space
         # MuJoCo writes 1e10 where a control has no bounds.
-        bounded = (np.abs(space.low) < 1e9) & (np.abs(space.high) < 1e9)
-        low = np.where(bounded, space.low, -1.0).astype(np.float32).ravel()
-        high = np.where(bounded, space.high, 1.0).astype(np.float32).ravel()
-        self.action_space = spaces.Box(low, high, dtype=np.float32)
+        has_low, has_high = space.low > -1e9, space.high < 1e9
+        low = np.where(
+            has_low, space.low, np.where(has_high, space.high - 2, -1)
+        )
+        high = np.where(
+            has_high, space.high, np.where(has_low, space.low + 2, 1)
+        )
+        self.action_space = spaces.Box(
+            low.astype(np.float32).ravel(),
+            high.astype(np.float32).ravel(),
+            dtype=np.float32,
+        )
 
     def action(self, action: np.ndarray) -> np.ndarray:
         """Returns `[A]` in the environment's own shape and type."""

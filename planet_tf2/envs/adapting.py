@@ -1,6 +1,8 @@
 """From any environment with Gymnasium's interface to what agents work with."""
 
 import contextlib
+import math
+import numbers
 from typing import Any
 
 import gymnasium
@@ -115,7 +117,12 @@ def episode_limit(env: gymnasium.Env) -> int | None:
     for name in ("max_episode_steps", "_max_episode_steps"):
         with contextlib.suppress(AttributeError):
             limits.append(env.get_wrapper_attr(name))
-    return next((int(limit) for limit in limits if limit), None)
+    # Some say -1 or infinity where there is no limit.
+    return next((int(limit) for limit in limits if _is_limit(limit)), None)
+
+
+def _is_limit(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and 1 <= value < math.inf
 
 
 def _has_image(env: gymnasium.Env) -> bool:
@@ -143,7 +150,10 @@ def _array_space(space: gymnasium.Space) -> spaces.Box | None:
         return spaces.Box(
             space.low.reshape(1), space.high.reshape(1), dtype=space.dtype
         )
-    flat = spaces.flatten_space(space) if space.is_np_flattenable else None
+    try:
+        flat = spaces.flatten_space(space) if space.is_np_flattenable else None
+    except NotImplementedError:  # Somebody's own kind of space.
+        flat = None
     if not isinstance(flat, spaces.Box):
         return None
     return spaces.Box(-np.inf, np.inf, flat.shape, np.float32)

@@ -148,9 +148,10 @@ def _info(info: Any) -> dict[str, int]:
     if "simulator_steps" not in info:
         return {}
     steps = info["simulator_steps"]
-    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral):
+    whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
+    if not whole or steps < 1:
         raise InterfaceError(
             f"The environment returned {steps!r} as info['simulator_steps'],"
-            " but it must be a whole number."
+            " but it must be a whole number of at least 1."
         )
     return {"simulator_steps": int(steps)}

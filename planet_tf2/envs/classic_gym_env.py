@@ -35,6 +35,7 @@ class ClassicGym(gymnasium.Env):
           ValueError: One of its spaces has no counterpart in Gymnasium.
         """
         self._env = env
+        self._widens = True
         self.observation_space = _convert(env.observation_space)
         self.action_space = _convert(env.action_space)
         inner = getattr(env, "unwrapped", env)
@@ -64,11 +65,7 @@ class ClassicGym(gymnasium.Env):
           InterfaceError: The environment's own `step` returned neither four nor
             five values.
         """
-        if isinstance(action, np.ndarray) and action.dtype == np.float32:
-            # As float32 they would not mix with Python's numbers the way they
-            # did in the days of gym: its Pendulum and CarRacing break.
-            action = action.astype(np.float64)
-        result = self._env.step(action)
+        result = self._step(action)
         if isinstance(result, tuple) and len(result) == 5:
             return result
         if isinstance(result, tuple) and len(result) == 4:
@@ -79,6 +76,20 @@ class ClassicGym(gymnasium.Env):
             "The environment's step() must return (observation, reward, done,"
             " info), or (observation, reward, terminated, truncated, info)."
         )
+
+    def _step(self, action: Any) -> Any:
+        if not isinstance(action, np.ndarray) or action.dtype != np.float32:
+            return self._env.step(action)
+        if self._widens:
+            # As float32 they would not mix with Python's numbers the way they
+            # did in the days of gym: its Pendulum and CarRacing break.
+            try:
+                return self._env.step(action.astype(np.float64))
+            except AssertionError:
+                # Many look whether their space has the action; it has no wider
+                # ones than its own.
+                self._widens = False
+        return self._env.step(action)
 
     def render(self) -> Any:
         """Returns the picture of the current state."""

@@ -193,7 +193,11 @@ def _load(domain: str, task: str):
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:
-        return suite.load(domain, task)
+        # Some draw their physics when they are loaded, which have to be the
+        # same in every process. What comes after that is random again.
+        env = suite.load(domain, task, task_kwargs={"random": 0})
+        env.task.random.seed()
+        return env
     finally:
         logging.set_verbosity(verbosity)
 

@@ -238,7 +238,13 @@ class ConvertTo32Bit(gymnasium.Wrapper):
 
 def _convert_array(key: str, value: Any) -> np.ndarray:
     array = np.asarray(value)
-    array = array.astype(_narrow(array.dtype), copy=False)
+    dtype = _narrow(array.dtype)
+    if dtype == np.int32 and not np.array_equal(_clip(array, dtype), array):
+        raise InterfaceError(
+            f"The environment returned {key!r} with whole numbers of more than "
+            "32 bits. Observe them as floats."
+        )
+    array = array.astype(dtype, copy=False)
     if array.dtype == np.float32 and not np.isfinite(array).all():
         raise InterfaceError(
             f"The environment returned {key!r} with values that are not finite."
@@ -252,9 +258,18 @@ def _convert_space(space: gymnasium.Space) -> gymnasium.Space:
     if not isinstance(space, spaces.Box):
         return space
     dtype = _narrow(space.dtype)
-    return spaces.Box(
-        space.low.astype(dtype), space.high.astype(dtype), dtype=dtype
-    )
+    low, high = (_clip(x, dtype).astype(dtype) for x in (space.low, space.high))
+    return spaces.Box(low, high, dtype=dtype)
+
+
+def _clip(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Returns whole numbers within the bounds of a type, others as they are."""
+    if array.dtype == dtype or not np.issubdtype(dtype, np.integer):
+        return array
+    bounds = np.iinfo(dtype)
+    # Not `np.clip`, to which the lower bound of unsigned numbers is an error.
+    array = np.where(array > bounds.max, bounds.max, array)
+    return np.where(array < bounds.min, bounds.min, array)
 
 
 def _narrow(dtype: np.dtype) -> np.dtype:

@@ -247,4 +247,4 @@ def _second(file: str) -> float:
     if not match:
         return float("nan")
     moment = datetime.datetime.strptime(match[1], "%Y%m%dT%H%M%S")
-    return moment.replace(tzinfo=datetime.timezone.utc).timestamp()
+    return moment.replace(tzinfo=datetime.UTC).timestamp()

@@ -220,7 +220,7 @@ def read_events(path: str | os.PathLike[str]) -> Iterator[event_pb2.Event]:
                 return
 
 
-def file_name(tag: str) -> str:
+def tag_file_name(tag: str) -> str:
     """Returns a tag as the name of a file, without suffix."""
     return _NOT_IN_NAMES.sub("_", tag.replace("/", "."))
 
@@ -258,7 +258,7 @@ def _fetch_folder(
     written = kept = values = 0
     for tag, by_step in sorted(read_values(folder, tags, TYPES[kind]).items()):
         write = _write_csv if kind == SCALAR else _write_pictures
-        target = pathlib.Path(out) / file_name(tag)
+        target = pathlib.Path(out) / tag_file_name(tag)
         count = write(
             target, [by_step[step] for step in sorted(by_step)], force
         )

@@ -202,7 +202,11 @@ def load_agent(
       RunFolderError: a `ValueError`; the folder is empty, not that of a run, or
         the run failed or has not learned anything yet.
     """
-    folder = runs.find_run(run_dir, allow_failed=checkpoint is not None)
+    folder = runs.find_run(
+        run_dir,
+        allow_failed=checkpoint is not None,
+        if_failed="Name a checkpoint to load what there is.",
+    )
     return Agent(load_run(folder, checkpoint), seed)
 
 

@@ -103,6 +103,9 @@ def publish(
         result = {
             "name": name,
             "tasks": _evaluate(run, place, episodes, seed, agents, report),
+            "evaluation": repeating.evaluation_command(
+                f"logs/{name}", episodes, seed, min(agents, episodes)
+            ),
             "model": _check_model(run, place, name, seed),
             **_origin(folder, config, name, hardware, note),
             "step": run.step,
@@ -318,7 +321,7 @@ def readme(result: Result) -> str:
             f"# {result['name']}",
             *([result["note"]] if result["note"] else []),
             f"Noise-free returns of the final agent:\n\n{scores}",
-            f"```sh\n{result['command']}\n```",
+            f"```sh\n{results_page.commands(result)}\n```",
             f"{result['train_episodes']:,} training episodes "
             f"({result['simulator_steps']:,} simulator steps), "
             f"{result['updates']:,} updates{time} on {result['hardware']}. "

@@ -50,6 +50,20 @@ def training_command(folder: RunFolder, logdir: str) -> str:
     return shlex.join(words)
 
 
+def evaluation_command(
+    logdir: str, episodes: int, seed: int, agents: int
+) -> str:
+    """Returns the command that evaluates a run.
+
+    The random numbers of an evaluation follow from the seed and from how many
+    agents play at the same time.
+    """
+    numbers = {"episodes": episodes, "seed": seed, "agents": agents}
+    words = ["python", "scripts/evaluate.py", "--logdir", logdir]
+    words += [f"--{name}={number}" for name, number in numbers.items()]
+    return shlex.join(words)
+
+
 def metrics_table(folder: RunFolder) -> str:
     """Returns `metrics.jsonl` as CSV, a column for each name.
 

@@ -105,6 +105,13 @@ def describe_score(entry: Result) -> str:
     return f"{text} ({entry['episodes']} episodes)"
 
 
+def commands(result: Result) -> str:
+    """Returns the lines that train and evaluate such an agent."""
+    # The latter was not noted by earlier versions.
+    lines = [result["command"], result.get("evaluation")]
+    return "\n".join(line for line in lines if line)
+
+
 def _row(result: Result, entry: Result) -> str:
     cells = [
         f"[{result['name']}](#{result['name']})",
@@ -127,7 +134,7 @@ def _part(result: Result, where: str) -> str:
         lines += [result["note"], ""]
     lines += [
         "```sh",
-        result["command"],
+        commands(result),
         "```",
         "",
         f"Preset `{result['preset']}`, seed {result['seed']}, on "

@@ -3,7 +3,6 @@
 Nothing here writes to a run's folder, and TensorFlow is not needed.
 """
 
-import json
 import os
 import pathlib
 import re
@@ -16,12 +15,20 @@ from planet_tf2.configs import resolve
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.data import episodes
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training import fencing
+from planet_tf2.training.run_folder import (
+    RunFolder,
+    RunFolderError,
+    failure_reason,
+)
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
 
 _NOT_COMPONENTS = ("image", "action", "reward", "return")
 _NUMBERED = re.compile(r"\d{5,}")
+# What a run's folder may have before its config.yaml is there.
+_BEFORE_CONFIG = ("PING", "checkpoints", "log.txt")
+_ALLOW_FAILED = "With --allow_failed it is taken as it is."
 
 
 class UnusableRun(RunFolderError):
@@ -41,6 +48,7 @@ def find_runs(
     paths: Sequence[str | os.PathLike[str]],
     allow_failed: bool = False,
     report: Callable[[str], None] = lambda text: None,
+    if_failed: str = _ALLOW_FAILED,
 ) -> list[RunFolder]:
     """Finds the runs in folders of runs and of experiments.
 
@@ -50,6 +58,7 @@ def find_runs(
       allow_failed: whether to take runs that failed.
       report: told of runs of an experiment that are left out because they were
         not started yet.
+      if_failed: what else to say if a run failed.
 
     Returns:
       The runs, in the order of the paths.
@@ -68,19 +77,21 @@ def find_runs(
     for folder in folders:
         read_params(folder)
         if not allow_failed:
-            check_not_failed(folder)
+            check_not_failed(folder, if_failed)
     return folders
 
 
 def find_run(
-    path: str | os.PathLike[str], allow_failed: bool = False
+    path: str | os.PathLike[str],
+    allow_failed: bool = False,
+    if_failed: str = _ALLOW_FAILED,
 ) -> RunFolder:
     """Finds the one run in a folder.
 
     Raises:
       RunFolderError: as `find_runs`, or there are several.
     """
-    folders = find_runs([path], allow_failed)
+    folders = find_runs([path], allow_failed, if_failed=if_failed)
     if len(folders) > 1:
         names = ", ".join(folder.path.name for folder in folders)
         raise RunFolderError(
@@ -103,18 +114,23 @@ def run_state(folder: RunFolder) -> str:
     return RUNNING if folder.ping.exists() else STOPPED
 
 
-def check_not_failed(folder: RunFolder) -> None:
+def check_not_failed(folder: RunFolder, if_failed: str = _ALLOW_FAILED) -> None:
     """Checks that a run did not fail.
+
+    Args:
+      folder: the run's folder.
+      if_failed: what else to say if it did, such as how to use it all the same.
 
     Raises:
       UnusableRun: it did; tells why.
     """
     if run_state(folder) == FAILED:
-        raise UnusableRun(
+        text = (
             f"The run {folder.path} failed: {_failure(folder)} The whole "
-            f"traceback is in {folder.fail}. Train it again to go on; to use "
-            "what there is, pass allow_failed or name a checkpoint."
+            f"traceback is in {folder.fail}. Training goes on with it if the "
+            f"same command has --retry_failed. {if_failed}"
         )
+        raise UnusableRun(text.rstrip())
 
 
 def read_params(folder: RunFolder) -> AttrDict:
@@ -172,15 +188,6 @@ def read_components(
     )
 
 
-def final_step(folder: RunFolder) -> int | None:
-    """Returns the step at which a finished run ended, if that is known."""
-    try:
-        step = json.loads(folder.done.read_text())["step"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return step if isinstance(step, int) else None
-
-
 def experiment_label(folder: RunFolder) -> str:
     """Names a run by its experiment, or by its own folder if it has none."""
     path = folder.path.resolve()
@@ -226,7 +233,9 @@ def _not_a_run(
             f"The run {numbered[0].path} is unfinished: it has no "
             f"{numbered[0].config.name} yet. Train it first."
         )
-    if set(names) <= {"PING", "PING.lock", "checkpoints", "log.txt"}:
+    if all(
+        name in _BEFORE_CONFIG or fencing.is_scratch(name) for name in names
+    ):
         return f"The run {path} is unfinished: it has no config.yaml yet."
     below = sorted(path.glob("*/[0-9]*/config.yaml"))
     below += sorted(path.glob("*/config.yaml"))
@@ -238,10 +247,10 @@ def _not_a_run(
 
 
 def _failure(folder: RunFolder) -> str:
-    """Returns the last line of a run's traceback."""
+    """Returns the last line of a run's traceback, as a sentence."""
     try:
-        lines = folder.fail.read_text(errors="replace").strip().splitlines()
+        reason = failure_reason(folder.fail.read_text(errors="replace"))
     except OSError:
-        lines = []
-    last = lines[-1].strip() if lines else "nobody knows why."
-    return last if last.endswith((".", "!", "?")) else f"{last}."
+        reason = ""
+    reason = reason or "nobody knows why."
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."

@@ -1,7 +1,7 @@
 """The terms of the variational objective (equation 3 of the paper).
 
-Every function returns the mean over batch and time, in nats, as something to
-minimise.
+Terms are means over batch and time, in nats, as something to minimise; what
+they are made of has its own docstring.
 """
 
 import tensorflow as tf
@@ -20,10 +20,12 @@ def reconstruction(dist: tfd.Distribution, target: tf.Tensor) -> tf.Tensor:
       dist: prediction with batch shape `[B, T]`.
       target: `[B, T, ...]`.
     """
-    return tf.reduce_mean(surprise(dist, target))
+    return tf.reduce_mean(negative_log_likelihood(dist, target))
 
 
-def surprise(dist: tfd.Distribution, target: tf.Tensor) -> tf.Tensor:
+def negative_log_likelihood(
+    dist: tfd.Distribution, target: tf.Tensor
+) -> tf.Tensor:
     """Returns the negative log-likelihood of every time step.
 
     A deterministic prediction has none. In its place stands that of a normal
@@ -88,7 +90,7 @@ def overshooting_reconstruction(
       target: `[B, T, D, ...]`.
       mask: which of them there are, bool `[B, T, D]`.
     """
-    return masked_mean(surprise(dist, target), mask)
+    return masked_mean(negative_log_likelihood(dist, target), mask)
 
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

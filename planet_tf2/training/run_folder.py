@@ -4,7 +4,7 @@
 DIR/00001/
   PING, DONE, FAIL   who works on it, and how it ended
   config.yaml        preset, parameters, seed and versions, as plain data
-  checkpoints/       model, optimizer, steps, random state
+  checkpoints/       model, optimizer, steps: see docs/resuming.md
   train_episodes/    episodes to learn from
   test_episodes/     episodes to test on
   train/, test/      event files for TensorBoard
@@ -19,6 +19,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -175,15 +176,21 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     Raises:
       RunFolderError: The system does not allow it.
     """
-    check_writable(path)
+    check_writable(path, "place")
     try:
         pathlib.Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, "place") from None
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(
+    path: str | os.PathLike[str], called: str = "--logdir"
+) -> None:
     """Checks that a folder can be made, or written to. Writes nothing.
+
+    Args:
+      path: the folder.
+      called: what the user is told to choose another one of.
 
     Raises:
       RunFolderError: It cannot, and why.
@@ -201,7 +208,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         if not os.access(parent, os.W_OK | os.X_OK):
             raise PermissionError(_why_not(parent))
     except (OSError, ValueError) as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, called) from None
 
 
 @contextlib.contextmanager
@@ -245,6 +252,16 @@ def _is_of_interest(record: logging.LogRecord) -> bool:
     return own or record.levelno >= logging.WARNING
 
 
+def failure_reason(failure: str) -> str:
+    """Returns the last line of what FAIL says, or nothing if it is empty.
+
+    Of an exception the name of its module is of no interest.
+    """
+    lines = failure.strip().splitlines()
+    last = lines[-1].strip() if lines else ""
+    return re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last)
+
+
 def _exists(path: pathlib.Path) -> bool:
     """Like `os.path.lexists`, but does not take every error for a no."""
     try:
@@ -255,11 +272,11 @@ def _exists(path: pathlib.Path) -> bool:
 
 
 def _cannot_write(
-    path: str | os.PathLike[str], error: Exception
+    path: str | os.PathLike[str], error: Exception, called: str = "--logdir"
 ) -> RunFolderError:
     return RunFolderError(
         f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. "
-        "Choose another --logdir."
+        f"Choose another {called}."
     )
 
 

@@ -266,7 +266,9 @@ class Session:
             for position, collector in enumerate(self._parts.collectors["test"])
         ]
         gif = self._folder.prediction_gif
-        return [update, stages.PredictionStage(context, gif), *collect]
+        # An episode is always followed by a checkpoint.
+        end = [] if collect else [stages.end_of_phase]
+        return [update, stages.PredictionStage(context, gif), *collect, *end]
 
 
 def _checkpoint_distance(params: Mapping[str, Any]) -> int:

@@ -218,6 +218,11 @@ class TestCollectStage:
         return Outcome(score=score)
 
 
+def end_of_phase(step: Step) -> Outcome | None:
+    """Has the phase kept, where nothing is collected at its end."""
+    return Outcome() if step.is_last else None
+
+
 def collect(
     context: Context,
     collector: Collector,

@@ -14,7 +14,11 @@ from typing import Any
 
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training import claims
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training.run_folder import (
+    RunFolder,
+    RunFolderError,
+    failure_reason,
+)
 from planet_tf2.training.watching import Watcher, usual_ping_every
 
 STATES = ("running", "stale", "pending", "done", "failed")
@@ -107,7 +111,7 @@ class Overview:
             )
         runs: dict[pathlib.Path, RunStatus] = {}
         amounts: dict[pathlib.Path, int] = {}
-        for path in find_runs(self._logdir):
+        for path in run_folders(self._logdir):
             runs[path], amount = self._read(path)
             if path != self._logdir:
                 amounts[path.parent] = max(amounts.get(path.parent, 0), amount)
@@ -201,10 +205,11 @@ class Overview:
             failure = claims.read(folder.fail)
             if failure is not None:
                 status.state = "failed"
-                status.reason = _last_line(failure)
+                text = failure.decode(errors="replace")
+                status.reason = failure_reason(text) or "no reason given"
 
 
-def find_runs(logdir: pathlib.Path) -> Iterator[pathlib.Path]:
+def run_folders(logdir: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields the folders of runs at or below a folder, sorted."""
     if _RUN_NAME.fullmatch(logdir.resolve().name):
         yield logdir
@@ -293,10 +298,3 @@ def _text(value: Any) -> str | None:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and 0 < value < 10**5
-
-
-def _last_line(content: bytes) -> str:
-    lines = content.decode(errors="replace").strip().splitlines()
-    line = lines[-1] if lines else "no reason given"
-    # Of an exception, the name of its module is of no interest.
-    return re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", line)

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import os
 import pathlib
-import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +19,11 @@ from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training import status
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training.run_folder import (
+    RunFolder,
+    RunFolderError,
+    failure_reason,
+)
 
 STALE = "stale"
 
@@ -68,10 +71,7 @@ class RunData:
     @property
     def reason(self) -> str:
         """The last line of what FAIL says."""
-        lines = self.failure.strip().splitlines()
-        last = lines[-1].strip() if lines else ""
-        # Of an exception, the name of its module is of no interest.
-        return re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last)
+        return failure_reason(self.failure)
 
     @property
     def step(self) -> int:
@@ -175,7 +175,7 @@ def different_params(group: Sequence[RunData]) -> list[str]:
 
 def _find(path: pathlib.Path) -> list[RunFolder]:
     if path.is_dir() and not RunFolder(path).config.exists():
-        below = [RunFolder(found) for found in status.find_runs(path)]
+        below = [RunFolder(found) for found in status.run_folders(path)]
         started = [folder for folder in below if folder.config.exists()]
         if started:
             return started

@@ -37,7 +37,7 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         "drawing": Markup,
         "codes": codes,
     }
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     return environment.get_template(template).render(
         {
             "version": __version__,

@@ -81,7 +81,7 @@ def make_report(
     curves = charts.read_curves(found)
     content = {
         "title": title or _title(logdir, found),
-        **_overview(found, curves),
+        **_overview(found, curves, evaluated),
         "experiments": _experiments(found, curves, evaluated, sums),
     }
     budget = _MEDIA_BYTES
@@ -116,14 +116,16 @@ def _title(logdir: pathlib.Path, found: Sequence[RunData]) -> str:
 
 
 def _overview(
-    found: Sequence[RunData], curves: Sequence[Curve]
+    found: Sequence[RunData],
+    curves: Sequence[Curve],
+    evaluated: Sequence[Evaluation],
 ) -> dict[str, Any]:
     groups = by_experiment(found)
     return {
         "state": describe_state(found),
         "words": _WORDS,
         "rows": [tables.run_row(run) for run in found],
-        "scores": tables.score_rows(groups),
+        "scores": tables.score_rows(groups, evaluated),
         "alarms": sorted(
             ((run, alarm) for run in found for alarm in alarms.check(run)),
             key=lambda pair: alarms.severity(pair[1]),

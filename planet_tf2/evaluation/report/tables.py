@@ -10,6 +10,7 @@ from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.configs.parameters import PARAMETERS
 from planet_tf2.evaluation import aggregate, repeating
 from planet_tf2.evaluation.report import timing
+from planet_tf2.evaluation.report.evaluations import Evaluation
 from planet_tf2.evaluation.report.gather import RunData, different_params
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.training.run_folder import RunFolderError
@@ -46,8 +47,17 @@ def last_score(run: RunData, task: str) -> float | None:
     return float(np.mean(scores)) if scores else None
 
 
-def score_rows(groups: Mapping[str, Sequence[RunData]]) -> list[Row]:
-    """Sums up the last test returns of the runs of each experiment and task."""
+def score_rows(
+    groups: Mapping[str, Sequence[RunData]],
+    evaluated: Sequence[Evaluation] = (),
+) -> list[Row]:
+    """Sums up the last test returns of the runs of each experiment and task.
+
+    Args:
+      groups: runs by the name of the experiment.
+      evaluated: evaluations of those runs. That of the latest checkpoint is
+        told beside the score of a single run.
+    """
     rows = []
     for name, group in groups.items():
         for task in dict.fromkeys(t for run in group for t in run.params.tasks):
@@ -71,6 +81,7 @@ def score_rows(groups: Mapping[str, Sequence[RunData]]) -> list[Row]:
                 "published": anchors and anchors.published,
                 "way": None,
                 "notes": notes,
+                "evaluated": _latest(evaluated, group, task),
             }
             if known:
                 summary = aggregate.summarise_runs(known)
@@ -80,6 +91,18 @@ def score_rows(groups: Mapping[str, Sequence[RunData]]) -> list[Row]:
                     row["way"] = anchors.normalised(row["mean"])
             rows.append(row)
     return rows
+
+
+def _latest(
+    evaluated: Sequence[Evaluation], group: Sequence[RunData], task: str
+) -> Row | None:
+    """Returns the evaluation of the latest checkpoint, if there is one run."""
+    results = [
+        one.result
+        for one in evaluated
+        if group == [one.run] and one.result["task"] == task
+    ]
+    return max(results, key=lambda result: result["step"], default=None)
 
 
 def origin(name: str, group: Sequence[RunData]) -> Row:

@@ -1,0 +1,56 @@
+"""Batches as a training run gets them: read and cut by a thread, one ahead."""
+
+import functools
+import itertools
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import episode_files
+from cases import ACTION_SIZE
+
+from planet_tf2.configs.datasets import make_batches
+from planet_tf2.training.batches import Batch, Batches
+from planet_tf2.training.episode_log import EpisodeLog
+from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training.trainer import Step
+
+
+def training_batches(
+    place: pathlib.Path, params: Mapping[str, Any], episodes: int
+) -> Iterator[Batch]:
+    """Makes the folder of a run with that many episodes, and reads them.
+
+    Args:
+      place: where to make it.
+      params: parameters of the run.
+      episodes: number of training episodes; there is one test episode.
+
+    Yields:
+      Batches of tensors, without an end.
+    """
+    folder = RunFolder(place).create()
+    episode_files.fill(folder.train_episodes, episodes)
+    episode_files.fill(folder.test_episodes, 1)
+    size = params["batch_shape"][0]
+    pixels = params["image_size"]
+    sizes = {
+        "image": (pixels, pixels, 3),
+        "action": (ACTION_SIZE,),
+        "reward": (),
+    }
+    make = functools.partial(make_batches, params, folder, sizes, lambda: None)
+    batches = Batches(
+        make, EpisodeLog(folder), 0, lambda _, update: update * size
+    )
+    batches.start({"train": 0, "test": 0})
+    try:
+        for update in itertools.count():
+            yield batches.of(_step(update, size))
+    finally:
+        batches.close()
+
+
+def _step(update: int, size: int) -> Step:
+    begin = update * size
+    return Step("train", 0, begin, begin, begin, begin, update, size, False)
