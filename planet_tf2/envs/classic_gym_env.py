@@ -80,16 +80,18 @@ class ClassicGym(gymnasium.Env):
     def _step(self, action: Any) -> Any:
         if not isinstance(action, np.ndarray) or action.dtype != np.float32:
             return self._env.step(action)
-        if self._widens:
-            # As float32 they would not mix with Python's numbers the way they
-            # did in the days of gym: its Pendulum and CarRacing break.
-            try:
-                return self._env.step(action.astype(np.float64))
-            except AssertionError:
-                # Many look whether their space has the action; it has no wider
-                # ones than its own.
-                self._widens = False
-        return self._env.step(action)
+        if not self._widens:
+            return self._env.step(action)
+        # As float32 they would not mix with Python's numbers the way they did
+        # in the days of gym: its Pendulum and CarRacing break.
+        try:
+            return self._env.step(action.astype(np.float64))
+        except AssertionError:
+            # Many look whether their space has the action; it has no wider ones
+            # than its own. If that was not the reason, this fails as well.
+            result = self._env.step(action)
+            self._widens = False
+            return result
 
     def render(self) -> Any:
         """Returns the picture of the current state."""
