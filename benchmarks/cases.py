@@ -31,6 +31,11 @@ def params(**changes: Any) -> dict[str, Any]:
     return resolve.resolve(FLAGS.config, "", {**changes, **given})
 
 
+def precision(name: str) -> dict[str, str]:
+    """Returns the parameter for the precision of a variant, if it names one."""
+    return {"precision": name} if name else {}
+
+
 def batch() -> dict[str, np.ndarray]:
     """Returns a batch of random sequences, as it is stored."""
     size, length = params()["batch_shape"]

@@ -147,6 +147,11 @@ def machine() -> str:
     return f"{name}, {os.cpu_count()} cores, {' '.join(able)}"
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers in hardware."""
+    return has_amx() or "avx512_bf16" in machine()
+
+
 def has_amx() -> bool:
-    """Whether the processor multiplies bfloat16 matrices in hardware."""
+    """Whether it does so by whole matrices."""
     return "amx_bf16" in machine()

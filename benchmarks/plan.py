@@ -27,7 +27,7 @@ def variant(name: str) -> Callable[[], Any]:
         network = cases.plain_keras(cases.model())
         state = network.zero_state(1)
         return lambda: network.plan(state).numpy()
-    params = cases.params()
+    params = cases.params(**cases.precision(precision))
     model = assemble.make_model(params, cases.ACTION_SIZE)
     plan = tf.function(
         agents.make_planner(params, model, cases.ACTION_SIZE),

@@ -27,7 +27,7 @@ def variant(name: str) -> Callable[[], Any]:
     if kind == "plain_keras":
         train_step = cases.plain_keras(cases.model()).train_step
         return lambda: train_step(tensors).numpy()
-    params = cases.params()
+    params = cases.params(**cases.precision(precision))
     learner = assemble.make_learner(
         params, assemble.make_model(params, cases.ACTION_SIZE)
     )
