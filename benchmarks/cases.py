@@ -26,14 +26,39 @@ flags.DEFINE_list(
 
 def params(**changes: Any) -> dict[str, Any]:
     """Returns the parameters that the flags say, with changes."""
-    changes = {"tasks": ["cheetah_run"], **changes}
     given = resolve.parse_params(FLAGS.params)
-    return resolve.resolve(FLAGS.config, "", {**changes, **given})
+    try:
+        return resolve.resolve(
+            FLAGS.config, "", {"tasks": ["cheetah_run"], **given, **changes}
+        )
+    except resolve.ConfigError as error:
+        raise harness.Missing(error) from None
 
 
-def precision(name: str) -> dict[str, str]:
-    """Returns the parameter for the precision of a variant, if it names one."""
-    return {"precision": name} if name else {}
+def split_variant(name: str) -> tuple[str, dict[str, str]]:
+    """Splits what is to be timed into its kind and changes of parameters.
+
+    Raises:
+      harness.Missing: there is no such variant, or not of these sizes.
+    """
+    kind, _, precision = name.partition(":")
+    if kind == "planet_tf2":
+        return kind, {"precision": precision} if precision else {}
+    if name not in ("plain_keras", "pytorch"):
+        raise harness.Missing(
+            f"There is no variant {name!r}. Choose planet_tf2, planet_tf2:"
+            "bfloat16, planet_tf2:float16, plain_keras, pytorch."
+        )
+    ours, theirs = params(), resolve.resolve("default")
+    other = {key for key in theirs if ours[key] != theirs[key]}
+    other -= {"tasks", "precision"}
+    if other:
+        shown = ", ".join(sorted(other)[:4]) + ", ..." * (len(other) > 4)
+        raise harness.Missing(
+            f"{name} has the sizes of the preset `default`, but --config or "
+            f"--params change others ({shown}). Choose --variants=planet_tf2."
+        )
+    return kind, {}
 
 
 def batch() -> dict[str, np.ndarray]:

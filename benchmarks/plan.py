@@ -16,7 +16,7 @@ FLAGS = flags.FLAGS
 
 def variant(name: str) -> Callable[[], Any]:
     """Makes a function that plans once, for one agent."""
-    kind, _, precision = name.partition(":")
+    kind, changes = cases.split_variant(name)
     if kind == "pytorch":
         import torch
 
@@ -27,7 +27,7 @@ def variant(name: str) -> Callable[[], Any]:
         network = cases.plain_keras(cases.model())
         state = network.zero_state(1)
         return lambda: network.plan(state).numpy()
-    params = cases.params(**cases.precision(precision))
+    params = cases.params(**changes)
     model = assemble.make_model(params, cases.ACTION_SIZE)
     plan = tf.function(
         agents.make_planner(params, model, cases.ACTION_SIZE),
@@ -40,7 +40,12 @@ def variant(name: str) -> Callable[[], Any]:
 def run() -> harness.Result:
     devices.prepare()
     times = harness.time_in_turn({n: variant(n) for n in FLAGS.variants})
-    return harness.compare("A plan: 10 x 1000 candidates, 12 steps", times)
+    params = cases.params()
+    sizes = "{planner_iterations} x {planner_amount} candidates".format(
+        **params
+    )
+    steps = f"{params['planner_horizon']} steps"
+    return harness.compare(f"A plan: {sizes}, {steps}", times)
 
 
 if __name__ == "__main__":

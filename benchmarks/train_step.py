@@ -17,7 +17,7 @@ FLAGS = flags.FLAGS
 
 def variant(name: str) -> Callable[[], Any]:
     """Makes a function that takes one training step."""
-    kind, _, precision = name.partition(":")
+    kind, changes = cases.split_variant(name)
     batch = cases.batch()
     if kind == "pytorch":
         from baselines.pytorch import to_torch
@@ -27,7 +27,7 @@ def variant(name: str) -> Callable[[], Any]:
     if kind == "plain_keras":
         train_step = cases.plain_keras(cases.model()).train_step
         return lambda: train_step(tensors).numpy()
-    params = cases.params(**cases.precision(precision))
+    params = cases.params(**changes)
     learner = assemble.make_learner(
         params, assemble.make_model(params, cases.ACTION_SIZE)
     )
