@@ -6,6 +6,7 @@ from typing import Any
 import cases
 import harness
 import tensorflow as tf
+import variants
 from absl import flags
 
 from planet_tf2.configs import agents, assemble
@@ -16,15 +17,15 @@ FLAGS = flags.FLAGS
 
 def variant(name: str) -> Callable[[], Any]:
     """Makes a function that plans once, for one agent."""
-    kind, changes = cases.split_variant(name)
+    kind, changes = variants.split(name)
     if kind == "pytorch":
+        network = variants.pytorch()
         import torch
 
         state = {"sample": torch.zeros(1, 30), "belief": torch.zeros(1, 200)}
-        network = cases.pytorch()
         return lambda: network.plan(state).numpy()
     if kind == "plain_keras":
-        network = cases.plain_keras(cases.model())
+        network = variants.plain_keras(cases.model())
         state = network.zero_state(1)
         return lambda: network.plan(state).numpy()
     params = cases.params(**changes)

@@ -1,12 +1,11 @@
 """How fast are matrix products, here and in PyTorch, at the shapes of plans?"""
 
-import os
 import statistics
 
 import harness
 import tensorflow as tf
 
-from planet_tf2.tools import devices
+from planet_tf2.tools import devices, machine
 
 _SHAPES = [
     (2000, 2000, 2000),
@@ -20,11 +19,12 @@ _FLOP_PER_CALL = 4e9
 
 def run() -> harness.Result:
     devices.prepare()
+    harness.check_processor_only()
     try:
         import torch
     except ImportError:
         raise harness.Missing("PyTorch is not installed.") from None
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(machine.usable_cores())
     rows, figures = [], {}
     for shape in _SHAPES:
         rows_, inner, columns = shape
@@ -53,7 +53,9 @@ def run() -> harness.Result:
         rows.append((str(shape), rates["tensorflow"], rates["pytorch"]))
         figures |= {f"{name}/{shape}": rate for name, rate in rates.items()}
     headers = ("shape", "TensorFlow GFLOP/s", "PyTorch GFLOP/s")
-    return harness.Result("Matrix products", headers, rows, figures)
+    return harness.Result(
+        "Matrix products", headers, rows, figures, rounds=len(times["pytorch"])
+    )
 
 
 if __name__ == "__main__":
