@@ -61,10 +61,10 @@ _BENCHMARKS = [
     ),
     (
         "memory.py",
-        ["--params={micro_batches: 5}"],
+        ["--params={micro_batches: 10}", "--updates=12"],
         [
             (
-                "updates with 1,000 episodes, 5 parts, GB",
+                "updates with 1,000 episodes, 10 parts, GB",
                 "peak_gigabytes",
                 _LESS,
                 3.0,
