@@ -1,6 +1,5 @@
 """The case that is timed: by default the paper's sizes and 6 actions."""
 
-import os
 from typing import Any
 
 import harness
@@ -8,7 +7,6 @@ import numpy as np
 from absl import flags
 
 from planet_tf2.configs import assemble, resolve
-from planet_tf2.tools import weights
 from planet_tf2.training.define_model import WorldModel
 
 ACTION_SIZE = 6
@@ -17,18 +15,24 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_string("config", "default", "Preset of planet_tf2.")
 flags.DEFINE_string("params", "", "Parameters of planet_tf2, as YAML.")
-flags.DEFINE_list(
-    "variants",
-    ["planet_tf2", "plain_keras", "pytorch"],
-    "What to time: planet_tf2 or planet_tf2:PRECISION, plain_keras, pytorch.",
-)
 
 
 def params(**changes: Any) -> dict[str, Any]:
-    """Returns the parameters that the flags say, with changes."""
-    changes = {"tasks": ["cheetah_run"], **changes}
-    given = resolve.parse_params(FLAGS.params)
-    return resolve.resolve(FLAGS.config, "", {**changes, **given})
+    """Returns the parameters that the flags say, with changes.
+
+    Raises:
+      harness.Missing: they are wrong, or not for a benchmark.
+    """
+    try:
+        given = resolve.parse_params(FLAGS.params)
+        found = resolve.resolve(
+            FLAGS.config, "", {"tasks": ["cheetah_run"], **given, **changes}
+        )
+    except resolve.ConfigError as error:
+        raise harness.Missing(error) from None
+    if found["num_gpus"] > 1:
+        raise harness.Missing("Benchmarks use one device: leave out num_gpus.")
+    return found
 
 
 def batch() -> dict[str, np.ndarray]:
@@ -50,24 +54,3 @@ def batch() -> dict[str, np.ndarray]:
 def model(**changes: Any) -> WorldModel:
     """Makes the world model."""
     return assemble.make_model(params(**changes), ACTION_SIZE)
-
-
-def plain_keras(of: WorldModel) -> Any:
-    """Makes the plain formulation, with the weights of a model."""
-    from baselines.plain_keras import PlainKeras
-
-    return PlainKeras(ACTION_SIZE, weights.save_weights(of))
-
-
-def pytorch() -> Any:
-    """Makes the program in PyTorch, on all cores."""
-    try:
-        import torch
-        from baselines.pytorch import PyTorch
-    except ImportError:
-        raise harness.Missing(
-            "PyTorch is not installed. `make bench` installs it, or choose "
-            "other --variants."
-        ) from None
-    torch.set_num_threads(os.cpu_count() or 1)
-    return PyTorch(ACTION_SIZE)

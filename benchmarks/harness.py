@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import platform
 import statistics
@@ -16,6 +15,7 @@ from absl import app, flags
 
 # Before TensorFlow, which looks only once whether oneDNN is wanted.
 import planet_tf2  # noqa: F401
+from planet_tf2.tools.machine import usable_cores
 
 FLAGS = flags.FLAGS
 
@@ -37,6 +37,7 @@ class Result:
       rows: the table.
       figures: numbers by name, for `run_all.py` to compare with the targets.
       notes: lines to print below the table.
+      rounds: how often everything was timed, if it was more than once.
     """
 
     title: str
@@ -44,6 +45,20 @@ class Result:
     rows: Sequence[Sequence[Any]]
     figures: Mapping[str, float]
     notes: Sequence[str] = ()
+    rounds: int | None = None
+
+
+def check_processor_only() -> None:
+    """Makes sure that all is computed by the processor.
+
+    Raises:
+      Missing: TensorFlow has a GPU, which what is to be timed knows nothing of.
+    """
+    if _gpus():
+        raise Missing(
+            "This is about processors, but TensorFlow would use a GPU. Hide "
+            "it: CUDA_VISIBLE_DEVICES=-1."
+        )
 
 
 def time_in_turn(
@@ -104,7 +119,12 @@ def compare(
     seconds = {f"seconds/{name}": value for name, value in median.items()}
     headers = ("variant", "median s", "min s", "max s", "time / first")
     return Result(
-        title, headers, rows, {**ratios, **seconds, **(figures or {})}, notes
+        title,
+        headers,
+        rows,
+        {**ratios, **seconds, **(figures or {})},
+        notes,
+        len(next(iter(times.values()))),
     )
 
 
@@ -119,10 +139,11 @@ def main(benchmark: Callable[[], Result]) -> None:
         except Missing as error:
             sys.exit(f"Error: {error}")
         if FLAGS.json:
-            about = {"machine": machine(), "rounds": FLAGS.rounds}
+            about = {"machine": machine()}
             print(json.dumps({**dataclasses.asdict(result), **about}))
             return
-        print(f"\n{result.title}\n{machine()}, {FLAGS.rounds} rounds\n")
+        rounds = f", {result.rounds} rounds" if result.rounds else ""
+        print(f"\n{result.title}\n{machine()}{rounds}\n")
         print(tabulate.tabulate(result.rows, result.headers, floatfmt=".4g"))
         for note in result.notes:
             print(note)
@@ -131,7 +152,7 @@ def main(benchmark: Callable[[], Result]) -> None:
 
 
 def machine() -> str:
-    """Describes the processor in a line."""
+    """Describes the processor, and GPUs that are used, in a line."""
     name, flags_of_cpu = platform.processor() or platform.machine(), ""
     info = pathlib.Path("/proc/cpuinfo")
     if info.exists():
@@ -144,9 +165,24 @@ def machine() -> str:
         flags_of_cpu = lines.get("flags", "")
     known = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
     able = [flag for flag in known if flag in flags_of_cpu.split()]
-    return f"{name}, {os.cpu_count()} cores, {' '.join(able)}"
+    words = [name, f"{usable_cores()} cores", " ".join(able), *_gpus()]
+    return ", ".join(filter(None, words))
+
+
+def _gpus() -> list[str]:
+    """Returns the names of the GPUs that TensorFlow uses, if it is there."""
+    if "tensorflow" not in sys.modules:
+        return []
+    from planet_tf2.tools import devices
+
+    return devices.gpu_names()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers in hardware."""
+    return has_amx() or "avx512_bf16" in machine()
 
 
 def has_amx() -> bool:
-    """Whether the processor multiplies bfloat16 matrices in hardware."""
+    """Whether it does so by whole matrices."""
     return "amx_bf16" in machine()

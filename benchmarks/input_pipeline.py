@@ -1,7 +1,9 @@
 """Does the loader keep the training step waiting?"""
 
+import itertools
 import pathlib
 import tempfile
+import time
 from typing import Any
 
 import cases
@@ -14,6 +16,12 @@ from planet_tf2.tools import devices, seeds
 
 FLAGS = flags.FLAGS
 
+flags.DEFINE_integer("steps", 4, "Training steps that are timed at once.", 1)
+
+# A batch that waits to be fetched, one that waits to be put there, and a step
+# for the loader to be as far as in training.
+_READY = 3
+
 
 def run() -> harness.Result:
     devices.prepare()
@@ -24,16 +32,21 @@ def run() -> harness.Result:
     def step(batch: dict[str, Any]) -> None:
         learner.train_step(batch, seed)["total"].numpy()
 
+    times: dict[str, list[float]] = {"constant batch": [], "loader": []}
     with tempfile.TemporaryDirectory() as name:
         batches = training_batches(pathlib.Path(name), params, 40)
-        constant = next(batches)
-        times = harness.time_in_turn(
-            {
-                "constant batch": lambda: step(constant),
-                "loader": lambda: step(next(batches)),
-            },
-            warmup=2,
-        )
+        constant = itertools.repeat(next(batches))
+        for _ in range(FLAGS.rounds):
+            for source, seconds in zip(
+                (constant, batches), times.values(), strict=True
+            ):
+                # The loader went on meanwhile. Use up what it has ready.
+                for _ in range(_READY):
+                    step(next(source))
+                start = time.perf_counter()
+                for _ in range(FLAGS.steps):
+                    step(next(source))
+                seconds.append((time.perf_counter() - start) / FLAGS.steps)
         batches.close()
     return harness.compare(
         f"A training step with and without the loader, {FLAGS.config}",

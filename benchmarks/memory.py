@@ -1,4 +1,7 @@
-"""How much memory does training take with many episodes?"""
+"""How much memory do updates take with many episodes?
+
+Of the training process, without what it needs to collect episodes.
+"""
 
 import pathlib
 import resource
@@ -30,6 +33,7 @@ def peak_gigabytes() -> float:
 
 def run() -> harness.Result:
     devices.prepare()
+    harness.check_processor_only()
     params = cases.params(loader_max_bytes=FLAGS.max_bytes or None)
     learner = assemble.make_learner(params, cases.model())
     rows = [("program and model", resident_gigabytes(), peak_gigabytes())]

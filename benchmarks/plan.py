@@ -6,6 +6,7 @@ from typing import Any
 import cases
 import harness
 import tensorflow as tf
+import variants
 from absl import flags
 
 from planet_tf2.configs import agents, assemble
@@ -16,18 +17,18 @@ FLAGS = flags.FLAGS
 
 def variant(name: str) -> Callable[[], Any]:
     """Makes a function that plans once, for one agent."""
-    kind, _, precision = name.partition(":")
+    kind, changes = variants.split(name)
     if kind == "pytorch":
+        network = variants.pytorch()
         import torch
 
         state = {"sample": torch.zeros(1, 30), "belief": torch.zeros(1, 200)}
-        network = cases.pytorch()
         return lambda: network.plan(state).numpy()
     if kind == "plain_keras":
-        network = cases.plain_keras(cases.model())
+        network = variants.plain_keras(cases.model())
         state = network.zero_state(1)
         return lambda: network.plan(state).numpy()
-    params = cases.params()
+    params = cases.params(**changes)
     model = assemble.make_model(params, cases.ACTION_SIZE)
     plan = tf.function(
         agents.make_planner(params, model, cases.ACTION_SIZE),
@@ -40,7 +41,12 @@ def variant(name: str) -> Callable[[], Any]:
 def run() -> harness.Result:
     devices.prepare()
     times = harness.time_in_turn({n: variant(n) for n in FLAGS.variants})
-    return harness.compare("A plan: 10 x 1000 candidates, 12 steps", times)
+    params = cases.params()
+    sizes = "{planner_iterations} x {planner_amount} candidates".format(
+        **params
+    )
+    steps = f"{params['planner_horizon']} steps"
+    return harness.compare(f"A plan: {sizes}, {steps}", times)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,9 @@ def report(results: dict[str, list[dict[str, float]]]) -> harness.Result:
         for name in _LOSSES:
             values = [losses[name] for losses in trainings]
             mean = statistics.mean(values)
-            ratio = mean / statistics.mean(losses[name] for losses in first)
+            base = statistics.mean(losses[name] for losses in first)
+            # A divergence below the free nats is 0.
+            ratio = mean / base if base else float("nan")
             rows.append(
                 (precision, name, mean, min(values), max(values), ratio)
             )

@@ -1,16 +1,15 @@
 """What do the sizes of a preset save in time, and cost in what is learned?
 
 Times an update and a plan with each set of sizes in turn, then trains each for
-as long as the others on random episodes of the same actions and compares the
-losses on episodes that were held back. A loss of 100% is that of a model that
-paints the mean of all frames, or names the mean reward.
+as many updates as fit into the same time, on random episodes of the same
+actions, and compares the losses on episodes that were held back. A loss of 100%
+is that of a model that paints the mean of all frames, or names the mean reward.
 
     python benchmarks/preset_sizes.py --config cpu --params "{tasks: [NAME]}"
 """
 
 import pathlib
 import tempfile
-import time
 from typing import Any
 
 import cases
@@ -80,10 +79,9 @@ class Case:
         """Plans once."""
         self._plan(self._state, seeds.derive(0)).numpy()
 
-    def train(self, seconds: float) -> int:
-        """Learns for some time; returns the number of updates so far."""
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
+    def train(self, updates: int) -> int:
+        """Takes training steps; returns the number of all of them so far."""
+        for _ in range(updates):
             self.update()
         return self._updates
 
@@ -136,7 +134,9 @@ def run() -> harness.Result:
         rows, figures = [], {}
         first = FLAGS.sizes[0]
         for text, case in made.items():
-            count = case.train(FLAGS.seconds)
+            # By the times that were taken in turn: the machine may be slower
+            # while one of them trains than while another does.
+            count = case.train(int(FLAGS.seconds / np.median(updates[text])))
             errors = case.errors() if FLAGS.seconds else {}
             row = {
                 "update": np.median(updates[text]) / np.median(updates[first]),
@@ -153,6 +153,7 @@ def run() -> harness.Result:
         rows,
         figures,
         ("Losses as shares of what a constant answer loses.",),
+        FLAGS.rounds,
     )
 
 

@@ -49,6 +49,8 @@ def trace(function: Callable[[], Any]) -> dict[str, list[float]]:
 
 def run() -> harness.Result:
     devices.prepare()
+    if FLAGS["variants"].present:
+        raise harness.Missing("Choose one, with --variant.")
     source = {"train_step": train_step, "plan": plan}[FLAGS.what]
     function = source.variant(FLAGS.variant)
     function()

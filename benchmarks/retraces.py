@@ -41,6 +41,8 @@ def run() -> harness.Result:
         name: function.experimental_get_tracing_count() - 1
         for name, function in functions.items()
     }
+    if min(counts.values()) < 0:
+        raise harness.Missing(f"The run did not call all of these: {counts}.")
     rollouts = {
         id(collector.rollout): collector.rollout
         for split in parts.collectors.values()

@@ -2,10 +2,12 @@
 
 Runs episodes of the whole agent. The planner is timed inside the graph, physics
 and rendering inside the worker. The rest is the encoder, the filter, the way to
-the worker and back, and the graph itself.
+the worker and back, writing the episode, and the graph itself.
 """
 
+import contextlib
 import statistics
+import tempfile
 import time
 from typing import Any
 
@@ -14,7 +16,7 @@ import harness
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.configs import agents, assemble, tasks
+from planet_tf2.configs import agents, assemble, environments, tasks
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.mpc_agent import MPCAgent
 from planet_tf2.control.simulate import Rollout
@@ -47,13 +49,25 @@ class TimedPlanner:
 
 def run() -> harness.Result:
     devices.prepare()
+    harness.check_processor_only()
     params = cases.params()
     task = params["tasks"][0]
     repeat = params["action_repeat"] or tasks.get_task(task).action_repeat
-    kwargs = {"task": task, "action_repeat": repeat}
-    kwargs["max_length"] = FLAGS.decisions * repeat
-    env = Async("timed_env:make_env", kwargs)
-    with env:
+    with contextlib.ExitStack() as stack:
+        _, kwargs = environments.env_spec(
+            task,
+            {**params, "action_repeat": repeat},
+            max_length=FLAGS.decisions * repeat,
+            record_dir=stack.enter_context(tempfile.TemporaryDirectory()),
+        )
+        env = stack.enter_context(
+            Async(
+                "timed_env:make_env",
+                kwargs,
+                strategy=params["isolate_envs"],
+                render=tasks.get_task(task).renders,
+            )
+        )
         action_size = env.action_space.shape[0]
         model = assemble.make_model(params, action_size)
         planner = TimedPlanner(agents.make_planner(params, model, action_size))
@@ -74,14 +88,13 @@ def measure(rollout: Rollout, planner: Any, number: int) -> dict[str, float]:
     start = time.perf_counter()
     (result,) = rollout([number], seeds.derive(number))
     total = time.perf_counter() - start
-    info, planning = result["info"], float(planner.seconds)
-    return {
-        "episode": total,
-        "planner": planning,
-        "physics": info["stepping_seconds"] - info["rendering_seconds"],
-        "rendering": info["rendering_seconds"],
-        "the rest": total - planning - info["stepping_seconds"],
+    parts = {
+        "planner": float(planner.seconds),
+        "physics": result["info"]["physics_seconds"],
+        "rendering": result["info"]["rendering_seconds"],
     }
+    rest = total - sum(parts.values())
+    return {"episode": total, **parts, "the rest": rest}
 
 
 def report(
@@ -98,6 +111,7 @@ def report(
         rows,
         {"overhead_share": rows[-1][-1], "retraces": retraces},
         [f"Retraced {retraces} times."],
+        len(episodes),
     )
 
 

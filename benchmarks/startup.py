@@ -81,6 +81,7 @@ def run() -> harness.Result:
         ("until", "median s", "min s", "max s"),
         rows,
         {"seconds": rows[-1][1]},
+        rounds=FLAGS.rounds,
     )
 
 

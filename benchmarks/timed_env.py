@@ -10,34 +10,40 @@ from planet_tf2.envs import PixelObservations
 
 
 class Timed(gymnasium.Wrapper):
-    """Adds `stepping_seconds` and `rendering_seconds` so far to `info`.
+    """Adds `physics_seconds` and `rendering_seconds` of the episode to `info`.
 
-    Rendering is part of stepping. Both start anew with every episode.
+    Both include the reset. Wrappers around the simulator are in neither, nor is
+    the writing of the episode. Environments that draw their own images do so
+    as a part of their physics.
     """
 
     def __init__(self, env: gymnasium.Env):
         super().__init__(env)
-        self._seconds = {"stepping": 0.0, "rendering": 0.0}
+        self._seconds = {"physics": 0.0, "rendering": 0.0}
         layer = env
-        while not isinstance(layer, PixelObservations):
+        while isinstance(layer, gymnasium.Wrapper):
+            if isinstance(layer, PixelObservations):
+                draw = layer._render_pixels
+                layer._render_pixels = self._timed("rendering", draw)
+                layer = layer.env
+                break
             layer = layer.env
-        layer._render_pixels = self._timed("rendering", layer._render_pixels)
-        self._step = self._timed("stepping", env.step)
+        layer.step = self._timed("physics", layer.step)
+        layer.reset = self._timed("physics", layer.reset)
 
     def reset(self, **kwargs: Any):
-        result = self.env.reset(**kwargs)
         self._seconds = dict.fromkeys(self._seconds, 0.0)
-        return result
+        return self.env.reset(**kwargs)
 
     def step(self, action: Any):
-        *result, info = self._step(action)
+        *result, info = self.env.step(action)
         seconds = {f"{k}_seconds": v for k, v in self._seconds.items()}
         return *result, {**info, **seconds}
 
     def _timed(self, name: str, function: Any) -> Any:
-        def timed(*args: Any) -> Any:
+        def timed(*args: Any, **kwargs: Any) -> Any:
             start = time.perf_counter()
-            result = function(*args)
+            result = function(*args, **kwargs)
             self._seconds[name] += time.perf_counter() - start
             return result
 

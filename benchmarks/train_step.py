@@ -7,6 +7,7 @@ from typing import Any
 import cases
 import harness
 import tensorflow as tf
+import variants
 from absl import flags
 
 from planet_tf2.configs import assemble
@@ -17,17 +18,18 @@ FLAGS = flags.FLAGS
 
 def variant(name: str) -> Callable[[], Any]:
     """Makes a function that takes one training step."""
-    kind, _, precision = name.partition(":")
+    kind, changes = variants.split(name)
     batch = cases.batch()
     if kind == "pytorch":
+        network = variants.pytorch()
         from baselines.pytorch import to_torch
 
-        return functools.partial(cases.pytorch().train_step, to_torch(batch))
+        return functools.partial(network.train_step, to_torch(batch))
     tensors = {key: tf.constant(value) for key, value in batch.items()}
     if kind == "plain_keras":
-        train_step = cases.plain_keras(cases.model()).train_step
+        train_step = variants.plain_keras(cases.model()).train_step
         return lambda: train_step(tensors).numpy()
-    params = cases.params()
+    params = cases.params(**changes)
     learner = assemble.make_learner(
         params, assemble.make_model(params, cases.ACTION_SIZE)
     )

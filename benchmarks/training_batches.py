@@ -24,14 +24,15 @@ def training_batches(
     Args:
       place: where to make it.
       params: parameters of the run.
-      episodes: number of training episodes; there is one test episode.
+      episodes: number of training episodes; there is a tenth as many test
+        episodes, as in a run of the preset `default`.
 
     Yields:
       Batches of tensors, without an end.
     """
     folder = RunFolder(place).create()
     episode_files.fill(folder.train_episodes, episodes)
-    episode_files.fill(folder.test_episodes, 1)
+    episode_files.fill(folder.test_episodes, max(1, episodes // 10))
     size = params["batch_shape"][0]
     pixels = params["image_size"]
     sizes = {
@@ -45,12 +46,13 @@ def training_batches(
     )
     batches.start({"train": 0, "test": 0})
     try:
+        batches.of(_step("test", 0, size))
         for update in itertools.count():
-            yield batches.of(_step(update, size))
+            yield batches.of(_step("train", update, size))
     finally:
         batches.close()
 
 
-def _step(update: int, size: int) -> Step:
+def _step(phase: str, update: int, size: int) -> Step:
     begin = update * size
-    return Step("train", 0, begin, begin, begin, begin, update, size, False)
+    return Step(phase, 0, begin, begin, begin, begin, update, size, False)

@@ -1,6 +1,8 @@
 """The baselines of the benchmarks are the same model as ours."""
 
+import os
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -89,3 +91,35 @@ def load_convolutions(torch, network, arrays, scope):
 def test_benchmarks_do_not_shadow_the_standard_library():
     own = {path.stem for path in BENCHMARKS.glob("*.py")}
     assert not own & sys.stdlib_module_names
+
+
+VARIANTS = """
+from absl import flags
+import plan, train_step
+from planet_tf2.configs import assemble
+
+made, make_model = [], assemble.make_model
+
+def spy(params, *others):
+    made.append(params["precision"])
+    return make_model(params, *others)
+
+assemble.make_model = spy
+flags.FLAGS(["benchmark", "--config=debug"])
+for program in (train_step, plan):
+    for name in ("planet_tf2", "planet_tf2:bfloat16"):
+        program.variant(name)
+print(*made)
+"""
+
+
+def test_variants_have_the_precision_that_they_name():
+    paths = [str(BENCHMARKS), str(BENCHMARKS.parent)]
+    result = subprocess.run(
+        [sys.executable, "-c", VARIANTS],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.split() == ["float32", "bfloat16"] * 2

@@ -37,7 +37,7 @@ def test_one_device_needs_no_strategy():
 
 
 def test_too_few_gpus(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     with pytest.raises(ValueError, match="num_gpus' is 2.*finds 0.*Lower"):
         devices.make_strategy(2)
 

@@ -35,7 +35,7 @@ def system(monkeypatch):
     [
         (SAPPHIRE, {"AVX2", "AVX-512", "bf16", "AMX"}, set(), "bfloat16"),
         (SKYLAKE, {"AVX2", "AVX-512"}, {"bf16", "AMX"}, "float32"),
-        (ZEN4, {"AVX2", "AVX-512", "bf16"}, {"AMX"}, "float32"),
+        (ZEN4, {"AVX2", "AVX-512", "bf16"}, {"AMX"}, "bfloat16"),
     ],
 )
 def test_processor(system, flags, yes, no, precision):

@@ -14,9 +14,9 @@ from planet_tf2.configs.environments import probe
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.devices import (
+    check_gpus,
     gpu_names,
     make_deterministic,
-    make_strategy,
 )
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.machine import describe_machine
@@ -80,7 +80,7 @@ def train(
     params = resolve.resolve(config, params_text, overrides)
     # All of these fail before anything is written.
     agents.check_objectives(params)
-    make_strategy(params.num_gpus)
+    check_gpus(params.num_gpus)
     _check_environments(params)
     with StopSignals() as signals:
 

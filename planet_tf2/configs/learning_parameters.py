@@ -127,8 +127,9 @@ NETWORKS = grouped(
         "float32",
         Text(("float32", "bfloat16", "float16")),
         "What the networks compute in. The latent state, losses, weights and "
-        "the optimizer stay in float32. `bfloat16` pays on CPUs with AMX and "
-        "on GPUs, `float16` on GPUs that lack bfloat16.",
+        "the optimizer stay in float32. `bfloat16` pays on GPUs and on CPUs "
+        "that have it in AVX-512 or AMX, `float16` on GPUs that lack "
+        "bfloat16.",
     ),
     (
         "num_gpus",

@@ -153,7 +153,9 @@ class ThinTransposedConv(StridedTransposedConv):
         outputs = transpose(inputs, tf.convert_to_tensor(self.kernel))
         side = outputs.shape[1]
         rows = tf.reshape(outputs, [-1, side * self._filters])
-        rows = add_bias(rows, tf.tile(self.bias, [side]))
+        # The gradient of `tile` sums, for which half precision is too coarse.
+        bias = tf.tile(tf.cast(self.bias, tf.float32), [side])
+        rows = add_bias(rows, tf.cast(bias, rows.dtype))
         shape = [-1, side, side, self._filters]
         return self._activation(tf.reshape(rows, shape))
 

@@ -74,14 +74,25 @@ def make_strategy(
     if num_gpus == 1:
         return tf.distribute.get_strategy()
     if devices is None:
-        found = tf.config.list_logical_devices("GPU")
-        if len(found) < num_gpus:
-            raise ValueError(
-                f"Parameter 'num_gpus' is {num_gpus}, but TensorFlow finds "
-                f"{len(found)} of them. Lower num_gpus to {max(1, len(found))}."
-            )
-        devices = [device.name for device in found[:num_gpus]]
+        check_gpus(num_gpus)
+        devices = [f"/GPU:{number}" for number in range(num_gpus)]
     return tf.distribute.MirroredStrategy(devices)
+
+
+def check_gpus(num_gpus: int) -> None:
+    """Checks that there are as many GPUs, without starting TensorFlow.
+
+    Once it has started, its number of threads stays as it is.
+
+    Raises:
+      ValueError: there are fewer, and more than one is wanted.
+    """
+    found = len(tf.config.list_physical_devices("GPU"))
+    if found < num_gpus > 1:
+        raise ValueError(
+            f"Parameter 'num_gpus' is {num_gpus}, but TensorFlow finds "
+            f"{found} of them. Lower num_gpus to {max(1, found)}."
+        )
 
 
 @functools.cache

@@ -21,6 +21,7 @@ _FEATURES = {
     "AVX2": ("avx2",),
     "AVX-512": ("avx512f",),
     "bf16": ("avx512_bf16", "avx_ne_convert", "amx_bf16", "bf16"),
+    "AVX-512-bf16": ("avx512_bf16",),
     "AMX": ("amx_tile",),
     "AMX-bf16": ("amx_bf16",),
 }
@@ -104,6 +105,8 @@ def suggest_precision(
         return "float32", "is best on this graphics card"
     if features.get("AMX-bf16"):
         return "bfloat16", "is fast, since there is AMX"
+    if features.get("AVX-512-bf16"):
+        return "bfloat16", "is faster, since AVX-512 has it"
     if features.get("bf16"):
         return "float32", "is the safe choice; time bfloat16 beside it"
     return "float32", "is best, since others would be emulated"
