@@ -6,8 +6,9 @@ import harness
 import numpy as np
 from absl import flags
 
-from planet_tf2.configs import assemble, resolve
-from planet_tf2.training.define_model import WorldModel
+from planet_tf2.agents.planet.world_model import WorldModel
+from planet_tf2.configs import resolve
+from planet_tf2.training import assemble
 
 ACTION_SIZE = 6
 

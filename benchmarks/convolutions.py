@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.networks import strided
+from planet_tf2.nets import strided
 from planet_tf2.tools import devices
 
 FLAGS = flags.FLAGS

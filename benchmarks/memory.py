@@ -12,8 +12,8 @@ import harness
 from absl import flags
 from training_batches import training_batches
 
-from planet_tf2.configs import assemble
 from planet_tf2.tools import devices, seeds
+from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 

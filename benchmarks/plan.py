@@ -9,8 +9,9 @@ import tensorflow as tf
 import variants
 from absl import flags
 
-from planet_tf2.configs import agents, assemble
+from planet_tf2.agents.planet import make_agent as agents
 from planet_tf2.tools import devices, seeds
+from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 

@@ -22,11 +22,11 @@ import harness
 import numpy as np
 from absl import flags
 
-from planet_tf2.configs import assemble
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.tools import devices, seeds
+from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 

@@ -18,12 +18,14 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.configs import agents, assemble, resolve
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.configs import resolve
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.numpy_episodes import numpy_episodes
-from planet_tf2.data.preprocess import preprocess
 from planet_tf2.tools import devices, seeds
+from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 

@@ -6,8 +6,9 @@ import tempfile
 import harness
 from absl import flags
 
-from planet_tf2.configs import assemble, resolve
-from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.configs import resolve
+from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.training import assemble
 from planet_tf2.training.session import Session
 
 FLAGS = flags.FLAGS

@@ -16,12 +16,14 @@ import harness
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.configs import agents, assemble, environments, tasks
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet.mpc_agent import MPCAgent
+from planet_tf2.configs import environments, tasks
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
-from planet_tf2.control.mpc_agent import MPCAgent
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools import devices, seeds
+from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 

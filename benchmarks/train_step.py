@@ -10,8 +10,8 @@ import tensorflow as tf
 import variants
 from absl import flags
 
-from planet_tf2.configs import assemble
 from planet_tf2.tools import devices, seeds
+from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 

@@ -9,10 +9,10 @@ from typing import Any
 import episode_files
 from cases import ACTION_SIZE
 
-from planet_tf2.configs.datasets import make_batches
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.training.batches import Batch, Batches
+from planet_tf2.training.datasets import make_batches
 from planet_tf2.training.episode_log import EpisodeLog
-from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.trainer import Step
 
 

@@ -6,9 +6,10 @@ import cases
 import harness
 from absl import flags
 
+from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.configs import resolve
-from planet_tf2.tools import machine, weights
-from planet_tf2.training.define_model import WorldModel
+from planet_tf2.nets import weights
+from planet_tf2.tools import machine
 
 flags.DEFINE_list(
     "variants",

@@ -12,8 +12,8 @@ import time
 try:
     from absl import app, flags
 
-    from planet_tf2.evaluation import doctor
-    from planet_tf2.evaluation.doctor import findings as told
+    from planet_tf2 import doctor
+    from planet_tf2.doctor import findings as told
     from planet_tf2.tools import command
 except ModuleNotFoundError as error:
     # Then there is nothing to examine with.

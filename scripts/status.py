@@ -13,10 +13,10 @@ from absl import app, flags
 from rich.console import Console
 from rich.live import Live
 
+from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation import runs
-from planet_tf2.training.run_folder import RunFolderError
-from planet_tf2.training.status import Overview
-from planet_tf2.training.status_table import StatusTable, to_json
+from planet_tf2.experiment.status import Overview
+from planet_tf2.experiment.status_table import StatusTable, to_json
 
 FLAGS = flags.FLAGS
 

@@ -22,10 +22,10 @@ with native_stderr_silenced():
     from tensorflow import errors
 
     from planet_tf2.configs import resolve
-    from planet_tf2.configs.launch import train
+    from planet_tf2.experiment.experiment import RunsLeft
     from planet_tf2.tools import devices
-    from planet_tf2.training.running import RunsLeft
-    from planet_tf2.training.signals import Stopped
+    from planet_tf2.tools.signals import Stopped
+    from planet_tf2.train import train
 
     devices.prepare()
 

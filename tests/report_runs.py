@@ -7,10 +7,10 @@ import numpy as np
 from bad_folders import make_run
 
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation.report.gather import gather
 from planet_tf2.tools import video
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2
 # Of 64 x 64 x 3 numbers, and half the variance of what hides the steps of 5

@@ -10,10 +10,10 @@ import tensorflow as tf
 from fakes import CountingEnv
 
 from planet_tf2.data import RecordEpisodes
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
-from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.session import Parts, Session
 
 # Two epochs of two updates and a test batch each.

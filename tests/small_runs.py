@@ -6,11 +6,11 @@ from typing import NamedTuple
 import pytest
 from tf_fakes import tiny_params
 
-from planet_tf2.configs import assemble
-from planet_tf2.configs.launch import train
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import DummyEnv
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.train import train
+from planet_tf2.training import assemble
 
 # Two epochs of two updates and a test batch each.
 SMALL = dict(

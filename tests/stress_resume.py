@@ -29,8 +29,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from planet_tf2.data.episodes import load_episode  # noqa: E402
+from planet_tf2.data.run_folder import RunFolder  # noqa: E402
 from planet_tf2.tools.journal import Journal  # noqa: E402
-from planet_tf2.training.run_folder import RunFolder  # noqa: E402
 
 SPLITS = ("train", "test")
 

@@ -28,10 +28,10 @@ import time
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from planet_tf2.experiment import claims  # noqa: E402
+from planet_tf2.experiment.experiment import Experiment  # noqa: E402
 from planet_tf2.tools.files import write_atomically  # noqa: E402
 from planet_tf2.tools.journal import Journal  # noqa: E402
-from planet_tf2.training import claims  # noqa: E402
-from planet_tf2.training.running import Experiment  # noqa: E402
 
 STEP_SECONDS = 0.1
 

@@ -10,9 +10,10 @@ import pathlib
 import numpy as np
 import pytest
 
-from planet_tf2.configs import assemble, resolve
+from planet_tf2.configs import resolve
 from planet_tf2.data.numpy_episodes import numpy_episodes
 from planet_tf2.tools import seeds
+from planet_tf2.training import assemble
 
 EPISODES = pathlib.Path(__file__).parent / "episodes"
 COMPONENTS = {"position": (3,), "velocity": (2,)}

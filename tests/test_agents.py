@@ -6,9 +6,11 @@ import pytest
 import tensorflow as tf
 from tf_fakes import tiny_params
 
-from planet_tf2.configs import acting_parameters, agents, assemble
-from planet_tf2.control.objectives import OBJECTIVES
-from planet_tf2.control.planners import PLANNERS
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet.objectives import OBJECTIVES
+from planet_tf2.agents.planet.planners import PLANNERS
+from planet_tf2.configs import acting_parameters
+from planet_tf2.training import assemble
 
 SEED = tf.constant([1, 2])
 

@@ -5,13 +5,14 @@ import pytest
 import tensorflow as tf
 from tf_fakes import tiny_params
 
-from planet_tf2.configs import assemble, cells
+from planet_tf2.agents.planet import cells
 from planet_tf2.control import Rollout
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import DummyEnv, EnvError
-from planet_tf2.tools import weights
+from planet_tf2.nets import weights
+from planet_tf2.training import assemble
 from planet_tf2.training.attempts import EnvUnreliable
-from planet_tf2.training.run_folder import RunFolder
 
 SEED = tf.constant([1, 2])
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.configs import assemble, resolve
-from planet_tf2.tools import seeds, weights
+from planet_tf2.configs import resolve
+from planet_tf2.nets import weights
+from planet_tf2.tools import seeds
+from planet_tf2.training import assemble
 
 BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
 
@@ -96,7 +98,7 @@ def test_benchmarks_do_not_shadow_the_standard_library():
 VARIANTS = """
 from absl import flags
 import plan, train_step
-from planet_tf2.configs import assemble
+from planet_tf2.training import assemble
 
 made, make_model = [], assemble.make_model
 

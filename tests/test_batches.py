@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.batches import Batches
 from planet_tf2.training.episode_log import EpisodeLog
-from planet_tf2.training.run_folder import RunFolder
 from planet_tf2.training.trainer import Trainer
 
 # Epochs of four updates of five sequences, and two test batches.

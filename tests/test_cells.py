@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy_cells import NumpyDRNN, NumpySSM
 from tf_fakes import normal_kl
 
-from planet_tf2.models import DRNN, RSSM, SSM, closed_loop
+from planet_tf2.agents.planet import DRNN, RSSM, SSM, closed_loop
 
 BATCH, STATE, BELIEF, EMBED, ACTION, OBS = 4, 3, 5, 6, 2, 7
 LATENT = {"mean": STATE, "stddev": STATE, "sample": STATE}

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from planet_tf2.training import claims
-from planet_tf2.training.claims import Claim
+from planet_tf2.experiment import claims
+from planet_tf2.experiment.claims import Claim
 
 
 @pytest.fixture(name="path")
@@ -275,7 +275,7 @@ def test_owner_is_alive(make, path):
 
 def test_owner_is_gone_when_its_process_is(path):
     code = (
-        "import os, sys; from planet_tf2.training.claims import Claim; "
+        "import os, sys; from planet_tf2.experiment.claims import Claim; "
         "Claim(sys.argv[1], 'b', 30).acquire(); os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)])
@@ -291,7 +291,7 @@ def test_owner_is_gone_when_its_process_is(path):
 def test_owner_is_gone_although_nobody_took_note(path):
     """A process that has ended but was not waited for still has a number."""
     code = (
-        "import os, sys; from planet_tf2.training.claims import Claim; "
+        "import os, sys; from planet_tf2.experiment.claims import Claim; "
         "Claim(sys.argv[1], 'b', 30).acquire(); os._exit(9)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)]) as process:
@@ -303,7 +303,7 @@ def test_owner_is_gone_although_nobody_took_note(path):
 
 def test_claims_are_released_at_exit(path):
     code = (
-        "import sys; from planet_tf2.training.claims import Claim; "
+        "import sys; from planet_tf2.experiment.claims import Claim; "
         "claim = Claim(sys.argv[1], 'b', 30); print(claim.acquire()); "
         "sys.exit(3)"
     )

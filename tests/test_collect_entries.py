@@ -3,7 +3,7 @@
 import pytest
 from small_runs import records, run
 
-from planet_tf2.configs import assemble
+from planet_tf2.training import assemble
 
 # For two epochs of ten training steps, 0, 2, ... 18, and two test steps each.
 TRAIN = [

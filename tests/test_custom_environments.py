@@ -11,9 +11,10 @@ import pytest
 import yaml
 from small_runs import run
 
-from planet_tf2.configs import assemble, resolve
+from planet_tf2.configs import resolve
 from planet_tf2.data import episodes
 from planet_tf2.tools.journal import Journal
+from planet_tf2.training import assemble
 
 _DOC = pathlib.Path(__file__).parents[1] / "docs" / "custom_environments.md"
 

@@ -12,9 +12,9 @@ from gymnasium import spaces
 
 from planet_tf2.configs import environments, tasks
 from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.configs.launch import train
 from planet_tf2.envs import EnvError
 from planet_tf2.envs.custom_env import make_custom
+from planet_tf2.train import train
 
 _ARGUMENTS = {"image_size": 32, "camera_id": 0}
 

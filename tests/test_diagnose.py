@@ -10,12 +10,12 @@ from bad_folders import run_script
 from PIL import Image
 from small_runs import DECISIONS, snapshot
 
-from planet_tf2.data.preprocess import preprocess
+from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.predictions import Predictor, Window
-from planet_tf2.training.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

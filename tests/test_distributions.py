@@ -5,15 +5,15 @@ import pytest
 import tensorflow as tf
 from scipy import integrate, stats
 
-from planet_tf2.networks import FeedForward
-from planet_tf2.networks.distributions import (
+from planet_tf2.agents.planet import losses
+from planet_tf2.nets import FeedForward
+from planet_tf2.nets.distributions import (
     DISTRIBUTIONS,
     TanhNormal,
     TruncatedNormal,
     make_distribution,
 )
-from planet_tf2.networks.unit_normal import UnitNormal
-from planet_tf2.training import losses
+from planet_tf2.nets.unit_normal import UnitNormal
 
 BOUNDS = [(-1.0, 1.0), (0.0, 4.0)]
 LOCATIONS = [-100.0, -20.0, -3.0, -1.0, 0.0, 0.3, 2.0, 4.0, 50.0]

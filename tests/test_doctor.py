@@ -12,8 +12,7 @@ import time
 import pytest
 from bad_folders import run_script
 
-from planet_tf2.envs import rendering
-from planet_tf2.evaluation.doctor import (
+from planet_tf2.doctor import (
     children,
     examination,
     findings,
@@ -21,8 +20,9 @@ from planet_tf2.evaluation.doctor import (
     hardware,
     packages,
 )
-from planet_tf2.evaluation.doctor.children import Result
-from planet_tf2.evaluation.doctor.findings import NOTE, OK, PROBLEM, Finding
+from planet_tf2.doctor.children import Result
+from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, Finding
+from planet_tf2.envs import rendering
 
 LLVMPIPE = "llvmpipe (LLVM 15.0.6, 256 bits)"
 EGL_PACKAGES = "apt-get install libegl1 libopengl0 libgl1-mesa-dri"

@@ -5,12 +5,13 @@ import json
 import pytest
 from tf_fakes import tiny_params
 
-from planet_tf2.configs import collects, presets, resolve
-from planet_tf2.evaluation.doctor import full_run, hardware, speed_probe
-from planet_tf2.evaluation.doctor.full_run import Speed, Work, plan_work
-from planet_tf2.evaluation.doctor.graphics import Frames
-from planet_tf2.evaluation.doctor.hardware import Card, Memory
+from planet_tf2.configs import presets, resolve
+from planet_tf2.doctor import full_run, hardware, speed_probe
+from planet_tf2.doctor.full_run import Speed, Work, plan_work
+from planet_tf2.doctor.graphics import Frames
+from planet_tf2.doctor.hardware import Card, Memory
 from planet_tf2.tools import schedule
+from planet_tf2.training import collects
 
 SAPPHIRE = "flags\t: fpu avx avx2 avx512f avx512_bf16 amx_bf16 amx_tile\n"
 SKYLAKE = "flags\t\t: fpu avx avx2 avx512f avx512dq\n"

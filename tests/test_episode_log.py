@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.episode_log import EpisodeLog
-from planet_tf2.training.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from small_runs import DECISIONS, snapshot
 
 from planet_tf2.configs.anchors import ANCHORS, get_anchors
 from planet_tf2.configs.tasks import TASKS
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.envs import DummyEnv
 from planet_tf2.evaluation import evaluate as evaluation
 from planet_tf2.evaluation import loading, output, rollouts
 from planet_tf2.evaluation.evaluate import evaluate
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
 
 @pytest.fixture(scope="module")

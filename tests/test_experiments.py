@@ -12,11 +12,11 @@ from PIL import Image
 from small_runs import records, run
 from tf_fakes import random_batch, tiny_params
 
-from planet_tf2.configs import assemble
 from planet_tf2.configs.resolve import parse_params, resolve
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools import seeds
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training import assemble
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _DOCS = (_ROOT / "docs" / "experiments.md").read_text()

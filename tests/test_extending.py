@@ -7,10 +7,11 @@ from doc_files import blocks, read
 from small_runs import records, run
 from tf_fakes import random_batch, tiny_params
 
-from planet_tf2.configs import agents, assemble
-from planet_tf2.configs.heads import make_heads
-from planet_tf2.models.unroll import closed_loop, open_loop
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet.heads import make_heads
+from planet_tf2.agents.planet.unroll import closed_loop, open_loop
 from planet_tf2.tools import seeds
+from planet_tf2.training import assemble
 
 CODE = blocks(read("docs/extending.md"), "python")
 

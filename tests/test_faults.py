@@ -10,12 +10,12 @@ import time
 import pytest
 from session_fakes import RETURN, Program
 
+from planet_tf2.data import run_folder
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.experiment.claims import Claim, see
+from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training import run_folder
 from planet_tf2.training.checkpoints import SaveError
-from planet_tf2.training.claims import Claim, see
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
-from planet_tf2.training.running import Experiment
 
 
 class Runs:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder, logging_to
+from planet_tf2.experiment import fencing
 from planet_tf2.tools.files import replacing, write_atomically
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training import fencing
-from planet_tf2.training.run_folder import RunFolder, logging_to
 
 
 @pytest.fixture(name="old")

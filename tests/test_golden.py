@@ -11,19 +11,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.configs import assemble, resolve
-from planet_tf2.control import cross_entropy_method, objectives
-from planet_tf2.data.preprocess import postprocess, preprocess
-from planet_tf2.models import (
+from planet_tf2.agents.planet import (
     DRNN,
     RSSM,
     SSM,
     closed_loop,
+    cross_entropy_method,
+    objectives,
     open_loop,
     overshooting,
 )
-from planet_tf2.networks import Decoder, Encoder, FeedForward
-from planet_tf2.tools import schedule, weights
+from planet_tf2.agents.planet.preprocess import postprocess, preprocess
+from planet_tf2.configs import resolve
+from planet_tf2.nets import Decoder, Encoder, FeedForward, weights
+from planet_tf2.tools import schedule
+from planet_tf2.training import assemble
 
 CELLS = {"rssm": RSSM, "ssm": SSM, "drnn": DRNN}
 

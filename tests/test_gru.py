@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.models import GRUCell
+from planet_tf2.nets import GRUCell
 
 INPUTS, UNITS = 3, 4
 

@@ -8,12 +8,14 @@ import tensorflow as tf
 from gymnasium import spaces
 from tf_fakes import random_batch, tiny_params
 
-from planet_tf2.configs import head_parameters, resolve
-from planet_tf2.configs.assemble import make_learner, make_model
-from planet_tf2.configs.heads import diagnosed_components
+from planet_tf2.agents.planet import head_parameters
+from planet_tf2.agents.planet.heads import diagnosed_components
+from planet_tf2.configs import resolve
 from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.networks.distributions import DISTRIBUTIONS
-from planet_tf2.tools import seeds, weights
+from planet_tf2.nets import weights
+from planet_tf2.nets.distributions import DISTRIBUTIONS
+from planet_tf2.tools import seeds
+from planet_tf2.training.assemble import make_learner, make_model
 
 SEED = tf.constant([1, 2])
 COMPONENTS = {"position": (3,), "height": ()}

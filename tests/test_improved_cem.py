@@ -16,7 +16,7 @@ from planning_cases import (
 )
 from tf_fakes import LinearCell
 
-from planet_tf2.control.improved_cem import (
+from planet_tf2.agents.planet.improved_cem import (
     candidate_amounts,
     colouring,
     improved_cem,

@@ -8,7 +8,7 @@ from report_runs import Page, check_page
 from small_runs import snapshot
 from tf_fakes import normal_kl
 
-from planet_tf2.control import planners
+from planet_tf2.agents.planet import planners
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.held_out import EpisodesError
 from planet_tf2.evaluation.inspector import inspection as module

@@ -13,15 +13,16 @@ import tensorflow as tf
 import yaml
 from small_runs import DECISIONS, Spy, records, run
 
-from planet_tf2.configs import assemble, launch
+from planet_tf2 import train as launch
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.resolve import resolve
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.signals import Stopped
+from planet_tf2.training import assemble
 from planet_tf2.training.checkpoints import Checkpoints
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
-from planet_tf2.training.signals import Stopped
 from planet_tf2.training.stages import NonFiniteError
 from planet_tf2.training.trainer import Trainer
 

@@ -14,8 +14,10 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
-from planet_tf2.configs import assemble, resolve
-from planet_tf2.tools import devices, seeds, weights
+from planet_tf2.configs import resolve
+from planet_tf2.training import assemble
+from planet_tf2.tools import devices, seeds
+from planet_tf2.nets import weights
 
 # With Adam's usual epsilon the rounding of tiny gradients becomes visible.
 settings = (

@@ -11,11 +11,11 @@ from small_runs import snapshot
 from tf_fakes import tiny_params
 
 import planet_tf2
-from planet_tf2.configs import assemble
+from planet_tf2.agents.planet.unroll import imagine
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import loading
-from planet_tf2.models.unroll import imagine
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
+from planet_tf2.training import assemble
 
 ACTIONS = 5
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tf_fakes import normal_kl
 
-from planet_tf2.training import losses
+from planet_tf2.agents.planet import losses
 
 tfd = tfp.distributions
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from planet_tf2.data import episodes as files
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import model_checks, reward_checks, verdicts
 from planet_tf2.evaluation.held_out import (
     EpisodesError,
@@ -22,7 +23,6 @@ from planet_tf2.evaluation.predictions import (
     true_image,
 )
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder
 
 BITS = 3
 
@@ -88,7 +88,7 @@ class TestTrueImage:
         )
 
     def test_is_the_mean_of_what_the_model_sees(self):
-        from planet_tf2.data.preprocess import preprocess
+        from planet_tf2.agents.planet.preprocess import preprocess
 
         image = np.full(20_000, 77, np.uint8)
         seen = preprocess(image, 5, np.array([1, 2], np.int32)).numpy()

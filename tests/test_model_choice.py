@@ -8,10 +8,12 @@ import pytest
 import tensorflow as tf
 from tf_fakes import random_batch, tiny_params
 
-from planet_tf2.configs import agents, assemble
-from planet_tf2.control.mpc_agent import MPCAgent
-from planet_tf2.models import DRNN, SSM
-from planet_tf2.tools import seeds, weights
+from planet_tf2.agents.planet import DRNN, SSM
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet.mpc_agent import MPCAgent
+from planet_tf2.nets import weights
+from planet_tf2.tools import seeds
+from planet_tf2.training import assemble
 from planet_tf2.training.summaries import Summaries
 
 CHOICES = {

@@ -3,8 +3,7 @@ import pytest
 import tensorflow as tf
 from tf_fakes import MemoryCell
 
-from planet_tf2.control import MPCAgent
-from planet_tf2.models import RSSM
+from planet_tf2.agents.planet import RSSM, MPCAgent
 
 ACTION = 2
 SEED = tf.constant([1, 2])

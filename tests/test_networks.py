@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.networks import Decoder, Encoder, FeedForward, strided
-from planet_tf2.tools.activations import get_activation
+from planet_tf2.nets import Decoder, Encoder, FeedForward, strided
+from planet_tf2.nets.activations import get_activation
 
 DEPTH, FEATURES = 2, 5
 

@@ -8,9 +8,8 @@ import pytest
 import tensorflow as tf
 from tf_fakes import LinearCell
 
-from planet_tf2.control import objectives
-from planet_tf2.models import RSSM
-from planet_tf2.networks import FeedForward
+from planet_tf2.agents.planet import RSSM, objectives
+from planet_tf2.nets import FeedForward
 
 
 class Head:

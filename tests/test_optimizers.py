@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.training.optimizers import Optimizer
+from planet_tf2.nets.optimizers import Optimizer
 
 SHAPES = [(3, 2), (2,)]
 RATE, B1, B2 = 1e-3, 0.9, 0.999

@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow.python.ops import gen_math_ops
 from tf_fakes import random_batch, tiny_params
 
-from planet_tf2.configs import assemble
-from planet_tf2.tools.ordered_sums import ordered_sums
+from planet_tf2.nets.ordered_sums import ordered_sums
+from planet_tf2.training import assemble
 
 
 def sums(graph):

@@ -7,10 +7,9 @@ from numpy_cells import NumpyDRNN, NumpyRSSM, NumpySSM
 from test_cells import SWITCHES, make_cell, normal
 from tf_fakes import normal_kl, random_batch, tiny_params
 
-from planet_tf2.configs.assemble import make_learner, make_model
-from planet_tf2.models import closed_loop, overshooting
+from planet_tf2.agents.planet import closed_loop, losses, overshooting
 from planet_tf2.tools import seeds
-from planet_tf2.training import losses
+from planet_tf2.training.assemble import make_learner, make_model
 
 BATCH, TIME, STATE, ACTION, OBS = 2, 4, 3, 2, 7
 EMBEDDED = normal(1, BATCH, TIME, OBS)

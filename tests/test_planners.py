@@ -14,9 +14,9 @@ from planning_cases import (
 )
 from tf_fakes import LinearCell
 
-from planet_tf2.control.planners import PLANNERS
-from planet_tf2.models import RSSM
-from planet_tf2.networks import FeedForward
+from planet_tf2.agents.planet import RSSM
+from planet_tf2.agents.planet.planners import PLANNERS
+from planet_tf2.nets import FeedForward
 from planet_tf2.tools.bind import bind
 
 # For problems whose solution jumps, with time to find it exactly.

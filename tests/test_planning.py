@@ -16,7 +16,7 @@ from planning_cases import (
 )
 from tf_fakes import LinearCell
 
-from planet_tf2.control import cross_entropy_method
+from planet_tf2.agents.planet import cross_entropy_method
 
 
 def numpy_cem(state, noise, latent_noise, scale, low, high):

@@ -12,12 +12,12 @@ from small_runs import snapshot
 from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation.curves import Curve, average, read_curves, smooth
 from planet_tf2.evaluation.event_curves import read_event_curves
 from planet_tf2.evaluation.plot import plot
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder
 
 
 def episode(split, episode, score, step=0, phase=None, **details):

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from planet_tf2.configs import launch
+from planet_tf2 import train as launch
 
 _TESTS = pathlib.Path(__file__).parent
 _NOTES = (_TESTS.parent / "docs" / "porting_notes.md").read_text()

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.configs import agents, assemble, resolve
+from planet_tf2.agents.loss_scale import LossScale
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.configs import resolve
+from planet_tf2.nets.layers import Dense, add_bias
 from planet_tf2.tools import seeds
-from planet_tf2.tools.layers import Dense, add_bias
-from planet_tf2.training.loss_scale import LossScale
+from planet_tf2.training import assemble
 
 LOW = ["bfloat16", "float16"]
 

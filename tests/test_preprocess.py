@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.data.preprocess import postprocess, preprocess
+from planet_tf2.agents.planet.preprocess import postprocess, preprocess
 
 SEED = tf.constant([1, 2])
 ALL = tf.range(256)

@@ -14,12 +14,12 @@ from PIL import Image
 from small_runs import SMALL, snapshot
 
 from planet_tf2.configs import resolve
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import publish as publishing
 from planet_tf2.evaluation import repeating, results_page
 from planet_tf2.evaluation.publish import default_name, policy_gif, publish
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
 PAGE = f"# Results\n\n{results_page.BEGIN}\nold\n{results_page.END}\n\nMore.\n"
 

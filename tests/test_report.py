@@ -23,6 +23,7 @@ from report_runs import (
 )
 from small_runs import snapshot
 
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.report import (
     alarms,
@@ -37,7 +38,6 @@ from planet_tf2.evaluation.report import (
 from planet_tf2.evaluation.report import report as report_module
 from planet_tf2.evaluation.report.evaluations import find_evaluations
 from planet_tf2.tools import video
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
 
 def titles(folder):

@@ -3,7 +3,6 @@ import logging
 import pytest
 from absl import flags
 
-from planet_tf2.configs import collects
 from planet_tf2.configs import resolve as resolve_lib
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.parameters import CHANGEABLE, PARAMETERS
@@ -13,6 +12,7 @@ from planet_tf2.configs.resolve import (
     parse_params,
     resolve,
 )
+from planet_tf2.training import collects
 
 
 @pytest.fixture(name="flag_values")

@@ -4,7 +4,7 @@ import tensorflow as tf
 from numpy_cells import NumpyRSSM
 from tf_fakes import normal_kl
 
-from planet_tf2.models import RSSM
+from planet_tf2.agents.planet import RSSM
 
 BATCH, STATE, BELIEF, EMBED, ACTION, OBS = 4, 3, 5, 6, 2, 7
 STATE_SIZES = {"mean": 3, "stddev": 3, "sample": 3, "belief": 5}

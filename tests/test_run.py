@@ -4,11 +4,11 @@ import threading
 import numpy as np
 import pytest
 
-from planet_tf2.training.claims import Claim, describe, see
-from planet_tf2.training.run import ClaimLost, Pinger, Run
-from planet_tf2.training.run_folder import RunFolder
-from planet_tf2.training.running import Experiment
-from planet_tf2.training.signals import Stopped
+from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.experiment.claims import Claim, describe, see
+from planet_tf2.experiment.experiment import Experiment
+from planet_tf2.experiment.run import ClaimLost, Pinger, Run
+from planet_tf2.tools.signals import Stopped
 
 
 @pytest.fixture(name="messages")

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import yaml
 
-from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.training import run_folder
-from planet_tf2.training.run_folder import (
+from planet_tf2.data import run_folder
+from planet_tf2.data.run_folder import (
     RunFolder,
     RunFolderError,
     check_writable,
     logging_to,
     write_atomically,
 )
+from planet_tf2.tools.attr_dict import AttrDict
 
 _CONFIG = {
     "preset": "debug",

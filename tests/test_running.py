@@ -3,10 +3,10 @@ import shutil
 
 import pytest
 
-from planet_tf2.training.claims import Claim, describe, see
-from planet_tf2.training.run_folder import RunFolderError
-from planet_tf2.training.running import Experiment
-from planet_tf2.training.signals import Stopped
+from planet_tf2.data.run_folder import RunFolderError
+from planet_tf2.experiment.claims import Claim, describe, see
+from planet_tf2.experiment.experiment import Experiment
+from planet_tf2.tools.signals import Stopped
 
 
 class Waiter:
@@ -379,7 +379,7 @@ def test_processes_that_are_gone_need_no_watching(make, monkeypatch):
     experiment = make(wait=Waiter(lambda: pytest.fail("No need to wait.")))
     _ping(experiment.folder(1))
     monkeypatch.setattr(
-        "planet_tf2.training.claims.owner_is_gone", lambda content: True
+        "planet_tf2.experiment.claims.owner_is_gone", lambda content: True
     )
     assert _numbers(experiment) == [1]
 

@@ -3,8 +3,8 @@
 import pytest
 from bad_folders import bad_folder, make_run
 
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import runs
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
 __all__ = ["bad_folder"]
 

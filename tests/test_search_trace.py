@@ -14,9 +14,10 @@ from planning_cases import (
 )
 from tf_fakes import LinearCell, tiny_params
 
-from planet_tf2.configs import agents, assemble
-from planet_tf2.control.planners import PLANNERS, can_trace
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet.planners import PLANNERS, can_trace
 from planet_tf2.tools import seeds
+from planet_tf2.training import assemble
 
 AMOUNT, TOPK, ITERATIONS = 30, 6, 3
 SMALL = {"amount": AMOUNT, "topk": TOPK, "iterations": ITERATIONS}

@@ -6,7 +6,7 @@ from fakes import CountingEnv
 from session_fakes import LENGTH, RETURN, Program
 
 from planet_tf2.data import episodes
-from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.training.stages import NonFiniteError
 
 

@@ -13,9 +13,9 @@ from session_fakes import LENGTH, FakeLearner, FakeRollout, Program
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.data import episodes
 from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.signals import Stopped
 from planet_tf2.training import session as session_lib
 from planet_tf2.training.checkpoints import RestoreError
-from planet_tf2.training.signals import Stopped
 from planet_tf2.training.trainer import Trainer
 
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from planet_tf2.training.signals import StopSignals
+from planet_tf2.tools.signals import StopSignals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -8,12 +8,12 @@ import sys
 import pytest
 from rich.console import Console
 
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.experiment import claims
+from planet_tf2.experiment.claims import Claim
+from planet_tf2.experiment.status import Overview, RunStatus
+from planet_tf2.experiment.status_table import StatusTable, to_json
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training import claims
-from planet_tf2.training.claims import Claim
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
-from planet_tf2.training.status import Overview, RunStatus
-from planet_tf2.training.status_table import StatusTable, to_json
 
 ROOT = pathlib.Path(__file__).parents[1]
 

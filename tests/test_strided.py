@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.networks import strided
-from planet_tf2.networks.strided import (
+from planet_tf2.nets import strided
+from planet_tf2.nets.strided import (
     KernelLayer,
     PatchConv,
     PixelTransposedConv,

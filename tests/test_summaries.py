@@ -14,12 +14,12 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
 )
 from tensorboard.util import tensor_util
 
-from planet_tf2.data.preprocess import preprocess
+from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.agents.planet.rssm import RSSM
+from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.evaluation import events
-from planet_tf2.models.rssm import RSSM
-from planet_tf2.networks import Decoder, Encoder, FeedForward
+from planet_tf2.nets import Decoder, Encoder, FeedForward
 from planet_tf2.tools import curves, seeds, video
-from planet_tf2.training.define_model import WorldModel
 from planet_tf2.training.summaries import Summaries
 from planet_tf2.training.summary_graph import context_length
 

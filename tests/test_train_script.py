@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from planet_tf2.training.claims import Claim
-from planet_tf2.training.run import Pinger
+from planet_tf2.experiment.claims import Claim
+from planet_tf2.experiment.run import Pinger
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = "batch_shape: [2, 5], cnn_depth: 2, max_steps: 24, train_steps: 6, "

@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
-from planet_tf2.training.signals import Stopped
+from planet_tf2.tools.signals import Stopped
 from planet_tf2.training.trainer import Outcome, Trainer
 
 NEVER = 10**9

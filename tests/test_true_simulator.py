@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from planet_tf2 import envs
-from planet_tf2.control.planners import PLANNERS
+from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.evaluation import true_simulator
 from planet_tf2.evaluation.true_simulator import Search, SimulatorCell
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.models import RSSM, closed_loop, imagine, open_loop
+from planet_tf2.agents.planet import RSSM, closed_loop, imagine, open_loop
 
 BATCH, TIME, ACTION, OBS = 3, 6, 2, 4
 

@@ -1,7 +1,7 @@
 import pytest
 
-from planet_tf2.training.claims import Claim, see
-from planet_tf2.training.watching import Watcher, owner
+from planet_tf2.experiment.claims import Claim, see
+from planet_tf2.experiment.watching import Watcher, owner
 
 
 @pytest.fixture(name="ping")

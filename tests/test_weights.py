@@ -7,9 +7,8 @@ import tensorflow as tf
 from tf_fakes import tiny_params
 
 import planet_tf2
-from planet_tf2.configs.assemble import make_model
-from planet_tf2.networks import FeedForward
-from planet_tf2.tools import weights
+from planet_tf2.nets import FeedForward, weights
+from planet_tf2.training.assemble import make_model
 
 
 @pytest.fixture

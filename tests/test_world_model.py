@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 from tf_fakes import normal_kl, random_batch, tiny_params
 
-from planet_tf2.configs.assemble import make_learner, make_model
 from planet_tf2.tools import seeds
+from planet_tf2.training.assemble import make_learner, make_model
 from planet_tf2.training.stages import NonFiniteError, check_finite
 from planet_tf2.training.trainer import Step
 

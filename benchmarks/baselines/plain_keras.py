@@ -23,7 +23,7 @@ class PlainKeras(tf.Module):
     Args:
       action_size: A.
       weights: arrays by the names of the original, see
-        `planet_tf2.tools.weights`.
+        `planet_tf2.nets.weights`.
       depth: channels of the first convolution.
     """
 

@@ -12,13 +12,8 @@ from typing import Any
 import yaml
 from absl import flags
 
-from planet_tf2.configs import (
-    collects,
-    head_parameters,
-    kinds,
-    presets,
-    tasks,
-)
+from planet_tf2.agents.planet import head_parameters
+from planet_tf2.configs import kinds, presets, tasks
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.configs.parameter import Parameter
 from planet_tf2.configs.parameters import (
@@ -30,6 +25,7 @@ from planet_tf2.configs.parameters import (
 from planet_tf2.tools import attr_dict
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.nearest import did_you_mean
+from planet_tf2.training import collects
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Planning, acting, and running episodes."""
+"""Agents in environments: whole episodes in one graph, and random ones."""
 
 import lazy_loader
 
@@ -6,8 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "in_graph_batch_env": ["InGraphBatchEnv"],
-        "mpc_agent": ["MPCAgent"],
-        "planning": ["cross_entropy_method"],
         "random_episodes": ["random_episodes"],
         "simulate": ["Rollout", "simulate"],
     },

@@ -6,9 +6,9 @@ import re
 
 import tensorflow as tf
 
+from planet_tf2.agents.learner import Learner
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
-from planet_tf2.training.learner import Learner
-from planet_tf2.training.run_folder import RunFolder
 
 _CHECKPOINT = re.compile(r"ckpt-(\d+)")
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder
 
 # What curves can be drawn against, with the words for it.
 AXES = {

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import held_out, rollouts, verdicts
 from planet_tf2.evaluation.diagnosis_figure import draw
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
@@ -27,8 +28,7 @@ from planet_tf2.evaluation.reward_checks import (
     check_filtered_reward,
     check_returns,
 )
-from planet_tf2.training.run_folder import RunFolder
-from planet_tf2.training.signals import StopSignals
+from planet_tf2.tools.signals import StopSignals
 
 Figures = dict[str, Any]
 

@@ -8,6 +8,7 @@ from typing import Any
 from planet_tf2.configs import resolve, tasks
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation import aggregate, rollouts, runs
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import (
@@ -16,8 +17,7 @@ from planet_tf2.evaluation.output import (
     write_json,
 )
 from planet_tf2.tools import video
-from planet_tf2.training.run_folder import RunFolder, make_folder
-from planet_tf2.training.signals import StopSignals
+from planet_tf2.tools.signals import StopSignals
 
 Result = dict[str, Any]
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation.curves import Curve, make_curve
 from planet_tf2.evaluation.events import Value, read_values
-from planet_tf2.training.run_folder import RunFolder
 
 _COUNTS = ("trainer/env_step", "trainer/episodes")
 # Whatever comes first tells when the run began.

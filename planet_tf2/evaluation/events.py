@@ -22,13 +22,13 @@ from tensorboard import data_compat
 from tensorboard.compat.proto import event_pb2
 from tensorboard.util import tensor_util
 
-from planet_tf2.evaluation import runs
-from planet_tf2.tools.files import write_atomically
-from planet_tf2.training.run_folder import (
+from planet_tf2.data.run_folder import (
     RunFolder,
     RunFolderError,
     make_folder,
 )
+from planet_tf2.evaluation import runs
+from planet_tf2.tools.files import write_atomically
 
 SCALAR, IMAGE = "scalar", "image"
 TYPES = {SCALAR: "scalars", IMAGE: "images"}

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
 RANDOM, AGENT, FRESH, GIVEN = "random", "agent", "fresh", "given"
 

@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs import assemble
-from planet_tf2.configs.agents import make_agent
+from planet_tf2.agents.planet.make_agent import make_agent
+from planet_tf2.agents.planet.unroll import imagine
+from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.configs.environments import action_size
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.checkpoints import (
     CheckpointError,
@@ -17,11 +19,9 @@ from planet_tf2.evaluation.checkpoints import (
     first_line,
     load_weights,
 )
-from planet_tf2.models.unroll import imagine
 from planet_tf2.tools import seeds
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.training.define_model import WorldModel
-from planet_tf2.training.run_folder import RunFolder
+from planet_tf2.training import assemble
 
 _LOOKS = 5
 

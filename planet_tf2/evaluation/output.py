@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.journal import encodable
-from planet_tf2.training.run_folder import (
+from planet_tf2.data.run_folder import (
     RunFolder,
     RunFolderError,
     make_folder,
 )
+from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.journal import encodable
 
 
 def check_outside(

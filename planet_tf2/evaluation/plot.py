@@ -10,6 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
 from planet_tf2.configs.anchors import get_anchors
+from planet_tf2.data.run_folder import (
+    RunFolder,
+    make_folder,
+)
 from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation.curves import AXES, Band, Curve
 from planet_tf2.evaluation.figures import (
@@ -20,10 +24,6 @@ from planet_tf2.evaluation.figures import (
 )
 from planet_tf2.evaluation.output import check_outside
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.training.run_folder import (
-    RunFolder,
-    make_folder,
-)
 
 BANDS = ("std", "minmax", "none")
 

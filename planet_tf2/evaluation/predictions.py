@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs.agents import make_planner
+from planet_tf2.agents.planet.make_agent import make_planner
+from planet_tf2.agents.planet.unroll import imagine, open_loop
 from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
-from planet_tf2.models.unroll import imagine, open_loop
 from planet_tf2.tools import seeds
 
 BATCH = 16  # Sequences that are predicted at once.

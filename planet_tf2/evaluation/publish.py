@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.data.run_folder import (
+    RunFolder,
+    RunFolderError,
+    make_folder,
+)
 from planet_tf2.evaluation import held_out, repeating, results_page, runs
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.evaluate import evaluate_run
@@ -21,12 +26,7 @@ from planet_tf2.evaluation.video_prediction import lay_out, predict
 from planet_tf2.tools import video
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.training.run_folder import (
-    RunFolder,
-    RunFolderError,
-    make_folder,
-)
-from planet_tf2.training.signals import StopSignals
+from planet_tf2.tools.signals import StopSignals
 
 Result = dict[str, Any]
 

@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from planet_tf2.configs import presets, resolve
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation.runs import read_params
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder, RunFolderError
 
 _MAX_UPDATES = 2000
 

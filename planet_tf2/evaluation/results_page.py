@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.training.run_folder import RunFolderError
 
 BEGIN = "<!-- Written by scripts/publish_result.py from here. -->"
 END = "<!-- To here. -->"

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planet_tf2.configs import assemble
-from planet_tf2.configs.agents import make_agent
+from planet_tf2.agents.planet.make_agent import make_agent
 from planet_tf2.configs.environments import action_size, open_env
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
@@ -17,6 +16,7 @@ from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools import seeds
+from planet_tf2.training import assemble
 
 # Tell the random numbers of different uses apart.
 _ENVS, _AGENTS = 1, 2

@@ -14,13 +14,13 @@ import numpy as np
 from planet_tf2.configs import resolve
 from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.data import episodes
-from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.training import fencing
-from planet_tf2.training.run_folder import (
+from planet_tf2.data.run_folder import (
     RunFolder,
     RunFolderError,
     failure_reason,
 )
+from planet_tf2.experiment import fencing
+from planet_tf2.tools.attr_dict import AttrDict
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from planet_tf2.data.run_folder import RunFolderError, make_folder
 from planet_tf2.tools import movie, video
-from planet_tf2.training.run_folder import RunFolderError, make_folder
 
 SUFFIXES = (".gif", ".mp4")
 _LINES = np.array([video.SEEN, video.UNSEEN], np.uint8)

@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2 import envs
+from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.configs import tasks
-from planet_tf2.control.planners import PLANNERS
 from planet_tf2.tools import seeds
 from planet_tf2.tools.nearest import did_you_mean
 

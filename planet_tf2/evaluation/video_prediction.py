@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation import held_out
 from planet_tf2.evaluation.figures import (
     COLORS,
@@ -25,7 +26,6 @@ from planet_tf2.evaluation.predictions import (
     cut,
 )
 from planet_tf2.tools import movie, video
-from planet_tf2.training.run_folder import RunFolder, make_folder
 
 _ROWS = ("truth", "prediction", "error")
 

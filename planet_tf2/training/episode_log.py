@@ -19,8 +19,8 @@ from collections.abc import Callable
 from typing import Any
 
 from planet_tf2.data import episodes
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.run_folder import RunFolder
 
 _LOGGER = logging.getLogger(__name__)
 

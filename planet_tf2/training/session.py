@@ -9,7 +9,10 @@ from typing import Any, NoReturn
 import numpy as np
 import tensorflow as tf
 
+from planet_tf2.agents.learner import Learner
 from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
+from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.signals import Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
 from planet_tf2.training.attempts import Attempts
@@ -17,9 +20,6 @@ from planet_tf2.training.batches import Batches, MakeBatches
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.finite import check_return
-from planet_tf2.training.learner import Learner
-from planet_tf2.training.run_folder import RunFolder
-from planet_tf2.training.signals import Stopped
 from planet_tf2.training.trainer import Stage, Trainer
 
 _LOGGER = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from planet_tf2.data.preprocess import postprocess
-from planet_tf2.models.unroll import open_loop
+from planet_tf2.agents.planet import losses
+from planet_tf2.agents.planet.preprocess import postprocess
+from planet_tf2.agents.planet.unroll import open_loop
 from planet_tf2.tools import seeds
-from planet_tf2.training import losses
 
 Tensors = dict[str, tf.Tensor]
 

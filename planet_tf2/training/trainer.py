@@ -10,8 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.tools.signals import Stopped
 from planet_tf2.training.checkpoints import Checkpoints, RestoreError
-from planet_tf2.training.signals import Stopped
 
 __all__ = ["Outcome", "Phase", "RestoreError", "Stage", "Step", "Trainer"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation.inspector import charts
 from planet_tf2.evaluation.inspector.choosing import (
     choose_decisions,
@@ -22,7 +23,6 @@ from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.report import media, page
 from planet_tf2.tools import video
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.training.run_folder import RunFolder, make_folder
 
 _FPS = 10
 _MAX_FRAMES = 150

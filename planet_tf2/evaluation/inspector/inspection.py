@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs.agents import make_planner
-from planet_tf2.control import planners
-from planet_tf2.control.search_trace import Trace
+from planet_tf2.agents.planet import planners
+from planet_tf2.agents.planet.make_agent import make_planner
+from planet_tf2.agents.planet.search_trace import Trace
+from planet_tf2.agents.planet.unroll import imagine
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.evaluation.predictions import Filtered, Predictor
-from planet_tf2.models.unroll import imagine
 from planet_tf2.tools import seeds
 
 # Tells its random numbers from those of other uses.

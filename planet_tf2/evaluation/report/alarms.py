@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planet_tf2.configs import collects
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.report.gather import STALE, RunData
+from planet_tf2.training import collects
 
 BAD, WARNING, NOTE = "bad", "warning", "note"
 

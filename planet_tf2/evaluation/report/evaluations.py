@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation.report.gather import RunData
-from planet_tf2.training.run_folder import RunFolderError
 
 PATTERN = "evaluation*.json"
 _KEYS = {"run", "task", "mean", "episodes", "step"}

@@ -12,18 +12,18 @@ import numpy as np
 
 from planet_tf2.configs import resolve
 from planet_tf2.data import episodes
-from planet_tf2.evaluation import runs
-from planet_tf2.evaluation.curves import label_experiments
-from planet_tf2.evaluation.frames import half_variance
-from planet_tf2.evaluation.runs import UnusableRun
-from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.tools.journal import Journal
-from planet_tf2.training import status
-from planet_tf2.training.run_folder import (
+from planet_tf2.data.run_folder import (
     RunFolder,
     RunFolderError,
     failure_reason,
 )
+from planet_tf2.evaluation import runs
+from planet_tf2.evaluation.curves import label_experiments
+from planet_tf2.evaluation.frames import half_variance
+from planet_tf2.evaluation.runs import UnusableRun
+from planet_tf2.experiment import status
+from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.journal import Journal
 
 STALE = "stale"
 

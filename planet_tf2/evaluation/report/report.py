@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from planet_tf2.data.run_folder import make_folder
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.curves import Curve
 from planet_tf2.evaluation.output import check_outside
@@ -20,7 +21,6 @@ from planet_tf2.evaluation.report.gather import (
     gather,
 )
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.training.run_folder import make_folder
 
 MAX_BYTES = 15_000_000
 

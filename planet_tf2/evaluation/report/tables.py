@@ -8,12 +8,12 @@ import numpy as np
 from planet_tf2.configs import kinds, presets, resolve
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.configs.parameters import PARAMETERS
+from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation import aggregate, repeating
 from planet_tf2.evaluation.report import timing
 from planet_tf2.evaluation.report.evaluations import Evaluation
 from planet_tf2.evaluation.report.gather import RunData, different_params
 from planet_tf2.tools.attr_dict import to_plain
-from planet_tf2.training.run_folder import RunFolderError
 
 Row = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Agents: what learns from experience and acts."""

@@ -1,0 +1,228 @@
+"""The training step: gradients of the world model's losses, and Adam."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from planet_tf2.agents.loss_scale import LossScale
+from planet_tf2.agents.planet.world_model import Batch, WorldModel
+from planet_tf2.nets.ordered_sums import ordered_sums
+from planet_tf2.tools import seeds
+
+Scalars = dict[str, tf.Tensor]
+Gradients = list[list[tf.Tensor]]
+
+
+class Learner(tf.Module):
+    """Trains a world model by one gradient step per batch.
+
+    On several devices each takes an equal part of the batch, and may take it
+    in smaller parts one after the other, to need less memory. Every part has
+    random numbers of its own, and losses and gradients are the average.
+
+    Args:
+      model: the world model.
+      make_optimizer: makes an `Optimizer` for a list of variables. One serves
+        everything that the summed loss trains, and each head outside
+        `gradient_heads` has one of its own.
+      loss_scale: keeps small gradients from vanishing in float16.
+      micro_batches: parts that each device takes one after the other.
+      strategy: the devices to train on, those that the model's variables are
+        on; by default one.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        make_optimizer: Callable[[list], Any],
+        loss_scale: LossScale | None = None,
+        micro_batches: int = 1,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
+        super().__init__("learner")
+        self.model = model
+        self.loss_scale = loss_scale
+        self._micro_batches = micro_batches
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self.optimizers = {"main": make_optimizer(model.main_variables)}
+        for name in model.heads:
+            if name not in model.gradient_heads:
+                variables = model.head_variables(name)
+                self.optimizers[name] = make_optimizer(variables)
+        self.train_step = tf.function(self._train_step, autograph=False)
+        self.test_step = tf.function(self._test_step, autograph=False)
+
+    @property
+    def loss_names(self) -> list[str]:
+        """What `update` calls the losses."""
+        return [*self.model.loss_names, "total"]
+
+    @property
+    def norm_names(self) -> list[str]:
+        """What `update` calls the norm of each optimizer's gradient."""
+        others = [name for name in self.optimizers if name != "main"]
+        return ["gradient_norm", *(f"gradient_norm_{n}" for n in others)]
+
+    def update(
+        self, batch: Batch, seed: tf.Tensor, prepare: bool = False
+    ) -> Scalars:
+        """Takes one gradient step.
+
+        If a loss or a gradient is not finite, nothing is changed.
+
+        Args:
+          batch: batch of the model; see `WorldModel.prepare`.
+          seed: int32 `[2]`, determines all noise.
+          prepare: whether the batch is as stored, and not prepared yet.
+
+        Returns:
+          Scalars by name: every loss before scaling, their weighted sum
+          `total`, and the norms of the gradients before clipping, see
+          `norm_names`.
+        """
+
+        def compute() -> tuple[Scalars, Gradients]:
+            return self._strategy.run(self._gradients, (batch, seed, prepare))
+
+        scalars, gradients = compute()
+        if self.loss_scale is not None:
+            scalars, gradients = self.loss_scale.repeat_while_overflowing(
+                compute, (scalars, gradients), self._overflows
+            )
+        scalars = self._first(scalars)
+        norms = [scalars[name] for name in self.norm_names]
+        finite = tf.math.is_finite(tf.add_n([scalars["total"], *norms]))
+
+        def apply() -> tf.Tensor:
+            self._strategy.run(self._apply, (gradients, norms))
+            return tf.constant(True)
+
+        tf.cond(finite, apply, lambda: tf.constant(False))
+        return scalars
+
+    def _train_step(self, batch: Batch, seed: tf.Tensor) -> Scalars:
+        return self.update(batch, seed, prepare=True)
+
+    def _test_step(self, batch: Batch, seed: tf.Tensor) -> Scalars:
+        scalars = self._strategy.run(self._evaluate, (batch, seed))
+        return self._first(scalars)
+
+    def _gradients(
+        self, batch: Batch, seed: tf.Tensor, prepare: bool
+    ) -> tuple[Scalars, Gradients]:
+        """Computes losses, and gradients of each optimizer, on one device."""
+        groups = [o.variables_to_train for o in self.optimizers.values()]
+
+        def compute(part: int | tf.Tensor) -> tuple[Scalars, Gradients]:
+            with tf.GradientTape() as tape:
+                scalars = self._losses(batch, seed, prepare, part)
+                objective = scalars["total"]
+                if self.loss_scale is not None:
+                    objective = self.loss_scale.scale(objective)
+            with ordered_sums():
+                gradients = tape.gradient(
+                    objective, groups, unconnected_gradients="zero"
+                )
+            if self.loss_scale is not None:
+                gradients = self.loss_scale.unscale(gradients)
+            return scalars, gradients
+
+        like = dict.fromkeys(self.loss_names, tf.zeros([])), groups
+        scalars, gradients = _average(self._mean_of_parts(compute, like))
+        norms = [tf.linalg.global_norm(group) for group in gradients]
+        scalars |= dict(zip(self.norm_names, norms, strict=True))
+        return scalars, gradients
+
+    def _evaluate(self, batch: Batch, seed: tf.Tensor) -> Scalars:
+        scalars = self._mean_of_parts(
+            lambda part: self._losses(batch, seed, True, part),
+            dict.fromkeys(self.loss_names, tf.zeros([])),
+        )
+        return _average(scalars)
+
+    def _mean_of_parts(
+        self, compute: Callable[[int | tf.Tensor], Any], like: Any
+    ) -> Any:
+        """Averages what is computed of the parts, one after the other."""
+        if self._micro_batches == 1:
+            return compute(0)
+        count = self._micro_batches
+
+        def add(part: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
+            results = compute(part)
+            sums = tf.nest.map_structure(
+                lambda total, new: total + new / count, sums, results
+            )
+            return part + 1, sums
+
+        zeros = tf.nest.map_structure(lambda x: tf.zeros(x.shape), like)
+        _, means = tf.while_loop(
+            lambda part, _: part < count,
+            add,
+            (tf.constant(0), zeros),
+            parallel_iterations=1,
+        )
+        return means
+
+    def _losses(
+        self,
+        batch: Batch,
+        seed: tf.Tensor,
+        prepare: bool,
+        part: int | tf.Tensor,
+    ) -> Scalars:
+        batch, seed = _part(batch, seed, part, self._micro_batches)
+        if prepare:
+            image_seed, seed = seeds.split(seed, 2)
+            batch = self.model.prepare(batch, image_seed)
+        values = self.model.losses(batch, seed)
+        return {**values, "total": self.model.scale(values)}
+
+    def _apply(self, gradients: Gradients, norms: Sequence[tf.Tensor]) -> None:
+        optimizers = self.optimizers.values()
+        for parts in zip(optimizers, gradients, norms, strict=True):
+            optimizer, group, norm = parts
+            optimizer.apply(group, norm)
+
+    def _overflows(self, scalars: Scalars) -> tf.Tensor:
+        """Whether only the gradient is not finite, and not the losses."""
+        scalars = self._first(scalars)
+        norms = tf.add_n([scalars[name] for name in self.norm_names])
+        return tf.math.is_finite(scalars["total"]) & ~tf.math.is_finite(norms)
+
+    def _first(self, values: Any) -> Any:
+        """Takes what is the same on all devices from the first one."""
+        return tf.nest.map_structure(
+            lambda x: self._strategy.experimental_local_results(x)[0], values
+        )
+
+
+def _part(
+    batch: Batch, seed: tf.Tensor, part: int | tf.Tensor, parts: int
+) -> tuple[Batch, tf.Tensor]:
+    """Takes one of this device's parts of a batch, and a seed of its own."""
+    context = tf.distribute.get_replica_context()
+    count = context.num_replicas_in_sync * parts
+    if count == 1:
+        return batch, seed
+    number = context.replica_id_in_sync_group * parts + part
+    slices = {}
+    for name, value in batch.items():
+        size = value.shape[0] // count
+        slices[name] = tf.slice(
+            value,
+            [number * size, *(0 for _ in value.shape[1:])],
+            [size, *value.shape[1:]],
+        )
+    return slices, seeds.fold_in(seed, number)
+
+
+def _average(values: Any) -> Any:
+    """Averages tensors over the devices."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return values
+    flat = tf.nest.flatten(values)
+    flat = context.all_reduce(tf.distribute.ReduceOp.MEAN, flat)
+    return tf.nest.pack_sequence_as(values, flat)

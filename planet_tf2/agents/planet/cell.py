@@ -1,0 +1,184 @@
+"""The contract of latent cells: what a model of the dynamics offers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from planet_tf2.nets.layers import Dense
+
+tfd = tfp.distributions
+
+State = dict[str, tf.Tensor]
+Noises = tuple[tf.Tensor | None, tf.Tensor | None]
+
+
+class LatentCell(keras.layers.Layer):
+    """One time step of a latent dynamics model.
+
+    A state is a dictionary of tensors `[B, size]` that always holds `mean`,
+    `stddev` and `sample` of the stochastic state. The two ways through time
+    are (section 3 of the paper, Figure 2):
+
+        prior      p(s[t] | s[t-1], a[t-1])           `transition`
+        posterior  q(s[t] | s[t-1], a[t-1], o[t])     `posterior`
+
+    Samples are reparameterised, `mean + stddev * noise`, with the standard
+    normal `noise: [B, S]` handed in, so that a caller who passes the same
+    noise gets the same sample. Without it the cell draws its own.
+
+    States are float32 whatever precision the layers compute in.
+
+    Args:
+      state_size: S, units of the stochastic state.
+      mean_only: use the mean in place of a sample.
+      min_stddev: lower bound of the predicted standard deviations.
+    """
+
+    def __init__(
+        self,
+        state_size: int,
+        mean_only: bool = False,
+        min_stddev: float = 0.1,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.latent_size = state_size
+        self._mean_only = mean_only
+        self._min_stddev = min_stddev
+
+    # What a cell has to say for itself.
+
+    @property
+    def state_sizes(self) -> dict[str, int]:
+        """The size of every entry of the state."""
+        raise NotImplementedError
+
+    @property
+    def feature_size(self) -> int:
+        """F, the size of `features_from_state`."""
+        raise NotImplementedError
+
+    def build(self, action_size: int, obs_size: int) -> None:
+        """Creates the variables.
+
+        Args:
+          action_size: A, entries of an action.
+          obs_size: E, entries of an embedded observation.
+        """
+        raise NotImplementedError
+
+    def transition(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        """Predicts the next state from the last state and action: the prior.
+
+        Args:
+          prev_state: state at the last time step, tensors `[B, ...]`.
+          prev_action: action that leads to this time step, `[B, A]`.
+          noise: standard normal `[B, S]` for the sample.
+        """
+        raise NotImplementedError
+
+    def observe(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        obs: tf.Tensor,
+        noises: Noises = (None, None),
+    ) -> tuple[State, State]:
+        """Computes the prior and, from it, the posterior of a time step.
+
+        Args:
+          prev_state: state at the last time step, tensors `[B, ...]`.
+          prev_action: action that leads to this time step, `[B, A]`.
+          obs: embedded observation of this time step, `[B, E]`.
+          noises: standard normals `[B, S]` for the samples of the prior and
+            of the posterior.
+
+        Returns:
+          Prior state and posterior state.
+        """
+        raise NotImplementedError
+
+    def features_from_state(self, state: State) -> tf.Tensor:
+        """Returns what the heads see of a state, `[..., F]`."""
+        raise NotImplementedError
+
+    def original_variables(self) -> dict[str, Any]:
+        """Returns the variables by the names that the original gives them."""
+        raise NotImplementedError
+
+    # What follows from it.
+
+    def posterior(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        obs: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        """Infers the state from the last one, an action and an observation.
+
+        Args:
+          prev_state: state at the last time step, tensors `[B, ...]`.
+          prev_action: action that leads to this time step, `[B, A]`.
+          obs: embedded observation of this time step, `[B, E]`.
+          noise: standard normal `[B, S]` for the sample.
+        """
+        # The prior's sample is not used, so any noise will do for it.
+        noises = (noise, noise)
+        return self.observe(prev_state, prev_action, obs, noises)[1]
+
+    def zero_state(
+        self, batch_size: int | tf.Tensor, dtype: Any = tf.float32
+    ) -> State:
+        """Returns the start state, all zeros, `[B, size]` each."""
+        return {
+            name: tf.zeros([batch_size, size], dtype)
+            for name, size in self.state_sizes.items()
+        }
+
+    def dist_from_state(self, state: State) -> tfd.Distribution:
+        """Returns the diagonal normal over the stochastic state, `[...]`."""
+        return tfd.Independent(tfd.Normal(state["mean"], state["stddev"]), 1)
+
+    def divergence_from_states(self, lhs: State, rhs: State) -> tf.Tensor:
+        """Returns KL(lhs || rhs), summed over the state, `[...]` in nats."""
+        return tfd.kl_divergence(
+            self.dist_from_state(lhs), self.dist_from_state(rhs)
+        )
+
+    def _dense(self, units: int, activation: Callable | None = None) -> Dense:
+        """Makes a dense layer of this cell's precision."""
+        return Dense(units, activation, dtype=self.dtype_policy)
+
+    def _stack(
+        self, num_layers: int, units: int, activation: Callable
+    ) -> list[Dense]:
+        """Makes dense layers to be applied one after the other."""
+        return [self._dense(units, activation) for _ in range(num_layers)]
+
+    def _low(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Casts to the precision that the layers compute in."""
+        return tf.cast(tensor, self.compute_dtype)
+
+    def _stochastic_state(
+        self, mean: tf.Tensor, raw_stddev: tf.Tensor, noise: tf.Tensor | None
+    ) -> State:
+        """Builds mean, stddev and sample from two layers' outputs."""
+        mean = tf.cast(mean, tf.float32)
+        raw_stddev = tf.cast(raw_stddev, tf.float32)
+        stddev = tf.nn.softplus(raw_stddev) + self._min_stddev
+        if self._mean_only:
+            sample = mean
+        else:
+            if noise is None:
+                noise = tf.random.normal(tf.shape(mean), dtype=mean.dtype)
+            sample = mean + stddev * noise
+        return {"mean": mean, "stddev": stddev, "sample": sample}

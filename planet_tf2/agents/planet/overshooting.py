@@ -1,0 +1,136 @@
+"""Latent overshooting: predictions from every time step, several steps far."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from planet_tf2.agents.planet.cell import LatentCell, State
+from planet_tf2.agents.planet.unroll import closed_loop, imagine
+
+
+def overshooting(
+    cell: LatentCell,
+    target: Any,
+    embedded: tf.Tensor | None,
+    prev_action: tf.Tensor,
+    length: tf.Tensor,
+    amount: int,
+    posterior: State | None = None,
+    noise: tf.Tensor | None = None,
+) -> tuple[Any, State, State, tf.Tensor]:
+    """Predicts forward from the posterior of every time step.
+
+    All T rollouts of a sequence run side by side (section 4 of the paper,
+    Figure 3c). For a sequence of T = 6 steps a to f and `amount` 3, this is
+    which time step each prediction is about:
+
+        from the state of     -  a  b  c  d  e     axis 1, T entries
+                              |  |  |  |  |  |
+        1 step ahead, d = 0   a  b  c  d  e  f     axis 2, amount + 1 entries
+        2 steps       d = 1   b  c  d  e  f  .
+        3 steps       d = 2   c  d  e  f  .  .
+        4 steps       d = 3   d  e  f  .  .  .
+
+    The first rollout starts from the zero state, `-`, like the sequence does.
+    Row d = 0 is the prior of the closed loop, up to its noise. A dot is behind
+    the end of the sequence: `mask` is false there, targets are zero, and states
+    are standard normal (mean 0, stddev 1, all other entries 0), so that
+    divergences and their gradients are finite whatever the input holds there.
+
+    Args:
+      cell: latent cell, built.
+      target: nested tensors `[B, T, ...]`, to be arranged like the posteriors.
+      embedded: embedded observations, `[B, T, E]`; not needed, and may be
+        None, if `posterior` is given.
+      prev_action: `[B, T, A]`; entry t leads to observation t.
+      length: valid time steps of each sequence, int `[B]`.
+      amount: further steps to predict after the first one, 0 or more. What
+        lies behind the end costs time but is masked.
+      posterior: posterior states of the sequences, tensors `[B, T, ...]`, if
+        they are known already.
+      noise: standard normal `[amount + 1, B, T, S]` for the samples of the
+        rollouts.
+
+    Returns:
+      Targets, prior states and posterior states, tensors
+      `[B, T, amount + 1, ...]`, and a mask, bool `[B, T, amount + 1]`. Entry
+      `[:, t, d]` is about time step t + d; its prior was predicted d + 1 steps
+      ahead, from the posterior of step t - 1.
+    """
+    steps = tf.shape(prev_action)[1]
+    inside = tf.sequence_mask(length, steps)  # [B, T]
+    prev_action = _keep(inside, prev_action)
+    if posterior is None:
+        embedded = _keep(inside, embedded)
+        _, posterior = closed_loop(cell, embedded, prev_action)
+    posterior = {k: _keep(inside, v) for k, v in posterior.items()}
+    # Index and mask of the time step that an entry is about.
+    time = tf.range(steps)[:, None] + tf.range(amount + 1)  # [T, D]
+    mask = time < tf.cast(length, tf.int32)[:, None, None]
+    time = tf.minimum(time, steps - 1)
+    actions = _keep(mask, tf.gather(prev_action, time, axis=1))
+    prior = _rollouts(cell, _states_before(cell, posterior), actions, noise)
+    seen = {k: tf.gather(v, time, axis=1) for k, v in posterior.items()}
+    target = tf.nest.map_structure(
+        lambda x: _keep(mask, tf.gather(x, time, axis=1)), target
+    )
+    return target, _pad(prior, mask), _pad(seen, mask), mask
+
+
+def _states_before(cell: LatentCell, posterior: State) -> State:
+    """Returns the state before every time step; zeros before the first."""
+    zeros = cell.zero_state(tf.shape(posterior["mean"])[0])
+    return {
+        name: tf.concat([zeros[name][:, None], value[:, :-1]], 1)
+        for name, value in posterior.items()
+    }
+
+
+def _rollouts(
+    cell: LatentCell,
+    start: State,
+    actions: tf.Tensor,
+    noise: tf.Tensor | None,
+) -> State:
+    """Predicts from states `[B, T, ...]` by actions `[B, T, D, A]`."""
+    batch_shape = tf.shape(actions)[:2]
+    distance = actions.shape[2]
+    start = {name: _merge(value) for name, value in start.items()}
+    if noise is not None:
+        noise = tf.reshape(noise, [distance, -1, cell.latent_size])
+    states = imagine(cell, start, _merge(actions), noise)
+    return {
+        name: tf.reshape(
+            value,
+            tf.concat([batch_shape, [distance, value.shape[-1]]], 0),
+        )
+        for name, value in states.items()
+    }
+
+
+def _merge(tensor: tf.Tensor) -> tf.Tensor:
+    """Makes one dimension of the first two."""
+    return tf.reshape(tensor, [-1, *tensor.shape[2:]])
+
+
+def _pad(state: State, mask: tf.Tensor) -> State:
+    """Puts standard normal states where the mask is false."""
+    return {
+        name: _keep(mask, value, 1 if name == "stddev" else 0)
+        for name, value in state.items()
+    }
+
+
+def _keep(mask: tf.Tensor, tensor: tf.Tensor, other: int = 0) -> tf.Tensor:
+    """Replaces entries; unlike a product this also gets rid of NaN."""
+    tensor = tf.convert_to_tensor(tensor)
+    shape = tf.concat(
+        [
+            tf.shape(mask),
+            tf.ones(tensor.shape.rank - mask.shape.rank, tf.int32),
+        ],
+        0,
+    )
+    return tf.where(
+        tf.reshape(mask, shape), tensor, tf.constant(other, tensor.dtype)
+    )

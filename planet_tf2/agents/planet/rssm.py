@@ -1,0 +1,141 @@
+"""The recurrent state-space model, PlaNet's latent dynamics."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from planet_tf2.agents.planet.cell import LatentCell, Noises, State
+from planet_tf2.nets import weights
+from planet_tf2.nets.activations import get_activation
+from planet_tf2.nets.gru import GRUCell
+from planet_tf2.nets.layers import apply_stack, build_stack
+
+
+class RSSM(LatentCell):
+    """Deterministic and stochastic path side by side (Figure 2c, equation 4).
+
+    State entries: `mean`, `stddev`, `sample` of the stochastic state s, and
+    `belief`, the deterministic state h of a GRU.
+
+        s[t-1], a[t-1] --embed--> GRU --> h[t] --> prior mean, stddev
+                                   ^       |
+                                 h[t-1]    +-- o[t] --> posterior mean, stddev
+
+    Args:
+      state_size: S, units of the stochastic state.
+      belief_size: H, units of the GRU.
+      embed_size: units of every dense layer.
+      future_rnn: predict the prior from the belief. If false it comes from
+        the GRU's input, and only the posterior sees the belief.
+      mean_only: use the mean in place of a sample.
+      min_stddev: lower bound of the predicted standard deviations.
+      activation: of the dense layers, see `tools.activations`.
+      num_layers: dense layers in each of the three stacks.
+    """
+
+    def __init__(
+        self,
+        state_size: int = 30,
+        belief_size: int = 200,
+        embed_size: int = 200,
+        future_rnn: bool = True,
+        mean_only: bool = False,
+        min_stddev: float = 0.1,
+        activation: str | Callable = "relu",
+        num_layers: int = 1,
+        **kwargs: Any,
+    ):
+        super().__init__(state_size, mean_only, min_stddev, **kwargs)
+        self._belief_size = belief_size
+        self._embed_size = embed_size
+        self._future_rnn = future_rnn
+        activation = get_activation(activation)
+        self._embed, self._prior, self._posterior = (
+            self._stack(num_layers, embed_size, activation) for _ in range(3)
+        )
+        self._gru = GRUCell(belief_size, dtype=self.dtype_policy)
+        self._prior_mean = self._dense(state_size)
+        self._prior_stddev = self._dense(state_size)
+        self._posterior_mean = self._dense(state_size)
+        self._posterior_stddev = self._dense(state_size)
+
+    @property
+    def state_sizes(self) -> dict[str, int]:
+        size = self.latent_size
+        return {
+            "mean": size,
+            "stddev": size,
+            "sample": size,
+            "belief": self._belief_size,
+        }
+
+    @property
+    def feature_size(self) -> int:
+        return self.latent_size + self._belief_size
+
+    def build(self, action_size: int, obs_size: int) -> None:
+        embed_size = self._embed_size
+        prior_size = self._belief_size if self._future_rnn else embed_size
+        build_stack(self._embed, self.latent_size + action_size)
+        self._gru.build(embed_size)
+        build_stack(self._prior, prior_size)
+        build_stack(self._posterior, self._belief_size + obs_size)
+        for layer in (
+            self._prior_mean,
+            self._prior_stddev,
+            self._posterior_mean,
+            self._posterior_stddev,
+        ):
+            layer.build((None, embed_size))
+        self.built = True
+
+    def transition(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        hidden = tf.concat([prev_state["sample"], prev_action], -1)
+        embedded = apply_stack(self._embed, hidden)
+        belief = self._gru(embedded, prev_state["belief"])
+        hidden = belief if self._future_rnn else embedded
+        hidden = apply_stack(self._prior, hidden)
+        prior = self._stochastic_state(
+            self._prior_mean(hidden), self._prior_stddev(hidden), noise
+        )
+        return {**prior, "belief": belief}
+
+    def observe(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        obs: tf.Tensor,
+        noises: Noises = (None, None),
+    ) -> tuple[State, State]:
+        prior = self.transition(prev_state, prev_action, noises[0])
+        hidden = tf.concat([self._low(prior["belief"]), self._low(obs)], -1)
+        hidden = apply_stack(self._posterior, hidden)
+        posterior = self._stochastic_state(
+            self._posterior_mean(hidden),
+            self._posterior_stddev(hidden),
+            noises[1],
+        )
+        return prior, {**posterior, "belief": prior["belief"]}
+
+    def features_from_state(self, state: State) -> tf.Tensor:
+        """Returns `[sample, belief]`, `[..., S + H]`."""
+        return tf.concat([state["sample"], state["belief"]], -1)
+
+    def original_variables(self) -> dict[str, Any]:
+        transition = [*self._embed, *self._prior]
+        transition += [self._prior_mean, self._prior_stddev]
+        posterior = [*self._posterior]
+        posterior += [self._posterior_mean, self._posterior_stddev]
+        return {
+            **weights.name_dense_layers("transition/dense", transition),
+            **weights.prefix_names(
+                "transition/gru_block_cell", self._gru.original_variables()
+            ),
+            **weights.name_dense_layers("posterior/dense", posterior),
+        }

@@ -1,0 +1,328 @@
+"""Trains: from what a user asked for to finished runs."""
+
+import contextlib
+import functools
+import importlib.metadata
+import logging
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from planet_tf2 import envs
+from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.configs import resolve, tasks
+from planet_tf2.configs.environments import probe
+from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.data.run_folder import RunFolder, logging_to
+from planet_tf2.experiment.experiment import Experiment
+from planet_tf2.experiment.run import Run
+from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.devices import (
+    check_gpus,
+    gpu_names,
+    make_deterministic,
+)
+from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.machine import describe_machine
+from planet_tf2.tools.signals import Stopped, StopSignals
+from planet_tf2.training import assemble
+from planet_tf2.training.session import Session
+from planet_tf2.version import __version__
+
+_LOGGER = logging.getLogger(__name__)
+
+_PACKAGES = (
+    "tensorflow",
+    "tensorflow-probability",
+    "keras",
+    "numpy",
+    "dm_control",
+    "mujoco",
+    "gymnasium",
+)
+
+
+def train(
+    logdir: str,
+    config: str = "default",
+    params_text: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    num_runs: int = 1,
+    ping_every: float = 30,
+    resume_runs: bool = True,
+    seed: int = 0,
+    report: Callable[[str], None] = print,
+    retry_failed: bool = False,
+    wait_for_others: bool = True,
+    worker_name: str | None = None,
+) -> None:
+    """Works on the runs of an experiment until none is left.
+
+    Args:
+      logdir: folder of the experiment; the runs are in `00001` and so on.
+      config: name of the preset.
+      params_text: parameters as YAML, see `resolve.parse_params`.
+      overrides: parameters given as flags.
+      num_runs: number of runs; each has a seed of its own.
+      ping_every: seconds between two signs of life, see `Experiment`.
+      resume_runs: whether to go on with runs that were started before.
+      seed: the run in folder n has seed + n.
+      report: shows a message.
+      retry_failed: whether to try failed runs again.
+      wait_for_others: whether to wait for the runs of other workers, and to
+        take over what they leave.
+      worker_name: what to call this worker; host and process by default.
+
+    Raises:
+      ValueError: for whatever the user can mend, before anything is written.
+      Stopped: if the program was asked to stop; all is saved.
+      RunsLeft: if it is not all done in the end.
+    """
+    _check_logdir(logdir)
+    params = resolve.resolve(config, params_text, overrides)
+    # All of these fail before anything is written.
+    agents.check_objectives(params)
+    check_gpus(params.num_gpus)
+    _check_environments(params)
+    with StopSignals() as signals:
+
+        def process(folder: RunFolder, run: Run) -> Iterator[float]:
+            settings = {
+                "preset": config,
+                "params": params,
+                "seed": seed + run.number,
+                "num_runs": num_runs,
+                "versions": _versions(),
+                "machine": describe_machine(gpu_names()),
+            }
+            if threads:
+                settings["threads"] = threads
+            return _process(folder, run, settings, report)
+
+        experiment = Experiment(
+            logdir,
+            process,
+            num_runs,
+            worker_name,
+            ping_every,
+            resume_runs=resume_runs,
+            retry_failed=retry_failed,
+            wait_for_others=wait_for_others,
+            stop=signals,
+            report=report,
+            wait=signals.wait,
+        )
+
+        def check() -> None:
+            for folder in experiment.existing_folders():
+                number = int(folder.path.name)
+                compare = functools.partial(
+                    resolve.lasting_differences, done=folder.done.exists()
+                )
+                folder.check_same(params, compare, seed=seed + number)
+
+        check()
+        threads = _prepare_determinism(params, experiment)
+        _work(experiment, check)
+
+
+def _check_logdir(logdir: str) -> None:
+    """Keeps a run from being begun inside of another one."""
+    folder = RunFolder(logdir)
+    if folder.config.exists():
+        raise ValueError(
+            f"{logdir} is the folder of a run, not of an experiment. To go on "
+            f"with it, say --logdir {folder.path.resolve().parent}."
+        )
+
+
+def _work(experiment: Experiment, check: Callable[[], None]) -> None:
+    """Works on all runs. A failing run does not keep the others waiting.
+
+    Args:
+      experiment: its runs.
+      check: makes sure, before each run, that those who work on the others do
+        so with the same settings.
+
+    Raises:
+      Exception: that of the first run that failed, once all have ended.
+      RunsLeft: if runs were left for other reasons.
+    """
+    failure: Exception | None = None
+    with contextlib.closing(iter(experiment)) as runs:
+        for run in runs:
+            check()
+            try:
+                for _ in run:
+                    pass
+            except Stopped:
+                raise
+            except Exception as error:
+                failure = failure or error
+    if failure is not None:
+        raise failure
+    experiment.raise_if_left()
+
+
+def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
+    """Returns the number of threads to keep, 0 if that does not matter."""
+    if not params.deterministic:
+        return 0
+    saved = (_saved_threads(f) for f in experiment.existing_folders())
+    return make_deterministic(next(filter(None, saved), None))
+
+
+def _saved_threads(folder: RunFolder) -> int | None:
+    if not folder.config.exists():
+        return None
+    return folder.read_config().get("threads")
+
+
+def _check_environments(params: AttrDict) -> None:
+    """Finds out what is missing: OpenGL, packages, modules, cameras.
+
+    Raises:
+      ValueError, RuntimeError: with what is missing.
+    """
+    chosen = [tasks.get_task(name) for name in params.tasks]
+    if any(task.renders for task in chosen):
+        envs.choose_backend()
+        envs.check_isolation(params.isolate_envs)
+        if params.isolate_envs == "none":
+            raise ConfigError(
+                "Parameter 'isolate_envs' is 'none', but a picture can only be "
+                "drawn by the thread that made its OpenGL context, and "
+                "TensorFlow has several. Use 'thread' or 'process'."
+            )
+    for task in chosen:
+        # All of the control suite is there, and the first camera always.
+        known = task.kind == tasks.DM_CONTROL and params.camera_id == 0
+        if not known and task.kind != tasks.DUMMY:
+            probe(task.name, params)
+
+
+def _process(
+    folder: RunFolder,
+    run: Run,
+    settings: Mapping[str, Any],
+    report: Callable[[str], None],
+) -> Iterator[float]:
+    """Sets up a run, works on it, and says how it ended."""
+    run.check()
+    folder.create()
+    if not folder.config.exists():
+        folder.write_config(settings)
+    _note_changes(folder, settings["params"], report)
+    threads = _saved_threads(folder)
+    if threads != settings.get("threads"):
+        report(
+            f"The run was begun with {threads} threads and goes on with "
+            f"{settings.get('threads')}, so that it will not be equal to one "
+            "that was never stopped."
+        )
+    report(f"Run {run.number} in {folder.path}")
+    params, seed = settings["params"], settings["seed"]
+
+    def should_stop() -> bool:
+        return run.stop_requested
+
+    with logging_to(folder.log) as log, _noting_errors(log, run):
+        parts = assemble.make_parts(
+            params, folder, seed, should_stop, run.check
+        )
+
+        def on_step(step: int) -> None:
+            run.show(
+                step=step,
+                updates_per_second=parts.progress.updates_per_second,
+                seconds_left=parts.progress.seconds_left,
+            )
+
+        with contextlib.closing(parts), parts.progress.console():
+            session = Session(
+                folder, parts, params, seed, should_stop, on_step, run.check
+            )
+            yield from session.run()
+    report(closing_message(folder))
+
+
+def _note_changes(
+    folder: RunFolder, params: AttrDict, report: Callable[[str], None]
+) -> None:
+    """Keeps what a run goes on with where its parameters may change."""
+    config = folder.read_config()
+    changes = resolve.differences(config["params"], params)
+    if changes:
+        report(f"{folder.path} goes on with {'; '.join(changes)}")
+        folder.write_config({**config, "params": params})
+
+
+@contextlib.contextmanager
+def _noting_errors(log: logging.Handler, run: Run) -> Iterator[None]:
+    """Writes into the log how a run failed. FAIL has the traceback.
+
+    Not by way of a logger: the program shows the error to people itself.
+    """
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        if not run.is_lost():
+            kind = type(error).__name__
+            text = getattr(error, "summary", None) or str(error)
+            log.handle(
+                _LOGGER.makeRecord(
+                    _LOGGER.name,
+                    logging.ERROR,
+                    __file__,
+                    0,
+                    "The run failed. %s: %s",
+                    (kind, text),
+                    None,
+                )
+            )
+        raise
+
+
+def closing_message(folder: RunFolder) -> str:
+    """Sums a run up: how well it does, and where to look.
+
+    The random policy is that of the run's own seed episodes.
+    """
+    random: dict[str, list[float]] = {}
+    last: dict[str, tuple[int, list[float]]] = {}
+    for record in Journal(folder.metrics):
+        if "return" not in record:
+            continue
+        task, value = record["task"], float(record["return"])
+        if record["phase"] == "seed":
+            random.setdefault(task, []).append(value)
+        elif record["phase"] == "test":
+            step, values = last.get(task, (None, []))
+            same = values if step == record["step"] else []
+            last[task] = record["step"], [*same, value]
+    lines = []
+    for task, (_, values) in last.items():
+        line = f"Test return on {task}: {_mean(values):.1f}"
+        if task in random:
+            line += f" (random policy: {_mean(random[task]):.1f})"
+        lines.append(line)
+    if folder.prediction_gif.exists():
+        lines.append(f"Open-loop prediction: {folder.prediction_gif}")
+    if folder.episode_gif.exists():
+        lines.append(f"Last test episode:    {folder.episode_gif}")
+    lines.append(f"Curves and videos:    tensorboard --logdir {folder.path}")
+    return "\n".join(lines)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what the numbers of a run depend on."""
+    versions = {"planet_tf2": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        versions[package] = importlib.metadata.version(package)
+    return versions
