@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "evaluation.loading": ["load_agent"],
-        "tools.weights": ["WeightsError", "load_weights", "save_weights"],
+        "nets.weights": ["WeightsError", "load_weights", "save_weights"],
     },
 )
 __all__ = [*__all__, "__version__"]

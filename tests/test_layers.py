@@ -1,15 +1,17 @@
 """Who may import whom.
 
     scripts
-    evaluation
-    configs
-    training
+    evaluation, doctor, train      (not each other)
+    experiment, training           (not each other)
     control
-    envs, data, networks, models    (not each other)
+    agents
+    configs
+    envs, data, nets               (not each other)
     tools
 
-Everything may import what is below it. The rules are checked in the syntax
-tree, so imports that happen later or never count as well.
+Everything may import what is below it. Nothing above `agents` knows which
+agents there are: it goes through `agents` itself and `agents.agent`. The rules
+are checked in the syntax tree, so imports that happen later or never count too.
 """
 
 import ast
@@ -26,11 +28,12 @@ _PACKAGE = "planet_tf2"
 
 _LAYERS = [
     {"tools"},
-    {"envs", "data", "networks", "models"},
-    {"control"},
-    {"training"},
+    {"envs", "data", "nets"},
     {"configs"},
-    {"evaluation"},
+    {"agents"},
+    {"control"},
+    {"experiment", "training"},
+    {"evaluation", "doctor", "train"},
 ]
 
 _TENSORFLOW = ("tensorflow", "tensorflow_probability", "keras", "tf_keras")
@@ -40,42 +43,31 @@ _TENSORFLOW = ("tensorflow", "tensorflow_probability", "keras", "tf_keras")
 # want to look at settings or files.
 _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}",
-    f"{_PACKAGE}.configs",
+    f"{_PACKAGE}.agents",
+    f"{_PACKAGE}.agents.planet",
+    f"{_PACKAGE}.agents.planet.parameters",
+    f"{_PACKAGE}.agents.planet.presets",
     f"{_PACKAGE}.data",
     f"{_PACKAGE}.data.collect",
     f"{_PACKAGE}.data.episodes",
-    f"{_PACKAGE}.envs",
+    f"{_PACKAGE}.data.run_folder",
     f"{_PACKAGE}.doctor",
     f"{_PACKAGE}.doctor.examination",
     f"{_PACKAGE}.doctor.simulator_probe",
+    f"{_PACKAGE}.evaluation",
     f"{_PACKAGE}.evaluation.report",
     f"{_PACKAGE}.evaluation.report.report",
     f"{_PACKAGE}.tools",
     f"{_PACKAGE}.tools.attr_dict",
-    f"{_PACKAGE}.tools.bind",
     f"{_PACKAGE}.tools.journal",
     f"{_PACKAGE}.tools.nearest",
-    f"{_PACKAGE}.tools.schedule",
+    f"{_PACKAGE}.tools.signals",
     f"{_PACKAGE}.training",
-    f"{_PACKAGE}.training.claims",
-    f"{_PACKAGE}.training.run",
-    f"{_PACKAGE}.training.run_folder",
-    f"{_PACKAGE}.training.running",
-    f"{_PACKAGE}.training.signals",
-    f"{_PACKAGE}.training.status",
-    f"{_PACKAGE}.training.status_table",
     f"{_PACKAGE}.version",
 ]
 
-# The part of `configs` that builds the whole program.
-_WITH_TENSORFLOW = [
-    f"{_PACKAGE}.configs.agents",
-    f"{_PACKAGE}.configs.assemble",
-    f"{_PACKAGE}.configs.cells",
-    f"{_PACKAGE}.configs.datasets",
-    f"{_PACKAGE}.configs.heads",
-    f"{_PACKAGE}.configs.launch",
-]
+# Whole rooms that must not load it.
+_ROOMS_WITHOUT_TENSORFLOW = ("configs", "envs", "experiment")
 
 
 def _module_name(path):
@@ -142,16 +134,14 @@ def _without_tensorflow():
     """Yields the modules that must not load TensorFlow."""
     yield from _WITHOUT_TENSORFLOW
     for name in _MODULES:
-        package = ".".join(name.split(".")[:2])
-        if package == f"{_PACKAGE}.envs":
-            yield name
-        if package == f"{_PACKAGE}.configs" and name not in _WITH_TENSORFLOW:
+        if name.split(".")[1:2] and name.split(".")[1] in (
+            _ROOMS_WITHOUT_TENSORFLOW
+        ):
             yield name
 
 
 def test_the_rules_are_about_files_that_exist():
     assert set(_WITHOUT_TENSORFLOW) <= set(_MODULES)
-    assert set(_WITH_TENSORFLOW) <= set(_MODULES)
     packages = {name.split(".")[1] for name in _MODULES if name.count(".") > 1}
     assert packages <= set.union(*_LAYERS)
     assert len(_MODULES) > 10
@@ -172,6 +162,39 @@ def test_imports_go_downwards(name):
         assert other_package == package or other_height < height, (
             f"{name} must not import {other}."
         )
+
+
+@pytest.mark.parametrize("name", _MODULES)
+def test_only_agents_know_agents(name):
+    """Neither agent imports the other; nobody else imports one of them."""
+    own = name.split(".")[1:3]
+    for other in _imports(_tree(name)):
+        room = other.split(".")[1:3]
+        if len(room) == 2 and room[0] == "agents" and _is_agent(room[1]):
+            assert own == room, f"{name} must not import {other}."
+
+
+def _is_agent(folder):
+    return (_ROOT / _PACKAGE / "agents" / folder).is_dir()
+
+
+def test_there_are_no_circles():
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, " -> ".join([*path, name])
+        if name in done:
+            return
+        path.append(name)
+        for other in _imports(_tree(name)):
+            if other in _MODULES and other != name:
+                visit(other)
+        path.pop()
+        done.add(name)
+
+    for name in _MODULES:
+        visit(name)
+    assert done == set(_MODULES)
 
 
 @pytest.mark.parametrize("name", _MODULES)
@@ -204,11 +227,9 @@ def test_imports_lead_to_no_tensorflow(name):
 
 
 def test_chains_of_imports_are_followed():
-    assert _loads_tensorflow(f"{_PACKAGE}.models.rssm")[-1].startswith(
-        _TENSORFLOW
-    )
-    for name in _WITH_TENSORFLOW:
-        assert _loads_tensorflow(name)
+    for name in ("agents.planet.rssm", "training.session"):
+        chain = _loads_tensorflow(f"{_PACKAGE}.{name}")
+        assert chain[-1].startswith(_TENSORFLOW)
 
 
 @pytest.mark.parametrize(
