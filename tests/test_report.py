@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -24,14 +23,12 @@ from report_runs import (
 from small_runs import snapshot
 
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
-from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.report import (
     alarms,
     gather,
     make_report,
     media,
     page,
-    svg,
     tables,
     timing,
 )
@@ -228,45 +225,6 @@ class TestTiming:
         run = read_one(make(tmp_path / "r", [episode("seed", 1, 1.0)]))
         assert timing.planning_times(run) is None
         assert timing.shares(run) is None
-
-
-class TestDrawings:
-    def draw(self, description="A line."):
-        figure, ax = svg.panel("Title <&>", "x")
-        ax.plot([0, 1], [0, 1], color=COLORS[0], marker="o", label="a")
-        ax.plot([0, 1], [1, 0], color=GREY, label="b")
-        svg.legend(ax)
-        return svg.render(figure, description)
-
-    def test_colours_are_those_of_the_page(self):
-        text = self.draw()
-        # Lines around the drawing have the last one, which is that of letters.
-        for name in ("--series-0", "--series-6", "--muted", "--grid"):
-            assert f"var({name})" in text
-        assert "#000000" not in text
-        assert COLORS[0].lower() not in text and GREY not in text
-
-    def test_letters_and_description(self):
-        root = ElementTree.fromstring(self.draw("What is <there>"))
-        assert root.get("aria-label") == "What is <there>"
-        assert "width" not in root.attrib and "viewBox" in root.attrib
-        texts = [t.text for t in root.iter("{http://www.w3.org/2000/svg}text")]
-        assert "Title <&>" in texts
-
-    def test_names_of_two_drawings_differ(self):
-        found = []
-        for text in (self.draw("One."), self.draw("Two.")):
-            root = ElementTree.fromstring(text)
-            names = {e.get("id") for e in root.iter()} - {None}
-            used = {
-                value.partition("#")[2].rstrip(")")
-                for e in root.iter()
-                for value in e.attrib.values()
-                if "url(#" in value or value.startswith("#f")
-            }
-            assert names and names == used
-            found.append(names)
-        assert not found[0] & found[1]
 
 
 class TestMedia:

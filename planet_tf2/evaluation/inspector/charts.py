@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.inspector.inspection import Decision, Inspection
-from planet_tf2.evaluation.report import media, svg
+from planet_tf2.evaluation.report import media
 from planet_tf2.evaluation.report.charts import Chart
 from planet_tf2.evaluation.report.media import Picture
 from planet_tf2.tools import video
@@ -46,11 +47,11 @@ def over_time(inspection: Inspection) -> list[Chart]:
             "pixels.",
         ),
     ):
-        figure, ax = svg.panel(title, "frame", counts=False)
+        figure, ax = figures.panel(title, "frame", counts=False)
         first = 1 if title == "Reward" else 0
         for number, (name, values) in enumerate(lines.items()):
             steps = first + np.arange(len(values))
-            thin = svg.stride(len(values))
+            thin = figures.stride(len(values))
             ax.plot(
                 steps[::thin],
                 values[::thin],
@@ -60,9 +61,9 @@ def over_time(inspection: Inspection) -> list[Chart]:
             )
         for time in times:
             ax.axvline(time, color=GREY, linestyle=":", linewidth=1.2)
-        svg.legend(ax)
+        figures.legend(ax)
         description = f"{title} over the frames of the episode: {text}."
-        charts.append(Chart(svg.render(figure, description), caption))
+        charts.append(Chart(figures.to_svg(figure, description), caption))
     return charts
 
 
@@ -102,7 +103,7 @@ def frames(decision: Decision) -> Picture:
 def _first_action(decision: Decision) -> Chart:
     """Draws mean and spread of the first action, iteration by iteration."""
     trace = decision.trace
-    figure, ax = svg.panel("The search: first action", "iteration", False)
+    figure, ax = figures.panel("The search: first action", "iteration", False)
     iterations = np.arange(len(trace.mean))
     for entry in range(_shown(trace.mean)):
         mean, stddev = trace.mean[:, 0, entry], trace.stddev[:, 0, entry]
@@ -118,7 +119,7 @@ def _first_action(decision: Decision) -> Chart:
         )
         _mark(ax, iterations[-1], decision.happened.action[0, entry], color)
     ax.set_xticks(iterations[:: -(-len(iterations) // 8)])
-    svg.legend(ax)
+    figures.legend(ax)
     text = (
         "Mean and standard deviation of the first action in each iteration of "
         f"the search; in the end {_numbers(trace.mean[-1, 0])} ± "
@@ -128,12 +129,12 @@ def _first_action(decision: Decision) -> Chart:
         "The normal that candidates are drawn from: mean, and a standard "
         "deviation to both sides. Diamond: the action that was taken."
     )
-    return Chart(svg.render(figure, text), caption)
+    return Chart(figures.to_svg(figure, text), caption)
 
 
 def _returns(decision: Decision) -> Chart:
     trace = decision.trace
-    figure, ax = svg.panel("The search: returns", "iteration", False)
+    figure, ax = figures.panel("The search: returns", "iteration", False)
     iterations = np.arange(1, len(trace.best) + 1)
     for number, (name, values) in enumerate(
         (
@@ -151,14 +152,14 @@ def _returns(decision: Decision) -> Chart:
             label=name,
         )
     ax.set_xticks(iterations[:: -(-len(iterations) // 8)])
-    svg.legend(ax)
+    figures.legend(ax)
     text = (
         "Returns of candidates in each iteration; in the end "
         f"{trace.best[-1]:.2f} for the best, {trace.elite[-1]:.2f} for those "
         f"that were refit to, {trace.average[-1]:.2f} for all."
     )
     return Chart(
-        svg.render(figure, text),
+        figures.to_svg(figure, text),
         "What the planner maximises. The search has found something as long as "
         "the curves rise, and has ended where they meet.",
     )
@@ -167,7 +168,7 @@ def _returns(decision: Decision) -> Chart:
 def _plan(decision: Decision) -> Chart:
     """Draws the plan beside what was done."""
     plan, taken = decision.planned.action, decision.happened.action
-    figure, ax = svg.panel("The plan", "decisions ahead", False)
+    figure, ax = figures.panel("The plan", "decisions ahead", False)
     steps = np.arange(1, len(plan) + 1)
     for entry in range(_shown(plan)):
         color = COLORS[entry]
@@ -190,17 +191,17 @@ def _plan(decision: Decision) -> Chart:
             linewidth=1.2,
         )
     ax.set_ylim(-1.15, 1.15)
-    svg.legend(ax)
+    figures.legend(ax)
     text = f"The actions of the plan; the first is {_numbers(plan[0])}."
     return Chart(
-        svg.render(figure, text),
+        figures.to_svg(figure, text),
         "Shaded: what the search leaves open in the end. Dotted: the actions "
         "that were taken; the agent plans anew after each of them.",
     )
 
 
 def _rewards(decision: Decision) -> Chart:
-    figure, ax = svg.panel("Rewards", "decisions ahead", False)
+    figure, ax = figures.panel("Rewards", "decisions ahead", False)
     for number, (name, future, style) in enumerate(
         (
             ("received", decision.happened, "-"),
@@ -216,7 +217,7 @@ def _rewards(decision: Decision) -> Chart:
             label=name,
             marker="o" if len(future.reward) == 1 else None,
         )
-    svg.legend(ax)
+    figures.legend(ax)
     sums = [
         f"{future.reward.sum():.2f} {words}"
         for future, words in (
@@ -226,7 +227,7 @@ def _rewards(decision: Decision) -> Chart:
         )
     ]
     return Chart(
-        svg.render(figure, f"Rewards ahead, in sum: {', '.join(sums)}."),
+        figures.to_svg(figure, f"Rewards ahead, in sum: {', '.join(sums)}."),
         f"In sum: {', '.join(sums)}.",
     )
 

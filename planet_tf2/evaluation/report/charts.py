@@ -7,10 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from planet_tf2.evaluation import curves as curve_tools
+from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.curves import AXES, Curve
 from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.plot import draw_returns
-from planet_tf2.evaluation.report import alarms, svg
+from planet_tf2.evaluation.report import alarms
 from planet_tf2.evaluation.report.gather import RunData
 from planet_tf2.evaluation.report.timing import planning_times
 
@@ -76,7 +77,7 @@ def losses(group: Sequence[RunData]) -> list[Chart]:
 
 def speed(group: Sequence[RunData]) -> list[Chart]:
     """Draws updates per second and the time of decisions over the run."""
-    figure, ax = svg.panel("Updates per second", "updates")
+    figure, ax = figures.panel("Updates per second", "updates")
     drawn = False
     for number, run in enumerate(group):
         updates, values = run.series("train", "updates_per_second")
@@ -86,12 +87,12 @@ def speed(group: Sequence[RunData]) -> list[Chart]:
     if drawn:
         ax.set_ylim(bottom=0)
         text = "Updates per second against updates."
-        charts.append(Chart(svg.render(figure, text)))
+        charts.append(Chart(figures.to_svg(figure, text)))
     return charts + _decisions(group)
 
 
 def _decisions(group: Sequence[RunData]) -> list[Chart]:
-    figure, ax = svg.panel("Milliseconds per decision", "training episodes")
+    figure, ax = figures.panel("Milliseconds per decision", "training episodes")
     estimated = drawn = False
     for number, run in enumerate(group):
         times = planning_times(run)
@@ -106,7 +107,7 @@ def _decisions(group: Sequence[RunData]) -> list[Chart]:
         return []
     ax.set_ylim(bottom=0)
     if len(group) == 1:
-        svg.legend(ax)
+        figures.legend(ax)
     caption = "Dashed: planner and simulator together."
     if estimated:
         caption += (
@@ -114,7 +115,7 @@ def _decisions(group: Sequence[RunData]) -> list[Chart]:
             "not measure it."
         )
     text = "Milliseconds per decision against training episodes."
-    return [Chart(svg.render(figure, text), caption)]
+    return [Chart(figures.to_svg(figure, text), caption)]
 
 
 def _returns_of(
@@ -125,15 +126,17 @@ def _returns_of(
     for axis in ("steps", "hours"):
         if axis == "hours" and any(c.paused for c in chosen):
             continue
-        figure, ax = svg.panel(f"{task}: return", AXES[axis], axis != "hours")
+        figure, ax = figures.panel(
+            f"{task}: return", AXES[axis], axis != "hours"
+        )
         draw_returns(ax, chosen, names, axis, "std")
-        svg.legend(ax)
+        figures.legend(ax)
         text = (
             f"Return of {task} against {AXES[axis]}; last: "
             + ", ".join(_last(c, names) for c in chosen)
             + "."
         )
-        charts.append(Chart(svg.render(figure, text)))
+        charts.append(Chart(figures.to_svg(figure, text)))
     return charts
 
 
@@ -147,7 +150,7 @@ def _loss(
 ) -> Chart | None:
     """Draws a loss; constants that nothing can be learned of are left out."""
     title = _TITLES.get(name, name.replace("_", " ").capitalize())
-    figure, ax = svg.panel(title, "updates")
+    figure, ax = figures.panel(title, "updates")
     offset = _offset(group[0], name)
     ends = []
     for number, run in enumerate(group):
@@ -165,9 +168,9 @@ def _loss(
     _zoom(ax)
     caption = _mark(ax, group[0], name)
     if with_legend and len(group) <= _IN_LEGEND:
-        svg.legend(ax)
+        figures.legend(ax)
     text = f"{title} against updates; last: {', '.join(ends)}. {caption}"
-    return Chart(svg.render(figure, text), caption)
+    return Chart(figures.to_svg(figure, text), caption)
 
 
 def _offset(run: RunData, name: str) -> float:
@@ -210,7 +213,7 @@ def _line(
     style: str = "-",
 ) -> None:
     """Draws one of many lines, thinned out, from where it makes sense."""
-    thin = svg.stride(len(x))
+    thin = figures.stride(len(x))
     ax.plot(
         x[::-thin][::-1],
         _smooth(y, thin)[::-thin][::-1],
