@@ -19,8 +19,8 @@ from planet_tf2.agents.planet import (
     cross_entropy_method,
     objectives,
     open_loop,
-    overshooting,
 )
+from planet_tf2.agents.planet.overshooting import overshooting
 from planet_tf2.agents.planet.preprocess import postprocess, preprocess
 from planet_tf2.configs import resolve
 from planet_tf2.nets import Decoder, Encoder, FeedForward, weights

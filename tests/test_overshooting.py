@@ -7,7 +7,8 @@ from numpy_cells import NumpyDRNN, NumpyRSSM, NumpySSM
 from test_cells import SWITCHES, make_cell, normal
 from tf_fakes import normal_kl, random_batch, tiny_params
 
-from planet_tf2.agents.planet import closed_loop, losses, overshooting
+from planet_tf2.agents.planet import closed_loop, losses
+from planet_tf2.agents.planet.overshooting import overshooting
 from planet_tf2.tools import seeds
 from planet_tf2.training.assemble import make_learner, make_model
 

@@ -1,1 +1,56 @@
-"""Agents: what learns from experience and acts."""
+"""Agents: what learns from experience and acts.
+
+An agent is a package, which offers
+
+    Parameters    class: what can be set, see `configs.base_parameters`
+    PRESETS       its presets: differences to the defaults, by name
+    PRESET_HELP   what each of them is for
+    LOSSES        what its losses mean, see `loss_info`
+    make_agent    makes it, see `agent`; only this needs TensorFlow
+
+Programs find it by its name. `planet` is here; others are modules of yours,
+such as `my_package.my_agent`.
+"""
+
+import importlib
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from planet_tf2.tools.importing import search_current_folder
+from planet_tf2.tools.nearest import did_you_mean
+
+DEFAULT = "planet"
+AGENTS = {"planet": "planet_tf2.agents.planet"}
+
+
+def find(name: str = DEFAULT) -> types.ModuleType:
+    """Returns the package of an agent, without importing TensorFlow.
+
+    Args:
+      name: One of `AGENTS`, or a module that can be imported. The current
+        folder is searched, too.
+
+    Raises:
+      ValueError: There is no such agent.
+    """
+    if name not in AGENTS:
+        search_current_folder()
+    module = AGENTS.get(name, name)
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # A package that it needs may be what is missing.
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise ValueError(
+                f"Cannot import agent {name!r}: {error}."
+            ) from error
+        raise ValueError(
+            f"Unknown agent {name!r}.{did_you_mean(name, AGENTS)} Known are "
+            f"{', '.join(AGENTS)}, or your own as my_package.my_agent."
+        ) from None
+
+
+def of_run(config: Mapping[str, Any]) -> types.ModuleType:
+    """Returns the package of the agent that a run's `config.yaml` names."""
+    return find(config.get("agent", DEFAULT))
