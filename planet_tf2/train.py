@@ -29,8 +29,6 @@ from planet_tf2.training import assemble
 from planet_tf2.training.session import Session
 from planet_tf2.version import __version__
 
-_LOGGER = logging.getLogger(__name__)
-
 _PACKAGES = (
     "tensorflow",
     "tensorflow-probability",
@@ -85,45 +83,36 @@ def train(
     check_gpus(params.num_gpus)
     _check_environments(params)
     with StopSignals() as signals:
-
-        def process(folder: RunFolder, run: Run) -> Iterator[float]:
-            settings = {
-                "preset": config,
-                "params": params,
-                "seed": seed + run.number,
-                "num_runs": num_runs,
-                "versions": _versions(),
-                "machine": describe_machine(gpu_names()),
-            }
-            if threads:
-                settings["threads"] = threads
-            return _process(folder, run, settings, report)
-
         experiment = Experiment(
             logdir,
-            process,
             num_runs,
             worker_name,
             ping_every,
             resume_runs=resume_runs,
             retry_failed=retry_failed,
             wait_for_others=wait_for_others,
-            stop=signals,
+            should_stop=lambda: signals.requested,
             report=report,
             wait=signals.wait,
         )
-
-        def check() -> None:
-            for folder in experiment.existing_folders():
-                number = int(folder.path.name)
-                compare = functools.partial(
-                    resolve.lasting_differences, done=folder.done.exists()
-                )
-                folder.check_same(params, compare, seed=seed + number)
-
-        check()
-        threads = _prepare_determinism(params, experiment)
-        _work(experiment, check)
+        _check_same(experiment, params, seed)
+        settings = {"preset": config, "params": params, "num_runs": num_runs}
+        settings |= _describe_program(_prepare_determinism(params, experiment))
+        failure: Exception | None = None
+        for run in experiment:
+            # Another worker may have begun with other settings meanwhile.
+            _check_same(experiment, params, seed)
+            try:
+                with run:
+                    train_run(run, params, settings, seed + run.number, report)
+            except Stopped:
+                raise
+            except Exception as error:
+                # The other runs need not wait for somebody to mend this one.
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        experiment.raise_if_left()
 
 
 def _check_logdir(logdir: str) -> None:
@@ -136,32 +125,18 @@ def _check_logdir(logdir: str) -> None:
         )
 
 
-def _work(experiment: Experiment, check: Callable[[], None]) -> None:
-    """Works on all runs. A failing run does not keep the others waiting.
-
-    Args:
-      experiment: its runs.
-      check: makes sure, before each run, that those who work on the others do
-        so with the same settings.
+def _check_same(experiment: Experiment, params: AttrDict, seed: int) -> None:
+    """Makes sure that the runs that exist were made with the same settings.
 
     Raises:
-      Exception: that of the first run that failed, once all have ended.
-      RunsLeft: if runs were left for other reasons.
+      RunFolderError: one was not.
     """
-    failure: Exception | None = None
-    with contextlib.closing(iter(experiment)) as runs:
-        for run in runs:
-            check()
-            try:
-                for _ in run:
-                    pass
-            except Stopped:
-                raise
-            except Exception as error:
-                failure = failure or error
-    if failure is not None:
-        raise failure
-    experiment.raise_if_left()
+    for folder in experiment.existing_folders():
+        compare = functools.partial(
+            resolve.lasting_differences, done=folder.done.exists()
+        )
+        number = int(folder.path.name)
+        folder.check_same(params, compare, seed=seed + number)
 
 
 def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
@@ -201,18 +176,28 @@ def _check_environments(params: AttrDict) -> None:
             probe(task.name, params)
 
 
-def _process(
-    folder: RunFolder,
+def train_run(
     run: Run,
+    params: AttrDict,
     settings: Mapping[str, Any],
-    report: Callable[[str], None],
-) -> Iterator[float]:
-    """Sets up a run, works on it, and says how it ended."""
-    run.check()
+    seed: int,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Trains a run that was claimed from wherever it stands to its end.
+
+    Args:
+      run: the run, inside of its `with` block.
+      params: its parameters.
+      settings: what else to write to its config.yaml.
+      seed: its seed.
+      report: shows a message.
+    """
+    folder, guard = run.folder, run.guard
+    guard.check()
     folder.create()
     if not folder.config.exists():
-        folder.write_config(settings)
-    _note_changes(folder, settings["params"], report)
+        folder.write_config({**settings, "params": params, "seed": seed})
+    _note_changes(folder, params, report)
     threads = _saved_threads(folder)
     if threads != settings.get("threads"):
         report(
@@ -221,18 +206,13 @@ def _process(
             "that was never stopped."
         )
     report(f"Run {run.number} in {folder.path}")
-    params, seed = settings["params"], settings["seed"]
-
-    def should_stop() -> bool:
-        return run.stop_requested
-
     with logging_to(folder.log) as log, _noting_errors(log, run):
         parts = assemble.make_parts(
-            params, folder, seed, should_stop, run.check
+            params, folder, seed, guard.should_stop, guard.check
         )
 
         def on_step(step: int) -> None:
-            run.show(
+            guard.show(
                 step=step,
                 updates_per_second=parts.progress.updates_per_second,
                 seconds_left=parts.progress.seconds_left,
@@ -240,9 +220,16 @@ def _process(
 
         with contextlib.closing(parts), parts.progress.console():
             session = Session(
-                folder, parts, params, seed, should_stop, on_step, run.check
+                folder,
+                parts,
+                params,
+                seed,
+                guard.should_stop,
+                on_step,
+                guard.check,
             )
-            yield from session.run()
+            for score in session.run():
+                guard.show(score=score)
     report(closing_message(folder))
 
 
@@ -271,17 +258,13 @@ def _noting_errors(log: logging.Handler, run: Run) -> Iterator[None]:
         if not run.is_lost():
             kind = type(error).__name__
             text = getattr(error, "summary", None) or str(error)
-            log.handle(
-                _LOGGER.makeRecord(
-                    _LOGGER.name,
-                    logging.ERROR,
-                    __file__,
-                    0,
-                    "The run failed. %s: %s",
-                    (kind, text),
-                    None,
-                )
-            )
+            record = {
+                "name": __name__,
+                "levelno": logging.ERROR,
+                "levelname": "ERROR",
+                "msg": f"The run failed. {kind}: {text}",
+            }
+            log.handle(logging.makeLogRecord(record))
         raise
 
 
@@ -320,9 +303,10 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _versions() -> dict[str, str]:
-    """Versions of what the numbers of a run depend on."""
+def _describe_program(threads: int) -> dict[str, Any]:
+    """Returns what the numbers of a run depend on, besides its parameters."""
     versions = {"planet_tf2": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         versions[package] = importlib.metadata.version(package)
-    return versions
+    about = {"versions": versions, "machine": describe_machine(gpu_names())}
+    return {**about, "threads": threads} if threads else about

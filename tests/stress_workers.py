@@ -72,7 +72,8 @@ def work(base: pathlib.Path, runs: int, steps: int, ping_every: float) -> None:
         os.write(descriptor, json.dumps(line).encode() + b"\n")
         os.close(descriptor)
 
-    def process(folder, run):
+    def train(run):
+        folder = run.folder
         record("start", run)
         metrics = Journal(folder.metrics, run.check)
         begun = False
@@ -87,15 +88,14 @@ def work(base: pathlib.Path, runs: int, steps: int, ping_every: float) -> None:
             text = f"{os.getpid()}\n"
             write_atomically(folder.config, text, folder.scratch)
             begun = True
-            run.step = step + 1
-            yield step
+            run.show(step=step + 1, score=step)
 
     experiment = Experiment(
-        base / "runs", process, runs, ping_every=ping_every, report=lambda _: 0
+        base / "runs", runs, ping_every=ping_every, report=lambda _: 0
     )
     for run in experiment:
-        for _ in run:
-            pass
+        with run:
+            train(run)
         record("lost" if run.lost else "done", run)
 
 

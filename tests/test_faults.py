@@ -26,22 +26,29 @@ class Runs:
         self.messages = []
         self._on_rollout = kwargs.pop("on_rollout", lambda run: None)
         self.experiment = Experiment(
-            logdir, self._process, report=self.messages.append, **kwargs
+            logdir, report=self.messages.append, **kwargs
         )
 
     def work(self):
-        return [list(run) for run in self.experiment]
+        scores = []
+        for run in self.experiment:
+            scores.append([])
+            with run:
+                scores[-1].extend(self._train(run))
+        return scores
 
-    def _process(self, folder, run):
+    def _train(self, run):
         program = Program(
-            folder,
+            run.folder,
             on_rollout=lambda: self._on_rollout(run),
-            should_stop=lambda: run.stop_requested,
+            should_stop=run.guard.should_stop,
             check=run.check,
         )
         self.programs.append(program)
         with contextlib.closing(program.parts):
-            yield from program.session.run()
+            for score in program.session.run():
+                run.show(score=score)
+                yield score
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from planet_tf2.configs.resolve import resolve
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.envs import DummyEnv, EnvError
+from planet_tf2.experiment.run import Run
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training import assemble
@@ -293,19 +294,13 @@ class TestThreads:
         """But keep nobody from going on."""
         folder = RunFolder(tmp_path).create()
         folder.write_config({"threads": 7, "params": {}})
-        run = types.SimpleNamespace(
-            number=1, check=lambda: None, is_lost=lambda: False
-        )
         said = []
-
-        def make_parts(*args):
-            raise StopIteration
-
-        monkeypatch.setattr(assemble, "make_parts", make_parts)
+        monkeypatch.setattr(assemble, "make_parts", lambda *args: 1 / 0)
         for threads in (7, 3):
-            settings = {"params": {}, "seed": 0, "threads": threads}
-            with pytest.raises(RuntimeError):
-                list(launch._process(folder, run, settings, said.append))
+            run = Run(1, folder)
+            settings = {"threads": threads}
+            with pytest.raises(ZeroDivisionError):
+                launch.train_run(run, {}, settings, 0, said.append)
         assert [text for text in said if "threads" in text] == [
             "The run was begun with 7 threads and goes on with 3, so that it "
             "will not be equal to one that was never stopped."

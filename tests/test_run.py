@@ -1,179 +1,155 @@
+"""How a run ends, and what is written then."""
+
 import json
+import shutil
 import threading
 
 import numpy as np
 import pytest
+from experiment_fakes import hold, make, messages, work
 
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.experiment.claims import Claim, describe, see
-from planet_tf2.experiment.experiment import Experiment
-from planet_tf2.experiment.run import ClaimLost, Pinger, Run
+from planet_tf2.experiment.run import ClaimLost, Pinger
 from planet_tf2.tools.signals import Stopped
 
-
-@pytest.fixture(name="messages")
-def _messages():
-    return []
+__all__ = ["make", "messages"]
 
 
-@pytest.fixture(name="make")
-def _make(tmp_path, messages):
-    def make(process_fn, **kwargs):
-        return Experiment(
-            tmp_path / "logdir",
-            process_fn,
-            report=messages.append,
-            clock=lambda: 0,
-            **kwargs,
-        )
-
-    return make
+def ends(folder):
+    """Which of the files that tell the state of a run there are."""
+    files = (folder.ping, folder.done, folder.fail)
+    return [path.name for path in files if path.exists()]
 
 
-def _ping(folder, worker="other", ping_every=30):
-    folder.path.mkdir(parents=True, exist_ok=True)
-    claim = Claim(folder.ping, worker, ping_every)
-    assert claim.acquire()
-    return claim
+@pytest.mark.parametrize("ping_every", [30, 0])
+def test_done_has_time_step_and_last_score(make, ping_every):
+    def train(run):
+        assert ends(run.folder) == (["PING"] if ping_every else [])
+        run.show(step=np.int64(50), score=1.0, seconds_left=np.nan)
+        run.guard.check()
+        run.guard.show(score=np.float32(2.5))
 
-
-def _numbers(experiment):
-    numbers = []
-    for run in experiment:
-        numbers.append(run.number)
-        list(run)
-    return numbers
-
-
-def test_done_has_time_step_and_last_score(make):
-    def process(folder, run):
-        run.step = np.int64(50)
-        yield 1.0
-        yield np.float32(2.5)
-
-    experiment = make(process)
-    _numbers(experiment)
-    assert json.loads(experiment.folder(1).done.read_text()) == {
-        "time": "1970-01-01T00:00:00Z",
-        "step": 50,
-        "score": 2.5,
-    }
+    experiment = make(ping_every=ping_every)
+    assert work(experiment, train) == [1]
+    done = json.loads(experiment.folder(1).done.read_text())
+    assert done.pop("time").endswith("Z")
+    assert done == {"step": 50, "score": 2.5}
+    assert ends(experiment.folder(1)) == ["DONE"]
 
 
 def test_failure_writes_the_traceback_and_is_raised(make):
-    def process(folder, run):
-        run.step = 7
-        yield 0
+    def train(run):
+        run.show(step=7)
         raise ZeroDivisionError("on purpose")
 
-    experiment = make(process)
+    experiment = make()
     with pytest.raises(ZeroDivisionError, match="on purpose"):
-        _numbers(experiment)
-    folder = experiment.folder(1)
-    text = folder.fail.read_text()
+        work(experiment, train)
+    text = experiment.folder(1).fail.read_text()
     assert "at step 7" in text
     assert "Traceback" in text
     assert "ZeroDivisionError: on purpose" in text
-    assert not folder.done.exists()
-    assert not folder.ping.exists()
+    assert ends(experiment.folder(1)) == ["FAIL"]
 
 
 def test_failure_before_the_first_step(make):
-    def process(folder, run):
+    def train(run):
         raise OSError("on purpose")
-        yield 0
 
-    experiment = make(process)
+    experiment = make()
     with pytest.raises(OSError, match="on purpose"):
-        _numbers(experiment)
+        work(experiment, train)
     header = experiment.folder(1).fail.read_text().splitlines()[0]
-    assert header == "1970-01-01T00:00:00Z at the start"
+    assert header.endswith("Z at the start")
 
 
 @pytest.mark.parametrize("error", [Stopped, KeyboardInterrupt, SystemExit])
 def test_stopping_is_no_failure(make, error):
-    closed = []
+    resumed = []
 
-    def process(folder, run):
-        (folder.path / "file").touch()
-        try:
-            yield 0
-            raise error
-        finally:
-            closed.append(folder.ping.exists())
+    def train(run):
+        resumed.append(run.resumed)
+        (run.folder.path / "file").touch()
+        raise error
 
-    experiment = make(process)
-    with pytest.raises(error):
-        _numbers(experiment)
-    folder = experiment.folder(1)
-    for path in (folder.ping, folder.done, folder.fail):
-        assert not path.exists()
-    assert closed == [True]  # Released only after the process has ended.
-    assert _numbers(make(lambda folder, run: [0])) == [1]
+    experiment = make()
+    for _ in range(2):
+        with pytest.raises(error):
+            work(experiment, train)
+        assert ends(experiment.folder(1)) == []
+    assert resumed == [False, True]
+    assert work(make()) == [1]
 
 
-def test_leaving_the_loop_is_no_failure(make):
-    closed = []
-
-    def process(folder, run):
-        try:
-            yield 0
-            yield 1
-        finally:
-            closed.append(True)
-
-    experiment = make(process)
-    for run in experiment:
-        scores = iter(run)
-        assert next(scores) == 0
-        scores.close()
-    folder = experiment.folder(1)
-    assert closed == [True]
-    assert not folder.ping.exists()
-    assert not folder.done.exists()
-    assert not folder.fail.exists()
+def take_over(run):
+    """Takes a run over from the worker in this process."""
+    taker = Claim(run.folder.ping, "taker", 30)
+    assert taker.take_over(see(run.folder.ping))
+    return taker
 
 
 def test_lost_claim_ends_the_run_and_touches_nothing(make, messages):
-    def process(folder, run):
-        yield 0
-        taker = Claim(folder.ping, "taker", 30)
-        assert taker.take_over(see(folder.ping))
+    def train(run):
+        take_over(run)
         with pytest.raises(ClaimLost, match="another worker"):
             run.check()
-        yield 1
-        pytest.fail("Nobody should get here.")
-
-    looks = []
 
     def wait_until_the_taker_is_done(seconds):
-        looks.append(describe(folder.ping.read_bytes())["worker"])
-        assert not folder.done.exists()
-        assert not folder.fail.exists()
+        assert describe(folder.ping.read_bytes())["worker"] == "taker"
+        assert ends(folder) == ["PING"]
         folder.done.write_text("{}")
 
-    experiment = make(process, wait=wait_until_the_taker_is_done)
+    experiment = make(wait=wait_until_the_taker_is_done)
     folder = experiment.folder(1)
-    scores = [list(run) for run in experiment]
-    assert scores == [[0]]
-    assert looks == ["taker"]
+    assert work(experiment, train) == [1]
     assert folder.done.read_text() == "{}"
     assert any("belongs to another worker" in text for text in messages)
     assert "already done" in messages[-1]
     assert not experiment.left
 
 
-def test_errors_after_losing_the_claim_are_only_reported(make, messages):
-    def process(folder, run):
-        folder.ping.unlink()
-        raise ValueError
-        yield
+@pytest.mark.parametrize("error", [None, ValueError])
+@pytest.mark.parametrize("what", ["ping", "path"])
+def test_a_run_whose_files_are_removed_is_left(make, messages, what, error):
+    """Whatever went wrong, nothing is written, and it is not begun again."""
 
-    experiment = make(process)
-    _numbers(experiment)
-    assert not experiment.folder(1).fail.exists()
-    assert "removed the claim" in messages[-1]
-    assert "ValueError" in messages[-1]
+    def train(run):
+        if what == "path":
+            shutil.rmtree(run.folder.path)
+        else:
+            run.folder.ping.unlink()
+        if error:
+            raise error
+
+    experiment = make()
+    assert work(experiment, train) == [1]
+    assert list(experiment.left) == [1]
+    words = {"ping": "removed the claim", "path": "folder of run 00001 is gone"}
+    assert words[what] in messages[-1]
+    assert ("ValueError" in messages[-1]) == bool(error)
+    assert ends(experiment.folder(1)) == []
+    assert experiment.folder(1).path.exists() == (what == "ping")
+
+
+def test_runs_that_nobody_works_on_are_released(make):
+    experiment = make(num_runs=2)
+    for run in experiment:
+        assert ends(run.folder) == ["PING"]
+    for number in (1, 2):
+        assert ends(experiment.folder(number)) == []
+    assert work(make(num_runs=2)) == [1, 2]
+
+
+def test_what_is_shown_goes_to_ping(make):
+    def train(run):
+        run.show(step=120, updates_per_second=np.float32(2.5))
+        run._claim.refresh()
+        about = describe(run.folder.ping.read_bytes())
+        assert (about["step"], about["updates_per_second"]) == (120, 2.5)
+        assert about["num_runs"] == 1 and about["worker"] == "me"
+
+    assert work(make(worker_name="me"), train) == [1]
 
 
 class Paces(threading.Event):
@@ -190,7 +166,7 @@ class Paces(threading.Event):
 
 
 def test_pinger_refreshes_until_stopped(tmp_path):
-    claim = _ping(RunFolder(tmp_path), ping_every=7)
+    claim = hold(RunFolder(tmp_path), ping_every=7)
     paces = Paces(3)
     Pinger(claim, paces).start().stop()
     assert paces.waits == [7] * 4
@@ -199,7 +175,7 @@ def test_pinger_refreshes_until_stopped(tmp_path):
 
 
 def test_pinger_ends_when_the_claim_is_lost(tmp_path):
-    claim = _ping(RunFolder(tmp_path))
+    claim = hold(RunFolder(tmp_path))
     claim.path.unlink()
     paces = Paces(10**9)
     Pinger(claim, paces).start().stop()
@@ -207,7 +183,7 @@ def test_pinger_ends_when_the_claim_is_lost(tmp_path):
 
 
 def test_pinger_survives_failing_writes(tmp_path, monkeypatch, caplog):
-    claim = _ping(RunFolder(tmp_path))
+    claim = hold(RunFolder(tmp_path))
 
     def refuse():
         raise OSError(28, "No space left on device")
@@ -218,15 +194,3 @@ def test_pinger_survives_failing_writes(tmp_path, monkeypatch, caplog):
     assert len(paces.waits) == 3
     assert caplog.text.count("No space left on device") == 2
     claim.release()
-
-
-def test_step_goes_to_ping(tmp_path):
-    folder = RunFolder(tmp_path)
-    claim = _ping(folder)
-    run = Run(1, folder, lambda folder, run: [], claim)
-    run.step = 120
-    claim.refresh()
-    assert describe(folder.ping.read_bytes())["step"] == 120
-    run.release()
-    run.release()
-    assert not folder.ping.exists()

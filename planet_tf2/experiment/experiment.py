@@ -1,9 +1,10 @@
 """Runs an experiment with several seeds, by one or many workers.
 
 ```
-for run in Experiment(logdir, process_fn, num_runs=3):
-    for score in run:
-        print(score)
+for run in Experiment(logdir, num_runs=3):
+    with run:
+        score = train(run.folder, run.guard)
+        run.show(score=score)
 ```
 
 A run lives in a folder of its own, `00001` and so on. Three files tell its
@@ -31,7 +32,7 @@ from planet_tf2.data.run_folder import (
     make_folder,
 )
 from planet_tf2.experiment import claims, fencing
-from planet_tf2.experiment.run import ProcessFn, Run, Stop, was_started
+from planet_tf2.experiment.run import Run, was_started
 from planet_tf2.experiment.watching import Watcher, owner
 from planet_tf2.tools.signals import Stopped
 
@@ -59,9 +60,6 @@ class Experiment:
 
     Args:
       base_dir: Folder of all runs.
-      process_fn: Called with the `RunFolder` and the `Run`. Yields scores
-        until the run is done; raises `Stopped` when it ends early because
-        `run.stop_requested`.
       num_runs: Number of runs, each in a folder of its own.
       worker_name: Name for people to see. By default, host and process.
       ping_every: Seconds between refreshes of PING. A claim that does not
@@ -72,8 +70,8 @@ class Experiment:
         iterating began, once each.
       wait_for_others: Whether to wait for runs that living workers hold.
         Otherwise they are left out as soon as their owners show signs of life.
-      stop: Says whether to stop. Asked before each run and each wait, and for
-        `run.stop_requested`.
+      should_stop: Says whether the program was asked to stop. Asked before
+        each run and each wait, and by `run.guard`.
       report: Called with messages for people.
       clock: Returns the time in seconds, for people to see.
       wait: Waits for a number of seconds, or until it is time to stop.
@@ -90,7 +88,6 @@ class Experiment:
     def __init__(
         self,
         base_dir: str | os.PathLike[str],
-        process_fn: ProcessFn,
         num_runs: int = 1,
         worker_name: str | None = None,
         ping_every: float = 30,
@@ -98,7 +95,7 @@ class Experiment:
         retry_failed: bool = False,
         wait_for_others: bool = True,
         *,
-        stop: Stop | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
         report: Callable[[str], None] = print,
         clock: Callable[[], float] = time.time,
         wait: Callable[[float], object] = time.sleep,
@@ -113,7 +110,6 @@ class Experiment:
         check_writable(self.base_dir)
         self.left: dict[int, str] = {}
         self.held: set[int] = set()
-        self._process_fn = process_fn
         self._num_runs = num_runs
         default_name = f"{socket.gethostname()}-{os.getpid()}"
         self.worker_name = worker_name or default_name
@@ -121,7 +117,7 @@ class Experiment:
         self._resume_runs = resume_runs
         self._retry_failed = retry_failed
         self._wait_for_others = wait_for_others
-        self._stop = stop
+        self._should_stop = should_stop
         self._report = report
         self._clock = clock
         self._wait = wait
@@ -190,7 +186,7 @@ class Experiment:
             return None
         if self._ping_every and self._is_held(folder, waited):
             return _HELD
-        if self._stop and self._stop.requested:
+        if self._should_stop():
             raise Stopped(f"Stopped before run {folder.path.name}.")
         make_folder(folder.path)
         if not self._ping_every:
@@ -277,9 +273,8 @@ class Experiment:
         return Run(
             number,
             folder,
-            self._process_fn,
             claim,
-            stop=self._stop,
+            should_stop=self._should_stop,
             report=self._report,
             clock=self._clock,
         )
@@ -333,7 +328,7 @@ class Experiment:
                 f"Others work on run {', '.join(names)}{more}. {what} whether "
                 "they are alive."
             )
-        if self._stop and self._stop.requested:
+        if self._should_stop():
             raise Stopped("Stopped while waiting for runs of other workers.")
         pings = [self.folder(number).ping for number in numbers]
         seconds = self._watcher.wait_seconds(pings)

@@ -1,4 +1,4 @@
-"""One run of an experiment: works on it, and says how it ended."""
+"""One run of an experiment: the lock around its training."""
 
 import contextlib
 import json
@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.experiment import fencing
 from planet_tf2.experiment.claims import Claim
 from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import encodable
 from planet_tf2.tools.signals import Stopped
 
@@ -23,23 +24,14 @@ class ClaimLost(RuntimeError):
     """Another worker has taken over the run. Write nothing more to it."""
 
 
-class Stop(Protocol):
-    """Says whether the program was asked to stop, like `StopSignals`."""
-
-    @property
-    def requested(self) -> bool: ...
-
-
-ProcessFn = Callable[[RunFolder, "Run"], Iterable[Any]]
-
-
 class Run:
-    """A run that this process may work on. Iterating yields its scores.
+    """A run that this process has claimed; `with run:` is the lock around it.
 
-    Iterating ends in one of these ways:
+    The `with` block trains, and ends in one of these ways:
 
-    - All scores were yielded: DONE is written.
-    - The claim was lost: ends without an error and leaves the folder alone.
+    - It comes to its end: DONE is written.
+    - The claim was lost: the block ends without an error, and the folder is
+      left alone.
     - `Stopped`, or an exit or interruption: no FAIL, passed on.
     - Any other exception: FAIL is written, passed on.
 
@@ -50,16 +42,16 @@ class Run:
       folder: Its `RunFolder`.
       resumed: Whether the run was started before.
       lost: Whether the claim is known to be lost.
+      guard: What those who train have to know of the run.
     """
 
     def __init__(
         self,
         number: int,
         folder: RunFolder,
-        process_fn: ProcessFn,
         claim: Claim | None = None,
         *,
-        stop: Stop | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
         report: Callable[[str], None] = print,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -67,13 +59,46 @@ class Run:
         self.folder = folder
         self.resumed = was_started(folder)
         self.lost = False
-        self._process_fn = process_fn
+        self.guard = Guard(lambda: self.stop_requested, self.check, self.show)
         self._claim = claim
-        self._stop = stop
+        self._should_stop = should_stop
         self._report = report
         self._clock = clock
-        self._step: int | None = None
+        self._shown: dict[str, Any] = {"step": None, "score": None}
         self._pinger = Pinger(claim).start() if claim else None
+        self._lock = self._locked()
+
+    def __enter__(self) -> "Run":
+        return self._lock.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._lock.__exit__(*error)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator["Run"]:
+        if self.folder.fail.exists() and not self.is_lost():
+            self._report(
+                f"Run {self.folder.path.name} failed before; trying again."
+            )
+            self.folder.fail.unlink(missing_ok=True)
+        try:
+            yield self
+            self.check()
+            self._write_done()
+        except ClaimLost as error:
+            self._report(str(error))
+        except Stopped:
+            raise
+        except Exception as error:
+            if self.is_lost():
+                # Whatever went wrong, it did so in somebody else's folder.
+                kind = type(error).__name__
+                self._report(f"{self._lost_message()} ({kind})")
+                return
+            self._write_fail(error)
+            raise
+        finally:
+            self.release()
 
     @property
     def stop_requested(self) -> bool:
@@ -83,27 +108,18 @@ class Run:
         """
         if self._pinger and self._pinger.lost:
             return True
-        return bool(self._stop and self._stop.requested)
-
-    @property
-    def step(self) -> int | None:
-        """How far the run is, for others to see in PING and DONE."""
-        return self._step
-
-    @step.setter
-    def step(self, value: int) -> None:
-        self.show(step=int(value))
+        return self._should_stop()
 
     def show(self, **details: Any) -> None:
         """Lets others see something in PING from the next refresh on.
 
         Args:
-          **details: JSON values, such as `step`.
+          **details: Values that JSON can hold, and NumPy numbers. The last
+            `step` and `score` go to DONE as well.
         """
-        if "step" in details:
-            self._step = details["step"]
+        self._shown = {**self._shown, **encodable(details)}
         if self._claim:
-            self._claim.details = {**self._claim.details, **details}
+            self._claim.details = {**self._claim.details, **self._shown}
 
     def check(self) -> None:
         """Makes sure that the run is still this worker's.
@@ -131,38 +147,6 @@ class Run:
         if self._claim:
             self._claim.release()
 
-    def __iter__(self) -> Iterator[Any]:
-        try:
-            self._forget_failure()
-            yield from self._scores()
-        except ClaimLost as error:
-            self.lost = True
-            self._report(str(error))
-        except Stopped:
-            raise
-        except Exception as error:
-            if self.is_lost():
-                # Whatever went wrong, it did so in somebody else's folder.
-                kind = type(error).__name__
-                self._report(f"{self._lost_message()} ({kind})")
-                return
-            self._write_fail(error)
-            raise
-        finally:
-            self.release()
-
-    def _scores(self) -> Iterator[Any]:
-        scores = iter(self._process_fn(self.folder, self))
-        score = None
-        # What the process has open is closed before the claim is released.
-        with contextlib.ExitStack() as stack:
-            stack.callback(getattr(scores, "close", lambda: None))
-            for score in scores:
-                self.check()
-                yield score
-        self.check()
-        self._write_done(score)
-
     def _lost_message(self) -> str:
         name, path = self.folder.path.name, self.folder.path
         if not path.exists():
@@ -174,23 +158,14 @@ class Run:
             )
         return f"Run {name} belongs to another worker now: {path}"
 
-    def _forget_failure(self) -> None:
-        if self.folder.fail.exists():
-            self._report(
-                f"Run {self.folder.path.name} failed before; trying again."
-            )
-            self.check()
-            self.folder.fail.unlink(missing_ok=True)
-
-    def _write_done(self, score: Any) -> None:
-        end = {"time": self._time(), "step": self._step, "score": score}
-        text = json.dumps(encodable(end), default=str) + "\n"
+    def _write_done(self) -> None:
+        shown = {name: self._shown[name] for name in ("step", "score")}
+        text = json.dumps({"time": self._time(), **shown}) + "\n"
         write_atomically(self.folder.done, text, self.folder.scratch)
 
     def _write_fail(self, error: Exception) -> None:
-        where = "at the start"
-        if self._step is not None:
-            where = f"at step {self._step}"
+        step = self._shown["step"]
+        where = "at the start" if step is None else f"at step {step}"
         text = f"{self._time()} {where}\n\n" + "".join(
             traceback.format_exception(error)
         )
