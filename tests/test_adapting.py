@@ -386,7 +386,8 @@ class TestAdaptInterface:
     @pytest.mark.parametrize("mode", [None, "human", "ansi"])
     def test_cannot_be_seen(self, mode):
         with pytest.raises(ValueError, match="Scripted cannot be seen"):
-            envs.adapt_interface(Scripted(render_mode=mode))
+            env = Scripted(render_mode=mode)
+            envs.add_image(envs.adapt_interface(env), 16)
 
     @pytest.mark.parametrize("name", ["observation_space", "action_space"])
     def test_without_a_space(self, name):

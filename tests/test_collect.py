@@ -132,6 +132,7 @@ def test_folder_cannot_be_written_to(tmp_path, monkeypatch):
 
 
 def test_names_of_observations_must_not_collide(tmp_path):
-    env = envs.ConcatObservations(fakes.CountingEnv(), ["count"], "action")
+    env = fakes.CountingEnv()
+    env.observation_space["action"] = env.observation_space["count"]
     with pytest.raises(ValueError, match="called 'action'"):
         RecordEpisodes(env, tmp_path)

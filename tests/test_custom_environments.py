@@ -127,7 +127,7 @@ def test_commands(folder):
         params = resolve.resolve(options["--config"], options["--params"])
         assert set(yaml.safe_load(options["--params"])) <= set(params)
         (name,) = params.tasks
-        env = assemble.open_env(name, params, image_only=True)
+        env = assemble.open_env(name, params, observations=["image"])
         with env:
             obs, _ = env.reset(seed=0)
             assert env.action_space.shape[0] in (1, 2)

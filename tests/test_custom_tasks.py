@@ -178,7 +178,7 @@ class TestEnvironment:
 
     def test_shares_actions_and_images(self):
         env = environments.make_env(
-            _name("plain"), pad_actions=5, image_only=True
+            _name("plain"), pad_actions=5, observations=["image"]
         )
         assert env.action_space.shape == (5,)
         assert list(env.observation_space) == ["image"]

@@ -4,7 +4,7 @@ import fakes
 import numpy as np
 import pytest
 
-from planet_tf2.envs import Async, BatchEnv, EnvError
+from planet_tf2.envs import Async, BatchEnv, EnvError, MaximumDuration
 
 
 def _batch(amount, strategy="thread", **kwargs):
@@ -27,12 +27,14 @@ def test_all_environments():
     }
     assert np.array_equal(obs["noise"][0], obs["noise"][1])
     assert not np.array_equal(obs["noise"][0], obs["noise"][2])
-    obs, reward, done, infos = batch.step(np.zeros((3, 2)))
+    obs, reward, terminated, truncated, infos = batch.step(np.zeros((3, 2)))
     assert (reward.dtype, reward.shape) == (np.float32, (3,))
-    assert (done.dtype, done.tolist()) == (bool, [False] * 3)
+    for flags in (terminated, truncated):
+        assert (flags.dtype, flags.tolist()) == (bool, [False] * 3)
     assert infos == [{}] * 3
-    *_, done, _ = batch.step(np.zeros((3, 2)))
-    assert done.tolist() == [True] * 3
+    *_, terminated, truncated, _ = batch.step(np.zeros((3, 2)))
+    assert terminated.tolist() == [True] * 3
+    assert truncated.tolist() == [False] * 3
     batch.close()
 
 
@@ -40,13 +42,23 @@ def test_some_environments():
     batch = _batch(3)
     batch.reset()
     batch.step(np.zeros((2, 2)), indices=[2, 0])
-    obs, reward, _, _ = batch.step(np.zeros((3, 2)))
+    obs, reward, *_ = batch.step(np.zeros((3, 2)))
     assert reward.tolist() == [2, 1, 2]
     obs = batch.reset(np.array([1]), np.array([5]))
     assert obs["count"].tolist() == [[0]]
-    _, reward, _, _ = batch.step(np.zeros((3, 2)))
+    _, reward, *_ = batch.step(np.zeros((3, 2)))
     assert reward.tolist() == [3, 1, 3]
     batch.close()
+
+
+def test_time_limits_are_no_ends():
+    inner = [fakes.CountingEnv(length=3), fakes.CountingEnv(length=9)]
+    batch = BatchEnv([MaximumDuration(env, 3) for env in inner], blocking=True)
+    batch.reset()
+    for _ in range(3):
+        *_, terminated, truncated, _ = batch.step(np.zeros((2, 2)))
+    assert terminated.tolist() == [True, False]
+    assert truncated.tolist() == [False, True]
 
 
 def test_each_row_of_actions_goes_to_its_environment():

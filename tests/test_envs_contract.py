@@ -264,7 +264,7 @@ def test_cameras_that_do_not_exist(name, camera, message):
 def test_tasks_of_one_agent_share_spaces():
     size = 6
     params = {"action_repeat": _REPEAT}
-    shared = {"pad_actions": size, "image_only": True, "blocking": False}
+    shared = {"pad_actions": size, "observations": ["image"], "blocking": False}
     opened = [
         environments.open_env(name, params, **shared)
         for name in ("cartpole_balance", "cheetah_run")
@@ -274,7 +274,7 @@ def test_tasks_of_one_agent_share_spaces():
         obs = batch.reset(seeds=[0, 1])
         assert obs["image"].shape == (2, 64, 64, 3)
         assert list(obs) == ["image"]
-        obs, reward, done, _ = batch.step(np.ones((2, size), np.float32))
+        obs, reward, done, _, _ = batch.step(np.ones((2, size), np.float32))
         assert obs["image"].shape == (2, 64, 64, 3)
         assert reward.shape == done.shape == (2,)
     finally:

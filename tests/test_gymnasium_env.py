@@ -44,6 +44,33 @@ def test_discrete_choices_reach_the_environment():
     assert left < 0 < right
 
 
+def test_discrete_actions_stay_discrete_unless_vectors_are_asked_for():
+    kwargs = {"observations": ["state"], "vector_actions": False}
+    env = environments.make_env("gym:CartPole-v1", **kwargs)
+    assert env.action_space == gymnasium.spaces.Discrete(2)
+    assert list(env.reset(seed=0)[0]) == ["state"]
+    left = env.step(0)[0]["state"][1]
+    env.reset(seed=0)
+    right = env.step(1)[0]["state"][1]
+    assert left < 0 < right
+    # A Box is a vector in [-1, 1] all the same.
+    env = environments.make_env("gym:Pendulum-v1", vector_actions=False)
+    assert env.action_space == gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+
+def test_falling_is_an_end_and_the_time_limit_is_none():
+    ends = []
+    for max_length in (5, 300):
+        env = environments.make_env("gym:CartPole-v1", max_length=max_length)
+        env.reset(seed=0)
+        over = False
+        while not over:
+            *_, terminated, truncated, _ = env.step(np.float32([1, -1]))
+            over = terminated or truncated
+        ends.append((terminated, truncated))
+    assert ends == [(False, True), (True, False)]
+
+
 def test_images_come_in_any_size():
     for size in (32, 128):
         env = environments.make_env("gym:Pendulum-v1", image_size=size)

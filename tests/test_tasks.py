@@ -245,7 +245,7 @@ def test_several_tasks_share_images_and_padded_actions(suite, tmp_path):
         "cheetah_run",
         action_repeat=100,
         pad_actions=6,
-        image_only=True,
+        observations=["image"],
         record_dir=tmp_path,
     )
     assert list(env.observation_space) == ["image"]
@@ -254,6 +254,16 @@ def test_several_tasks_share_images_and_padded_actions(suite, tmp_path):
     episode = episodes.load_episode(info["episode"]["path"])
     assert set(episode) == {"image", "action", "reward", "return"}
     assert episode["action"].shape == (11, 6)
+
+
+def test_vectors_alone_are_not_drawn(suite, monkeypatch):
+    monkeypatch.setattr(suite, "render_pixels", None)
+    names = ["noise", "count"]
+    env = environments.make_env("cheetah_run", 500, observations=names)
+    assert sorted(env.reset(seed=0)[0]) == ["count", "noise"]
+    assert _steps(env)[0] == 2
+    with pytest.raises(ValueError, match="'speed', but the environment has co"):
+        environments.make_env("cheetah_run", observations=["speed"])
 
 
 @pytest.mark.parametrize(

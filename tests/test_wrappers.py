@@ -5,6 +5,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.wrappers import FilterObservation
 
 from planet_tf2 import envs
 
@@ -183,42 +184,8 @@ def test_whole_numbers_that_do_not_fit(value):
     assert observation.dtype == np.int32 and observation == 2**31 - 1
 
 
-def test_observation_dict():
-    env = envs.SelectObservations(fakes.CountingEnv(), ["count"])
-    bare = gymnasium.wrappers.FlattenObservation(env)
-    env = envs.ObservationDict(bare)
-    obs, _ = env.reset()
-    assert env.observation_space.contains(obs)
-    assert list(obs) == ["state"]
-
-
-def test_select_observations():
-    env = envs.SelectObservations(fakes.CountingEnv(), ["noise", "image"])
-    obs, _ = env.reset()
-    assert list(obs) == ["noise", "image"]
-    assert env.observation_space.contains(obs)
-
-
-def test_concat_observations():
-    env = envs.ConcatObservations(fakes.CountingEnv(), ["noise", "count"])
-    obs, _ = env.reset(seed=0)
-    assert env.observation_space.contains(obs)
-    assert sorted(obs) == ["image", "state"]
-    plain, _ = env.unwrapped.reset(seed=0)
-    expected = [*plain["noise"], 0.0]
-    np.testing.assert_array_equal(obs["state"], expected)
-
-
-@pytest.mark.parametrize(
-    "wrapper", [envs.SelectObservations, envs.ConcatObservations]
-)
-def test_unknown_observation(wrapper):
-    with pytest.raises(ValueError, match="'speed'; it has count, image, noise"):
-        wrapper(fakes.CountingEnv(), ["count", "speed"])
-
-
 def test_pixel_observations():
-    env = envs.SelectObservations(fakes.CountingEnv(), ["count"])
+    env = FilterObservation(fakes.CountingEnv(), ["count"])
     env = envs.PixelObservations(envs.ActionRepeat(env, 3), 8)
     assert set(env.observation_space) == {"image", "count"}
     obs, _ = env.reset()

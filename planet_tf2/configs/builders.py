@@ -22,6 +22,8 @@ def build(
     max_length: int | None,
     image_supersampling: int = 1,
     shadow_size: int | None = None,
+    vector_actions: bool = True,
+    see: bool = True,
 ) -> gymnasium.Env:
     """Builds a task's environment up to the end of its episodes.
 
@@ -35,20 +37,26 @@ def build(
       image_supersampling: How many times larger images are drawn.
       shadow_size: Side of the map that the shadows of the control suite are
         drawn with, or None for the suite's.
+      vector_actions: Whether discrete actions become vectors.
+      see: Whether there is an observation `image`.
 
     Returns:
-      Environment with an observation `image`, actions in [-1, 1] and episodes
-      of at most `max_length // action_repeat` decisions.
+      Environment with named observations, vectors in [-1, 1] or discrete
+      choices as actions, and episodes of at most
+      `max_length // action_repeat` decisions.
 
     Raises:
       ValueError: The environment cannot be made, or has no such camera.
     """
     view = View(camera_id, image_size * image_supersampling, shadow_size)
     env = _BUILDERS[spec.kind](spec, view)
+    if spec.kind in _FOREIGN:
+        env = envs.adapt_interface(env, vector_actions)
     if max_length is None:
         max_length = envs.episode_limit(env) or _DEFAULT_LENGTH
     env = envs.ActionRepeat(_in_unit_range(env), action_repeat)
-    env = envs.add_image(env, image_size, image_supersampling)
+    if see:
+        env = envs.add_image(env, image_size, image_supersampling)
     return envs.MaximumDuration(env, max(1, max_length // action_repeat))
 
 
@@ -79,8 +87,7 @@ def _dummy(spec: Task, view: View) -> gymnasium.Env:
 
 
 def _gymnasium(spec: Task, view: View) -> gymnasium.Env:
-    env = envs.make_gymnasium(spec.task, view.camera_id, view.image_size)
-    return envs.adapt_interface(env)
+    return envs.make_gymnasium(spec.task, view.camera_id, view.image_size)
 
 
 def _classic_gym(spec: Task, view: View) -> gymnasium.Env:
@@ -89,12 +96,12 @@ def _classic_gym(spec: Task, view: View) -> gymnasium.Env:
             f"camera_id is {view.camera_id!r}, but {spec.name} has one view"
             " only, which is 0."
         )
-    return envs.adapt_interface(envs.make_classic_gym(spec.task))
+    return envs.make_classic_gym(spec.task)
 
 
 def _custom(spec: Task, view: View) -> gymnasium.Env:
     arguments = {"image_size": view.image_size, "camera_id": view.camera_id}
-    return envs.adapt_interface(envs.make_custom(spec.task, arguments))
+    return envs.make_custom(spec.task, arguments)
 
 
 _BUILDERS: dict[str, Callable[[Task, View], gymnasium.Env]] = {
@@ -104,11 +111,15 @@ _BUILDERS: dict[str, Callable[[Task, View], gymnasium.Env]] = {
     tasks.CLASSIC_GYM: _classic_gym,
     tasks.CUSTOM: _custom,
 }
+# Written by others, so that what they return is checked.
+_FOREIGN = (tasks.GYMNASIUM, tasks.CLASSIC_GYM, tasks.CUSTOM)
 
 
 def _in_unit_range(env: gymnasium.Env) -> gymnasium.Env:
     """Makes actions range over [-1, 1], if they do not yet."""
     space = env.action_space
+    if not isinstance(space, spaces.Box):
+        return env
     unit = spaces.Box(-1.0, 1.0, space.shape, space.dtype)
     if space == unit:
         return env

@@ -3,11 +3,13 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
+from gymnasium.wrappers import FilterObservation
 
 from planet_tf2 import data, envs
 from planet_tf2.configs import builders, tasks
@@ -29,8 +31,9 @@ def env_spec(
     Args:
       task_name: Name of the task.
       params: Parameters of the run, of which `action_repeat`, `camera_id`,
-        `image_size`, `image_supersampling`, `shadow_size` and `batch_shape`
-        matter; missing ones and None stand for the defaults.
+        `image_size`, `image_supersampling`, `shadow_size`, `observations`,
+        `vector_actions` and `batch_shape` matter; missing ones and None stand
+        for the defaults.
       **extra: More arguments of `make_env`, such as `record_dir`.
 
     Returns:
@@ -46,6 +49,8 @@ def env_spec(
         "image_size",
         "image_supersampling",
         "shadow_size",
+        "observations",
+        "vector_actions",
     )
     chosen = {name: params[name] for name in names if name in params}
     chosen = {name: chosen[name] for name in chosen if chosen[name] is not None}
@@ -77,19 +82,20 @@ def open_env(
       EnvError: It cannot be built; the message names the task.
     """
     constructor, kwargs = env_spec(task_name, params, **extra)
+    see = "image" in (kwargs.get("observations") or ["image"])
     with _naming(task_name):
         return envs.Async(
             constructor,
             kwargs,
             strategy=params.get("isolate_envs") or "process",
-            render=tasks.get_task(task_name).renders,
+            render=tasks.get_task(task_name).renders if see else False,
             blocking=blocking,
             timeout_seconds=params.get("env_timeout_seconds"),
         )
 
 
 def action_size(task_name: str, params: Mapping[str, Any]) -> int:
-    """Returns the entries of a task's actions.
+    """Returns the entries of a task's actions, as vectors.
 
     Only the environment knows it of tasks that are not in the table; it is
     built and closed again then.
@@ -101,14 +107,15 @@ def action_size(task_name: str, params: Mapping[str, Any]) -> int:
     known = tasks.get_task(task_name).action_size
     if known is not None:
         return known
-    with _build_once(task_name, params) as env:
+    vectors = {**params, "vector_actions": True}
+    with _build_once(task_name, vectors) as env:
         return env.action_space.shape[0]
 
 
 def probe(task_name: str, params: Mapping[str, Any]) -> None:
     """Tries a task's environment out: builds it, resets it, takes a step.
 
-    What it returns has to fit its spaces and to hold an image. When it crashes,
+    What it returns has to fit its spaces. When it crashes,
     hangs or raises an exception after it was built, a warning is all: that may
     be the bad day of a fragile simulator. Whoever collects episodes counts such
     failures.
@@ -138,14 +145,19 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
 
 def _try_out(env: envs.Async) -> None:
     space = env.action_space
+    action = space.sample()
+    if isinstance(space, spaces.Box):
+        action = np.zeros(space.shape, space.dtype)
     observation, _ = env.reset(seed=0)
     _check_image(env, observation)
-    observation, *_ = env.step(np.zeros(space.shape, space.dtype))
+    observation, *_ = env.step(action)
     _check_image(env, observation)
 
 
 def _check_image(env: envs.Async, observation: Mapping[str, Any]) -> None:
     """Also those that do not come from Gymnasium's `render` are looked at."""
+    if "image" not in observation:
+        return
     image, space = observation["image"], env.observation_space["image"]
     if getattr(image, "dtype", None) != np.uint8 or image.shape != space.shape:
         raise envs.EnvError(
@@ -202,7 +214,8 @@ def make_env(
     record_dir: str | os.PathLike | None = None,
     staged: bool = False,
     pad_actions: int | None = None,
-    image_only: bool = False,
+    observations: Sequence[str] | None = None,
+    vector_actions: bool = True,
     image_supersampling: int = 1,
     shadow_size: int | None = None,
 ) -> gymnasium.Env:
@@ -220,7 +233,11 @@ def make_env(
       record_dir: Folder to write finished episodes to, if any.
       staged: Whether those files wait to be published.
       pad_actions: Size to pad the actions to, when tasks share one agent.
-      image_only: Whether to leave out all observations but the image.
+      observations: Names of the observations to keep; all by default. Without
+        `image` nothing is drawn.
+      vector_actions: Whether discrete actions become vectors in [-1, 1], with
+        an entry per choice. Otherwise `Discrete`, `MultiDiscrete` and
+        `MultiBinary` action spaces stay what they are.
       image_supersampling: How many times larger images are drawn, to be
         averaged over blocks of pixels.
       shadow_size: Side of the map that the shadows of the control suite are
@@ -228,10 +245,12 @@ def make_env(
 
     Returns:
       Environment whose observations are `image`, uint8
-      `[image_size, image_size, 3]`, and float32 state components.
+      `[image_size, image_size, 3]`, and float32 state components. Its episodes
+      are truncated at their time limit and terminated by the simulator.
 
     Raises:
-      ValueError: An argument is out of its range.
+      ValueError: An argument is out of its range, or there is no observation
+        of a name.
     """
     spec = tasks.get_task(task)
     repeat = spec.action_repeat if action_repeat is None else action_repeat
@@ -245,17 +264,30 @@ def make_env(
         length,
         image_supersampling,
         shadow_size,
+        vector_actions,
+        see=observations is None or "image" in observations,
     )
     if spec.stretched and min_length is not None:
         env = envs.MinimumDuration(env, min_length)
     env = envs.ConvertTo32Bit(env)
     if pad_actions is not None:
         env = envs.PadActions(env, pad_actions)
-    if image_only:
-        env = envs.SelectObservations(env, ["image"])
+    if observations is not None:
+        env = FilterObservation(env, _known(env, observations))
     if record_dir is not None:
         env = data.RecordEpisodes(env, record_dir, staged)
     return env
+
+
+def _known(env: gymnasium.Env, names: Sequence[str]) -> list[str]:
+    known = list(env.observation_space)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(
+            f"observations names {missing[0]!r}, but the environment has"
+            f" {', '.join(known)}."
+        )
+    return list(names)
 
 
 def _check_sizes(

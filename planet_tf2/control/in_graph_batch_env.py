@@ -122,7 +122,10 @@ class InGraphBatchEnv:
 
     def _step(self, indices: np.ndarray, action: np.ndarray) -> list:
         self._raise_if_stopping()
-        observ, reward, done, infos = self._batch_env.step(action, indices)
+        observ, reward, terminated, truncated, infos = self._batch_env.step(
+            action, indices
+        )
+        done = terminated | truncated
         for index, over, info in zip(indices, done, infos, strict=True):
             if over:
                 self.finished[int(index)] = info

@@ -21,12 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dummy_env": ["DummyEnv"],
         "errors": ["InterfaceError"],
         "gymnasium_env": ["make_gymnasium"],
-        "observations": [
-            "ConcatObservations",
-            "ObservationDict",
-            "PixelObservations",
-            "SelectObservations",
-        ],
+        "observations": ["PixelObservations"],
         "rendering": [
             "Backend",
             "RenderingError",

@@ -6,6 +6,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+DISCRETE = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+
 
 class DiscreteActions(gymnasium.ActionWrapper):
     """Offers discrete actions as vectors with an entry per choice.

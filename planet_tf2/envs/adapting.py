@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from PIL import Image
 
-from planet_tf2.envs.actions import vector_actions
+from planet_tf2.envs.actions import DISCRETE, vector_actions
 from planet_tf2.envs.checking import CheckResults
 from planet_tf2.envs.images import RenderPixels, ResizeImages, is_image
 from planet_tf2.envs.observations import PixelObservations
@@ -52,16 +52,20 @@ class NamedObservations(gymnasium.ObservationWrapper):
         }
 
 
-def adapt_interface(env: gymnasium.Env) -> gymnasium.Env:
-    """Checks an environment's results and gives it named arrays and a vector.
+def adapt_interface(env: gymnasium.Env, vectors: bool = True) -> gymnasium.Env:
+    """Checks an environment's results and names its observations.
+
+    Args:
+      env: Environment with Gymnasium's interface.
+      vectors: Whether discrete actions become vectors as well.
 
     Returns:
-      Environment with a dict of arrays as observations, and bounded vectors
-      `[A]` as actions. It has an observation `image`, or can render one.
+      Environment with a dict of arrays as observations. Its actions are bounded
+      vectors `[A]`, or discrete ones unless `vectors`.
 
     Raises:
-      ValueError: The environment does not have Gymnasium's interface, cannot
-        be seen, or has actions that are no vector.
+      ValueError: The environment does not have Gymnasium's interface, or has
+        actions of another kind.
     """
     for name in ("observation_space", "action_space"):
         if not isinstance(getattr(env, name, None), gymnasium.Space):
@@ -69,15 +73,9 @@ def adapt_interface(env: gymnasium.Env) -> gymnasium.Env:
                 f"The environment {_name(env)} has no {name}, which must be one"
                 " of gymnasium.spaces."
             )
-    env = NamedObservations(CheckResults(vector_actions(env)))
-    if not (_has_image(env) or _has_render_pixels(env) or _renders(env)):
-        raise ValueError(
-            f"The environment {_name(env)} cannot be seen: give it an"
-            " observation 'image' (uint8 [height, width, 3]), or make it with"
-            " render_mode='rgb_array'. Its render_mode is"
-            f" {env.render_mode!r}."
-        )
-    return env
+    if vectors or not isinstance(env.action_space, DISCRETE):
+        env = vector_actions(env)
+    return NamedObservations(CheckResults(env))
 
 
 def add_image(
@@ -96,9 +94,19 @@ def add_image(
     Returns:
       Environment with an observation `image`, uint8 `[size, size, 3]`: its own
       if it has one, otherwise what it renders.
+
+    Raises:
+      ValueError: It has none, and cannot render.
     """
     if _has_image(env):
         return ResizeImages(env, size)
+    if not (_has_render_pixels(env) or _renders(env)):
+        raise ValueError(
+            f"The environment {_name(env)} cannot be seen: give it an"
+            " observation 'image' (uint8 [height, width, 3]), or make it with"
+            " render_mode='rgb_array'. Its render_mode is"
+            f" {env.render_mode!r}."
+        )
     if not _has_render_pixels(env):
         env = RenderPixels(env)
     env = PixelObservations(env, size * supersampling)

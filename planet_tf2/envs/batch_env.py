@@ -84,16 +84,20 @@ class BatchEnv:
         self,
         actions: np.ndarray,
         indices: Sequence[int] | None = None,
-    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, list[dict]]:
+    ) -> tuple[
+        dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, list[dict]
+    ]:
         """Steps some or all environments.
 
         Args:
-          actions: Finite floats `[n, A]`.
+          actions: Finite numbers `[n, ...]`, a row per environment: `[n, A]`
+            for a vector, `[n]` for a discrete action.
           indices: Which ones, `[n]`; all by default.
 
         Returns:
-          Tuple of observations `[n, ...]`, rewards float32 `[n]`, whether each
-          episode ended bool `[n]`, and the info dicts.
+          Tuple of observations `[n, ...]`, rewards float32 `[n]`, terminated
+          bool `[n]`, truncated bool `[n]`, and the info dicts. An episode is
+          over when either is true; it is truncated at a time limit.
 
         Raises:
           ValueError: An index is wrong, or the actions have another shape or
@@ -111,8 +115,13 @@ class BatchEnv:
         observs, rewards, terminated, truncated, infos = zip(
             *results, strict=True
         )
-        done = np.logical_or(terminated, truncated)
-        return _stack(observs), np.array(rewards, "f4"), done, list(infos)
+        return (
+            _stack(observs),
+            np.array(rewards, np.float32),
+            np.array(terminated, bool),
+            np.array(truncated, bool),
+            list(infos),
+        )
 
     def close(self) -> None:
         """Closes all environments."""

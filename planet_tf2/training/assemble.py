@@ -190,7 +190,7 @@ def shared_interface(params: Params) -> dict[str, Any]:
     if len(names) == 1:
         return {}
     sizes = [action_size(name, params) for name in names]
-    return {"pad_actions": max(sizes), "image_only": True}
+    return {"pad_actions": max(sizes), "observations": ["image"]}
 
 
 def make_collectors(
