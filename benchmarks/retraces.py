@@ -25,10 +25,9 @@ def run() -> harness.Result:
     with tempfile.TemporaryDirectory() as logdir:
         folder = RunFolder(pathlib.Path(logdir) / "00001")
         folder.create()
-        parts = assemble.make_parts(params, folder, 0, lambda: False)
+        parts = assemble.make_parts(params, folder, 0)
         try:
-            for _ in Session(folder, parts, params).run():
-                pass
+            Session(folder, parts, params).run()
         finally:
             parts.close()
         amount = len(list(folder.train_episodes.glob("*.npz")))

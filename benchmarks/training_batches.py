@@ -10,6 +10,7 @@ import episode_files
 from cases import ACTION_SIZE
 
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.guard import Guard
 from planet_tf2.training.batches import Batch, Batches
 from planet_tf2.training.datasets import make_batches
 from planet_tf2.training.episode_log import EpisodeLog
@@ -40,7 +41,7 @@ def training_batches(
         "action": (ACTION_SIZE,),
         "reward": (),
     }
-    make = functools.partial(make_batches, params, folder, sizes, lambda: None)
+    make = functools.partial(make_batches, params, folder, sizes, Guard())
     batches = Batches(
         make, EpisodeLog(folder), 0, lambda _, update: update * size
     )

@@ -207,29 +207,9 @@ def train_run(
         )
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log) as log, _noting_errors(log, run):
-        parts = assemble.make_parts(
-            params, folder, seed, guard.should_stop, guard.check
-        )
-
-        def on_step(step: int) -> None:
-            guard.show(
-                step=step,
-                updates_per_second=parts.progress.updates_per_second,
-                seconds_left=parts.progress.seconds_left,
-            )
-
+        parts = assemble.make_parts(params, folder, seed, guard)
         with contextlib.closing(parts), parts.progress.console():
-            session = Session(
-                folder,
-                parts,
-                params,
-                seed,
-                guard.should_stop,
-                on_step,
-                guard.check,
-            )
-            for score in session.run():
-                guard.show(score=score)
+            Session(folder, parts, params, seed, guard).run()
     report(closing_message(folder))
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import itertools
 import types
 
@@ -11,6 +12,7 @@ from fakes import CountingEnv
 
 from planet_tf2.data import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
@@ -78,6 +80,7 @@ class Recorder:
     def __init__(self):
         self.counts = collections.Counter()
         self.updates_per_second = 1.0
+        self.seconds_left = None
 
     def __getattr__(self, name):
         if name.startswith("_"):
@@ -98,6 +101,7 @@ class Program:
         self.batches = {}
         self.closed = 0
         self.steps = []
+        self.scores = []
         self.learner = FakeLearner()
         on_rollout = kwargs.pop("on_rollout", lambda: None)
         self.attempts = kwargs.pop("attempts", Attempts())
@@ -119,21 +123,25 @@ class Program:
             close=self._close,
             attempts=self.attempts,
         )
+        guard = kwargs.pop("guard", Guard())
+        self.guard = dataclasses.replace(guard, show=self._show)
+        self._shown_to = guard
         self.session = Session(
-            self.folder,
-            self.parts,
-            self.params,
-            seed=3,
-            on_step=self.steps.append,
-            **kwargs,
+            self.folder, self.parts, self.params, seed=3, guard=self.guard
         )
 
     def run(self):
-        return self._run()
-
-    def _run(self):
+        """Returns the scores of all test phases that were worked on."""
         with contextlib.closing(self.parts):
-            return list(self.session.run())
+            self.score = self.session.run()
+        return self.scores
+
+    def _show(self, **details):
+        self._shown_to.show(**details)
+        if "step" in details:
+            self.steps.append(details["step"])
+        elif "score" in details:
+            self.scores.append(details["score"])
 
     def trace(self):
         """All that must not depend on whether and where a run was cut."""

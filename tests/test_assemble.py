@@ -322,7 +322,7 @@ class TestMakeCollectors:
 class TestMakeParts:
     def test_batches(self, folder):
         params = tiny_params()
-        parts = assemble.make_parts(params, folder, 0, lambda: False)
+        parts = assemble.make_parts(params, folder, 0)
         for number, directory in enumerate(
             (folder.train_episodes, folder.test_episodes)
         ):
@@ -359,7 +359,7 @@ class TestMakeParts:
 
         monkeypatch.setattr(assemble, "make_model", fail)
         with pytest.raises(MemoryError):
-            assemble.make_parts(tiny_params(), folder, 0, lambda: False)
+            assemble.make_parts(tiny_params(), folder, 0)
         assert closed == [1]
 
     def test_environment_that_cannot_be_built(self, folder, monkeypatch):
@@ -368,4 +368,4 @@ class TestMakeParts:
 
         monkeypatch.setattr(DummyEnv, "__init__", fail)
         with pytest.raises(EnvError, match="no display"):
-            assemble.make_parts(tiny_params(), folder, 0, lambda: False)
+            assemble.make_parts(tiny_params(), folder, 0)

@@ -34,21 +34,17 @@ class Runs:
         for run in self.experiment:
             scores.append([])
             with run:
-                scores[-1].extend(self._train(run))
+                scores[-1] = self._train(run)
         return scores
 
     def _train(self, run):
         program = Program(
             run.folder,
             on_rollout=lambda: self._on_rollout(run),
-            should_stop=run.guard.should_stop,
-            check=run.check,
+            guard=run.guard,
         )
         self.programs.append(program)
-        with contextlib.closing(program.parts):
-            for score in program.session.run():
-                run.show(score=score)
-                yield score
+        return program.run()
 
 
 @pytest.fixture(scope="module")

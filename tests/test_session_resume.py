@@ -12,6 +12,7 @@ from session_fakes import LENGTH, FakeLearner, FakeRollout, Program
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.data import episodes
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training import session as session_lib
@@ -173,9 +174,8 @@ class TestStopped:
         for number in questions:
             path = tmp_path / str(number)
             asked = itertools.count()
-            program = start(
-                path, should_stop=lambda n=number, a=asked: next(a) >= n
-            )
+            guard = Guard(lambda n=number, a=asked: next(a) >= n)
+            program = start(path, guard=guard)
             try:
                 program.run()
                 break

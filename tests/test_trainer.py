@@ -2,6 +2,7 @@ import pytest
 import tensorflow as tf
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training.trainer import Outcome, Trainer
 
@@ -24,8 +25,14 @@ class Program:
         self.state = State()
         self.outcomes = {"train_b": Outcome(), "test_b": Outcome(score=0.5)}
         self.failing = {}
+        self.flushes = tf.Variable(0)
+        self.saved_at, self.saved_after = [], []
         self.trainer = Trainer(
-            directory, {"state": self.state}, checkpoint_every, **kwargs
+            directory,
+            {"state": self.state, "flushes": self.flushes},
+            checkpoint_every,
+            writers=[self],
+            **kwargs,
         )
         for phase, steps in (("train", 10), ("test", 5)):
             stages = [self._stage(f"{phase}_{name}") for name in "ab"]
@@ -33,6 +40,11 @@ class Program:
 
     def run(self, max_step=30):
         return list(self.trainer.iterate(max_step))
+
+    def flush(self):
+        self.flushes.assign_add(1)
+        self.saved_at.append(self.trainer.global_step)
+        self.saved_after.append(len(self.calls))
 
     def _stage(self, name):
         def stage(step):
@@ -151,42 +163,38 @@ class TestSave:
         ("every", "steps"), [(NEVER, [30]), (15, [15, 30, 30])]
     )
     def test_by_steps(self, tmp_path, every, steps):
-        saved = []
-        program = Program(
-            tmp_path,
-            every,
-            before_save=lambda: saved.append(program.trainer.global_step),
-        )
+        program = Program(tmp_path, every)
         program.outcomes.clear()
         program.run(30)
-        assert saved == steps
+        assert program.saved_at == steps
 
     def test_when_batches_do_not_divide_the_distance(self, tmp_path):
-        saved = []
-        program = Program(
-            tmp_path, 12, before_save=lambda: saved.append(len(program.calls))
-        )
+        program = Program(tmp_path, 12)
         program.outcomes.clear()
         program.run(40)
-        # After steps 15, 25 and 40, the first ones past 12, 24, 36; the end.
-        assert saved == [6, 10, 16, 16]
+        # The first ones past 12, 24, 36; and the end.
+        assert program.saved_at == [15, 25, 40, 40]
 
     def test_after_every_outcome(self, tmp_path):
-        saved = []
-        program = Program(
-            tmp_path, before_save=lambda: saved.append(len(program.calls))
-        )
+        program = Program(tmp_path)
         program.run(15)
-        assert saved == [2, 4, 6, 6]
+        assert program.saved_after == [2, 4, 6, 6]
 
-    def test_before_save_comes_before(self, tmp_path):
-        program = Program(
-            tmp_path, before_save=lambda: program.state.value.assign(77)
-        )
+    def test_what_is_written_is_flushed_before(self, tmp_path):
+        program = Program(tmp_path)
         program.trainer.save()
         other = Program(tmp_path)
         other.trainer.restore()
-        assert other.state.value.numpy() == 77
+        assert int(other.flushes) == 1
+
+    def test_nothing_is_saved_to_a_run_that_was_lost(self, tmp_path):
+        def check():
+            raise PermissionError
+
+        program = Program(tmp_path, guard=Guard(check=check))
+        with pytest.raises(PermissionError):
+            program.trainer.save()
+        assert int(program.flushes) == 0 and checkpoints(tmp_path) == []
 
     def test_keeps_the_last_three(self, tmp_path):
         program = Program(tmp_path)
@@ -241,7 +249,7 @@ class TestStop:
     @pytest.mark.parametrize("point", [0, 1, 5, 6])
     def test_between_stages(self, tmp_path, point):
         program = Program(
-            tmp_path, should_stop=lambda: len(program.calls) == point
+            tmp_path, guard=Guard(lambda: len(program.calls) == point)
         )
         program.outcomes.clear()
         name, step = TWO_EPOCHS[point]

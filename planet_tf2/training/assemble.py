@@ -29,6 +29,7 @@ from planet_tf2.nets.learning_rate import LearningRate
 from planet_tf2.nets.optimizers import Optimizer
 from planet_tf2.tools.bind import bind
 from planet_tf2.tools.devices import make_strategy
+from planet_tf2.tools.guard import Guard
 from planet_tf2.training import collects
 from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.collecting import Collector
@@ -255,8 +256,7 @@ def make_parts(
     params: Params,
     folder: RunFolder,
     seed: int,
-    should_stop: Callable[[], bool],
-    check: Callable[[], None] = lambda: None,
+    guard: Guard = Guard(),
 ) -> Parts:
     """Makes everything that a training session needs.
 
@@ -264,9 +264,7 @@ def make_parts(
       params: parameters of the run.
       folder: the run's folder.
       seed: the run's seed.
-      should_stop: whether the program was asked to stop.
-      check: called before anything is written; raises an exception if the run
-        is not this process' any more.
+      guard: says when to stop, and whether the run may be written to.
     """
     strategy = make_strategy(params["num_gpus"])
     environments = Environments(params, folder)
@@ -280,14 +278,16 @@ def make_parts(
                 diagnosed_components(params, first.observation_space),
             )
             learner = make_learner(params, model, strategy)
-        collectors = make_collectors(params, model, environments, should_stop)
+        collectors = make_collectors(
+            params, model, environments, guard.should_stop
+        )
 
         summaries = Summaries(
             folder.train,
             folder.test,
             model,
             params["image_bits"],
-            check=check,
+            check=guard.check,
             scratch=folder.scratch,
         )
         progress = Progress(params["max_steps"])
@@ -299,7 +299,7 @@ def make_parts(
             collectors=collectors,
             seed_envs={t: environments.get(t, 1)[0] for t in params["tasks"]},
             make_batches=bind(
-                make_batches, params, folder, _sizes(first, model), check
+                make_batches, params, folder, _sizes(first, model), guard
             ),
             summaries=summaries,
             progress=progress,

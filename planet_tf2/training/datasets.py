@@ -8,6 +8,7 @@ from typing import Any
 from planet_tf2.data.episodes import set_aside
 from planet_tf2.data.numpy_episodes import SequenceBatches
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.guard import Guard
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -16,7 +17,7 @@ def make_batches(
     params: Mapping[str, Any],
     folder: RunFolder,
     sizes: Mapping[str, tuple[int, ...]],
-    check: Callable[[], None],
+    guard: Guard,
     split: str,
     seed: Sequence[int],
     start: int,
@@ -28,7 +29,7 @@ def make_batches(
       params: parameters of the run.
       folder: the run's folder.
       sizes: shapes of what a batch has to hold of a time step, by name.
-      check: raises an exception if nothing may be written any more.
+      guard: its `check` is called before a damaged file is renamed.
       split: `train` or `test`.
       seed: determines the batches.
       start: number of the first batch.
@@ -40,7 +41,7 @@ def make_batches(
     }
 
     def put_aside(path: pathlib.Path) -> None:
-        check()
+        guard.check()
         try:
             path = set_aside(path)
         except OSError as error:

@@ -18,8 +18,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import tensorflow as tf
+
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,25 +40,27 @@ class EpisodeLog:
 
     Args:
       folder: the run's folder.
-      check: called before anything is written; raises an exception if that is
-        not allowed any more.
+      guard: its `check` is called before anything is written.
       clock: returns the time in seconds.
 
     Attributes:
       env_step: simulator steps of all training episodes of this run.
+      saved_position: variable, to be part of checkpoints: the length of
+        `metrics.jsonl` at the last `flush`, in bytes.
     """
 
     def __init__(
         self,
         folder: RunFolder,
-        check: Callable[[], None] = lambda: None,
+        guard: Guard = Guard(),
         clock: Callable[[], float] = time.monotonic,
     ):
         self._folders = {
             "train": folder.train_episodes,
             "test": folder.test_episodes,
         }
-        self._journal = Journal(folder.metrics, check)
+        self._journal = Journal(folder.metrics, guard.check)
+        self.saved_position = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._clock = clock
         self._start_seconds = clock()
         self._earlier_seconds = max(
@@ -111,9 +116,10 @@ class EpisodeLog:
             {**record, "elapsed_seconds": self.elapsed_seconds}
         )
 
-    def sync(self) -> None:
-        """Waits until the disk has all lines."""
+    def flush(self) -> None:
+        """Waits until the disk has all lines, and keeps their length."""
         self._journal.sync()
+        self.saved_position.assign(self.position)
 
     def add(
         self,

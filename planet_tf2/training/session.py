@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,6 +12,7 @@ import tensorflow as tf
 from planet_tf2.agents.learner import Learner
 from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
@@ -61,11 +62,8 @@ class Session:
       parts: what the configuration is made of.
       params: the parameters of the run.
       seed: the run's seed.
-      should_stop: asked between the parts of the work; if it returns true,
-        everything is saved and `Stopped` raised.
-      on_step: told the global step after every step.
-      check: called before anything is written; raises an exception if the run
-        is not this process' any more.
+      guard: says when to save everything and raise `Stopped`, is shown the
+        step, the speed and the score, and is asked before anything is written.
     """
 
     def __init__(
@@ -74,18 +72,14 @@ class Session:
         parts: Parts,
         params: Mapping[str, Any],
         seed: int = 0,
-        should_stop: Callable[[], bool] = lambda: False,
-        on_step: Callable[[int], None] = lambda step: None,
-        check: Callable[[], None] = lambda: None,
+        guard: Guard = Guard(),
     ):
         self._folder = folder
         self._parts = parts
         self._params = params
         self._seed = seed
-        self._should_stop = should_stop
-        self._check = check
-        self._log = EpisodeLog(folder, check)
-        self._position = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._guard = guard
+        self._log = EpisodeLog(folder, guard)
         self._test_returns = tf.Variable(
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
             trainable=False,
@@ -99,20 +93,23 @@ class Session:
             folder.checkpoints,
             {
                 "learner": parts.learner,
-                "metrics_position": self._position,
+                "metrics_position": self._log.saved_position,
                 "test_returns": self._test_returns,
                 "train_mean": self._means["train"],
                 "test_mean": self._means["test"],
             },
             _checkpoint_distance(params),
-            should_stop,
-            self._before_save,
-            on_step,
+            guard,
+            (parts.summaries, self._log),
             folder.scratch,
         )
 
-    def run(self) -> Iterator[float]:
-        """Trains to the end of the run; yields the score of each test phase.
+    def run(self) -> float | None:
+        """Trains to the end of the run.
+
+        Returns:
+          The score of the last test phase: the mean return of its episodes, or
+          none if no phase collected any.
 
         Raises:
           Stopped: if the program was asked to stop, once all is saved.
@@ -120,12 +117,13 @@ class Session:
           RestoreError: if the checkpoint does not fit.
         """
         restored = self._trainer.restore()
+        score = self._last_score()
+        self._guard.show(step=self._trainer.global_step, score=score)
         if not restored:
             self._check_fresh()
-        self._log.rollback(int(self._position))
+        self._log.rollback(int(self._log.saved_position))
         self._collect_seed_episodes()
         self._trainer.save()
-        score = None
         with contextlib.closing(self._add_phases()):
             if restored:
                 _LOGGER.info(
@@ -135,11 +133,8 @@ class Session:
                 )
                 self._resume_summaries()
             for score in self._trainer.iterate(self._params["max_steps"]):
-                yield score
-        returns = self._test_returns.numpy()
-        if score is None and np.isfinite(returns).all() and returns.size:
-            # All that was left was to say so.
-            yield float(returns.mean())
+                self._guard.show(score=score)
+        return score
 
     @property
     def trainer(self) -> Trainer:
@@ -160,11 +155,11 @@ class Session:
                 "Restore the checkpoints, or start in another --logdir."
             )
 
-    def _before_save(self) -> None:
-        self._check()
-        self._parts.summaries.flush()
-        self._log.sync()
-        self._position.assign(self._log.position)
+    def _last_score(self) -> float | None:
+        """The score of a test phase that an earlier process completed."""
+        returns = self._test_returns.numpy()
+        complete = returns.size and np.isfinite(returns).all()
+        return float(returns.mean()) if complete else None
 
     def _collect_seed_episodes(self) -> None:
         """Fills both folders up to `num_seed_episodes` for every task."""
@@ -183,7 +178,7 @@ class Session:
     def _collect_seed_episode(
         self, split: str, task: str, env: Any, number: int
     ) -> None:
-        if self._should_stop():
+        if self._guard.should_stop():
             self._stop_seeding()
         amount = self._params["num_seed_episodes"]
         self._parts.progress.activity(
@@ -194,9 +189,9 @@ class Session:
 
         def collect(attempt: int) -> dict[str, Any]:
             numbers = (*seed, attempt) if attempt else seed
-            return random_episodes(env, 1, numbers, number, self._should_stop)[
-                0
-            ]
+            return random_episodes(
+                env, 1, numbers, number, self._guard.should_stop
+            )[0]
 
         try:
             episode = self._parts.attempts.run(
@@ -218,7 +213,12 @@ class Session:
             parts.make_batches, self._log, self._seed, trainer.step_of
         )
         context = stages.Context(
-            self._seed, self._log, parts.summaries, parts.progress, batches
+            self._seed,
+            self._log,
+            parts.summaries,
+            parts.progress,
+            batches,
+            self._guard,
         )
         for phase, phase_stages in (
             ("train", self._train_stages(context)),

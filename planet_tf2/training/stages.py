@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from planet_tf2.data import episodes
 from planet_tf2.tools import seeds
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.batches import Batches
 from planet_tf2.training.collecting import TIMES, Collector
@@ -46,6 +47,7 @@ class Context:
       summaries: writes event files.
       progress: shows what is going on.
       batches: knows the batch of every step.
+      guard: shows others how far the run is.
     """
 
     seed: int
@@ -53,6 +55,7 @@ class Context:
     summaries: Any
     progress: Any
     batches: Batches
+    guard: Guard
 
     def seed_for(self, use: int, step: Step) -> tuple[int, ...]:
         """Numbers that only this use in this step has."""
@@ -90,8 +93,12 @@ class LossStage:
         values = {name: float(value) for name, value in values.items()}
         check_finite(values, step, batch)
         self._mean.submit(values)
-        context.progress.update(
-            step.phase, step.global_step + step.batch_size, values
+        reached = step.global_step + step.batch_size
+        context.progress.update(step.phase, reached, values)
+        context.guard.show(
+            step=reached,
+            updates_per_second=context.progress.updates_per_second,
+            seconds_left=context.progress.seconds_left,
         )
         if self._is_due(step):
             self._write(step, self._mean.clear())

@@ -5,15 +5,14 @@ import logging
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import tensorflow as tf
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.signals import Stopped
-from planet_tf2.training.checkpoints import Checkpoints, RestoreError
-
-__all__ = ["Outcome", "Phase", "RestoreError", "Stage", "Step", "Trainer"]
+from planet_tf2.training.checkpoints import Checkpoints
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -95,10 +94,10 @@ class Trainer:
       state: what to save beside the trainer's own counters, by name.
       checkpoint_every: steps between checkpoints, in sequences, besides those
         after every stage that returns an `Outcome`.
-      should_stop: asked between stages; if it returns true, a checkpoint is
-        saved and `Stopped` raised.
-      before_save: called before every checkpoint is written.
-      on_step: told the global step after every step, and before the first.
+      guard: asked between stages whether to stop; if so, a checkpoint is saved
+        and `Stopped` raised. Its `check` comes before each checkpoint.
+      writers: what has to be on the disk before a checkpoint is; each has a
+        method `flush`.
       scratch: folder through which checkpoints get to their place, if any.
     """
 
@@ -107,18 +106,16 @@ class Trainer:
         directory: str | os.PathLike[str],
         state: Mapping[str, Any],
         checkpoint_every: int,
-        should_stop: Callable[[], bool] = lambda: False,
-        before_save: Callable[[], None] = lambda: None,
-        on_step: Callable[[int], None] = lambda step: None,
+        guard: Guard = Guard(),
+        writers: Sequence[Any] = (),
         scratch: pathlib.Path | None = None,
     ):
         self._phases: list[Phase] = []
         self._global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._next_stage = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._checkpoint_every = checkpoint_every
-        self._should_stop = should_stop
-        self._before_save = before_save
-        self._on_step = on_step
+        self._guard = guard
+        self._writers = writers
         state = {
             "global_step": self._global_step,
             "next_stage": self._next_stage,
@@ -167,13 +164,13 @@ class Trainer:
           RestoreError: if it does not match this program's variables, or all
             of them are damaged.
         """
-        restored = self._checkpoints.restore() is not None
-        self._on_step(self.global_step)
-        return restored
+        return self._checkpoints.restore() is not None
 
     def save(self) -> str:
         """Writes a checkpoint and returns its path."""
-        self._before_save()
+        self._guard.check()
+        for writer in self._writers:
+            writer.flush()
         return self._checkpoints.save()
 
     def step_at(self, global_step: int) -> tuple[Phase, Step]:
@@ -248,30 +245,25 @@ class Trainer:
         assert self._phases, "Add a phase first."
         while self.global_step < max_step:
             phase, step = self.step_at(self.global_step)
-            yield from self._run_stages(phase, step)
+            while (index := int(self._next_stage)) < len(phase.stages):
+                if self._guard.should_stop():
+                    self._stop()
+                try:
+                    outcome = phase.stages[index](step)
+                except RolloutStopped:
+                    self._stop()
+                self._next_stage.assign(index + 1)
+                if outcome is not None:
+                    self.save()
+                    if outcome.score is not None:
+                        yield outcome.score
             self._global_step.assign_add(phase.batch_size)
             self._next_stage.assign(0)
-            self._on_step(self.global_step)
-            every = self._checkpoint_every
-            if self.global_step % every < phase.batch_size:
+            if self.global_step % self._checkpoint_every < phase.batch_size:
                 self.save()
         self.save()
 
-    def _run_stages(self, phase: Phase, step: Step) -> Iterator[float]:
-        while (index := int(self._next_stage)) < len(phase.stages):
-            if self._should_stop():
-                self._stop()
-            try:
-                outcome = phase.stages[index](step)
-            except RolloutStopped:
-                self._stop()
-            self._next_stage.assign(index + 1)
-            if outcome is not None:
-                self.save()
-                if outcome.score is not None:
-                    yield outcome.score
-
-    def _stop(self) -> None:
+    def _stop(self) -> NoReturn:
         path = self.save()
         _LOGGER.info("Stopped at step %d, saved %s.", self.reached_step, path)
         raise Stopped(f"Stopped at step {self.reached_step}.")
