@@ -11,7 +11,6 @@ from absl import app, flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
-from planet_tf2.tools.quiet import native_stderr_silenced
 
 FLAGS = flags.FLAGS
 
@@ -28,12 +27,6 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_integer("smooth", 1, "Returns to average, with those before.", 1)
 flags.DEFINE_list("labels", [], "Names of the experiments, in their order.")
-flags.DEFINE_enum(
-    "source",
-    "metrics",
-    ["metrics", "events"],
-    "metrics.jsonl, or TensorBoard's event files.",
-)
 flags.DEFINE_boolean("allow_failed", False, "Take runs that failed, too.")
 
 
@@ -44,14 +37,8 @@ def main(argv: list[str]) -> int:
 def work(paths: list[str]) -> None:
     folders = runs.find_runs(runs.split_paths(paths), FLAGS.allow_failed, print)
     # Not earlier, so that a mistake in a path shows at once.
-    from planet_tf2.evaluation.curves import read_curves as read
     from planet_tf2.evaluation.plot import plot
 
-    if FLAGS.source == "events":
-        with native_stderr_silenced():
-            from planet_tf2.evaluation.event_curves import (
-                read_event_curves as read,
-            )
     plot(
         folders,
         FLAGS.out,
@@ -59,8 +46,7 @@ def work(paths: list[str]) -> None:
         FLAGS.split,
         FLAGS.band,
         FLAGS.smooth,
-        FLAGS.labels,
-        read,
+        labels=FLAGS.labels,
     )
 
 

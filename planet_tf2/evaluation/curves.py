@@ -1,9 +1,10 @@
 """Learning curves: returns against episodes, simulator steps and hours."""
 
-import datetime
+import math
+import pathlib
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,6 @@ AXES = {
 }
 SPLITS = ("test", "train")
 
-_TIME = re.compile(r"(\d{8}T\d{6})-")
-
 
 class Curve(NamedTuple):
     """The returns of one run in one task, arrays `[N]` in order of time.
@@ -30,10 +29,8 @@ class Curve(NamedTuple):
       split: `test` (no noise) or `train` (with exploration noise).
       episodes: training episodes so far, of all tasks, random ones included.
       steps: simulator steps of those episodes.
-      hours: time of work so far; without an account of it, time since the first
-        episode, pauses included.
+      hours: time of work so far.
       score: return; the mean of several that were collected at once.
-      paused: whether `hours` contain the time that the run was down.
     """
 
     run: RunFolder
@@ -43,7 +40,6 @@ class Curve(NamedTuple):
     steps: np.ndarray
     hours: np.ndarray
     score: np.ndarray
-    paused: bool = False
 
 
 class Band(NamedTuple):
@@ -73,73 +69,37 @@ def read_curves(folder: RunFolder, split: str = "test") -> list[Curve]:
       folder: the run's folder.
       split: `test` or `train`.
     """
-    points: dict[str, list[dict[str, Any]]] = {}
-    episodes, first_second = 0, None
-    records = [r for r in Journal(folder.metrics) if "return" in r]
-    counted = all("elapsed_seconds" in record for record in records)
-    for record in records:
-        second = _second(record["file"])
-        first_second = second if first_second is None else first_second
+    points: dict[str, dict[int, list[tuple[float, ...]]]] = {}
+    episodes = 0
+    for record in Journal(folder.metrics):
+        if "return" not in record:
+            continue
         if record["split"] == "train":
             episodes = record["episode"]
-        if record["phase"] != split:
-            continue
-        if counted:
-            seconds = record["elapsed_seconds"]
-        else:
-            seconds = second - first_second
-        points.setdefault(record["task"], []).append(
-            {
-                "key": record["step"],
-                "episodes": episodes,
-                "steps": record["env_step"],
-                "hours": seconds / 3600,
-                "score": float(record["return"]),
-            }
-        )
-    return [
-        make_curve(folder, task, split, found, not counted)
-        for task, found in points.items()
-    ]
-
-
-def make_curve(
-    folder: RunFolder,
-    task: str,
-    split: str,
-    points: Iterable[dict[str, Any]],
-    paused: bool = False,
-) -> Curve:
-    """Makes a curve of points; those with the same `key` become one."""
-    groups: dict[Any, list[dict[str, Any]]] = {}
-    for point in points:
-        groups.setdefault(point["key"], []).append(point)
-    merged = list(groups.values())
-
-    def column(name: str) -> np.ndarray:
-        return np.array([group[-1][name] for group in merged], np.float64)
-
-    scores = [np.mean([p["score"] for p in group]) for group in merged]
-    return Curve(
-        folder,
-        task,
-        split,
-        column("episodes"),
-        column("steps"),
-        column("hours"),
-        np.array(scores, np.float64),
-        paused,
-    )
+        if record["phase"] == split:
+            hours = record.get("elapsed_seconds", math.nan) / 3600
+            score = float(record["return"])
+            by_step = points.setdefault(record["task"], {})
+            by_step.setdefault(record["step"], []).append(
+                (episodes, record["env_step"], hours, score)
+            )
+    curves = []
+    for task, by_step in points.items():
+        ends = np.array([group[-1] for group in by_step.values()], np.float64)
+        scores = [np.mean([p[-1] for p in group]) for group in by_step.values()]
+        curves.append(Curve(folder, task, split, *ends.T[:3], np.array(scores)))
+    return curves
 
 
 def smooth(curve: Curve, window: int) -> Curve:
     """Averages each return with those before it, `window` in all."""
     if window < 1:
         raise ValueError(f"smooth must be at least 1, not {window}.")
-    sums = np.cumsum(np.concatenate([[0.0], curve.score]))
-    end = np.arange(1, len(curve.score) + 1)
-    start = np.maximum(end - window, 0)
-    return curve._replace(score=(sums[end] - sums[start]) / (end - start))
+    means = [
+        curve.score[max(end - window, 0) : end].mean()
+        for end in range(1, len(curve.score) + 1)
+    ]
+    return curve._replace(score=np.array(means))
 
 
 def average(curves: Sequence[Curve], axis: str) -> Band | None:
@@ -152,29 +112,23 @@ def average(curves: Sequence[Curve], axis: str) -> Band | None:
     Returns:
       The band, or None where the runs have no stretch in common.
     """
-    sides = []
+    lines = []
     for curve in curves:
         x = getattr(curve, axis)
         known = np.isfinite(x)
         if not known.any():
             return None
-        sides.append((x[known], curve.score[known]))
-    start = max(x[0] for x, _ in sides)
-    end = min(x[-1] for x, _ in sides)
-    grid = np.unique(np.concatenate([x for x, _ in sides]))
+        lines.append((x[known], curve.score[known]))
+    start = max(x[0] for x, _ in lines)
+    end = min(x[-1] for x, _ in lines)
+    grid = np.unique(np.concatenate([x for x, _ in lines]))
     grid = grid[(grid >= start) & (grid <= end)]
     if not len(grid):
         return None
-    values = np.stack([np.interp(grid, x, score) for x, score in sides])
-    spread = values.std(0, ddof=1) if len(values) > 1 else 0 * grid
-    return Band(
-        grid,
-        values.mean(0),
-        spread,
-        values.min(0),
-        values.max(0),
-        len(values),
-    )
+    values = np.stack([np.interp(grid, x, score) for x, score in lines])
+    mean, low, high = values.mean(0), values.min(0), values.max(0)
+    stddev = values.std(0, ddof=1) if len(values) > 1 else 0 * grid
+    return Band(grid, mean, stddev, low, high, len(values))
 
 
 def label_experiments(folders: Sequence[RunFolder]) -> dict[str, str]:
@@ -191,60 +145,11 @@ def label_experiments(folders: Sequence[RunFolder]) -> dict[str, str]:
         places[str(folder.path)] = path.parent if is_numbered else path
     distinct = set(places.values())
 
-    def name(place: Any) -> str:
-        for count in range(1, len(place.parts) + 1):
+    def name(place: pathlib.Path) -> str:
+        for count in range(1, len(place.parts)):
             tail = place.parts[-count:]
             if sum(p.parts[-count:] == tail for p in distinct) == 1:
-                break
-        return "/".join(tail)
+                return "/".join(tail)
+        return str(place)
 
     return {path: name(place) for path, place in places.items()}
-
-
-def collect_curves(
-    folders: Sequence[RunFolder],
-    splits: Sequence[str],
-    read: Callable[[RunFolder, str], list[Curve]] = read_curves,
-    report: Callable[[str], None] = lambda text: None,
-) -> list[Curve]:
-    """Reads the curves of several runs.
-
-    Args:
-      folders: the runs.
-      splits: `test` or `train` or both.
-      read: reads the curves of a run and a split.
-      report: told of runs without a curve, and of hours with pauses in them.
-
-    Raises:
-      ValueError: none of the runs has a curve.
-    """
-    curves: list[Curve] = []
-    for folder in folders:
-        found = [curve for split in splits for curve in read(folder, split)]
-        if not found:
-            report(f"Left out {folder.path}: it has no {_or(splits)} return.")
-        elif any(curve.paused for curve in found):
-            report(
-                f"{folder.path} does not tell how long it was worked on: its "
-                "hours are those since its first episode, with all pauses."
-            )
-        curves += found
-    if not curves:
-        raise ValueError(
-            f"Nothing to draw: {folders[0].path} is unfinished, it has no "
-            f"{_or(splits)} return yet. Train it further first."
-        )
-    return curves
-
-
-def _or(splits: Sequence[str]) -> str:
-    return " or ".join(splits)
-
-
-def _second(file: str) -> float:
-    """Returns the time in the name of an episode file, in seconds."""
-    match = _TIME.match(file)
-    if not match:
-        return float("nan")
-    moment = datetime.datetime.strptime(match[1], "%Y%m%dT%H%M%S")
-    return moment.replace(tzinfo=datetime.UTC).timestamp()

@@ -1,10 +1,13 @@
 """Where results go: never into the folder of a run."""
 
+import csv
+import io
 import json
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from planet_tf2.data.run_folder import (
@@ -19,10 +22,13 @@ from planet_tf2.tools.journal import encodable
 def check_outside(
     path: str | os.PathLike[str], folders: Sequence[RunFolder]
 ) -> None:
-    """Checks that a file to be written is in no run's folder, and no folder.
+    """Checks that a file can be written and is in no run's folder.
+
+    Leaves nothing behind, so that it can be called before the work is done.
 
     Raises:
-      RunFolderError: it is.
+      RunFolderError: it is in the folder of a run, is a folder itself, or the
+        system does not allow it.
     """
     place = pathlib.Path(path).resolve()
     if place.is_dir():
@@ -35,6 +41,15 @@ def check_outside(
                 f"{path} is in the folder of the run {folder.path}, which "
                 "belongs to its training. Write it somewhere else with --out."
             )
+    existing = next(p for p in place.parents if p.exists())
+    try:
+        # Permissions alone do not tell, those of /proc for example.
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise RunFolderError(
+            f"Cannot write {path}: {existing}: {error.strerror}. Write it "
+            "somewhere else with --out."
+        ) from None
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
@@ -46,6 +61,15 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     path = pathlib.Path(path)
     make_folder(path.parent)
     write_atomically(path, json.dumps(encodable(value), indent=1) + "\n")
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Writes a table as CSV, with the names of its columns first."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def file_name(words: Sequence[Any]) -> str:

@@ -1,33 +1,34 @@
 """Draws learning curves, and writes them as tables."""
 
-import csv
-import io
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from planet_tf2.configs.anchors import get_anchors
-from planet_tf2.data.run_folder import (
-    RunFolder,
-    make_folder,
-)
+from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation import curves as curve_tools
-from planet_tf2.evaluation.curves import AXES, Band, Curve
+from planet_tf2.evaluation.curves import AXES, SPLITS, Band, Curve
 from planet_tf2.evaluation.figures import (
     COLORS,
     GREY,
     new_figure,
     write_figure,
 )
-from planet_tf2.evaluation.output import check_outside
+from planet_tf2.evaluation.output import check_outside, csv_text
 from planet_tf2.tools.files import write_atomically
 
 BANDS = ("std", "minmax", "none")
 
 _DASHES = {"test": "-", "train": "--"}
+
+
+# Experiment, task, split, axis, and what its runs have in common.
+Mean = tuple[str, str, str, str, Band]
 
 
 def plot(
@@ -37,9 +38,8 @@ def plot(
     splits: Sequence[str] = ("test",),
     band: str = "std",
     smooth: int = 1,
+    *,
     labels: Sequence[str] = (),
-    read: Callable[[RunFolder, str], list[Curve]] = curve_tools.read_curves,
-    report: Callable[[str], None] = print,
 ) -> list[Curve]:
     """Draws the curves of runs as a PNG and writes them as CSV.
 
@@ -55,8 +55,6 @@ def plot(
       band: spread around the mean: `std`, `minmax` or `none`.
       smooth: how many returns to average, each with those before it.
       labels: names of the experiments, in the order of the folders.
-      read: reads the curves of a run and a split.
-      report: shows a message.
 
     Returns:
       The curves, not smoothed.
@@ -65,18 +63,75 @@ def plot(
       ValueError: a name is unknown, or there is nothing to draw.
     """
     _check_names("x", axes, tuple(AXES))
-    _check_names("split", splits, curve_tools.SPLITS)
+    _check_names("split", splits, SPLITS)
     _check_names("band", [band], BANDS)
     out = pathlib.Path(out).with_suffix(".png")
     check_outside(out, folders)
     names = _name(folders, labels)
-    curves = curve_tools.collect_curves(folders, splits, read, report)
+    curves = collect_curves(folders, splits)
     smoothed = [curve_tools.smooth(curve, smooth) for curve in curves]
+    figure, means = draw(smoothed, names, axes, band)
+    make_folder(out.parent)
+    write_figure(out, figure)
+    write_atomically(out.with_suffix(".csv"), curve_table(curves, names))
+    mean_path = out.with_name(f"{out.stem}-mean.csv")
+    write_atomically(mean_path, mean_table(means))
+    print(f"Written: {out}, {out.stem}.csv and {mean_path.name}")
+    return curves
+
+
+def collect_curves(
+    folders: Sequence[RunFolder], splits: Sequence[str]
+) -> list[Curve]:
+    """Reads the curves of several runs, and says which have none.
+
+    Raises:
+      ValueError: none of the runs has a curve.
+    """
+    kind = " or ".join(splits)
+    curves: list[Curve] = []
+    for folder in folders:
+        found = [
+            curve
+            for split in splits
+            for curve in curve_tools.read_curves(folder, split)
+        ]
+        if not found:
+            print(f"Left out {folder.path}: it has no {kind} return.")
+        if any(np.isnan(curve.hours).any() for curve in found):
+            print(f"{folder.path} does not tell how long it was worked on.")
+        curves += found
+    if not curves:
+        raise ValueError(
+            f"Nothing to draw: {folders[0].path} is unfinished, it has no "
+            f"{kind} return yet. Train it further first."
+        )
+    return curves
+
+
+def draw(
+    curves: Sequence[Curve],
+    names: dict[str, str],
+    axes: Sequence[str] = tuple(AXES),
+    band: str = "std",
+) -> tuple[Figure, list[Mean]]:
+    """Draws a row for each task and a column for each axis.
+
+    Args:
+      curves: at least one.
+      names: name of the experiment by path of the run.
+      axes: what to draw against.
+      band: spread around the mean.
+
+    Returns:
+      The figure, and the means that are drawn in it.
+    """
+    splits = list(dict.fromkeys(curve.split for curve in curves))
     tasks = list(dict.fromkeys(curve.task for curve in curves))
     figure, grid = new_figure(len(tasks), len(axes), 4.4, 3.4)
-    means: list[tuple[str, str, str, str, Band]] = []
+    means: list[Mean] = []
     for task, row in zip(tasks, grid, strict=True):
-        chosen = [curve for curve in smoothed if curve.task == task]
+        chosen = [curve for curve in curves if curve.task == task]
         for axis, ax in zip(axes, row, strict=True):
             means += draw_returns(ax, chosen, names, axis, band)
             ax.set_xlabel(AXES[axis])
@@ -85,57 +140,7 @@ def plot(
             "return" if len(splits) > 1 else f"{splits[0]} return"
         )
         row[0].legend(fontsize=8, frameon=False)
-    make_folder(out.parent)
-    write_figure(out, figure)
-    write_atomically(out.with_suffix(".csv"), curve_table(curves, names))
-    mean_path = out.with_name(f"{out.stem}-mean.csv")
-    write_atomically(mean_path, mean_table(means))
-    report(f"Written: {out}, {out.stem}.csv and {mean_path.name}")
-    return curves
-
-
-def curve_table(curves: Sequence[Curve], names: dict[str, str]) -> str:
-    """Lists the returns of all curves as CSV.
-
-    Args:
-      curves: the curves.
-      names: name of the experiment by path of the run.
-    """
-    rows = [
-        (
-            names[str(curve.run.path)],
-            curve.run.path.name,
-            curve.task,
-            curve.split,
-            f"{curve.episodes[i]:.0f}",
-            f"{curve.steps[i]:.0f}",
-            f"{curve.hours[i]:.4f}",
-            f"{curve.score[i]:.3f}",
-        )
-        for curve in curves
-        for i in range(len(curve.score))
-    ]
-    header = "experiment,run,task,split,episodes,steps,hours,return"
-    return _csv(header.split(","), rows)
-
-
-def mean_table(means: Sequence[tuple[str, str, str, str, Band]]) -> str:
-    """Lists what the runs of experiments have in common as CSV."""
-    rows = [
-        (
-            *names,
-            f"{band.x[i]:.6g}",
-            *(
-                f"{column[i]:.3f}"
-                for column in (band.mean, band.stddev, band.low, band.high)
-            ),
-            band.runs,
-        )
-        for *names, band in means
-        for i in range(len(band.x))
-    ]
-    header = "experiment,task,split,axis,x,mean,stddev,min,max,runs"
-    return _csv(header.split(","), rows)
+    return figure, means
 
 
 def draw_returns(
@@ -144,7 +149,7 @@ def draw_returns(
     names: dict[str, str],
     axis: str,
     band: str,
-) -> list[tuple[str, str, str, str, Band]]:
+) -> list[Mean]:
     """Draws the curves of one task against one axis, and what to compare with.
 
     Args:
@@ -153,9 +158,6 @@ def draw_returns(
       names: name of the experiment by path of the run.
       axis: `episodes`, `steps` or `hours`.
       band: spread around the mean: `std`, `minmax` or `none`.
-
-    Returns:
-      The means over the runs: experiment, task, split, axis, and the band.
     """
     groups: dict[tuple[str, str], list[Curve]] = {}
     for curve in curves:
@@ -165,9 +167,13 @@ def draw_returns(
     means = []
     for (name, split), group in groups.items():
         color = COLORS[experiments.index(name) % len(COLORS)]
+        label = name if len(group) == 1 else f"{name} ({len(group)} runs)"
+        if split == "train":
+            label += ", training"
         mean = curve_tools.average(group, axis)
-        _draw_group(ax, group, mean, axis, band, color, name)
+        _draw_runs(ax, group, axis, color, None if mean else label)
         if mean is not None:
+            _draw_band(ax, mean, band, color, split, label)
             means.append((name, group[0].task, split, axis, mean))
     _draw_anchors(ax, curves[0].task)
     bottom, top = ax.get_ylim()
@@ -178,52 +184,77 @@ def draw_returns(
     return means
 
 
-def _draw_group(
-    ax: Axes,
-    group: Sequence[Curve],
-    mean: Band | None,
-    axis: str,
-    band: str,
-    color: str,
-    name: str,
+def curve_table(curves: Sequence[Curve], names: dict[str, str]) -> str:
+    """Lists the returns of all curves as CSV.
+
+    Args:
+      curves: the curves.
+      names: name of the experiment by path of the run.
+    """
+    columns = "experiment,run,task,split,episodes,steps,hours,return"
+    rows = []
+    for curve in curves:
+        who = names[str(curve.run.path)], curve.run.path.name
+        points = (curve.episodes, curve.steps, curve.hours, curve.score)
+        for episodes, steps, hours, score in zip(*points, strict=True):
+            numbers = f"{episodes:.0f}", f"{steps:.0f}", f"{hours:.4f}"
+            rows.append(
+                (*who, curve.task, curve.split, *numbers, f"{score:.3f}")
+            )
+    return csv_text(columns.split(","), rows)
+
+
+def mean_table(means: Sequence[Mean]) -> str:
+    """Lists what the runs of experiments have in common as CSV."""
+    columns = "experiment,task,split,axis,x,mean,stddev,min,max,runs"
+    rows = []
+    for *who, band in means:
+        spread = (band.mean, band.stddev, band.low, band.high)
+        for x, *numbers in zip(band.x, *spread, strict=True):
+            texts = [f"{number:.3f}" for number in numbers]
+            rows.append((*who, f"{x:.6g}", *texts, band.runs))
+    return csv_text(columns.split(","), rows)
+
+
+def _draw_runs(
+    ax: Axes, group: Sequence[Curve], axis: str, color: str, label: str | None
 ) -> None:
-    """Draws the runs of an experiment thinly, and their mean and spread."""
-    dashes = _DASHES[group[0].split]
-    label = name if len(group) == 1 else f"{name} ({len(group)} runs)"
-    if group[0].split == "train":
-        label += ", training"
+    """Draws the runs of an experiment thinly."""
     for number, curve in enumerate(group):
         ax.plot(
             getattr(curve, axis),
             curve.score,
-            dashes,
+            _DASHES[curve.split],
             color=color,
             linewidth=0.6,
             alpha=0.5,
-            label=label if mean is None and number == 0 else None,
+            label=label if number == 0 else None,
             # A line through one point could not be seen.
             marker="o" if len(curve.score) == 1 else None,
             markersize=4,
         )
-    if mean is None:
-        return
+
+
+def _draw_band(
+    ax: Axes, mean: Band, band: str, color: str, split: str, label: str
+) -> None:
+    """Draws the mean of an experiment and its spread."""
     # Returns with exploration noise go up and down a lot.
-    width, alpha = (1.8, 1.0) if group[0].split == "test" else (1.0, 0.75)
+    width, alpha = (1.8, 1.0) if split == "test" else (1.0, 0.75)
     ax.plot(
         mean.x,
         mean.mean,
-        dashes,
+        _DASHES[split],
         color=color,
         linewidth=width,
         alpha=alpha,
         label=label,
     )
-    low, high = {
-        "std": (mean.mean - mean.stddev, mean.mean + mean.stddev),
-        "minmax": (mean.low, mean.high),
-        "none": (mean.mean, mean.mean),
-    }[band]
-    ax.fill_between(mean.x, low, high, color=color, alpha=0.18, linewidth=0)
+    low, high = mean.low, mean.high
+    if band == "std":
+        low, high = mean.mean - mean.stddev, mean.mean + mean.stddev
+    if band != "none":
+        ax.fill_between(mean.x, low, high, color=color, alpha=0.18, linewidth=0)
 
 
 def _draw_anchors(ax: Axes, task: str) -> None:
@@ -271,11 +302,3 @@ def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
             f"{what} is {','.join(names) or 'empty'}, but has to be of: "
             f"{', '.join(known)}."
         )
-
-
-def _csv(header: Sequence[str], rows: Sequence[tuple]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return file.getvalue()

@@ -124,7 +124,7 @@ def _returns_of(
     chosen = [c for c in curves if c.task == task]
     charts = []
     for axis in ("steps", "hours"):
-        if axis == "hours" and any(c.paused for c in chosen):
+        if axis == "hours" and any(np.isnan(c.hours).any() for c in chosen):
             continue
         figure, ax = figures.panel(
             f"{task}: return", AXES[axis], axis != "hours"
