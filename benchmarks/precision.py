@@ -24,7 +24,7 @@ from absl import flags
 
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control.random_episodes import random_episodes
-from planet_tf2.data.numpy_episodes import numpy_episodes
+from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import devices, seeds
 from planet_tf2.training import assemble
 
@@ -60,7 +60,7 @@ def collect(folder: pathlib.Path) -> None:
 
 def batches(folder: pathlib.Path, numbers: tuple[int, ...]) -> Iterator[dict]:
     shape = cases.params()["batch_shape"]
-    return iter(numpy_episodes(folder, shape, "cache", seed=numbers))
+    return iter(SequenceBatches(folder, shape, "cache", seed=numbers))
 
 
 def constant(name: str) -> float:

@@ -23,7 +23,7 @@ from planet_tf2.agents.planet.preprocess import preprocess
 from planet_tf2.configs import resolve
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control.random_episodes import random_episodes
-from planet_tf2.data.numpy_episodes import numpy_episodes
+from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import devices, seeds
 from planet_tf2.training import assemble
 
@@ -113,7 +113,7 @@ class Case:
     def _read(self, split: str) -> Any:
         shape = self.params["batch_shape"]
         return iter(
-            numpy_episodes(self._folder / split, shape, "cache", seed=(1, 1))
+            SequenceBatches(self._folder / split, shape, "cache", seed=(1, 1))
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from fakes import CountingEnv
 
-from planet_tf2.data import RecordEpisodes
+from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal

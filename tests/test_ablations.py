@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from planet_tf2.configs import resolve
-from planet_tf2.data.numpy_episodes import numpy_episodes
+from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import seeds
 from planet_tf2.training import assemble
 
@@ -50,7 +50,7 @@ def train(text):
     model = assemble.make_model(params, 1, components=components)
     learner = assemble.make_learner(params, model)
     batches = iter(
-        numpy_episodes(
+        SequenceBatches(
             EPISODES,
             params.batch_shape,
             params.loader,

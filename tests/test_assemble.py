@@ -6,7 +6,7 @@ import tensorflow as tf
 from tf_fakes import tiny_params
 
 from planet_tf2.agents.planet import cells
-from planet_tf2.control import Rollout
+from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import DummyEnv, EnvError

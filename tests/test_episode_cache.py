@@ -175,7 +175,7 @@ def test_the_run_decides_what_episodes_look_like(tmp_path, caplog):
     sizes = {"reward": (), "action": (6,)}
     store = EpisodeCache(tmp_path, 5, ("action", "reward"), sizes=sizes)
     assert store.look() == [own.name]
-    assert other.name in caplog.text and "this run needs" in caplog.text
+    assert other.name in caplog.text and "are needed" in caplog.text
 
 
 KEYS = ("image", "action", "reward")
@@ -290,7 +290,6 @@ class TestWithoutMemory:
         save(tmp_path, "a", 6)
         assert store.look() == ["a.npz"]
         assert len(store["a.npz"]["reward"]) == 6
-        assert set(store["a.npz"]) == {"image", "action", "reward", "return"}
 
     def test_checks_files_once(self, tmp_path, caplog, monkeypatch):
         save(tmp_path, "a", 5)

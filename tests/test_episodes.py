@@ -22,6 +22,8 @@ def _episode(length=4):
         "position": rng.normal(size=(length, 2)).astype(np.float32),
         "action": rng.uniform(-1, 1, (length, 3)).astype(np.float32),
         "reward": np.array([0, 0.5, -1, 2][:length], np.float32),
+        "is_first": np.array([True, False, False, False][:length]),
+        "terminal": np.array([False, False, False, True][:length]),
     }
 
 
@@ -40,8 +42,25 @@ def test_files_are_plain_compressed_archives(tmp_path):
     path = episodes.save_episode(tmp_path, _episode(), "name")
     assert path == tmp_path / "name.npz"
     with np.load(path, allow_pickle=False) as archive:
-        assert archive.files == ["image", "position", "action", "reward"]
+        assert archive.files == list(_episode())
         assert all(info.compress_type for info in archive.zip.infolist())
+
+
+def test_files_of_the_original_have_no_flags(tmp_path):
+    old = {k: _episode()[k] for k in ("image", "action", "reward")}
+    loaded = episodes.load_episode(episodes.save_episode(tmp_path, old))
+    assert loaded["is_first"].dtype == loaded["terminal"].dtype == bool
+    assert loaded["is_first"].tolist() == [True, False, False, False]
+    assert loaded["terminal"].tolist() == [False] * 4
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 2)])
+def test_whole_numbers_as_actions(tmp_path, shape):
+    action = np.arange(np.prod(shape)).reshape(shape)
+    path = episodes.save_episode(tmp_path, {**_episode(), "action": action})
+    loaded = episodes.load_episode(path)["action"]
+    assert loaded.dtype == action.dtype
+    np.testing.assert_array_equal(loaded, action)
 
 
 def test_wide_rewards_are_read_as_32_bit(tmp_path):
@@ -160,7 +179,9 @@ def test_killed_before_the_rename(tmp_path):
         ({"image": np.zeros(())}, "unequal length"),
         ({"reward": np.zeros((4, 1))}, r"'reward' of shape \[4, 1\]"),
         ({"reward": np.zeros(4, int)}, "int64 'reward'"),
-        ({"action": np.zeros(4)}, r"'action' of shape \[4\]"),
+        ({"action": np.zeros(4, bool)}, "bool 'action'.*must be numbers"),
+        ({"terminal": np.zeros(4)}, "float64 'terminal'.*must be booleans"),
+        ({"is_first": np.zeros((4, 1), bool)}, r"'is_first' of shape \[4, 1\]"),
     ],
 )
 def test_arrays_that_are_no_episode(tmp_path, change, message):

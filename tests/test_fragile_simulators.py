@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from planet_tf2.configs import environments
-from planet_tf2.control import InGraphBatchEnv, Rollout
+from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import BatchEnv, EnvError
 from planet_tf2.training.attempts import Attempts

@@ -1,11 +1,13 @@
+import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
 from fakes import CountingEnv, FailingEnv
+from gymnasium import spaces
 
-from planet_tf2.control import InGraphBatchEnv
-from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.envs import BatchEnv
+from planet_tf2.tools.guard import RolloutStopped
 
 SEEDS = tf.constant([5, 6, 5], tf.int64)
 
@@ -20,11 +22,6 @@ def env(envs):
     return InGraphBatchEnv(BatchEnv(envs, blocking=True))
 
 
-def test_sizes(env):
-    assert len(env) == 3
-    assert env.action_size == 2
-
-
 @pytest.mark.parametrize("graph", [False, True])
 def test_reset_and_step(env, envs, graph):
     actions = tf.constant([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
@@ -36,7 +33,7 @@ def test_reset_and_step(env, envs, graph):
 
     if graph:
         call = tf.function(call, autograph=False)
-    first, (second, reward, done) = call()
+    first, (second, reward, done, terminal) = call()
     assert set(first) == set(second) == {"count", "noise", "image"}
     for time, observ in enumerate((first, second)):
         assert observ["image"].shape == (3, 4, 4, 3)
@@ -53,6 +50,7 @@ def test_reset_and_step(env, envs, graph):
     np.testing.assert_array_equal(reward, [1, 1, 1])
     assert reward.dtype == tf.float32
     np.testing.assert_array_equal(done, [False] * 3)
+    np.testing.assert_array_equal(terminal, [False] * 3)
     received = [env.actions[0] for env in envs]
     np.testing.assert_allclose(received, actions)
 
@@ -63,11 +61,11 @@ def test_static_shapes(env):
     @tf.function(autograph=False)
     def call(indices):
         observ = env.reset(indices, SEEDS)
-        later, reward, done = env.step(indices, tf.zeros([3, 2]))
+        later, *others = env.step(indices, tf.zeros([3, 2]))
         shapes.update({k: v.shape.as_list() for k, v in observ.items()})
         assert all(later[k].shape == observ[k].shape for k in observ)
-        assert reward.shape.as_list() == done.shape.as_list() == [None]
-        return reward
+        assert all(x.shape.as_list() == [None] for x in others)
+        return others
 
     call(tf.range(3))
     assert shapes == {
@@ -83,21 +81,102 @@ def test_some_of_them_in_any_order(env, envs):
     np.testing.assert_allclose(envs[2].actions, [[0.1, 0.2]])
     np.testing.assert_allclose(envs[0].actions, [[0.3, 0.4]])
     assert envs[1].actions == []
-    observ, reward, done = env.step(tf.constant([0, 2]), tf.zeros([2, 2]))
+    observ, reward, done, _ = env.step(tf.constant([0, 2]), tf.zeros([2, 2]))
     np.testing.assert_array_equal(observ["count"], [[2], [2]])
     np.testing.assert_array_equal(reward, [2, 2])
     np.testing.assert_array_equal(done, [True, False])
 
 
-def test_finished_until_the_next_reset(env):
+def test_finished_episodes(env):
     env.reset(tf.range(3), SEEDS)
     for _ in range(2):
         env.step(tf.range(3), tf.zeros([3, 2]))
-    assert set(env.finished) == {0}
-    env.step(tf.constant([1, 2]), tf.zeros([2, 2]))
-    assert set(env.finished) == {0, 1}
+    info = {"index": 0, "return": 3.0, "length": 2, "info": {}}
+    assert env.take_finished() == [info]
+    assert env.take_finished() == []
     env.reset(tf.constant([0]), SEEDS[:1])
-    assert set(env.finished) == {1}
+    for _ in range(2):
+        env.step(tf.constant([0, 2]), tf.zeros([2, 2]))
+    other = {"index": 2, "return": 10.0, "length": 4, "info": {}}
+    assert env.take_finished() == [info, other]
+
+
+def test_an_end_and_a_time_limit():
+    envs = [
+        gymnasium.wrappers.TimeLimit(CountingEnv(length), 2)
+        for length in (1, 3, 2)
+    ]
+    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    env.reset(tf.range(3), SEEDS)
+    *_, done, terminal = env.step(tf.range(3), tf.zeros([3, 2]))
+    np.testing.assert_array_equal(done, [True, False, False])
+    np.testing.assert_array_equal(terminal, [True, False, False])
+    *_, done, terminal = env.step(tf.constant([1, 2]), tf.zeros([2, 2]))
+    np.testing.assert_array_equal(done, [True, True])
+    np.testing.assert_array_equal(terminal, [False, True])
+
+
+class VariedEnv(gymnasium.Env):
+    """Shows the last action, in several types."""
+
+    observation_space = spaces.Dict(
+        {
+            "depth": spaces.Box(-9.0, 9.0, (2, 2, 1), np.float16),
+            "held": spaces.MultiBinary(3),
+            "room": spaces.Discrete(9),
+        }
+    )
+
+    def __init__(self, action_space):
+        self.action_space = action_space
+
+    def reset(self, *, seed=None, options=None):
+        return self._observe(0), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return self._observe(np.sum(action)), 1.0, False, False, {}
+
+    def _observe(self, number):
+        return {
+            "depth": np.full((2, 2, 1), number, np.float16),
+            "held": np.full(3, number > 1, np.int8),
+            "room": np.int64(number),
+        }
+
+
+@pytest.mark.parametrize(
+    ("space", "actions"),
+    [
+        (spaces.Discrete(5), np.array([1, 3])),
+        (spaces.MultiDiscrete([3, 3]), np.array([[0, 1], [2, 1]])),
+        (spaces.Box(-4, 4, (1, 2)), np.float32([[[0, 1]], [[2, 1]]])),
+    ],
+)
+def test_any_observations_and_actions(space, actions):
+    varied = [VariedEnv(space) for _ in range(2)]
+    env = InGraphBatchEnv(BatchEnv(varied, blocking=True))
+    assert env.action_space == space
+
+    @tf.function(autograph=False)
+    def call(actions):
+        first = env.reset(tf.range(2), SEEDS[:2])
+        return first, env.step(tf.range(2), actions)[0]
+
+    first, second = call(tf.constant(actions))
+    for observ, numbers in (first, [0, 0]), (second, [1, 3]):
+        zeros = env.zero_observations()
+        for name, array in observ.items():
+            assert (array.shape, array.dtype) == (
+                zeros[name].shape,
+                zeros[name].dtype,
+            )
+        assert observ["room"].dtype == tf.int64
+        np.testing.assert_array_equal(observ["room"], numbers)
+        np.testing.assert_array_equal(observ["depth"][:, 1, 0, 0], numbers)
+        np.testing.assert_array_equal(
+            observ["held"][:, 2], np.greater(numbers, 1)
+        )
 
 
 @tf.function(autograph=False)

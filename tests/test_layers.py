@@ -48,7 +48,7 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.agents.planet.parameters",
     f"{_PACKAGE}.agents.planet.presets",
     f"{_PACKAGE}.data",
-    f"{_PACKAGE}.data.collect",
+    f"{_PACKAGE}.data.recorder",
     f"{_PACKAGE}.data.episodes",
     f"{_PACKAGE}.data.run_folder",
     f"{_PACKAGE}.doctor",

@@ -9,14 +9,10 @@ import pytest
 # Touches and frees blocks of 256 MB, and prints the page faults of later ones.
 PROGRAM = """
 import ctypes, resource, sys
-from planet_tf2.tools.memory import keep_freed_memory, renew
+from planet_tf2.tools.memory import keep_freed_memory
 libc = ctypes.CDLL("libc.so.6")
-if sys.argv[1] in ("keep", "keep, undo", "keep, undo, renew"):
+if sys.argv[1] == "keep":
     assert keep_freed_memory()
-if "undo" in sys.argv[1]:
-    assert libc.mallopt(-1, 2**17)  # As TensorFlow does.
-if "renew" in sys.argv[1]:
-    renew()
 libc.malloc.restype = ctypes.c_void_p
 def touch():
     block = ctypes.c_void_p(libc.malloc(ctypes.c_size_t(2**28)))
@@ -44,12 +40,3 @@ def page_faults(mode):
 )
 def test_freed_memory_is_used_again():
     assert page_faults("keep") < page_faults("default") / 10
-
-
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc", reason="only glibc can be asked"
-)
-def test_the_wish_is_renewed_if_there_was_one():
-    lost = page_faults("keep, undo")
-    assert page_faults("keep, undo, renew") < lost / 10
-    assert page_faults("renew") > lost / 2

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from planet_tf2.control.random_episodes import random_episodes
-from planet_tf2.data import RecordEpisodes, episodes
+from planet_tf2.data import episodes
+from planet_tf2.data.recorder import RecordEpisodes
 
 
 def _collect(folder, amount, seed, start=0, **kwargs):
@@ -56,6 +57,30 @@ def test_global_random_numbers_are_left_alone(tmp_path):
 
 def test_no_episode(tmp_path):
     assert _collect(tmp_path, 0, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        (gymnasium.spaces.Discrete(3, start=2), {(2,), (3,), (4,)}),
+        (
+            gymnasium.spaces.MultiDiscrete([2, 3]),
+            {(a, b) for a in range(2) for b in range(3)},
+        ),
+        (
+            gymnasium.spaces.MultiBinary(2),
+            {(a, b) for a in range(2) for b in range(2)},
+        ),
+    ],
+)
+def test_discrete_actions(tmp_path, space, expected):
+    env = fakes.CountingEnv(length=60)
+    env.action_space = space
+    infos = random_episodes(RecordEpisodes(env, tmp_path), 2, 0)
+    for info in infos:
+        action = episodes.load_episode(info["path"])["action"][1:]
+        assert action.dtype == space.dtype
+        assert set(map(tuple, action.reshape(60, -1))) == expected
 
 
 def test_unbounded_actions():

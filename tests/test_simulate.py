@@ -1,5 +1,3 @@
-import importlib
-import math
 import types
 
 import numpy as np
@@ -7,14 +5,11 @@ import pytest
 import tensorflow as tf
 from fakes import CountingEnv, FailingEnv
 
-from planet_tf2.control import (
-    InGraphBatchEnv,
-    Rollout,
-    in_graph_batch_env,
-    simulate,
-)
-from planet_tf2.control.in_graph_batch_env import RolloutStopped
+from planet_tf2.control import in_graph_batch_env, simulate
+from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
+from planet_tf2.control.simulate import Rollout, StepRollout, episode_seed
 from planet_tf2.envs import Async, BatchEnv, EnvCrash, EnvError
+from planet_tf2.tools.guard import RolloutStopped
 
 SEED = tf.constant([1, 2])
 LENGTHS = (3, 5, 1)
@@ -73,15 +68,15 @@ def test_returns_and_lengths(rollout):
     # The reward of step t is t.
     assert [r["return"] for r in results] == [6, 15, 1]
     assert [r["length"] for r in results] == list(LENGTHS)
-    assert all(math.isfinite(r["return"]) for r in results)
+    assert [r["index"] for r in results] == [0, 1, 2]
 
 
 def test_without_a_graph_of_its_own(agent, envs):
     env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
     seeds = tf.constant([1, 2, 3], tf.int64)
-    returns, lengths = simulate(agent, env, seeds, SEED)
-    np.testing.assert_array_equal(returns, [6, 15, 1])
-    np.testing.assert_array_equal(lengths, LENGTHS)
+    assert simulate.simulate(agent, env, seeds, SEED) == 5
+    returns = {e["index"]: e["return"] for e in env.take_finished()}
+    assert returns == {0: 6, 1: 15, 2: 1}
 
 
 def test_those_who_are_done_wait(rollout, agent, envs):
@@ -213,9 +208,7 @@ def test_seconds_of_a_decision(monkeypatch):
     """Of two environments the longer one tells how many there were."""
     now = [0.0]
     clock = types.SimpleNamespace(monotonic=lambda: now[0])
-    # The package has a function of the same name.
-    module = importlib.import_module("planet_tf2.control.simulate")
-    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(simulate, "time", clock)
     monkeypatch.setattr(in_graph_batch_env, "time", clock)
 
     class Slow(CountingEnv):
@@ -240,3 +233,106 @@ def test_seconds_of_a_decision(monkeypatch):
         assert result["planning_seconds"] == 3
         # Six steps of environments in four decisions.
         assert result["decision_seconds"] == 3 + 6 * 0.5 / 4
+
+
+class Watched(CountingEnv):
+    """Keeps the seeds that it was reset with."""
+
+    def __init__(self, length):
+        super().__init__(length)
+        self.seeds = []
+
+    def reset(self, *, seed=None, options=None):
+        self.seeds.append(seed)
+        return super().reset(seed=seed, options=options)
+
+
+class TestStepRollout:
+    """Environments of 3, 5 and 1 steps are reset when they are over:
+
+    step       0  1  2  3  4  5  6
+    a          0  1  2  0  1  2  0
+    b          0  1  2  3  4  0  1
+    c          0  0  0  0  0  0  0
+    """
+
+    COUNTS = ["000", "110", "220", "030", "140", "200", "010"]
+
+    @pytest.fixture
+    def envs(self):
+        return [Watched(length) for length in LENGTHS]
+
+    @pytest.fixture
+    def rollout(self, agent, envs):
+        return StepRollout(
+            agent, InGraphBatchEnv(BatchEnv(envs, blocking=True))
+        )
+
+    def seen(self, agent):
+        return [
+            "".join(str(int(count)) for count in counts[:, 0])
+            for _, counts, _ in agent.named("perform")
+        ]
+
+    @pytest.mark.parametrize("calls", [[7], [2, 5], [1] * 7])
+    def test_goes_on_over_the_ends_of_episodes(
+        self, rollout, agent, envs, calls
+    ):
+        episodes = [
+            (episode["index"], episode["length"], episode["return"])
+            for steps in calls
+            for episode in rollout(steps, [7, 8, 9], SEED, 0.1)
+        ]
+        a, b, c = (0, 3, 6), (1, 5, 15), (2, 1, 1)
+        assert episodes == [c, c, a, c, c, b, c, a, c, c]
+        assert self.seen(agent) == self.COUNTS
+        begun = [indices.tolist() for (indices,) in agent.named("begin")]
+        assert begun == [[0, 1, 2], [2], [2], [0, 2], [2], [1, 2], [0, 2]]
+        ended = [indices.tolist() for (indices,) in agent.named("end")]
+        assert ended == [[2], [2], [0, 2], [2], [1, 2], [0, 2], [2]]
+        for number, (env, amount) in enumerate(
+            zip(envs, (3, 2, 7), strict=True)
+        ):
+            assert env.seeds == [
+                episode_seed(7 + number, k) for k in range(amount)
+            ]
+        assert len({seed for env in envs for seed in env.seeds}) == 12
+        assert rollout.retraces == 0
+
+    def test_division_into_calls_makes_no_difference(self, agent, envs):
+        def act(*calls):
+            env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+            rollout = StepRollout(agent, env)
+            for steps in calls:
+                rollout(steps, [7, 8, 9], SEED, 0.1)
+            actions = [env.actions for env in envs]
+            return np.concatenate(actions)
+
+        np.testing.assert_array_equal(act(10), act(4, 1, 5))
+
+    def test_agent_experiences_both_ends(self, rollout, agent):
+        rollout(6, [7, 8, 9], SEED)
+        last = agent.named("experience")[5]
+        for array, expected in zip(
+            last,
+            ([0, 1, 2], [[3], [1], [1]], [3, 1, 1], [True, False, True]),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(array, expected)
+
+    def test_begins_anew_after_an_exception(self, agent):
+        stopping = False
+        env = InGraphBatchEnv(
+            BatchEnv([Watched(5), Watched(3)], blocking=True), lambda: stopping
+        )
+        rollout = StepRollout(agent, env)
+        rollout(2, [1, 2], SEED)
+        stopping = True
+        with pytest.raises(RolloutStopped):
+            rollout(2, [1, 2], SEED)
+        stopping = False
+        agent.calls.clear()
+        (episode,) = rollout(4, [1, 2], SEED)
+        assert (episode["index"], episode["length"]) == (1, 3)
+        assert self.seen(agent) == ["00", "11", "22", "30"]
+        assert rollout.retraces == 0

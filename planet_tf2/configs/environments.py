@@ -11,10 +11,10 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.wrappers import FilterObservation
 
-from planet_tf2 import data, envs
+from planet_tf2 import envs
 from planet_tf2.configs import builders, tasks
 from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.data.collect import check_names
+from planet_tf2.data.recorder import RecordEpisodes, check_names
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -275,7 +275,7 @@ def make_env(
     if observations is not None:
         env = FilterObservation(env, _known(env, observations))
     if record_dir is not None:
-        env = data.RecordEpisodes(env, record_dir, staged)
+        env = RecordEpisodes(env, record_dir, staged)
     return env
 
 

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-
-class RolloutStopped(Exception):
-    """An episode was broken off because the program is about to stop."""
+from planet_tf2.tools.guard import RolloutStopped
 
 
 class InGraphBatchEnv:
@@ -25,8 +23,7 @@ class InGraphBatchEnv:
         `RolloutStopped`, which ends the graph.
 
     Attributes:
-      finished: `info` of the last step of every episode since the last reset
-        of all environments, by the environment's index.
+      action_space: that of each environment: Box, Discrete or MultiDiscrete.
       error: exception that ended the last graph, or `None`.
       busy_seconds: time that graphs have waited for the environments.
     """
@@ -40,17 +37,29 @@ class InGraphBatchEnv:
         self._names = sorted(spaces)
         self._dtypes = [tf.as_dtype(spaces[k].dtype) for k in self._names]
         self._shapes = [spaces[k].shape for k in self._names]
-        self.finished: dict[int, dict[str, Any]] = {}
+        self.action_space = batch_env.action_space
         self.error: BaseException | None = None
         self.busy_seconds = 0.0
+        self._returns = np.zeros(len(batch_env), np.float32)
+        self._lengths = np.zeros(len(batch_env), np.int64)
+        self._finished: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
         return len(self._batch_env)
 
     @property
     def action_size(self) -> int:
-        """A, entries of an action."""
-        return self._batch_env.action_space.shape[0]
+        """A, entries of an action that is a vector."""
+        return self.action_space.shape[0]
+
+    def zero_observations(self) -> dict[str, tf.Tensor]:
+        """Returns observations `[B, ...]` of nothing."""
+        return {
+            name: tf.zeros((len(self), *shape), dtype)
+            for name, dtype, shape in zip(
+                self._names, self._dtypes, self._shapes, strict=True
+            )
+        }
 
     def reset(
         self, indices: tf.Tensor, env_seeds: tf.Tensor
@@ -71,26 +80,39 @@ class InGraphBatchEnv:
 
     def step(
         self, indices: tf.Tensor, action: tf.Tensor
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
         """Takes one step in some of the environments.
 
         Args:
           indices: int `[N]`, which environments.
-          action: float32 `[N, A]`.
+          action: actions of the action space's type: float32 `[N, ...]` for
+            a Box, int `[N]` for Discrete, int `[N, A]` for MultiDiscrete.
 
         Returns:
-          Observations `[N, ...]`, rewards float32 `[N]`, and done flags
-          bool `[N]`.
+          Observations `[N, ...]`, rewards float32 `[N]`, which episodes are
+          over, bool `[N]`, and which of them not because of a time limit
+          (`terminal`), bool `[N]`.
         """
         outputs = tf.numpy_function(
             self._guard(self._step),
             [indices, action],
-            [*self._dtypes, tf.float32, tf.bool],
+            [*self._dtypes, tf.float32, tf.bool, tf.bool],
         )
-        *observ, reward, done = outputs
-        reward = tf.ensure_shape(reward, [None])
-        done = tf.ensure_shape(done, [None])
-        return self._observations(observ), reward, done
+        *observ, reward, done, terminal = outputs
+        reward, done, terminal = (
+            tf.ensure_shape(x, [None]) for x in (reward, done, terminal)
+        )
+        return self._observations(observ), reward, done, terminal
+
+    def take_finished(self) -> list[dict[str, Any]]:
+        """Returns the episodes that ended since the last call, in order.
+
+        Returns:
+          For each the environment's `index`, the episode's `return` and
+          `length` in agent steps, and the `info` of its last step.
+        """
+        finished, self._finished = self._finished, []
+        return finished
 
     def _observations(self, tensors: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         return {
@@ -104,6 +126,8 @@ class InGraphBatchEnv:
         def guarded(*args):
             start = time.monotonic()
             try:
+                if self._should_stop():
+                    raise RolloutStopped("The program is about to stop.")
                 return function(*args)
             except BaseException as error:
                 self.error = error
@@ -114,23 +138,26 @@ class InGraphBatchEnv:
         return guarded
 
     def _reset(self, indices: np.ndarray, env_seeds: np.ndarray) -> list:
-        self._raise_if_stopping()
-        for index in indices:
-            self.finished.pop(int(index), None)
         observ = self._batch_env.reset(indices, env_seeds)
+        self._returns[indices] = 0
+        self._lengths[indices] = 0
         return [observ[name] for name in self._names]
 
     def _step(self, indices: np.ndarray, action: np.ndarray) -> list:
-        self._raise_if_stopping()
-        observ, reward, terminated, truncated, infos = self._batch_env.step(
+        observ, reward, terminal, truncated, infos = self._batch_env.step(
             action, indices
         )
-        done = terminated | truncated
+        done = terminal | truncated
+        self._returns[indices] += reward
+        self._lengths[indices] += 1
         for index, over, info in zip(indices, done, infos, strict=True):
             if over:
-                self.finished[int(index)] = info
-        return [*(observ[name] for name in self._names), reward, done]
-
-    def _raise_if_stopping(self) -> None:
-        if self._should_stop():
-            raise RolloutStopped("The program is about to stop.")
+                self._finished.append(
+                    {
+                        "index": int(index),
+                        "return": float(self._returns[index]),
+                        "length": int(self._lengths[index]),
+                        "info": info,
+                    }
+                )
+        return [*(observ[name] for name in self._names), reward, done, terminal]

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
-
-class EpisodeStopped(Exception):
-    """An episode was broken off because the program is about to stop."""
+from planet_tf2.tools.guard import RolloutStopped
 
 
 def random_episodes(
@@ -25,7 +24,7 @@ def random_episodes(
 
     Args:
       env: Environment with Gymnasium's `reset` and `step` that reports finished
-        episodes in `info['episode']`, as `data.RecordEpisodes` does.
+        episodes in `info['episode']`, as `data.recorder` does.
       num_episodes: Number of episodes to collect.
       seed: Seed of the actions and of the environment: one or several whole
         numbers of at least 0.
@@ -36,12 +35,12 @@ def random_episodes(
       The `info['episode']` of each episode.
 
     Raises:
-      EpisodeStopped: `should_stop` returned true.
+      RolloutStopped: `should_stop` returned true.
       ValueError: The action space is unbounded, or the environment does not
         report its episodes.
     """
     space = env.action_space
-    if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+    if isinstance(space, spaces.Box) and not space.is_bounded():
         raise ValueError(
             "Random actions need bounds, but the action space is"
             f" {space}. Wrap the environment to bound its actions."
@@ -61,14 +60,13 @@ def _random_episode(
     sequence: np.random.SeedSequence,
     should_stop: Callable[[], bool],
 ) -> dict[str, Any]:
-    space = env.action_space
     rng = np.random.default_rng(sequence)
     env.reset(seed=int(rng.integers(2**31)))
     done = False
     while not done:
         if should_stop():
-            raise EpisodeStopped("The program is about to stop.")
-        action = rng.uniform(space.low, space.high).astype(space.dtype)
+            raise RolloutStopped("The program is about to stop.")
+        action = _random_action(env.action_space, rng)
         _, _, terminated, truncated, info = env.step(action)
         done = terminated or truncated
     if "episode" not in info:
@@ -77,3 +75,15 @@ def _random_episode(
             " RecordEpisodes."
         )
     return info["episode"]
+
+
+def _random_action(space: spaces.Space, rng: np.random.Generator) -> Any:
+    if isinstance(space, spaces.Box):
+        return rng.uniform(space.low, space.high).astype(space.dtype)
+    if isinstance(space, spaces.Discrete):
+        return space.start + rng.integers(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.start + rng.integers(space.nvec)
+    if isinstance(space, spaces.MultiBinary):
+        return rng.integers(2, size=space.shape, dtype=space.dtype)
+    raise ValueError(f"There are no random actions for the space {space}.")

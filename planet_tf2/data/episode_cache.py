@@ -55,14 +55,13 @@ class EpisodeCache:
         self._max_episodes = max_episodes or math.inf
         self._max_bytes = (keep and max_bytes) or math.inf
         self._keep = keep
-        self._names = names or self._list
+        self._names = names or (lambda draw: episodes.list_episodes(directory))
         self._set_aside = set_aside or (lambda path: None)
         self._bytes: dict[str, int] = {}
         self._directory = pathlib.Path(directory)
         self.min_length = min_length
         self._keys = tuple(keys)
         self._sizes = sizes and {key: tuple(sizes[key]) for key in self._keys}
-        self._given = sizes is not None
         self._episodes: dict[str, Episode] = {}
         self._rejected: dict[str, str] = {}
 
@@ -93,8 +92,8 @@ class EpisodeCache:
         usable: list[str] = []
         names = self._names(draw)
         if self._sizes is None:
-            # The oldest one decides what the others have to look like.
-            next(filter(self._read, names), None)
+            # The oldest usable one decides what the others have to look like.
+            any(self._read(name) for name in names)
         for name in reversed(names):
             if self._is_full(usable, name):
                 break
@@ -106,17 +105,12 @@ class EpisodeCache:
         for name in set(self._episodes) - set(usable):
             del self._episodes[name]
         if not usable:
-            reasons = list(self._rejected.values())
+            reasons = list(self._rejected.values())[:3] or ["it is empty"]
             raise EpisodesError(
                 f"No usable episodes in {self._directory}: "
-                + ("; ".join(reasons[:3]) if reasons else "it is empty")
-                + "."
+                f"{'; '.join(reasons)}."
             )
         return usable
-
-    def _list(self, draw: int) -> list[str]:
-        del draw
-        return episodes.list_episodes(self._directory)
 
     def _read(self, name: str) -> bool:
         """Makes sure that an episode is known, if it can be used."""
@@ -157,17 +151,18 @@ class EpisodeCache:
         return bool(names) and over
 
     def _make_room(self, wanted: list[str], names: Sequence[str]) -> None:
-        """Drops the oldest until the others fit, one of the wanted at least.
+        """Drops the oldest until the others fit, but not the latest wanted.
 
-        Beside the wanted only older episodes are in memory, and those are the
-        first to go in any case.
+        Only older episodes than the wanted ones are in memory beside them, so
+        that those go first.
         """
-        if self._max_bytes == math.inf:
+        if self._size(self._episodes) <= self._max_bytes:
             return
         age = {name: number for number, name in enumerate(names)}
-        while self._size(self._episodes) > self._max_bytes:
-            oldest = min(self._episodes, key=lambda name: age.get(name, -1))
-            if oldest == wanted[-1]:
+        by_age = sorted(self._episodes, key=lambda name: age.get(name, -1))
+        for oldest in by_age:
+            fits = self._size(self._episodes) <= self._max_bytes
+            if fits or oldest == wanted[-1]:
                 break
             del self._episodes[oldest]
             if oldest in wanted:
@@ -190,8 +185,7 @@ class EpisodeCache:
         self._sizes = self._sizes or sizes
         if sizes != self._sizes:
             raise episodes.BrokenEpisode(
-                f"{name} has entries of the sizes {sizes}, but "
-                f"{'this run needs' if self._given else 'other episodes have'} "
-                f"{self._sizes}. It is of another task, or has images of "
-                "another size."
+                f"{name} has entries of the sizes {sizes}, but {self._sizes} "
+                "are needed. It is of another task, or has images of another "
+                "size."
             )

@@ -1,13 +1,20 @@
 """Episode files: one compressed NumPy archive per episode.
 
-A file holds arrays with a common first axis: `action`, `reward` and the
-observations by name, for example `image`. An action and a reward stand beside
-the observation that they lead to:
+A file holds arrays with a common first axis: `action`, `reward`, two flags,
+and the observations (images and vectors) by name. An action and a reward stand
+beside the observation that they lead to:
 
     index     0         1         2              T
     image     reset     after 1   after 2   ...  last
     action    zeros     first     second    ...  last
     reward    0         first     second    ...  last
+    is_first  true      false     false     ...  false
+    terminal  false     false     false     ...  whether the task ended
+
+`action` has the type of the action space: floats `[T+1, ...]` for a Box, whole
+numbers `[T+1]` for Discrete and `[T+1, n]` for MultiDiscrete. An episode that a
+time limit cut off is not `terminal`. Files without the flags, such as those of
+the original, are read as if no episode had ended but by the time limit.
 
 Files appear under their name all at once: they are written beside it, forced
 to the disk and renamed, so a reader never sees half an episode, whenever the
@@ -30,6 +37,15 @@ from planet_tf2.tools.files import PARTIAL_SUFFIX, replacing, sync_directory
 SUFFIX = ".npz"
 STAGED_SUFFIX = ".npz.staged"
 DAMAGED_SUFFIX = ".damaged"
+# No names for observations. In metrics.jsonl, `file` names an episode.
+RESERVED_NAMES = {"action", "reward", "is_first", "terminal", "return", "file"}
+# What an array must hold: in words, NumPy's kinds of types, number of axes.
+_FORMS = {
+    "action": ("numbers", "fiu", None),
+    "reward": ("floats", "f", 1),
+    "is_first": ("booleans", "b", 1),
+    "terminal": ("booleans", "b", 1),
+}
 # All that np.load was seen to raise on damaged files, beside being absent.
 _READ_ERRORS = (
     OSError,
@@ -80,7 +96,8 @@ def save_episode(
 
     Args:
       directory: Existing folder.
-      episode: Arrays `[T+1, ...]` by name, among them `action` and `reward`.
+      episode: Arrays `[T+1, ...]` by name: `action`, `reward`, observations,
+        and the flags `is_first` and `terminal`, which may be missing.
       name: Name without suffix; a new one by default.
       staged: Whether to leave the episode for `publish`.
 
@@ -144,8 +161,9 @@ def load_episode(path: str | os.PathLike) -> dict[str, np.ndarray]:
       path: Path of the file.
 
     Returns:
-      The arrays `[T+1, ...]` of the file; `reward` is float32 whatever the file
-      holds, and `return` float32 `[T+1]` is the reward summed up so far.
+      The arrays `[T+1, ...]` of the file. `reward` is float32 whatever the file
+      holds; `return` float32 `[T+1]` is the reward summed up so far; `is_first`
+      and `terminal` bool `[T+1]` are added where the file has none.
 
     Raises:
       BrokenEpisode: The file is damaged, or does not hold an episode.
@@ -162,6 +180,8 @@ def load_episode(path: str | os.PathLike) -> dict[str, np.ndarray]:
     reward = episode["reward"]
     episode["reward"] = reward.astype(np.float32)
     episode["return"] = np.cumsum(reward, dtype=np.float64).astype(np.float32)
+    episode.setdefault("is_first", np.arange(len(reward)) == 0)
+    episode.setdefault("terminal", np.zeros(len(reward), bool))
     return episode
 
 
@@ -219,13 +239,15 @@ def _validate(name: str, episode: dict[str, np.ndarray]) -> None:
         raise BrokenEpisode(f"{name} has arrays of unequal length: {lengths}.")
     if lengths["reward"] < 2:
         raise BrokenEpisode(f"{name} has no step: {lengths}.")
-    expected = {"reward": 1, "action": 2}
-    for key, axes in expected.items():
+    for key, (what, kinds, axes) in _FORMS.items():
+        if key not in episode:
+            continue
         array = np.asarray(episode[key])
-        if array.ndim != axes or not np.issubdtype(array.dtype, np.floating):
+        if array.dtype.kind not in kinds or axes not in (None, array.ndim):
+            shape = "" if axes is None else f" with {axes} axis"
             raise BrokenEpisode(
                 f"{name} has {array.dtype} {key!r} of shape"
-                f" {list(array.shape)}, but it must be floats with {axes} axes."
+                f" {list(array.shape)}, but it must be {what}{shape}."
             )
 
 

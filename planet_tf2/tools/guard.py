@@ -18,3 +18,7 @@ class Guard:
     should_stop: Callable[[], bool] = lambda: False
     check: Callable[[], None] = lambda: None
     show: Callable[..., None] = lambda **details: None
+
+
+class RolloutStopped(Exception):
+    """A rollout was broken off because the program is about to stop."""

@@ -8,8 +8,6 @@ _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
 _LARGE = 2**30
 
-_wanted = False
-
 
 def keep_freed_memory() -> bool:
     """Asks the C library to keep large blocks for later when they are freed.
@@ -22,8 +20,6 @@ def keep_freed_memory() -> bool:
     Returns:
       Whether the C library understood; only glibc does.
     """
-    global _wanted
-    _wanted = True
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
         settings = {
@@ -33,12 +29,3 @@ def keep_freed_memory() -> bool:
         }
         return all([mallopt(key, value) for key, value in settings.items()])
     return False
-
-
-def renew() -> None:
-    """Asks again, if `keep_freed_memory` was called.
-
-    TensorFlow makes its own wishes known when it runs a Python generator.
-    """
-    if _wanted:
-        keep_freed_memory()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from planet_tf2.data.episodes import set_aside
-from planet_tf2.data.numpy_episodes import SequenceBatches
+from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
 

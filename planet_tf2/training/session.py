@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.agents.learner import Learner
-from planet_tf2.control.random_episodes import EpisodeStopped, random_episodes
+from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.guard import Guard, RolloutStopped
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
@@ -197,7 +197,7 @@ class Session:
             episode = self._parts.attempts.run(
                 f"collecting random episodes of {task}", collect
             )
-        except EpisodeStopped:
+        except RolloutStopped:
             self._stop_seeding()
         check_return(task, episode)
         self._log.add(split, task, episode, phase="seed", step=0)

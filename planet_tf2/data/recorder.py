@@ -28,7 +28,8 @@ class RecordEpisodes(gymnasium.Wrapper):
         """Wraps an environment.
 
         Args:
-          env: Environment with a dict of observations.
+          env: Environment with a dict of observations, and with actions that
+            are arrays or numbers (Box, Discrete, MultiDiscrete, MultiBinary).
           directory: Folder for the files; created if missing.
           staged: Whether the files wait for `episodes.publish`.
 
@@ -40,6 +41,8 @@ class RecordEpisodes(gymnasium.Wrapper):
         check_names(env.observation_space)
         self._directory = _writable_directory(directory)
         self._staged = staged
+        dtype = np.dtype(env.action_space.dtype)
+        self._action_type = np.float32 if dtype.kind == "f" else dtype
         self._transitions: list[dict[str, np.ndarray]] | None = None
         self._simulator_steps = 0
 
@@ -47,8 +50,8 @@ class RecordEpisodes(gymnasium.Wrapper):
         """Starts an episode and its recording."""
         self._transitions = None
         obs, info = self.env.reset(seed=seed, options=options)
-        action = np.zeros(self.action_space.shape, np.float32)
-        self._transitions = [_transition(obs, action, 0.0)]
+        action = np.zeros(self.action_space.shape, self._action_type)
+        self._transitions = [_transition(obs, action, 0.0, is_first=True)]
         self._simulator_steps = 0
         return obs, info
 
@@ -67,8 +70,10 @@ class RecordEpisodes(gymnasium.Wrapper):
                 "The episode is over; call reset() before step()."
             )
         obs, reward, terminated, truncated, info = self.env.step(action)
-        action = np.array(action, np.float32)
-        self._transitions.append(_transition(obs, action, reward))
+        action = np.array(action, self._action_type)
+        self._transitions.append(
+            _transition(obs, action, reward, terminal=terminated)
+        )
         self._simulator_steps += info.get("simulator_steps", 1)
         if terminated or truncated:
             info = {**info, "episode": self._save()}
@@ -97,7 +102,7 @@ def check_names(names: Iterable[str]) -> None:
     Raises:
       ValueError: Episode files need one of them for something else.
     """
-    taken = {"action", "reward", "return", "file"} & set(names)
+    taken = episodes.RESERVED_NAMES & set(names)
     if taken:
         raise ValueError(
             f"An observation is called {min(taken)!r}, a name that episode"
@@ -105,10 +110,22 @@ def check_names(names: Iterable[str]) -> None:
         )
 
 
-def _transition(obs, action, reward) -> dict[str, np.ndarray]:
+def _transition(
+    obs: dict[str, np.ndarray],
+    action: np.ndarray,
+    reward: float,
+    is_first: bool = False,
+    terminal: bool = False,
+) -> dict[str, np.ndarray]:
     # Copies, because an environment may write into its arrays again.
     arrays = {key: np.array(value) for key, value in obs.items()}
-    return {**arrays, "action": action, "reward": np.float32(reward)}
+    return {
+        **arrays,
+        "action": action,
+        "reward": np.float32(reward),
+        "is_first": np.bool_(is_first),
+        "terminal": np.bool_(terminal),
+    }
 
 
 def _writable_directory(directory: str | os.PathLike) -> pathlib.Path:

@@ -1,13 +1,14 @@
+"""Batches of sequences: what is in them, and what decides it."""
+
 import collections
 import itertools
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from planet_tf2.data.episode_cache import EpisodesError
 from planet_tf2.data.episodes import save_episode
-from planet_tf2.data.numpy_episodes import numpy_episodes, sequences
+from planet_tf2.data.loader import SequenceBatches, sequences
 
 LENGTH = 8
 
@@ -37,28 +38,46 @@ def take(dataset, amount):
 
 
 def test_shapes_and_types(directory):
-    dataset = numpy_episodes(directory, [3, 5])
-    spec = {
-        "image": tf.TensorSpec((3, 5, 2, 2, 3), tf.uint8),
-        "action": tf.TensorSpec((3, 5, 2), tf.float32),
-        "reward": tf.TensorSpec((3, 5), tf.float32),
+    batches = SequenceBatches(directory, [3, 5])
+    assert batches.sizes == {
+        "image": ((3, 5, 2, 2, 3), np.uint8),
+        "action": ((3, 5, 2), np.float32),
+        "reward": ((3, 5), np.float32),
     }
-    assert dataset.element_spec == spec
-    (batch,) = take(dataset, 1)
-    for name, tensor in batch.items():
-        assert tensor.shape == spec[name].shape
-        assert tensor.dtype == spec[name].dtype
+    (batch,) = take(batches, 1)
+    found = {k: (array.shape, array.dtype) for k, array in batch.items()}
+    assert found == batches.sizes
 
 
-def test_original_files_with_rewards_in_double_precision(tmp_path):
-    save(tmp_path, 1, dtype=np.float64)
-    (batch,) = take(numpy_episodes(tmp_path, [1, 5]), 1)
-    assert batch["reward"].dtype == tf.float32
+def test_numbers_stay_the_same(tmp_path):
+    """Runs that go on with a later version must see the same batches."""
+    for number in range(9):
+        save(tmp_path, number, length=20 + number)
+
+    def first(loader, num_chunks):
+        batches = SequenceBatches(
+            tmp_path, [2, 6], loader, 4, num_chunks, seed=(3, 1)
+        )
+        return [batch["reward"][:, 0].tolist() for batch in take(batches, 6)]
+
+    assert first("recent", 1) == [
+        [21, 65],
+        [56, 11],
+        [47, 61],
+        [55, 41],
+        [85, 81],
+        [78, 98],
+    ]
+    assert (
+        first("cache", 2)
+        == first("reload", 2)
+        == [[60, 66], [17, 23], [23, 29], [40, 46], [63, 69], [36, 42]]
+    )
 
 
 def test_sequences_stay_aligned(directory):
-    for batch in take(numpy_episodes(directory, [3, 5], loader_every=6), 10):
-        reward = batch["reward"].numpy()
+    for batch in take(SequenceBatches(directory, [3, 5], loader_every=6), 10):
+        reward = batch["reward"]
         # Time steps that follow each other, of one episode.
         assert (np.diff(reward, axis=1) == 1).all()
         assert (reward // 10 == reward[:, :1] // 10).all()
@@ -68,7 +87,7 @@ def test_sequences_stay_aligned(directory):
 
 
 def test_every_offset_is_equally_likely(directory):
-    batches = take(numpy_episodes(directory, [50, 5], "cache"), 20)
+    batches = take(SequenceBatches(directory, [50, 5], "cache"), 20)
     first = np.concatenate([batch["reward"][:, 0] for batch in batches])
     counts = collections.Counter(first % 10)
     assert set(counts) == {0, 1, 2, 3}
@@ -76,13 +95,13 @@ def test_every_offset_is_equally_likely(directory):
 
 
 def test_episodes_of_just_the_right_length(directory):
-    for batch in take(numpy_episodes(directory, [3, LENGTH]), 3):
-        assert (batch["reward"][:, 0].numpy() % 10 == 0).all()
+    for batch in take(SequenceBatches(directory, [3, LENGTH]), 3):
+        assert (batch["reward"][:, 0] % 10 == 0).all()
 
 
 def test_seed_determines_the_batches(directory):
     def draw(seed):
-        dataset = numpy_episodes(directory, [3, 5], loader_every=4, seed=seed)
+        dataset = SequenceBatches(directory, [3, 5], loader_every=4, seed=seed)
         return np.stack([batch["reward"] for batch in take(dataset, 8)])
 
     np.testing.assert_array_equal(draw((0, 1, 2)), draw((0, 1, 2)))
@@ -91,7 +110,7 @@ def test_seed_determines_the_batches(directory):
 
 
 def test_every_iterator_starts_anew(directory):
-    dataset = numpy_episodes(directory, [3, 5], loader_every=4)
+    dataset = SequenceBatches(directory, [3, 5], loader_every=4)
     first, second = (
         np.stack([batch["reward"] for batch in take(dataset, 4)])
         for _ in range(2)
@@ -100,35 +119,57 @@ def test_every_iterator_starts_anew(directory):
 
 
 def test_finds_new_episodes_while_iterating(directory):
-    batches = iter(numpy_episodes(directory, [2, 5], "cache", loader_every=4))
-    found = set(np.unique(next(batches)["reward"].numpy() // 10))
+    batches = iter(SequenceBatches(directory, [2, 5], "cache", loader_every=4))
+    found = set(np.unique(next(batches)["reward"] // 10))
     save(directory, 9)
     for batch in take(batches, 10):
-        found |= set(np.unique(batch["reward"].numpy() // 10))
+        found |= set(np.unique(batch["reward"] // 10))
     assert found == {0, 1, 2, 3, 9}
 
 
 def test_chosen_keys(tmp_path):
     save(tmp_path, 1, position=np.zeros((LENGTH, 3), np.float32))
-    dataset = numpy_episodes(
-        tmp_path, [2, 5], keys=["position", "reward", "return"]
-    )
-    (batch,) = take(dataset, 1)
-    assert set(batch) == {"position", "reward", "return"}
-    assert batch["position"].shape == (2, 5, 3)
+    keys = ["position", "reward", "return", "is_first", "terminal"]
+    (batch,) = take(SequenceBatches(tmp_path, [4, LENGTH], keys=keys), 1)
+    assert set(batch) == set(keys)
+    assert batch["position"].shape == (4, LENGTH, 3)
+    # The file has no flags, as those of the original.
+    assert batch["is_first"].dtype == batch["terminal"].dtype == bool
+    assert (batch["is_first"] == [[True] + [False] * (LENGTH - 1)]).all()
+    assert not batch["terminal"].any()
+
+
+def test_flags_and_whole_numbers_as_actions(tmp_path):
+    terminal = np.arange(LENGTH) == LENGTH - 1
+    save(tmp_path, 1, action=np.arange(LENGTH), terminal=terminal)
+    keys = ["action", "is_first", "terminal"]
+    for batch in take(SequenceBatches(tmp_path, [4, 5], keys=keys), 5):
+        action = batch["action"]
+        assert action.shape == (4, 5) and action.dtype == np.int64
+        np.testing.assert_array_equal(batch["is_first"], action == 0)
+        np.testing.assert_array_equal(batch["terminal"], action == LENGTH - 1)
+
+
+def test_goes_on_without_a_file_that_is_gone(directory, caplog):
+    batches = iter(SequenceBatches(directory, [2, 5], "reload"))
+    next(batches)
+    (directory / "001.npz").unlink()
+    found = np.concatenate([b["reward"] for b in take(batches, 20)]) // 10
+    assert set(np.unique(found)) == {0, 2, 3}
+    assert "001.npz" in caplog.text
 
 
 def test_problems_show_at_once(directory, tmp_path):
     with pytest.raises(EpisodesError, match="8 time steps, fewer than the 9"):
-        numpy_episodes(directory, [3, 9])
+        SequenceBatches(directory, [3, 9])
     with pytest.raises(EpisodesError, match="empty"):
-        numpy_episodes(tmp_path / "empty", [3, 5])
+        SequenceBatches(tmp_path / "empty", [3, 5])
 
 
 def test_short_episodes_are_left_out(directory):
     save(directory, 7, length=4)
-    for batch in take(numpy_episodes(directory, [4, 5]), 5):
-        assert (batch["reward"].numpy() < 70).all()
+    for batch in take(SequenceBatches(directory, [4, 5]), 5):
+        assert (batch["reward"] < 70).all()
 
 
 class TestSequences:
@@ -173,11 +214,11 @@ class TestSequences:
 
 
 class TestStart:
-    """A dataset that starts later yields what the first would have."""
+    """A stream that starts later yields what the first would have."""
 
     def batches(self, directory, start, **kwargs):
         kwargs = {"loader_every": 6, "seed": (1, 2), "start": start, **kwargs}
-        dataset = numpy_episodes(directory, [3, 3], **kwargs)
+        dataset = SequenceBatches(directory, [3, 3], **kwargs)
         return np.stack([batch["reward"] for batch in take(dataset, 8)])
 
     @pytest.mark.parametrize("num_chunks", [1, 2, 4])
@@ -219,7 +260,7 @@ class TestStart:
 @pytest.mark.parametrize("loader", ["reload", "dummy", "cache", "recent"])
 def test_loaders_by_name(directory, loader):
     save(directory, 5, position=np.zeros((LENGTH, 3), np.float32))
-    dataset = numpy_episodes(
+    dataset = SequenceBatches(
         directory, [3, 5], loader, loader_every=4, max_episodes=2, max_bytes=500
     )
     rewards = set()
@@ -238,11 +279,9 @@ def test_loaders_by_name(directory, loader):
 
 
 def test_reload_sees_a_changed_file(directory):
-    batches = iter(numpy_episodes(directory, [2, 5], "reload", max_episodes=1))
-    assert (next(batches)["reward"].numpy() // 10 == 3).all()
+    batches = iter(SequenceBatches(directory, [2, 5], "reload", max_episodes=1))
+    assert (next(batches)["reward"] // 10 == 3).all()
     (directory / "003.npz").unlink()
     save(directory, 7)
     (directory / "007.npz").rename(directory / "003.npz")
-    # One batch may have been prepared before.
-    later = [batch["reward"].numpy() // 10 for batch in take(batches, 4)]
-    assert (later[-1] == 7).all()
+    assert (next(batches)["reward"] // 10 == 7).all()

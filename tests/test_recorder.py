@@ -4,9 +4,11 @@ import fakes
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from planet_tf2 import envs
-from planet_tf2.data import RecordEpisodes, collect, episodes
+from planet_tf2.data import episodes, recorder
+from planet_tf2.data.recorder import RecordEpisodes
 
 _ACTIONS = np.array([[0.1, -0.1], [0.2, -0.2], [0.3, -0.3]], np.float32)
 
@@ -27,14 +29,44 @@ def test_actions_and_rewards_stand_beside_what_they_lead_to(tmp_path):
         "noise": ((4, 3), "float32"),
         "action": ((4, 2), "float32"),
         "reward": ((4,), "float32"),
+        "is_first": ((4,), "bool"),
+        "terminal": ((4,), "bool"),
         "return": ((4,), "float32"),
     }
     np.testing.assert_array_equal(episode["image"][:, 0, 0, 0], [0, 1, 2, 3])
     np.testing.assert_array_equal(episode["count"][:, 0], [0, 1, 2, 3])
     np.testing.assert_array_equal(episode["reward"], [0, 1, 2, 3])
     np.testing.assert_array_equal(episode["return"], [0, 1, 3, 6])
+    assert episode["is_first"].tolist() == [True, False, False, False]
+    assert episode["terminal"].tolist() == [False, False, False, True]
     np.testing.assert_array_equal(episode["action"][0], [0, 0])
     np.testing.assert_array_equal(episode["action"][1:], _ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("space", "actions"),
+    [
+        (spaces.Discrete(3), [2, 0, 1]),
+        (spaces.Discrete(3, start=-1), [-1, 1, 0]),
+        (spaces.MultiDiscrete([2, 3]), [[1, 2], [0, 1], [1, 0]]),
+    ],
+)
+def test_actions_keep_their_type(tmp_path, space, actions):
+    env = fakes.CountingEnv(length=3)
+    env.action_space = space
+    last = _play(RecordEpisodes(env, tmp_path), np.array(actions, np.int32))[-1]
+    action = episodes.load_episode(last[-1]["episode"]["path"])["action"]
+    assert action.dtype == space.dtype == np.int64
+    assert action.shape == (4, *space.shape)
+    assert not action[0].any()
+    np.testing.assert_array_equal(action[1:], actions)
+
+
+def test_a_time_limit_is_no_end(tmp_path):
+    env = gymnasium.wrappers.TimeLimit(fakes.CountingEnv(length=9), 3)
+    last = _play(RecordEpisodes(env, tmp_path))[-1]
+    episode = episodes.load_episode(last[-1]["episode"]["path"])
+    assert episode["terminal"].tolist() == [False] * 4
 
 
 def test_what_info_says(tmp_path):
@@ -126,13 +158,14 @@ def test_folder_cannot_be_written_to(tmp_path, monkeypatch):
     def refuse(dir):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(collect.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(recorder.tempfile, "TemporaryFile", refuse)
     with pytest.raises(ValueError, match="Permission denied"):
         RecordEpisodes(fakes.CountingEnv(), tmp_path)
 
 
-def test_names_of_observations_must_not_collide(tmp_path):
+@pytest.mark.parametrize("name", ["action", "is_first", "terminal"])
+def test_names_of_observations_must_not_collide(tmp_path, name):
     env = fakes.CountingEnv()
-    env.observation_space["action"] = env.observation_space["count"]
-    with pytest.raises(ValueError, match="called 'action'"):
+    env.observation_space[name] = env.observation_space["count"]
+    with pytest.raises(ValueError, match=f"called '{name}'"):
         RecordEpisodes(env, tmp_path)

@@ -1,0 +1,301 @@
+"""Batches of random sequences from a folder of episodes that grows.
+
+A loader looks at the folder, draws `every` episodes, looks again, and so on.
+Such a round is what its random numbers belong to:
+
+    draw     0 1 2 ... every-1 | every ...        | 2 * every ...
+    round            0         |        1         |       2
+    look     ^                   ^                  ^
+
+The draws of a round follow from the seed, the number of the round, and the
+episodes that were found at this look and at the one before; nothing else is
+remembered. Therefore a loader can start at any draw, and continues like one
+that has come there by itself, if it is told what was found then.
+"""
+
+import itertools
+import logging
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from planet_tf2.data.episode_cache import Episode, EpisodeCache
+from planet_tf2.data.episodes import BrokenEpisode
+
+Seed = Sequence[int]
+# Returns the names of the usable episodes at a draw, oldest first.
+Look = Callable[[int], list[str]]
+
+# Tell the random numbers of a seed's two uses apart.
+_EPISODES, _OFFSETS = 0, 1
+_BLOCK = 1024  # Random numbers to draw at a time.
+_LOGGER = logging.getLogger(__name__)
+
+
+class SequenceBatches:
+    """An endless stream of batches of random sequences, as NumPy arrays.
+
+    The folder is first read here, so that problems with the episodes show at
+    once, and looked at again while iterating. Every iterator starts anew.
+
+    A batch follows from the seed, its number, and the episodes that were found
+    when its loader looked at the folder. Given `names`, which tells what there
+    was to be found, iterating can therefore start at any batch and yield what
+    it would yield there if it came from the beginning.
+
+    Args:
+      directory: folder of episode files.
+      shape: B and T, sequences per batch and time steps per sequence.
+      loader: how episodes are drawn. `recent` prefers new ones; `cache` draws
+        all equally often; `reload` too, but reads each file every time, for
+        more episodes than fit into memory; `dummy` makes up random numbers.
+      loader_every: episodes between two looks at the folder.
+      num_chunks: sequences cut from an episode each time it is drawn.
+      keys: what to yield of the episodes: observations, `action`, `reward`,
+        `is_first`, `terminal`, `return`.
+      seed: determines the order of episodes and the choice of sequences.
+      max_episodes: how many episodes to draw from, the latest; None for all.
+      max_bytes: how much memory their arrays may take; None for any.
+      start: number of the first batch.
+      names: returns the episode files, oldest first, that a batch may be made
+        of, given its number. By default those that there are. It may wait.
+      set_aside: called with the path of each file that is no episode, or not a
+        whole one; by default such files are just skipped.
+      sizes: shapes of the arrays of a time step, by name; episodes of others
+        are skipped. By default the oldest episode decides.
+
+    Attributes:
+      sizes: shape and type of every array of a batch.
+
+    Raises:
+      EpisodesError: if the folder has no episode that is long enough.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        shape: Sequence[int],
+        loader: str = "recent",
+        loader_every: int = 1000,
+        num_chunks: int = 1,
+        keys: Sequence[str] = ("image", "action", "reward"),
+        seed: int | Seed = 0,
+        max_episodes: int | None = None,
+        max_bytes: int | None = None,
+        start: int = 0,
+        names: Callable[[int], Sequence[str]] | None = None,
+        set_aside: Callable[[pathlib.Path], None] | None = None,
+        sizes: Mapping[str, tuple[int, ...]] | None = None,
+    ):
+        self._batch_size, self._length = batch_size, length = shape
+        self._loader, self._loader_every = loader, loader_every
+        self._num_chunks = num_chunks
+        self._keys = tuple(keys)
+        self._seed = (seed,) if isinstance(seed, int) else tuple(seed)
+        self._store = EpisodeCache(
+            pathlib.Path(directory),
+            length,
+            keys,
+            # What is made up needs only an example.
+            1 if loader == "dummy" else max_episodes,
+            max_bytes,
+            keep=loader != "reload",
+            names=names
+            and (lambda draw: names(draw * num_chunks // batch_size)),
+            set_aside=set_aside,
+            sizes=sizes,
+        )
+        self._start, self._skipped = divmod(start * batch_size, num_chunks)
+        first_look = self._start // loader_every * loader_every
+        example = self._store[self._store.look(first_look)[0]]
+        self.sizes: dict[str, tuple[tuple[int, ...], np.dtype]] = {
+            key: (
+                (batch_size, length, *example[key].shape[1:]),
+                example[key].dtype,
+            )
+            for key in self._keys
+        }
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        stream = sequences(
+            self._episodes((*self._seed, _EPISODES)),
+            self._length,
+            self._num_chunks,
+            (*self._seed, _OFFSETS),
+            self._start,
+        )
+        stream = itertools.islice(stream, self._skipped, None)
+        while True:
+            group = [next(stream) for _ in range(self._batch_size)]
+            yield {k: np.stack([c[k] for c in group]) for k in self._keys}
+
+    def _episodes(self, seed: Seed) -> Iterator[Episode]:
+        """Yields an episode for each draw, but for files that have gone bad."""
+        if self._loader == "dummy":
+            example = self._store[self._store.look()[0]]
+            yield from made_up(example, self._length, seed, self._start)
+        draw = recent if self._loader == "recent" else equally
+        for name in draw(
+            self._store.look, self._loader_every, seed, self._start
+        ):
+            try:
+                yield self._store[name]
+            except (BrokenEpisode, FileNotFoundError) as error:
+                _LOGGER.warning("Skipping an episode: %s", error)
+
+
+def equally(look: Look, every: int, seed: Seed, start: int = 0) -> Iterator:
+    """Draws all episodes equally often, in random order.
+
+    Args:
+      look: looks at the folder.
+      every: episodes to draw between two looks at the folder.
+      seed: decides the order.
+      start: number of the first draw.
+
+    Yields:
+      Names of episodes.
+    """
+    for draw, random in _rounds(every, seed, start):
+        drawn = _cycle(look(draw), every, random)
+        yield from itertools.islice(drawn, max(0, start - draw), None)
+
+
+def recent(look: Look, every: int, seed: Seed, start: int = 0) -> Iterator:
+    """Draws new episodes more often than those known for longer.
+
+    Up to `every // 2` of the episodes that appeared since the look before and
+    as many of the older ones are drawn without replacement, and cycled.
+
+    Args:
+      look: looks at the folder.
+      every: episodes to draw between two looks at the folder.
+      seed: decides which episodes are drawn, and their order.
+      start: number of the first draw.
+
+    Yields:
+      Names of episodes.
+    """
+    known: list[str] | None = None
+    for draw, random in _rounds(every, seed, start):
+        if known is None:
+            known = look(draw - every) if draw else []
+        names = look(draw)
+        older = [name for name in names if name in set(known)]
+        newer = [name for name in names if name not in set(known)]
+        known = names
+        chosen = [
+            group[index]
+            for group in (newer, older)
+            for index in random.permutation(len(group))[: every // 2]
+        ]
+        drawn = _cycle(chosen, every, random)
+        yield from itertools.islice(drawn, max(0, start - draw), None)
+
+
+def made_up(
+    example: Episode, length: int, seed: Seed, start: int = 0
+) -> Iterator[Episode]:
+    """Yields random numbers in the place of episodes.
+
+    To see how fast training is without reading, or whether it depends on the
+    data. Whole numbers are uniform over all that the type can hold, truth
+    values over both, others over [-1, 1).
+
+    Args:
+      example: an episode, which decides names, types and sizes.
+      length: time steps of the episodes.
+      seed: decides the numbers.
+      start: number of the first draw.
+    """
+    for draw in itertools.count(start):
+        random = np.random.default_rng((*seed, draw))
+        yield {
+            key: _random_array(random, (length, *array.shape[1:]), array.dtype)
+            for key, array in sorted(example.items())
+        }
+
+
+def sequences(
+    stream: Iterable[Episode],
+    length: int,
+    num_chunks: int,
+    seed: Seed,
+    start: int = 0,
+) -> Iterator[Episode]:
+    """Cuts random sequences from episodes.
+
+    With one chunk per episode its offset is uniform over all that fit. With
+    more, they follow each other without overlap, and the offset of the first is
+    uniform. Where that many do not fit they overlap: each has a uniform offset,
+    and they are spread evenly.
+
+    Args:
+      stream: episodes, arrays `[N, ...]`, N at least `length`.
+      length: time steps of a sequence.
+      num_chunks: sequences to cut from each episode.
+      seed: decides the offsets.
+      start: number of the first episode's draw.
+    """
+    positions = _uniform(seed, start)
+    for episode, position in zip(stream, positions, strict=False):
+        available = len(episode["reward"])
+        for offset in _offsets(available, length, num_chunks, position):
+            end = offset + length
+            yield {key: value[offset:end] for key, value in episode.items()}
+
+
+def _rounds(
+    every: int, seed: Seed, start: int
+) -> Iterator[tuple[int, np.random.Generator]]:
+    """Yields the first draw of each round, and the round's random numbers."""
+    for number in itertools.count(start // every):
+        yield number * every, np.random.default_rng((*seed, number))
+
+
+def _cycle(
+    names: list[str], amount: int, random: np.random.Generator
+) -> Iterator[str]:
+    """Yields `amount` names, every one once before any comes again."""
+    yielded = 0
+    while yielded < amount:
+        for index in random.permutation(len(names))[: amount - yielded]:
+            yield names[index]
+            yielded += 1
+
+
+def _random_array(
+    random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype
+) -> np.ndarray:
+    if dtype.kind == "b":
+        return random.integers(0, 2, shape).astype(bool)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return random.integers(
+            limits.min, limits.max, shape, dtype, endpoint=True
+        )
+    return random.uniform(-1, 1, shape).astype(dtype)
+
+
+def _offsets(
+    available: int, length: int, num_chunks: int, position: float
+) -> list[int]:
+    """Returns where to cut; `position` is uniform in [0, 1)."""
+    free = available - num_chunks * length
+    if free >= 0:
+        first = int(position * (free + 1))
+        return [first + number * length for number in range(num_chunks)]
+    choices = available - length + 1
+    parts = [(position + n / num_chunks) % 1 for n in range(num_chunks)]
+    return [min(int(part * choices), choices - 1) for part in parts]
+
+
+def _uniform(seed: Seed, start: int) -> Iterator[float]:
+    """Yields numbers in [0, 1), of which the n-th follows from seed and n."""
+    block, skipped = divmod(start, _BLOCK)
+    for number in itertools.count(block):
+        values = np.random.default_rng((*seed, number)).random(_BLOCK)
+        yield from values[skipped:].tolist()
+        skipped = 0
