@@ -54,11 +54,11 @@ def work(paths: list[str]) -> None:
         folders,
         FLAGS.episodes,
         FLAGS.seed,
-        FLAGS.task,
-        FLAGS.agents,
-        FLAGS.checkpoint,
-        FLAGS.out,
-        FLAGS.video,
+        task=FLAGS.task,
+        agents=FLAGS.agents,
+        checkpoint=FLAGS.checkpoint,
+        out=FLAGS.out,
+        make_video=FLAGS.video,
     )
 
 

@@ -117,13 +117,10 @@ def test_names_of_videos(stem, name):
 
 @pytest.mark.slow
 class TestEvaluate:
-    def test_result(self, trained, tmp_path, monkeypatch):
+    def test_result(self, trained, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         before = snapshot(trained.folder.path)
-        said = []
-        result = evaluate(
-            [trained.folder], 3, make_video=True, report=said.append
-        )
+        result = evaluate([trained.folder], 3, make_video=True)
         assert snapshot(trained.folder.path) == before
         path = tmp_path / "evaluation-dummy-12.json"
         assert json.loads(path.read_text()) == result
@@ -138,16 +135,16 @@ class TestEvaluate:
         assert group["runs"] == 1 and group["means"] == [run["mean"]]
         with Image.open(run["video"]) as gif:
             assert gif.n_frames == DECISIONS + 1
-        text = "\n".join(said)
+        text = capsys.readouterr().out
         assert f"{run['mean']:.1f} ± {run['stddev']:.1f}" in text
         assert str(path.name) in text
         assert pathlib.Path(run["video"]).name in text
         # Again, there are the same numbers, with a video or without.
-        again = evaluate([trained.folder], 3, out="b.json", report=said.append)
+        again = evaluate([trained.folder], 3, out="b.json")
         del result["runs"][0]["video"]
         assert again == result == json.loads(pathlib.Path("b.json").read_text())
 
-    def test_several_runs(self, trained, tmp_path):
+    def test_several_runs(self, trained, tmp_path, capsys):
         """Those with the same parameters are summed up."""
         folders = [trained.folder]
         for name in ("00002", "00003"):
@@ -156,24 +153,26 @@ class TestEvaluate:
         config = folders[2].read_config()
         config["params"]["planner_iterations"] = 3
         folders[2].write_config(config)
-        said = []
-        result = evaluate(
-            folders, 1, out=tmp_path / "e.json", report=said.append
-        )
+        result = evaluate(folders, 1, out=tmp_path / "e.json")
         assert [len(r["returns"]) for r in result["runs"]] == [1, 1, 1]
         first, second = result["groups"]
         assert (first["runs"], second["runs"]) == (2, 1)
         assert first["interquartile_mean"] == np.mean(first["means"])
         low, high = first["confidence_interval"]
         assert low <= first["interquartile_mean"] <= high
-        assert sum("interquartile" in text for text in said) == 1
+        assert capsys.readouterr().out.count("interquartile") == 1
 
-    def test_refuses_to_replace_a_folder(self, trained, tmp_path):
-        """Before anything is played."""
-        said = []
-        with pytest.raises(ValueError, match="is a folder. Name a file"):
-            evaluate([trained.folder], 1, out=tmp_path, report=said.append)
-        assert not said and not list(tmp_path.iterdir())
+    @pytest.mark.parametrize(
+        "out, message",
+        [(".", "is a folder. Name a file"), ("/proc/x/y.json", "Cannot write")],
+    )
+    def test_refuses_before_anything_is_played(
+        self, trained, tmp_path, monkeypatch, capsys, out, message
+    ):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ValueError, match=message):
+            evaluate([trained.folder], 1, out=out)
+        assert not capsys.readouterr().out and not list(tmp_path.iterdir())
 
     def test_refuses_to_write_into_the_run(self, trained, monkeypatch):
         before = snapshot(trained.folder.path)
@@ -183,12 +182,12 @@ class TestEvaluate:
         )
         monkeypatch.chdir(trained.folder.path)
         assert "belongs to its training" in refuse(
-            evaluate, [trained.folder], 1, out="e.json"
+            evaluate, [trained.folder], 1
         )
         assert snapshot(trained.folder.path) == before
 
     def test_stopped_by_the_user(self, trained, tmp_path, monkeypatch):
-        monkeypatch.setattr(evaluation.StopSignals, "requested", True)
+        monkeypatch.setattr(rollouts.StopSignals, "requested", True)
         with pytest.raises(KeyboardInterrupt):
             evaluate([trained.folder], 1, out=tmp_path / "e.json")
         assert not (tmp_path / "e.json").exists()

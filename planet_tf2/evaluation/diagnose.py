@@ -15,7 +15,6 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import held_out, rollouts, verdicts
 from planet_tf2.evaluation.diagnosis_figure import draw
@@ -28,7 +27,6 @@ from planet_tf2.evaluation.reward_checks import (
     check_filtered_reward,
     check_returns,
 )
-from planet_tf2.tools.signals import StopSignals
 
 Figures = dict[str, Any]
 
@@ -222,33 +220,22 @@ def _collect(
     result = []
     if not amount:
         return result
-    with StopSignals() as signals:
-        for task in run.params["tasks"]:
-            report(f"Collecting {amount} episodes of {task}")
-            played = rollouts.play(
-                run,
-                task,
-                amount,
-                seed,
-                record=True,
-                should_stop=lambda: signals.requested,
+    for task in run.params["tasks"]:
+        report(f"Collecting {amount} episodes of {task}")
+        played = rollouts.play(run, task, amount, seed, record=True)
+        for episode in played:
+            report(f"  return {episode.score:.1f}")
+            name = f"fresh {episode.number + 1}"
+            result.append(
+                held_out.make_held_out(
+                    name,
+                    held_out.FRESH,
+                    task,
+                    episode.arrays,
+                    run.action_size,
+                    run.params["image_size"],
+                )
             )
-            try:
-                for episode in played:
-                    report(f"  return {episode.score:.1f}")
-                    name = f"fresh {episode.number + 1}"
-                    result.append(
-                        held_out.make_held_out(
-                            name,
-                            held_out.FRESH,
-                            task,
-                            episode.arrays,
-                            run.action_size,
-                            run.params["image_size"],
-                        )
-                    )
-            except RolloutStopped:
-                raise KeyboardInterrupt from None
     return result
 
 

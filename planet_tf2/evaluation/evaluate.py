@@ -2,13 +2,14 @@
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from planet_tf2.configs import resolve, tasks
 from planet_tf2.configs.anchors import get_anchors
-from planet_tf2.control.in_graph_batch_env import RolloutStopped
-from planet_tf2.data.run_folder import RunFolder, make_folder
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import aggregate, rollouts, runs
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import (
@@ -17,7 +18,7 @@ from planet_tf2.evaluation.output import (
     write_json,
 )
 from planet_tf2.tools import video
-from planet_tf2.tools.signals import StopSignals
+from planet_tf2.tools.attr_dict import AttrDict
 
 Result = dict[str, Any]
 
@@ -25,16 +26,31 @@ _VIDEO_FPS = 20
 _MAX_FRAMES = 250
 
 
+class Evaluated(NamedTuple):
+    """How a run did in a task.
+
+    Attributes:
+      entry: what is written of it.
+      params: the run's parameters.
+      frames: images of the first episode, uint8 `[T+1, H, W, 3]`; None if they
+        were not asked for, or the environment shows none.
+    """
+
+    entry: Result
+    params: AttrDict
+    frames: np.ndarray | None
+
+
 def evaluate(
     folders: Sequence[RunFolder],
     episodes: int = 20,
     seed: int = 0,
+    *,
     task: str | None = None,
     agents: int = 1,
     checkpoint: str | None = None,
     out: str | os.PathLike[str] | None = None,
     make_video: bool = False,
-    report: Callable[[str], None] = print,
 ) -> Result:
     """Evaluates runs with noise-free episodes and writes the result as JSON.
 
@@ -52,7 +68,6 @@ def evaluate(
         the current folder.
       make_video: whether to write the first episode of each run and task as a
         GIF, beside the result.
-      report: shows a message.
 
     Returns:
       What is in the file: `runs`, an entry for each run and task, and `groups`,
@@ -62,53 +77,28 @@ def evaluate(
       ValueError: for whatever the user can mend.
       KeyboardInterrupt: the user did not want to wait.
     """
-    if out is not None:
-        check_outside(out, folders)
+    # Without a name it goes into the current folder.
+    check_outside(out or "evaluation.json", folders)
     results = []
-    with StopSignals() as signals:
-        for folder in folders:
-            run = load_run(folder, checkpoint)
-            for name in [task] if task else run.params["tasks"]:
-                rollouts.check_task(run, name)
-                report(_announce(run, name, episodes))
-                try:
-                    result = evaluate_run(
-                        run,
-                        name,
-                        episodes,
-                        seed,
-                        agents,
-                        make_video,
-                        lambda: signals.requested,
-                        report,
-                    )
-                except RolloutStopped:
-                    raise KeyboardInterrupt from None
-                report(describe(result))
-                results.append(result)
+    for folder in folders:
+        run = load_run(folder, checkpoint)
+        for name in [task] if task else run.params["tasks"]:
+            results.append(
+                evaluate_run(run, name, episodes, seed, agents, make_video)
+            )
+            print(describe(results[-1].entry))
     groups = _group(results, seed)
     for group in groups:
         if group["runs"] > 1:
-            report(describe_group(group))
-    path = pathlib.Path(out or default_name(results))
-    check_outside(path, folders)
-    videos = {}
-    for result in results:
-        frames = result.pop("frames")
-        if frames is not None:
-            result["video"] = str(_video_path(path, result))
-            videos[result["video"]] = frames
+            print(describe_group(group))
     summary = {
         "episodes": episodes,
         "seed": seed,
         "agents": min(agents, episodes),
-        "runs": [_without_params(result) for result in results],
+        "runs": [result.entry for result in results],
         "groups": groups,
     }
-    write_json(path, summary)
-    for target, frames in videos.items():
-        _write_video(target, frames)
-    report(f"Written: {', '.join([str(path), *videos])}")
+    _write(out, summary, [result.frames for result in results])
     return summary
 
 
@@ -116,13 +106,11 @@ def evaluate_run(
     run: LoadedRun,
     task: str,
     episodes: int,
-    seed: int,
-    agents: int,
-    keep_frames: bool,
-    should_stop: Callable[[], bool],
-    report: Callable[[str], None],
-) -> Result:
-    """Plays the episodes of one run in one task.
+    seed: int = 0,
+    agents: int = 1,
+    keep_frames: bool = False,
+) -> Evaluated:
+    """Plays the episodes of one run in one task, and says how they went.
 
     Args:
       run: the loaded run.
@@ -131,34 +119,35 @@ def evaluate_run(
       seed: determines all randomness.
       agents: episodes that are played at the same time.
       keep_frames: whether to return the images of the first episode.
-      should_stop: asked before each step; if it returns true,
-        `RolloutStopped` is raised.
-      report: told of each episode.
 
-    Returns:
-      The entry of the run in the result of `evaluate`; besides, its `params`
-      and the `frames` uint8 `[T+1, H, W, 3]` or None.
+    Raises:
+      ValueError: the agent cannot act in the task.
+      KeyboardInterrupt: the user did not want to wait.
     """
-    returns, lengths, frames = [], [], None
-    played = rollouts.play(
-        run, task, episodes, seed, agents, keep_frames, should_stop
+    rollouts.check_task(run, task)
+    checkpoint = pathlib.Path(run.checkpoint).name
+    state = "" if run.state == runs.FINISHED else f", {run.state}"
+    print(
+        f"{run.folder.path} ({checkpoint}, step {run.step}{state}): {episodes} "
+        f"episodes of {task}"
     )
-    for episode in played:
+    returns, lengths, frames = [], [], None
+    for episode in rollouts.play(
+        run, task, episodes, seed, agents, keep_frames
+    ):
+        print(f"  episode {len(returns) + 1}/{episodes}: {episode.score:.1f}")
+        if keep_frames and not returns:
+            frames = episode.arrays.get("image")
         returns.append(episode.score)
         lengths.append(episode.length)
-        if keep_frames and frames is None:
-            frames = episode.arrays["image"]
-        report(
-            f"  episode {episode.number + 1}/{episodes}: {episode.score:.1f}"
-        )
     repeat = run.params["action_repeat"] or tasks.get_task(task).action_repeat
     anchors, notes = get_anchors(task, repeat)
     summary = aggregate.summarise(returns)
-    return {
+    entry = {
         "run": str(run.folder.path),
         "experiment": runs.experiment_label(run.folder),
         "state": run.state,
-        "checkpoint": pathlib.Path(run.checkpoint).name,
+        "checkpoint": checkpoint,
         "step": run.step,
         "task": task,
         "trained_on": list(run.params["tasks"]),
@@ -170,29 +159,28 @@ def evaluate_run(
         "published": anchors and anchors.published,
         "normalised": anchors and anchors.normalised(summary["mean"]),
         "notes": notes,
-        "params": run.params,
-        "frames": frames,
     }
+    return Evaluated(entry, run.params, frames)
 
 
-def describe(result: Result) -> str:
+def describe(entry: Result) -> str:
     """Says in a few lines how a run did."""
-    text = f"{result['task']}: {result['mean']:.1f}"
-    if result["stddev"] is not None:
-        low, high = result["confidence_interval"]
+    text = f"{entry['task']}: {entry['mean']:.1f}"
+    if entry["stddev"] is not None:
+        low, high = entry["confidence_interval"]
         text += (
-            f" ± {result['stddev']:.1f} (mean and standard deviation of "
-            f"{result['episodes']} episodes; 95% confidence interval of the "
+            f" ± {entry['stddev']:.1f} (mean and standard deviation of "
+            f"{entry['episodes']} episodes; 95% confidence interval of the "
             f"mean {low:.1f} to {high:.1f})"
         )
     lines = [text]
-    if result["random"] is not None:
-        line = f"  random policy {result['random']:g}"
-        if result["published"] is not None:
-            line += f", published {result['published']:g}"
-            line += f": {100 * result['normalised']:.0f}% of the way"
+    if entry["random"] is not None:
+        line = f"  random policy {entry['random']:g}"
+        if entry["published"] is not None:
+            line += f", published {entry['published']:g}"
+            line += f": {100 * entry['normalised']:.0f}% of the way"
         lines.append(line)
-    lines += [f"  {note}" for note in result["notes"]]
+    lines += [f"  {note}" for note in entry["notes"]]
     return "\n".join(lines)
 
 
@@ -207,62 +195,68 @@ def describe_group(group: Result) -> str:
     )
 
 
-def default_name(results: Sequence[Result]) -> str:
+def default_name(entries: Sequence[Result]) -> str:
     """Names the file after the task and step, as far as they are common."""
     parts = ["evaluation"]
     for key in ("task", "step"):
-        values = {str(result[key]) for result in results}
+        values = {str(entry[key]) for entry in entries}
         parts += values if len(values) == 1 else ()
     return file_name(parts) + ".json"
 
 
-def _announce(run: LoadedRun, task: str, episodes: int) -> str:
-    state = "" if run.state == runs.FINISHED else f", {run.state}"
-    name = pathlib.Path(run.checkpoint).name
-    return (
-        f"{run.folder.path} ({name}, step {run.step}{state}): {episodes} "
-        f"episodes of {task}"
-    )
+def _write(
+    out: str | os.PathLike[str] | None,
+    summary: Result,
+    frames: Sequence[np.ndarray | None],
+) -> None:
+    """Writes the summary, and a video for each run that has frames."""
+    entries = summary["runs"]
+    path = pathlib.Path(out or default_name(entries))
+    videos = {}
+    for entry, images in zip(entries, frames, strict=True):
+        if images is not None:
+            entry["video"] = str(_video_path(path, entry))
+            videos[entry["video"]] = video.limit_length(images, _MAX_FRAMES)
+    write_json(path, summary)
+    for target, images in videos.items():
+        video.write_gif(target, video.enlarge(images, 3), _VIDEO_FPS)
+    print(f"Written: {', '.join([str(path), *videos])}")
 
 
-def _group(results: Sequence[Result], seed: int) -> list[Result]:
+def _group(results: Sequence[Evaluated], seed: int) -> list[Result]:
     """Sums up runs that differ in nothing but their seed."""
-    kinds: list[list[Result]] = []
+    kinds: list[list[Evaluated]] = []
     for result in results:
-        for kind in kinds:
-            if kind[0]["task"] == result["task"] and not resolve.differences(
-                kind[0]["params"], result["params"]
-            ):
-                kind.append(result)
-                break
+        same = [kind for kind in kinds if _is_same_kind(kind[0], result)]
+        if same:
+            same[0].append(result)
         else:
             kinds.append([result])
-    return [
-        {
-            "task": kind[0]["task"],
-            "experiment": ", ".join(
-                dict.fromkeys(result["experiment"] for result in kind)
-            ),
-            **aggregate.summarise_runs([r["mean"] for r in kind], seed),
-            "means": [result["mean"] for result in kind],
-            "steps": [result["step"] for result in kind],
-        }
-        for kind in kinds
-    ]
+    groups = []
+    for kind in kinds:
+        entries = [result.entry for result in kind]
+        means = [entry["mean"] for entry in entries]
+        names = dict.fromkeys(entry["experiment"] for entry in entries)
+        groups.append(
+            {
+                "task": entries[0]["task"],
+                "experiment": ", ".join(names),
+                **aggregate.summarise_runs(means, seed),
+                "means": means,
+                "steps": [entry["step"] for entry in entries],
+            }
+        )
+    return groups
 
 
-def _without_params(result: Result) -> Result:
-    return {name: value for name, value in result.items() if name != "params"}
+def _is_same_kind(one: Evaluated, other: Evaluated) -> bool:
+    if one.entry["task"] != other.entry["task"]:
+        return False
+    return not resolve.differences(one.params, other.params)
 
 
-def _video_path(path: pathlib.Path, result: Result) -> pathlib.Path:
-    task = file_name([result["task"]])
+def _video_path(path: pathlib.Path, entry: Result) -> pathlib.Path:
+    task = file_name([entry["task"]])
     words = [] if task in path.stem else [task]
-    name = file_name([path.stem, *words, pathlib.Path(result["run"]).name])
+    name = file_name([path.stem, *words, pathlib.Path(entry["run"]).name])
     return path.with_name(f"{name}.gif")
-
-
-def _write_video(target: str, frames: Any) -> None:
-    make_folder(pathlib.Path(target).parent)
-    frames = video.limit_length(frames, _MAX_FRAMES)
-    video.write_gif(target, video.enlarge(frames, 3), _VIDEO_FPS)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.data.run_folder import (
     RunFolder,
     RunFolderError,
@@ -26,7 +25,6 @@ from planet_tf2.evaluation.video_prediction import lay_out, predict
 from planet_tf2.tools import video
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.signals import StopSignals
 
 Result = dict[str, Any]
 
@@ -163,39 +161,26 @@ def _evaluate(
 ) -> list[Result]:
     """Evaluates the final agent; returns what the page needs of it."""
     entries, chosen = [], []
-    with StopSignals() as signals:
-        for task in run.params["tasks"]:
-            report(f"Evaluating {episodes} episodes of {task}")
-            try:
-                entry = evaluate_run(
-                    run,
-                    task,
-                    episodes,
-                    seed,
-                    agents,
-                    True,
-                    lambda: signals.requested,
-                    report,
-                )
-            except RolloutStopped:
-                raise KeyboardInterrupt from None
-            frames = entry.pop("frames")
-            policy = "policy.gif"
-            if len(run.params["tasks"]) > 1:
-                policy = f"policy-{len(entries) + 1}.gif"
-            write_atomically(place / policy, policy_gif(frames))
-            # Folders of this machine mean nothing to others.
-            del entry["run"], entry["params"], entry["experiment"]
-            entries.append(entry)
-            keys = ("task", "mean", "stddev", "episodes", "random", "published")
-            chosen.append(
-                {
-                    **{key: entry[key] for key in keys},
-                    "confidence_interval": entry["confidence_interval"],
-                    "policy": policy,
-                    "shown_return": entry["returns"][0],
-                }
-            )
+    for task in run.params["tasks"]:
+        entry, _, frames = evaluate_run(
+            run, task, episodes, seed, agents, keep_frames=True
+        )
+        policy = "policy.gif"
+        if len(run.params["tasks"]) > 1:
+            policy = f"policy-{len(entries) + 1}.gif"
+        write_atomically(place / policy, policy_gif(frames))
+        # Folders of this machine mean nothing to others.
+        del entry["run"], entry["experiment"]
+        entries.append(entry)
+        keys = ("task", "mean", "stddev", "episodes", "random", "published")
+        chosen.append(
+            {
+                **{key: entry[key] for key in keys},
+                "confidence_interval": entry["confidence_interval"],
+                "policy": policy,
+                "shown_return": entry["returns"][0],
+            }
+        )
     write_json(
         place / "evaluation.json",
         {"seed": seed, "agents": min(agents, episodes), "tasks": entries},
@@ -245,12 +230,7 @@ def _origin(
 
 
 def _write_pictures(run: LoadedRun, place: pathlib.Path, seed: int) -> None:
-    plot(
-        [run.folder],
-        place / "curve.png",
-        labels=[place.name],
-        report=lambda text: None,
-    )
+    plot([run.folder], place / "curve.png", labels=[place.name])
     (place / "curve-mean.csv").unlink()  # Of one run it says nothing new.
     episodes = held_out.load_held_out(
         run.folder, run.action_size, image_size=run.params["image_size"]

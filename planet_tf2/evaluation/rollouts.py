@@ -3,19 +3,23 @@
 import contextlib
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from planet_tf2.agents.planet.make_agent import make_agent
 from planet_tf2.configs.environments import action_size, open_env
-from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
+from planet_tf2.control.in_graph_batch_env import (
+    InGraphBatchEnv,
+    RolloutStopped,
+)
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools import seeds
+from planet_tf2.tools.signals import StopSignals
 from planet_tf2.training import assemble
 
 # Tell the random numbers of different uses apart.
@@ -45,7 +49,6 @@ def play(
     seed: int = 0,
     agents: int = 1,
     record: bool = False,
-    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[PlayedEpisode]:
     """Plays noise-free episodes, several at a time.
 
@@ -61,13 +64,12 @@ def play(
       agents: environments that are stepped at the same time, with one plan for
         all.
       record: whether to return what happened in the episodes.
-      should_stop: asked before each step.
 
     Yields:
       The episodes, in the order of their numbers.
 
     Raises:
-      RolloutStopped: `should_stop` returned true.
+      KeyboardInterrupt: SIGTERM or Ctrl-C; the environments are closed.
       ValueError: a number is out of its range, or the agent cannot act in the
         task.
     """
@@ -75,7 +77,7 @@ def play(
     _check_at_least("agents", agents, 1)
     _check_at_least("seed", seed, 0)
     agents = min(agents, num_episodes)
-    with contextlib.ExitStack() as stack:
+    with StopSignals() as signals, contextlib.ExitStack() as stack:
         directory = None
         if record:
             directory = stack.enter_context(tempfile.TemporaryDirectory())
@@ -85,16 +87,17 @@ def play(
                 for _ in range(agents)
             ]
         )
-        env = InGraphBatchEnv(envs, should_stop)
+        env = InGraphBatchEnv(envs, lambda: signals.requested)
         agent = make_agent(run.params, run.model, run.action_size, agents)
         rollout = Rollout(agent, env)
         for first in range(0, num_episodes, agents):
             # A last round with too many starts episodes that nobody asked for.
             numbers = range(first, first + agents)
-            results = rollout(
-                [env_seed(seed, number) for number in numbers],
-                seeds.derive(seed, _AGENTS, first),
-            )
+            env_seeds = [env_seed(seed, number) for number in numbers]
+            try:
+                results = rollout(env_seeds, seeds.derive(seed, _AGENTS, first))
+            except RolloutStopped:
+                raise KeyboardInterrupt from None
             for number, result in zip(numbers, results, strict=True):
                 if number < num_episodes:
                     yield _played(number, result)
