@@ -87,7 +87,7 @@ def test_names_within_one_second_sort_by_time(monkeypatch):
     monkeypatch.setattr(episodes.time, "time_ns", lambda: next(times))
     names = [episodes.episode_name() for _ in range(100)]
     assert names == sorted(names)
-    assert names[0].startswith("20231114T221320-018bcfe5687b7")
+    assert names[0].startswith(f"20231114T221320-{start:016x}")
 
 
 def test_list_holds_published_episodes_only(tmp_path):
@@ -100,25 +100,21 @@ def test_list_holds_published_episodes_only(tmp_path):
     assert episodes.list_episodes(tmp_path) == ["a.npz", "b.npz"]
 
 
-def test_publish(tmp_path):
-    staged = episodes.save_episode(tmp_path, _episode(), "one", staged=True)
+@pytest.mark.parametrize("target", [None, "test"])
+def test_publish(tmp_path, target):
+    folder = tmp_path / (target or "train")
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+    staged = episodes.save_episode(
+        tmp_path / "train", _episode(), "one", staged=True
+    )
     assert staged.name == "one.npz.staged"
-    path = episodes.publish(str(staged))
-    assert path == tmp_path / "one.npz"
+    path = episodes.publish(str(staged), target and folder)
+    assert path == folder / "one.npz"
     assert not staged.exists()
-    assert episodes.publish(staged) == path  # Once more does no harm.
+    # Once more does no harm.
+    assert episodes.publish(staged, target and folder) == path
     assert len(episodes.load_episode(path)["reward"]) == 4
-
-
-def test_publish_to_another_folder(tmp_path):
-    source, target = tmp_path / "train", tmp_path / "test"
-    source.mkdir()
-    target.mkdir()
-    staged = episodes.save_episode(source, _episode(), staged=True)
-    path = episodes.publish(staged, target)
-    assert path.parent == target
-    assert episodes.list_episodes(source) == []
-    assert episodes.list_episodes(target) == [path.name]
 
 
 def test_publish_what_is_not_there(tmp_path):

@@ -153,11 +153,6 @@ class TestRecent:
         assert 0 < sum(counts) < 40
         assert all(len(set(drawn)) == 5 for drawn in rounds)
 
-    def test_odd_rounds(self):
-        folder = Folder(*named("a", 50))
-        drawn = take(start(recent, folder, 7), 7)
-        assert len(drawn) == 7 and len(set(drawn)) == 3
-
     def test_removed_files_are_forgotten(self):
         folder = Folder("a", "b")
         stream = start(recent, folder, 4)

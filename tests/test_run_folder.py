@@ -33,33 +33,6 @@ def _names(path):
     return sorted(str(p.relative_to(path)) for p in path.rglob("*"))
 
 
-def test_paths():
-    folder = RunFolder("logdir/00001")
-    names = {
-        name: path.name for name, path in vars(folder).items() if name != "path"
-    }
-    assert {
-        "checkpoints": "checkpoints",
-        "train_episodes": "train_episodes",
-        "test_episodes": "test_episodes",
-        "train": "train",
-        "test": "test",
-        "config": "config.yaml",
-        "metrics": "metrics.jsonl",
-        "log": "log.txt",
-        "ping": "PING",
-        "done": "DONE",
-        "fail": "FAIL",
-    }.items() <= names.items()
-    assert folder.ping == pathlib.Path("logdir", "00001", "PING")
-    assert "00001" in repr(folder)
-
-
-def test_nothing_is_made_before_create(tmp_path):
-    RunFolder(tmp_path / "logdir")
-    assert _names(tmp_path) == []
-
-
 def test_create_makes_the_folders(folder):
     assert _names(folder.path) == [
         "checkpoints",
@@ -71,14 +44,9 @@ def test_create_makes_the_folders(folder):
     folder.create()
 
 
-def test_config_comes_back(folder):
+def test_config_is_plain_and_readable_yaml(folder):
     folder.write_config(_CONFIG)
     assert folder.read_config() == _CONFIG
-    assert _names(folder.path).count("config.yaml") == 1
-    assert not [n for n in _names(folder.path) if n.startswith(".")]
-
-
-def test_config_is_plain_and_readable_yaml(folder):
     params = AttrDict(size=np.int64(3), shape=(1, 2)).lock()
     folder.write_config({"preset": "debug", "params": params})
     text = folder.config.read_text()
@@ -86,6 +54,7 @@ def test_config_is_plain_and_readable_yaml(folder):
     assert text.index("preset") < text.index("params")
     plain = {"preset": "debug", "params": {"size": 3, "shape": [1, 2]}}
     assert yaml.safe_load(text) == plain
+    assert _names(folder.path).count("config.yaml") == 1
 
 
 def test_config_refuses_live_objects(folder):
@@ -154,9 +123,6 @@ def test_comparison_can_be_chosen(folder):
     folder.check_same({"num_units": 7}, compare=lambda old, new: [])
     with pytest.raises(RunFolderError, match="something"):
         folder.check_same({}, compare=lambda old, new: ["something"])
-
-
-def test_config_without_parameters(folder):
     folder.write_config({"seed": 2})
     with pytest.raises(RunFolderError, match="no parameters"):
         folder.check_same({})

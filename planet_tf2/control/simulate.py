@@ -4,6 +4,7 @@
 a number of steps, and begins new episodes on the way.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -143,7 +144,7 @@ class Rollout:
     def __init__(self, agent: Any, env: InGraphBatchEnv):
         self._env = env
         self._simulate = tf.function(
-            lambda *args: simulate(agent, env, *args), autograph=False
+            functools.partial(simulate, agent, env), autograph=False
         )
 
     def __call__(
@@ -183,7 +184,7 @@ class Rollout:
     @property
     def retraces(self) -> int:
         """How often the graph was built after the first time."""
-        return max(0, self._simulate.experimental_get_tracing_count() - 1)
+        return _retraces(self._simulate)
 
 
 class StepRollout:
@@ -200,19 +201,9 @@ class StepRollout:
     def __init__(self, agent: Any, env: InGraphBatchEnv):
         self._env = env
         self._state = initial_state(env)
-
-        def run(state, num_steps, env_seeds, seed, action_noise):
-            return simulate_steps(
-                agent,
-                env,
-                state,
-                num_steps,
-                env_seeds=env_seeds,
-                seed=seed,
-                action_noise=action_noise,
-            )
-
-        self._simulate = tf.function(run, autograph=False)
+        self._simulate = tf.function(
+            functools.partial(simulate_steps, agent, env), autograph=False
+        )
 
     def __call__(
         self,
@@ -241,14 +232,13 @@ class StepRollout:
         self._state = before._replace(done=tf.ones_like(before.done))
 
         def run() -> int:
-            state = self._simulate(
+            self._state = self._simulate(
                 before,
                 tf.constant(num_steps),
-                tf.constant(env_seeds, tf.int64),
-                seed,
-                tf.constant(action_noise, tf.float32),
+                env_seeds=tf.constant(env_seeds, tf.int64),
+                seed=seed,
+                action_noise=tf.constant(action_noise, tf.float32),
             )
-            self._state = state
             return num_steps
 
         return _timed(self._env, run)
@@ -256,7 +246,7 @@ class StepRollout:
     @property
     def retraces(self) -> int:
         """How often the graph was built after the first time."""
-        return max(0, self._simulate.experimental_get_tracing_count() - 1)
+        return _retraces(self._simulate)
 
 
 def _begin(
@@ -323,6 +313,10 @@ def _episode_seeds(env_seeds: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         return np.array([episode_seed(*pair) for pair in pairs], np.int64)
 
     return tf.numpy_function(compute, [env_seeds, numbers], tf.int64)
+
+
+def _retraces(function: Any) -> int:
+    return max(0, function.experimental_get_tracing_count() - 1)
 
 
 def _timed(

@@ -25,8 +25,8 @@ part of the collection; `publish` makes it so.
 import datetime
 import os
 import pathlib
+import secrets
 import time
-import uuid
 import zipfile
 import zlib
 
@@ -66,24 +66,14 @@ class BrokenEpisode(ValueError):
 def episode_name() -> str:
     """Returns a new name: `<YYYYmmddTHHMMSS>-<32 hexadecimal digits>`.
 
-    The time is UTC. The digits are a version 7 UUID (RFC 9562), whose first
-    part is the time as well, in quarters of a microsecond. Therefore names sort
-    in the order in which the episodes ended, also within one second, and
-    readers that sort them see the same order in every run.
+    The time is UTC. The first half of the digits is the time as well, in
+    nanoseconds since 1970; the others are random. Therefore names sort in the
+    order in which the episodes ended, also within one second, and readers that
+    sort them see the same order in every run.
     """
     now = time.time_ns()
-    milliseconds, rest = divmod(now, 1_000_000)
-    fraction = (rest << 12) // 1_000_000
-    random_bits = int.from_bytes(os.urandom(8), "big") >> 2
-    unique = uuid.UUID(
-        int=milliseconds << 80
-        | 0x7 << 76
-        | fraction << 64
-        | 0b10 << 62
-        | random_bits
-    )
     moment = datetime.datetime.fromtimestamp(now // 10**9, datetime.UTC)
-    return f"{moment:%Y%m%dT%H%M%S}-{unique.hex}"
+    return f"{moment:%Y%m%dT%H%M%S}-{now:016x}{secrets.token_hex(8)}"
 
 
 def save_episode(
@@ -175,7 +165,10 @@ def load_episode(path: str | os.PathLike) -> dict[str, np.ndarray]:
     except FileNotFoundError:
         raise
     except _READ_ERRORS as error:
-        raise BrokenEpisode(_unreadable(path, error)) from error
+        raise BrokenEpisode(
+            f"Episode file {str(path)!r} cannot be read"
+            f" ({type(error).__name__}: {error})."
+        ) from error
     _validate(f"Episode file {str(path)!r}", episode)
     reward = episode["reward"]
     episode["reward"] = reward.astype(np.float32)
@@ -234,7 +227,8 @@ def _validate(name: str, episode: dict[str, np.ndarray]) -> None:
     for key in ("action", "reward"):
         if key not in episode:
             raise BrokenEpisode(f"{name} has no {key!r}.")
-    lengths = {key: _length(array) for key, array in episode.items()}
+    shapes = {key: np.shape(array) for key, array in episode.items()}
+    lengths = {key: shape[0] if shape else -1 for key, shape in shapes.items()}
     if len(set(lengths.values())) != 1:
         raise BrokenEpisode(f"{name} has arrays of unequal length: {lengths}.")
     if lengths["reward"] < 2:
@@ -249,15 +243,3 @@ def _validate(name: str, episode: dict[str, np.ndarray]) -> None:
                 f"{name} has {array.dtype} {key!r} of shape"
                 f" {list(array.shape)}, but it must be {what}{shape}."
             )
-
-
-def _length(array: np.ndarray) -> int:
-    shape = np.shape(array)
-    return shape[0] if shape else -1
-
-
-def _unreadable(path: str | os.PathLike, error: Exception) -> str:
-    return (
-        f"Episode file {str(path)!r} cannot be read"
-        f" ({type(error).__name__}: {error})."
-    )

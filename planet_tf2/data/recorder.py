@@ -51,7 +51,8 @@ class RecordEpisodes(gymnasium.Wrapper):
         self._transitions = None
         obs, info = self.env.reset(seed=seed, options=options)
         action = np.zeros(self.action_space.shape, self._action_type)
-        self._transitions = [_transition(obs, action, 0.0, is_first=True)]
+        self._transitions = []
+        self._append(obs, action, 0.0, is_first=True)
         self._simulator_steps = 0
         return obs, info
 
@@ -71,13 +72,20 @@ class RecordEpisodes(gymnasium.Wrapper):
             )
         obs, reward, terminated, truncated, info = self.env.step(action)
         action = np.array(action, self._action_type)
-        self._transitions.append(
-            _transition(obs, action, reward, terminal=terminated)
-        )
+        self._append(obs, action, reward, terminal=terminated)
         self._simulator_steps += info.get("simulator_steps", 1)
         if terminated or truncated:
             info = {**info, "episode": self._save()}
         return obs, reward, terminated, truncated, info
+
+    def _append(self, obs, action, reward, is_first=False, terminal=False):
+        # Copies, because an environment may write into its arrays again.
+        entry = {key: np.array(value) for key, value in obs.items()}
+        entry["action"] = action
+        entry["reward"] = np.float32(reward)
+        entry["is_first"] = np.bool_(is_first)
+        entry["terminal"] = np.bool_(terminal)
+        self._transitions.append(entry)
 
     def _save(self) -> dict[str, Any]:
         transitions, self._transitions = self._transitions, None
@@ -108,24 +116,6 @@ def check_names(names: Iterable[str]) -> None:
             f"An observation is called {min(taken)!r}, a name that episode"
             " files need for something else. Rename the observation."
         )
-
-
-def _transition(
-    obs: dict[str, np.ndarray],
-    action: np.ndarray,
-    reward: float,
-    is_first: bool = False,
-    terminal: bool = False,
-) -> dict[str, np.ndarray]:
-    # Copies, because an environment may write into its arrays again.
-    arrays = {key: np.array(value) for key, value in obs.items()}
-    return {
-        **arrays,
-        "action": action,
-        "reward": np.float32(reward),
-        "is_first": np.bool_(is_first),
-        "terminal": np.bool_(terminal),
-    }
 
 
 def _writable_directory(directory: str | os.PathLike) -> pathlib.Path:

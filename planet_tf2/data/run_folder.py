@@ -66,23 +66,17 @@ class RunFolder:
         self.done = self.path / "DONE"
         self.fail = self.path / "FAIL"
 
-    def __repr__(self) -> str:
-        return f"RunFolder({str(self.path)!r})"
-
     def create(self) -> "RunFolder":
         """Makes the folder and those in it, where missing.
 
         Raises:
           RunFolderError: The system does not allow it.
         """
-        for folder in (
-            self.checkpoints,
-            self.train_episodes,
-            self.test_episodes,
-            self.train,
-            self.test,
-        ):
-            make_folder(folder)
+        make_folder(self.checkpoints)
+        make_folder(self.train_episodes)
+        make_folder(self.test_episodes)
+        make_folder(self.train)
+        make_folder(self.test)
         return self
 
     def write_config(self, data: Mapping[str, Any]) -> None:
@@ -125,7 +119,12 @@ class RunFolder:
         try:
             data = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError) as error:
-            raise RunFolderError(_unsafe(self.config, error)) from None
+            what = "is not valid YAML"
+            if "python/" in str(error):
+                what = "holds live Python objects, which are never loaded"
+            raise RunFolderError(
+                f"{self.config} {what}: {_one_line(error)}."
+            ) from None
         if not isinstance(data, dict):
             what = "does not hold a mapping" if data else "is empty"
             raise RunFolderError(
@@ -204,9 +203,11 @@ def check_writable(
             raise NotADirectoryError(f"{parent} is a link to nothing")
         if not parent.is_dir():
             raise NotADirectoryError(f"{parent} is not a folder")
-        # Also false on file systems that are mounted to be read only.
+        # Also false on file systems that are mounted read-only.
         if not os.access(parent, os.W_OK | os.X_OK):
-            raise PermissionError(_why_not(parent))
+            if os.statvfs(parent).f_flag & os.ST_RDONLY:
+                raise PermissionError("its file system is read only")
+            raise PermissionError(f"{parent} is write-protected")
     except (OSError, ValueError) as error:
         raise _cannot_write(path, error, called) from None
 
@@ -278,22 +279,6 @@ def _cannot_write(
         f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. "
         f"Choose another {called}."
     )
-
-
-def _why_not(folder: pathlib.Path) -> str:
-    """Says why nothing can be written to a folder."""
-    if os.statvfs(folder).f_flag & os.ST_RDONLY:
-        return "its file system is mounted to be read only"
-    return f"{folder} is write-protected"
-
-
-def _unsafe(path: pathlib.Path, error: Exception) -> str:
-    if "python/" in str(error):
-        return (
-            f"{path} holds live Python objects, which are never loaded: "
-            f"{_one_line(error)}. Only plain YAML is."
-        )
-    return f"{path} is not valid YAML: {_one_line(error)}."
 
 
 def _one_line(error: Exception) -> str:
