@@ -10,10 +10,10 @@ from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
+from tqdm import tqdm
 
 from planet_tf2.experiment.status import STATES, RunStatus
 from planet_tf2.tools.journal import encodable
-from planet_tf2.training.progress import duration
 
 _STYLES = {
     "running": "green",
@@ -199,4 +199,4 @@ def _number(value: float | None, form: str) -> str:
 def _seconds(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.0f} s" if value < 100 else duration(value)
+    return f"{value:.0f} s" if value < 100 else tqdm.format_interval(value)

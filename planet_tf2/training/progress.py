@@ -1,5 +1,6 @@
 """Shows how a run is coming along: a bar on a terminal, else plain lines."""
 
+import collections
 import contextlib
 import logging
 import math
@@ -8,30 +9,29 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
-import tqdm
+from tqdm import tqdm
 
 _LOGGER = logging.getLogger(__name__)
 
-# Losses that are shown, in this order. The metrics have all of them.
-_SHOWN = ("image", "reward", "divergence")
+# Between two lines lie at least this many seconds and this part of the run.
+# After ten times as many seconds there is a line in any case.
+_SECONDS, _FRACTION = 10.0, 0.01
+_RECENT = 20  # Updates that the speed is averaged over.
 
 
 class Progress:
-    """Tells a run's phase, step, speed, losses, returns and time left.
+    """Tells a run's phase, step, time left, returns, losses and speed.
 
     On a terminal that is a bar at the bottom with messages above it. Where the
     output goes to a file, it is a line every now and then:
 
-        [train] step 3,200/50,500 (6%)  image 11304.2  reward 1.0  ...
+        [train] step 3,200/50,500 (6%)  left 21:17  return 265.3 test  ...
 
-    The lines go to the log as well.
+    All lines are log records, which `console` shows.
 
     Args:
       total_steps: global step at which the run ends.
       stream: where to write; standard error by default.
-      every_seconds: seconds between two lines, at least.
-      every_fraction: part of the run between two lines, at least. After ten
-        times `every_seconds` a line is due in any case.
       clock: returns the time in seconds.
     """
 
@@ -39,27 +39,21 @@ class Progress:
         self,
         total_steps: int,
         stream: TextIO | None = None,
-        every_seconds: float = 10.0,
-        every_fraction: float = 0.01,
         clock: Callable[[], float] = time.monotonic,
     ):
         self._total = total_steps
         self._stream = sys.stderr if stream is None else stream
-        self._every_seconds = every_seconds
-        self._every_steps = every_fraction * total_steps
         self._clock = clock
         self._pace = Pace(clock)
         self._returns: dict[str, dict[str, float]] = {}
-        self._line_seconds = -math.inf
-        self._line_step = -math.inf
-        self._bar: tqdm.tqdm | None = None
-        if self._stream.isatty():
-            self._bar = tqdm.tqdm(
-                total=total_steps,
-                file=self._stream,
-                bar_format="|{bar:10}| {desc}",
-                dynamic_ncols=True,
-            )
+        self._line_seconds = self._line_step = -math.inf
+        self._bar = tqdm(
+            total=total_steps,
+            file=self._stream,
+            disable=None,  # Unless the stream is a terminal.
+            bar_format="|{bar:10}| {desc}",
+            dynamic_ncols=True,
+        )
 
     @property
     def updates_per_second(self) -> float:
@@ -76,33 +70,32 @@ class Progress:
         return self._pace.seconds_left(self._total)
 
     def update(
-        self, phase: str, step: int, values: Mapping[str, float]
+        self, phase: str, step: int, losses: Mapping[str, float]
     ) -> None:
         """Reports an update.
 
         Args:
           phase: `train` or `test`.
           step: global step that it led to.
-          values: losses by name.
+          losses: losses to show, by name.
         """
         self._pace.update(phase, step)
-        where = self._format_step(phase, step)
-        losses = [f"{n} {_number(values[n])}" for n in _SHOWN if n in values]
-        speed, returns = self._format_speed(), self._format_returns()
-        left = self._format_time_left()
-        if self._bar is not None:
-            # What does not fit into the terminal is cut off.
-            self._bar.n = min(step, self._total)
-            self._bar.set_description_str(
-                _join(where, *left, *returns, *losses, *speed), refresh=False
-            )
-            self._bar.update(0)
+        percent = 100 * step // self._total
+        parts = [f"[{phase}] step {step:,}/{self._total:,} ({percent}%)"]
+        if self.seconds_left is not None:
+            parts.append(f"left {tqdm.format_interval(self.seconds_left)}")
+        if self._returns:
+            parts.append(f"return {self._format_returns()}")
+        parts += [f"{name} {_number(x)}" for name, x in losses.items()]
+        if self.updates_per_second:
+            parts.append(f"{_number(self.updates_per_second)} updates/s")
+        # What does not fit into the terminal is cut off.
+        text = "  ".join(parts)
+        self._bar.set_description_str(text, refresh=False)
+        self._bar.update(min(step, self._total) - self._bar.n)
         if self._is_due(step):
             self._line_seconds, self._line_step = self._clock(), step
-            text = _join(where, *losses, *speed, *returns, *left)
-            if self._bar is None:
-                self._show(text)
-            _LOGGER.info(text)
+            _LOGGER.info(text, extra={"in_bar": not self._bar.disable})
 
     def activity(self, text: str) -> None:
         """Reports what goes on between updates, such as collecting.
@@ -110,11 +103,10 @@ class Progress:
         Without a bar, a line appears unless there was one shortly before.
         """
         self._pace.interrupt()
-        if self._bar is not None:
-            self._bar.set_description_str(text)
-        elif self._seconds_since_line() >= self._every_seconds:
+        self._bar.set_description_str(text)
+        if self._bar.disable and self._seconds_since_line() >= _SECONDS:
             self._line_seconds = self._clock()
-            self.message(text)
+            _LOGGER.info(text)
 
     def collected(self, split: str, task: str, value: float) -> None:
         """Reports the return of a collected episode.
@@ -126,18 +118,11 @@ class Progress:
         """
         self._pace.interrupt()
         self._returns.setdefault(split, {})[task] = value
-        self.message(f"[{split}] return {value:.1f} in {task}")
-
-    def message(self, text: str) -> None:
-        """Shows a line, above the bar if there is one, and logs it."""
-        self._show(text)
-        _LOGGER.info(text)
+        _LOGGER.info("[%s] return %.1f in %s", split, value, task)
 
     def close(self) -> None:
         """Leaves the bar as it is and the cursor below it."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._bar.close()
 
     @contextlib.contextmanager
     def console(self) -> Iterator[None]:
@@ -148,7 +133,7 @@ class Progress:
         """
         root = logging.getLogger()
         replaced = [h for h in root.handlers if _is_console(h)]
-        handler = _Console(self._show)
+        handler = _Console(self._stream)
         root.addHandler(handler)
         for other in replaced:
             root.removeHandler(other)
@@ -159,46 +144,22 @@ class Progress:
             for other in replaced:
                 root.addHandler(other)
 
-    def _format_step(self, phase: str, step: int) -> str:
-        percent = int(100 * step / self._total)
-        return f"[{phase}] step {step:,}/{self._total:,} ({percent}%)"
-
-    def _format_speed(self) -> list[str]:
-        speed = self.updates_per_second
-        if not speed:
-            return []
-        return [f"{speed:.{1 if speed >= 1 else 2}f} updates/s"]
-
-    def _format_returns(self) -> list[str]:
+    def _format_returns(self) -> str:
         """The last returns, of several tasks their mean."""
-        means = {
-            split: sum(returns.values()) / len(returns)
+        return ", ".join(
+            f"{sum(returns.values()) / len(returns):.1f} {split}"
             for split, returns in self._returns.items()
-        }
-        text = ", ".join(f"{mean:.1f} {split}" for split, mean in means.items())
-        return [f"return {text}"] if text else []
-
-    def _format_time_left(self) -> list[str]:
-        seconds = self.seconds_left
-        return [] if seconds is None else [f"left {duration(seconds)}"]
+        )
 
     def _is_due(self, step: int) -> bool:
         seconds = self._seconds_since_line()
-        if step >= self._total or seconds >= 10 * self._every_seconds:
+        if step >= self._total or seconds >= 10 * _SECONDS:
             return True
-        steps = step - self._line_step
-        return seconds >= self._every_seconds and steps >= self._every_steps
+        part = (step - self._line_step) / self._total
+        return seconds >= _SECONDS and part >= _FRACTION
 
     def _seconds_since_line(self) -> float:
         return self._clock() - self._line_seconds
-
-    def _show(self, text: str) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-            print(text, file=self._stream)
-            self._bar.refresh()
-        else:
-            print(text, file=self._stream, flush=True)
 
 
 class Pace:
@@ -206,32 +167,34 @@ class Pace:
 
     Args:
       clock: returns the time in seconds.
-      horizon: updates that the speed is averaged over, about.
     """
 
-    def __init__(self, clock: Callable[[], float], horizon: int = 20):
+    def __init__(self, clock: Callable[[], float]):
         self._clock = clock
-        self._horizon = horizon
-        self._phase: str | None = None
-        self._counts: dict[str, int] = {}
-        self._seconds: dict[str, float] = {}
+        self._phase = ""
+        self._interrupted = True
+        # Seconds of the last updates of each phase.
+        self._recent: dict[str, collections.deque[float]] = {}
+        # Time and step of the first and of the last update.
         self._first: tuple[float, int] | None = None
         self._last: tuple[float, int] | None = None
-        self._interrupted = True
 
     @property
     def updates_per_second(self) -> float:
         """Recent speed of the current phase, 0 while it is not known."""
-        seconds = self._seconds.get(self._phase, 0.0)
-        return 1 / seconds if seconds > 0 else 0.0
+        recent = self._recent.get(self._phase, ())
+        seconds = sum(recent)
+        return len(recent) / seconds if seconds > 0 else 0.0
 
     def update(self, phase: str, step: int) -> None:
         """Tells that an update has just been made, up to a global step."""
         now = self._clock()
+        recent = self._recent.setdefault(
+            phase, collections.deque(maxlen=_RECENT)
+        )
         if phase == self._phase and not self._interrupted:
-            self._average(phase, now - self._last[0])
-        self._phase = phase
-        self._interrupted = False
+            recent.append(now - self._last[0])
+        self._phase, self._interrupted = phase, False
         self._last = (now, step)
         # The first update took the time to build the graph, so that the
         # measurement of the rest starts at its end.
@@ -247,36 +210,32 @@ class Pace:
         Returns:
           Seconds, or None while nothing is known.
         """
-        if self._first is None:
+        if self._first == self._last:
             return None
         seconds = self._last[0] - self._first[0]
         steps = self._last[1] - self._first[1]
-        if steps <= 0:
-            return None
         return max(0, total_steps - self._last[1]) * seconds / steps
-
-    def _average(self, phase: str, seconds: float) -> None:
-        count = min(self._counts.get(phase, 0) + 1, self._horizon)
-        mean = self._seconds.get(phase, 0.0)
-        self._counts[phase] = count
-        self._seconds[phase] = mean + (seconds - mean) / count
 
 
 class _Console(logging.Handler):
-    """Shows this package's records, and warnings of all others."""
+    """Shows this package's records, and warnings of all others.
 
-    def __init__(self, show: Callable[[str], None]):
+    They appear above the bar, if there is one.
+    """
+
+    def __init__(self, stream: TextIO):
         super().__init__(logging.INFO)
-        self._show = show
+        self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name == __name__:
-            return  # Has been shown.
-        own = record.name.partition(".")[0] == __name__.partition(".")[0]
+        text = self.format(record)
         if record.levelno >= logging.WARNING:
-            self._show(f"{record.levelname.title()}: {self.format(record)}")
-        elif own:
-            self._show(self.format(record))
+            text = f"{record.levelname.title()}: {text}"
+        elif not record.name.startswith("planet_tf2."):
+            return
+        if not getattr(record, "in_bar", False):
+            tqdm.write(text, self._stream)
+            self._stream.flush()
 
 
 def _is_console(handler: logging.Handler) -> bool:
@@ -285,18 +244,5 @@ def _is_console(handler: logging.Handler) -> bool:
     return getattr(handler, "stream", None) in (sys.stderr, sys.stdout)
 
 
-def duration(seconds: float) -> str:
-    """Writes a time span as `3:12` (minutes) or `1:03:12` (hours)."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02}:{seconds:02}"
-    return f"{minutes}:{seconds:02}"
-
-
 def _number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def _join(*parts: str) -> str:
-    return "  ".join(parts)
