@@ -1,4 +1,3 @@
-import errno
 import logging
 import os
 
@@ -53,26 +52,20 @@ class TestRestoreError:
         assert str(saved / "ckpt-1") in message
         assert "\n" not in message and len(message) < 500
 
-    def test_damaged_file(self, saved):
-        (path,) = saved.glob("*.data-*")
-        path.write_bytes(path.read_bytes()[:-20])
-        trainer = Trainer(saved, {"state": State()}, NEVER)
-        with pytest.raises(RestoreError, match="ckpt-1 cannot be read"):
-            trainer.restore()
-        path.unlink()
-        with pytest.raises(RestoreError, match="ckpt-1 cannot be read"):
-            trainer.restore()
-
     @pytest.mark.parametrize(
-        "overrides",
+        ("overrides", "text"),
         [
-            {"model_size": 5},
-            {"model_layers": 2},
-            {"num_layers": 2},
-            {"gradient_heads": ["image"]},
+            ({"model_layers": 2}, r"it lacks rssm/dense_7/bias, "),
+            ({"num_layers": 2}, "feed_forward"),
+            ({"gradient_heads": ["image"]}, "does not fit"),
+            (
+                {"state_size": 4},
+                r"decoder/dense/kernel has float32 shape \(7, 64\) there and "
+                r"float32 shape \(8, 64\) here, .* and \d+ more",
+            ),
         ],
     )
-    def test_other_networks(self, tmp_path, overrides):
+    def test_other_networks(self, tmp_path, overrides, text):
         def start(**overrides):
             params = tiny_params(**overrides)
             learner = make_learner(params, make_model(params, 2))
@@ -80,21 +73,10 @@ class TestRestoreError:
 
         start().save()
         assert start().restore()
-        with pytest.raises(RestoreError, match="does not fit") as info:
+        with pytest.raises(RestoreError, match=text) as info:
             start(**overrides).restore()
-        assert len(str(info.value)) < 500
-
-    def test_names_the_variables(self, tmp_path):
-        def start(**overrides):
-            params = tiny_params(**overrides)
-            learner = make_learner(params, make_model(params, 2))
-            return Trainer(tmp_path, {"learner": learner}, NEVER)
-
-        start().save()
-        names = r"decoder/dense/kernel has float32 shape \(7, 64\) there and "
-        names += r"float32 shape \(8, 64\) here, .* and \d+ more"
-        with pytest.raises(RestoreError, match=names):
-            start(state_size=4).restore()
+        message = str(info.value)
+        assert "\n" not in message and len(message) < 500
 
     def test_another_type(self, tmp_path):
         state = {"value": tf.Variable(0.0)}
@@ -163,19 +145,16 @@ class TestDamage:
         assert store.restore() == str(saved / "ckpt-2")
         np.testing.assert_array_equal(value, np.full(100, 2))
 
-    def test_several(self, saved):
-        for number, damage in zip((2, 3), DAMAGES.values(), strict=False):
-            damage(saved / f"ckpt-{number}.index")
+    def test_all(self, saved):
+        for number in (2, 3):
+            first_half(saved / f"ckpt-{number}.data-00000-of-00001")
         store, value = self.start(saved)
         assert store.restore() == str(saved / "ckpt-1")
         np.testing.assert_array_equal(value, np.ones(100))
-
-    def test_all(self, saved):
         before = sorted(os.listdir(saved))
-        for number in (1, 2, 3):
-            first_half(saved / f"ckpt-{number}.data-00000-of-00001")
+        flip(saved / "ckpt-1.index")
         store, _ = self.start(saved)
-        with pytest.raises(RestoreError, match="nor can 2 before it"):
+        with pytest.raises(RestoreError, match="ckpt-1 cannot be read"):
             store.restore()
         assert sorted(os.listdir(saved)) == before
 
@@ -209,7 +188,6 @@ class TestSave:
         return store
 
     def names(self, store):
-        assert not store.scratch or not os.listdir(store.scratch)
         return sorted(os.listdir(store.directory))
 
     def test_files(self, store):
@@ -224,6 +202,7 @@ class TestSave:
         names = [os.path.basename(p) for p in state.all_model_checkpoint_paths]
         assert names == ["ckpt-3", "ckpt-4", "ckpt-5"]
         assert len(self.names(store)) == 7
+        assert not store.scratch or not os.listdir(store.scratch)
 
     @pytest.mark.parametrize("call", range(6))
     def test_that_fails_leaves_the_last_one_whole(
@@ -271,12 +250,7 @@ class TestSave:
         monkeypatch.setattr(tf.train.Checkpoint, "save", fail)
         with pytest.raises(SaveError, match="No space left on device. The"):
             store.save()
-
-    def test_there_is_no_checkpoint_yet(self, store, monkeypatch):
-        def fail(*args, **kwargs):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(tf.train.Checkpoint, "save", fail)
+        (store.directory / "ckpt-1.index").unlink()
         with pytest.raises(SaveError, match="device. There is none yet"):
             store.save()
 

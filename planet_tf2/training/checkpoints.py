@@ -88,15 +88,18 @@ class Checkpoints:
         name = self._scratch.name if self._scratch else ".unclaimed"
         partial = self._directory / f"{_PARTIAL}{name}"
         try:
-            written = pathlib.Path(self._checkpoint.save(partial / _NAME))
-            path = self._publish(written)
+            written = self._checkpoint.save(partial / _NAME)
+            path = self._publish(pathlib.Path(written))
             self._point_to(path)
-            self._sweep()
+            for old in self._paths()[: -self._keep]:
+                # Without its index, which is the last, it is none any more.
+                for part in reversed(_files(old)):
+                    part.unlink()
         except (OSError, tf.errors.OpError) as error:
             last = "There is none yet"
             if self.latest:
                 last = (
-                    f"The last one, {pathlib.Path(self.latest).name}, is whole"
+                    f"The last one, {os.path.basename(self.latest)}, is whole"
                 )
             raise SaveError(
                 f"Cannot write a checkpoint to {self._directory}: "
@@ -130,24 +133,18 @@ class Checkpoints:
                 if damage is None:
                     raise RestoreError(self._mismatch(path, error)) from error
                 damaged[path] = damage
-                continue
-            for other, damage in damaged.items():
-                _LOGGER.warning(
-                    "%s cannot be read (%s). It is set aside, and %s takes its "
-                    "place.",
-                    other,
-                    damage,
-                    path.name,
-                )
-                _set_aside(other)
-            return str(path)
+            else:
+                _set_aside(damaged, path.name)
+                return str(path)
         if damaged:
             path, damage = next(iter(damaged.items()))
-            others = f", nor can {len(damaged) - 1} before it"
+            others = ""
+            if len(damaged) > 1:
+                others = f", nor can {len(damaged) - 1} before it"
             raise RestoreError(
-                f"The checkpoint {path} cannot be read: {damage}"
-                f"{others * (len(damaged) > 1)}. Restore the checkpoints from "
-                "a copy, or start in another --logdir."
+                f"The checkpoint {path} cannot be read: {damage}{others}. "
+                "Restore the checkpoints from a copy, or start in another "
+                "--logdir."
             )
         return None
 
@@ -170,27 +167,18 @@ class Checkpoints:
 
     def _publish(self, written: pathlib.Path) -> pathlib.Path:
         """Moves a checkpoint to where it belongs, its index last."""
-        parts = sorted(written.parent.glob(f"{written.name}.*"))
-        parts.sort(key=lambda part: part.suffix == ".index")
+        parts = _files(written)
         for part in parts:
             sync_file(part)
         for part in parts:
             target = self._directory / part.name
-            if self._scratch is None:
-                part.replace(target)
-            else:
-                self._move(part, target)
+            if self._scratch is not None:
+                # Not written there in the first place, since TensorFlow would
+                # make the scratch folder anew after it was removed.
+                part = part.rename(self._scratch / part.name)
+            part.replace(target)
         sync_directory(self._directory)
         return self._directory / written.name
-
-    def _move(self, part: pathlib.Path, target: pathlib.Path) -> None:
-        # Not written there in the first place, since TensorFlow would make the
-        # scratch folder anew after it was removed.
-        between = part.rename(self._scratch / part.name)
-        try:
-            between.replace(target)
-        finally:
-            between.unlink(missing_ok=True)
 
     def _point_to(self, path: pathlib.Path) -> None:
         """Writes the file by which TensorFlow finds the latest."""
@@ -199,12 +187,6 @@ class Checkpoints:
         lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
         content = "\n".join(lines) + "\n"
         write_atomically(self._directory / "checkpoint", content, self._scratch)
-
-    def _sweep(self) -> None:
-        for path in self._paths()[: -self._keep]:
-            # Without its index it is none any more.
-            for part in [path.with_suffix(".index"), *_data_files(path)]:
-                part.unlink(missing_ok=True)
 
     def _mismatch(self, path: pathlib.Path, error: Exception) -> str:
         """Says in one line why a checkpoint does not fit."""
@@ -228,18 +210,22 @@ def _find_damage(path: pathlib.Path) -> str | None:
     return None
 
 
-def _set_aside(path: pathlib.Path) -> None:
-    for part in [path.with_suffix(".index"), *_data_files(path)]:
-        if part.exists():
+def _set_aside(damaged: Mapping[pathlib.Path, str], substitute: str) -> None:
+    for path, damage in damaged.items():
+        _LOGGER.warning(
+            "%s cannot be read (%s). It is set aside, and %s takes its place.",
+            path,
+            damage,
+            substitute,
+        )
+        for part in _files(path):
             part.replace(part.with_name(f"{part.name}.damaged"))
 
 
-def _data_files(path: pathlib.Path) -> list[pathlib.Path]:
-    return [
-        part
-        for part in path.parent.glob(f"{path.name}.data-*")
-        if not part.name.endswith(".damaged")
-    ]
+def _files(path: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the files of a checkpoint, its index last."""
+    data = path.parent.glob(f"{path.name}.data-*-of-*[0-9]")
+    return [*sorted(data), path.with_suffix(".index")]
 
 
 def _explain_write(error: Exception) -> str:
