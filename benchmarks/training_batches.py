@@ -11,8 +11,7 @@ from cases import ACTION_SIZE
 
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
-from planet_tf2.training.batches import Batch, Batches
-from planet_tf2.training.datasets import make_batches
+from planet_tf2.training.batches import Batch, Batches, make_batches
 from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.trainer import Step
 

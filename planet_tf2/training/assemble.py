@@ -32,8 +32,8 @@ from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.guard import Guard
 from planet_tf2.training import collects
 from planet_tf2.training.attempts import Attempts
+from planet_tf2.training.batches import make_batches
 from planet_tf2.training.collecting import Collector
-from planet_tf2.training.datasets import make_batches
 from planet_tf2.training.progress import Progress
 from planet_tf2.training.session import Parts
 from planet_tf2.training.summaries import Summaries

@@ -16,15 +16,23 @@ of TensorFlow's, of which there may be as few as one, and the step that
 everything waits for would lack it.
 """
 
-import queue
+import concurrent.futures
+import logging
+import pathlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.data.episodes import set_aside
+from planet_tf2.data.loader import SequenceBatches
+from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.guard import Guard
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.trainer import Step
+
+_LOGGER = logging.getLogger(__name__)
 
 Batch = Mapping[str, Any]
 # Makes the batches of a split from its name, a seed, the number of the first
@@ -59,10 +67,7 @@ class Batches:
         self._begun = threading.Condition()
         self._step: int | None = None
         self._closed = False
-        self._next: dict[str, int] = {}
-        self._last: dict[str, Batch] = {}
-        self._sources: dict[str, Iterable[Batch]] = {}
-        self._ahead: dict[str, _Ahead] = {}
+        self._splits: dict[str, _Ahead] = {}
 
     def start(self, first: Mapping[str, int]) -> None:
         """Reads the episodes, so that problems with them show at once.
@@ -70,11 +75,10 @@ class Batches:
         Args:
           first: numbers of the first updates to come, by split.
         """
-        self._next = dict(first)
         for number, split in enumerate(SPLITS):
-            seed = (self._seed, number)
-            names = self._names_of(split)
-            self._sources[split] = self._make(split, seed, first[split], names)
+            seed, update = (self._seed, number), first[split]
+            source = self._make(split, seed, update, self._names_of(split))
+            self._splits[split] = _Ahead(source, update)
 
     def of(self, step: Step) -> Batch:
         """Returns the batch of a step; repeated calls return the same.
@@ -82,28 +86,19 @@ class Batches:
         Args:
           step: none that comes before one that was asked for earlier.
         """
-        split = step.phase
         with self._begun:
             self._step = step.global_step
             self._begun.notify_all()
-        if split not in self._ahead:
-            self._ahead[split] = _Ahead(self._sources[split], split)
-        assert step.update >= self._next[split] - 1, "It went by."
-        while self._next[split] <= step.update:
-            self._last[split] = self._ahead[split].get()
-            self._next[split] += 1
-        return self._last[split]
+        return self._splits[step.phase].of(step.update)
 
     def close(self) -> None:
         """Ends all preparations."""
         with self._begun:
             self._closed = True
             self._begun.notify_all()
-        for ahead in self._ahead.values():
-            ahead.close()
-        self._ahead.clear()
-        self._sources.clear()
-        self._last.clear()
+        for split in self._splits.values():
+            split.close()
+        self._splits.clear()
 
     def _names_of(self, split: str) -> Callable[[int], list[str]]:
         def names(number: int) -> list[str]:
@@ -117,58 +112,96 @@ class Batches:
                     )
                 )
                 if self._closed:
-                    raise _Closed
+                    raise concurrent.futures.CancelledError
             return self._log.episodes_until(split, step)
 
         return names
 
 
-class _Closed(Exception):
-    """Nobody needs the batch any more."""
-
-
 class _Ahead:
-    """Makes batches in a thread of its own, and hands them out in order."""
+    """The batches of a split, made by a thread of its own, one ahead.
 
-    def __init__(self, source: Iterable[Batch], name: str):
-        self._source = source
-        self._made: queue.Queue[Batch | Exception] = queue.Queue(1)
-        self._closed = False
-        self._thread = threading.Thread(
-            target=self._work, name=f"{name} batches", daemon=True
-        )
-        self._thread.start()
+    Args:
+      source: batches from that of an update on, as NumPy arrays.
+      update: number of that update.
+    """
 
-    def get(self) -> Batch:
-        """Returns the next batch, as tensors.
+    def __init__(self, source: Iterable[Batch], update: int):
+        self._source = iter(source)
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "batches")
+        self._next: concurrent.futures.Future | None = None
+        self._batch: Batch | None = None
+        self._update = update - 1  # Of the last batch.
+
+    def of(self, update: int) -> Batch:
+        """Returns the batch of an update, as tensors.
 
         Raises:
           Exception: what went wrong in making it.
         """
-        made = self._made.get()
-        if isinstance(made, Exception):
-            raise made
-        return made
+        assert update >= self._update, "It went by."
+        if self._next is None:
+            self._next = self._thread.submit(self._make)
+        while self._update < update:
+            self._batch = self._next.result()
+            self._update += 1
+            self._next = self._thread.submit(self._make)
+        return self._batch
 
     def close(self) -> None:
-        """Waits until the thread has ended, whatever it is waiting for."""
-        self._closed = True
-        try:
-            self._made.get_nowait()
-        except queue.Empty:
-            pass
-        self._thread.join()
+        """Waits until the thread has ended."""
+        self._thread.shutdown()
 
-    def _work(self) -> None:
+    def _make(self) -> Batch:
+        # Where the memory of the program is, as it may be large.
+        with tf.device("CPU:0"):
+            return {k: tf.constant(v) for k, v in next(self._source).items()}
+
+
+def make_batches(
+    params: Mapping[str, Any],
+    folder: RunFolder,
+    sizes: Mapping[str, tuple[int, ...]],
+    guard: Guard,
+    split: str,
+    seed: Sequence[int],
+    start: int,
+    names: Callable[[int], Sequence[str]],
+) -> SequenceBatches:
+    """Makes the batches of a split from the episodes of a run.
+
+    Args:
+      params: parameters of the run.
+      folder: the run's folder.
+      sizes: shapes of what a batch has to hold of a time step, by name.
+      guard: its `check` is called before a damaged file is renamed.
+      split: `train` or `test`.
+      seed: determines the batches.
+      start: number of the first batch.
+      names: returns the episodes that there are for a batch, given its number.
+    """
+
+    def put_aside(path: pathlib.Path) -> None:
+        guard.check()
         try:
-            for batch in self._source:
-                # Where the memory of the program is, as it may be large.
-                with tf.device("CPU:0"):
-                    tensors = {k: tf.constant(v) for k, v in batch.items()}
-                self._made.put(tensors)
-                if self._closed:
-                    return
-        except _Closed:
-            pass
-        except Exception as error:
-            self._made.put(error)
+            path = set_aside(path)
+        except OSError as error:
+            _LOGGER.warning("Cannot rename %s: %s", path, error.strerror)
+        else:
+            _LOGGER.warning("A damaged episode is now %s.", path)
+
+    return SequenceBatches(
+        folder.train_episodes if split == "train" else folder.test_episodes,
+        params["batch_shape"],
+        params["loader"],
+        params["loader_every"],
+        params["num_chunks"],
+        keys=tuple(sizes),
+        sizes=sizes,
+        seed=seed,
+        max_episodes=params["loader_max_episodes"],
+        max_bytes=params["loader_max_bytes"],
+        start=start,
+        names=names,
+        set_aside=put_aside,
+    )
