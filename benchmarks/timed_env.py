@@ -5,8 +5,8 @@ from typing import Any
 
 import gymnasium
 
-from planet_tf2.configs import environments
-from planet_tf2.envs import PixelObservations
+from planet_tf2.configs import builders
+from planet_tf2.envs import ImageObservation
 
 
 class Timed(gymnasium.Wrapper):
@@ -22,9 +22,8 @@ class Timed(gymnasium.Wrapper):
         self._seconds = {"physics": 0.0, "rendering": 0.0}
         layer = env
         while isinstance(layer, gymnasium.Wrapper):
-            if isinstance(layer, PixelObservations):
-                draw = layer._render_pixels
-                layer._render_pixels = self._timed("rendering", draw)
+            if isinstance(layer, ImageObservation):
+                layer._render = self._timed("rendering", layer._render)
                 layer = layer.env
                 break
             layer = layer.env
@@ -51,4 +50,4 @@ class Timed(gymnasium.Wrapper):
 
 
 def make_env(**kwargs: Any) -> Timed:
-    return Timed(environments.make_env(**kwargs))
+    return Timed(builders.make_env(**kwargs))

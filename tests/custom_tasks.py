@@ -88,8 +88,6 @@ class Mistaken(Tiny):
         self._mistake = mistake
         if mistake.startswith("render"):
             self.observation_space = spaces.Box(0, 255, (2,), np.float32)
-        if mistake == "render_pixels":
-            self.render_pixels = lambda height, width: self.render()
         if mistake == "actions":
             self.action_space = spaces.Text(3)
         if mistake == "image space":
@@ -122,10 +120,6 @@ def float_image():
 
 def colours_first():
     return Mistaken("render planes")
-
-
-def own_pixels():
-    return Mistaken("render_pixels")
 
 
 def four_values():

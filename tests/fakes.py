@@ -22,7 +22,8 @@ class CountingEnv(gymnasium.Env):
     terminates after `length` steps. Without an `image_size` there is no image.
     """
 
-    metadata = {"render_modes": []}
+    metadata = {"render_modes": ["rgb_array"]}
+    render_mode = "rgb_array"
 
     def __init__(self, length=5, action_size=2, image_size=4, low=-1, high=1):
         observations = {
@@ -57,8 +58,8 @@ class CountingEnv(gymnasium.Env):
             self._step = None
         return obs, reward, over, False, {}
 
-    def render_pixels(self, height, width):
-        return np.full((height, width, 3), (self._step or 0) % 256, "u1")
+    def render(self):
+        return np.full((4, 4, 3), (self._step or 0) % 256, "u1")
 
     def close(self):
         self.closed += 1
@@ -189,9 +190,9 @@ class ReportingTask(gymnasium.Wrapper):
 
     def __init__(self, **kwargs):
         # Only where it is built; most tests need no simulator.
-        from planet_tf2.configs import environments
+        from planet_tf2.configs import builders
 
-        super().__init__(environments.make_env(**kwargs))
+        super().__init__(builders.make_env(**kwargs))
 
     def reset(self, *, seed=None, options=None):
         obs, info = self.env.reset(seed=seed, options=options)

@@ -4,7 +4,7 @@ import fakes
 import numpy as np
 import pytest
 
-from planet_tf2.envs import Async, BatchEnv, EnvError, MaximumDuration
+from planet_tf2.envs import Async, BatchEnv, Duration, EnvError
 
 
 def _batch(amount, strategy="thread", **kwargs):
@@ -53,7 +53,7 @@ def test_some_environments():
 
 def test_time_limits_are_no_ends():
     inner = [fakes.CountingEnv(length=3), fakes.CountingEnv(length=9)]
-    batch = BatchEnv([MaximumDuration(env, 3) for env in inner], blocking=True)
+    batch = BatchEnv([Duration(env, 3) for env in inner], blocking=True)
     batch.reset()
     for _ in range(3):
         *_, terminated, truncated, _ = batch.step(np.zeros((2, 2)))

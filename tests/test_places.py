@@ -64,4 +64,4 @@ def test_without_code_of_the_user():
 
 
 def test_objections_of_this_package(tmp_path):
-    assert _place(resize, "no image", 4, 4) == ""
+    assert _place(resize, "no image", 4) == ""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from planet_tf2 import envs
-from planet_tf2.configs import environments, tasks
+from planet_tf2.configs import builders, environments, tasks
 from planet_tf2.configs.suite_tasks import SUITE_TASKS
 from planet_tf2.data import episodes
 
@@ -155,8 +155,8 @@ def test_spec():
     constructor, kwargs = environments.env_spec("cheetah_run", params)
     assert kwargs == {"task": "cheetah_run", "camera_id": 0}
     module, _, name = constructor.partition(":")
-    assert module == environments.__name__
-    assert getattr(environments, name) is environments.make_env
+    assert module == builders.__name__
+    assert getattr(builders, name) is builders.make_env
 
 
 def test_spec_with_other_values():
@@ -181,7 +181,7 @@ def _steps(env):
     "kwargs,amount", [({}, 1000), ({"action_repeat": 50}, 20)]
 )
 def test_dummy_episode(kwargs, amount, tmp_path):
-    env = environments.make_env(
+    env = builders.make_env(
         "dummy", image_size=8, record_dir=tmp_path, **kwargs
     )
     steps, info = _steps(env)
@@ -197,8 +197,8 @@ class _Suite(fakes.CountingEnv):
 
     made = []
 
-    def __init__(self, domain, task, camera_id, shadow_size):
-        self.made.append((domain, task, camera_id, shadow_size))
+    def __init__(self, domain, task, camera_id, size, shadow_size):
+        self.made.append((domain, task, camera_id, size, shadow_size))
         super().__init__(length=1000, image_size=None)
 
 
@@ -213,35 +213,35 @@ def suite(monkeypatch):
 @pytest.mark.parametrize("name", _SUITE)
 def test_length_of_episodes(suite, name):
     domain, task, repeat = _TABLE[name]
-    steps, info = _steps(environments.make_env(name, image_size=2))
+    steps, info = _steps(builders.make_env(name, image_size=2))
     assert steps == 1000 // repeat
     assert info["simulator_steps"] == repeat
-    assert suite.made == [(domain, task, 0, None)]
+    assert suite.made == [(domain, task, 0, 2, None)]
 
 
 def test_repeat_that_does_not_divide_the_length(suite):
-    env = environments.make_env("cheetah_run", action_repeat=300, image_size=2)
+    env = builders.make_env("cheetah_run", action_repeat=300, image_size=2)
     assert _steps(env)[0] == 3
 
 
 def test_one_frame_per_decision(suite, monkeypatch):
     frames = []
 
-    def render_pixels(self, height, width):
-        frames.append((height, width))
-        return np.zeros((height, width, 3), np.uint8)
+    def render(self):
+        frames.append(self._step)
+        return np.zeros((64, 64, 3), np.uint8)
 
-    monkeypatch.setattr(suite, "render_pixels", render_pixels)
-    env = environments.make_env(
+    monkeypatch.setattr(suite, "render", render)
+    env = builders.make_env(
         "cheetah_run", action_repeat=100, camera_id=1, shadow_size=9
     )
     assert _steps(env)[0] == 10
-    assert frames == [(64, 64)] * 11
-    assert suite.made == [("cheetah", "run", 1, 9)]
+    assert frames == [*range(0, 1000, 100), None]
+    assert suite.made == [("cheetah", "run", 1, 64, 9)]
 
 
 def test_several_tasks_share_images_and_padded_actions(suite, tmp_path):
-    env = environments.make_env(
+    env = builders.make_env(
         "cheetah_run",
         action_repeat=100,
         pad_actions=6,
@@ -257,13 +257,13 @@ def test_several_tasks_share_images_and_padded_actions(suite, tmp_path):
 
 
 def test_vectors_alone_are_not_drawn(suite, monkeypatch):
-    monkeypatch.setattr(suite, "render_pixels", None)
+    monkeypatch.setattr(suite, "render", None)
     names = ["noise", "count"]
-    env = environments.make_env("cheetah_run", 500, observations=names)
+    env = builders.make_env("cheetah_run", 500, observations=names)
     assert sorted(env.reset(seed=0)[0]) == ["count", "noise"]
     assert _steps(env)[0] == 2
     with pytest.raises(ValueError, match="'speed', but the environment has co"):
-        environments.make_env("cheetah_run", observations=["speed"])
+        builders.make_env("cheetah_run", observations=["speed"])
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_vectors_alone_are_not_drawn(suite, monkeypatch):
 )
 def test_values_out_of_range(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        environments.make_env(**{"task": "dummy", **kwargs})
+        builders.make_env(**{"task": "dummy", **kwargs})
 
 
 def test_open_env_without_rendering(monkeypatch):

@@ -1,126 +1,146 @@
-"""Builds the environment of each kind of task, with images and repeats."""
+"""Builds the environment of a task, wrappers included; called in the worker."""
 
-import dataclasses
-from collections.abc import Callable
+import os
+from collections.abc import Sequence
 
 import gymnasium
-from gymnasium import spaces
+from gymnasium.wrappers import FilterObservation
 
 from planet_tf2 import envs
 from planet_tf2.configs import tasks
 from planet_tf2.configs.tasks import Task
+from planet_tf2.data.recorder import RecordEpisodes
 
 # For environments that do not end their episodes themselves.
 _DEFAULT_LENGTH = 1000
 
 
-def build(
-    spec: Task,
-    action_repeat: int,
-    camera_id: int,
-    image_size: int,
-    max_length: int | None,
+def make_env(
+    task: str,
+    action_repeat: int | None = None,
+    *,
+    camera_id: int = 0,
+    image_size: int = 64,
+    max_length: int | None = None,
+    min_length: int | None = None,
+    record_dir: str | os.PathLike | None = None,
+    staged: bool = False,
+    pad_actions: int | None = None,
+    observations: Sequence[str] | None = None,
+    vector_actions: bool = True,
     image_supersampling: int = 1,
     shadow_size: int | None = None,
-    vector_actions: bool = True,
-    see: bool = True,
 ) -> gymnasium.Env:
-    """Builds a task's environment up to the end of its episodes.
+    """Builds a task's environment with all its wrappers.
 
     Args:
-      spec: The task.
-      action_repeat: Simulator steps per decision.
+      task: Name of the task.
+      action_repeat: Simulator steps per decision; the task's own by default.
       camera_id: Camera of the simulator for the images.
       image_size: Side of the square images in pixels.
-      max_length: Length of episodes in simulator steps, or None for that of
-        the environment itself.
-      image_supersampling: How many times larger images are drawn.
+      max_length: Length of episodes in simulator steps; the task's own by
+        default. An episode has `max_length // action_repeat` decisions.
+      min_length: Decisions that shorter episodes are stretched to, of tasks
+        that allow it.
+      record_dir: Folder to write finished episodes to, if any.
+      staged: Whether those files wait to be published.
+      pad_actions: Size to pad the actions to, when tasks share one agent.
+      observations: Names of the observations to keep; all by default. Without
+        `image` nothing is drawn.
+      vector_actions: Whether discrete actions become vectors in [-1, 1], with
+        an entry per choice. Otherwise `Discrete`, `MultiDiscrete` and
+        `MultiBinary` action spaces stay what they are.
+      image_supersampling: How many times larger images are drawn, to be
+        averaged over blocks of pixels.
       shadow_size: Side of the map that the shadows of the control suite are
-        drawn with, or None for the suite's.
-      vector_actions: Whether discrete actions become vectors.
-      see: Whether there is an observation `image`.
+        drawn with, see `DMControl`; the suite's by default.
 
     Returns:
-      Environment with named observations, vectors in [-1, 1] or discrete
-      choices as actions, and episodes of at most
-      `max_length // action_repeat` decisions.
+      Environment whose observations are `image`, uint8
+      `[image_size, image_size, 3]`, and float32 state components. Its episodes
+      are truncated at their time limit and terminated by the simulator.
 
     Raises:
-      ValueError: The environment cannot be made, or has no such camera.
+      ValueError: An argument is out of its range, the environment cannot be
+        made, or it has no such camera or observation.
     """
-    view = View(camera_id, image_size * image_supersampling, shadow_size)
-    env = _BUILDERS[spec.kind](spec, view)
-    if spec.kind in _FOREIGN:
-        env = envs.adapt_interface(env, vector_actions)
-    if max_length is None:
-        max_length = envs.episode_limit(env) or _DEFAULT_LENGTH
-    env = envs.ActionRepeat(_in_unit_range(env), action_repeat)
-    if see:
-        env = envs.add_image(env, image_size, image_supersampling)
-    return envs.MaximumDuration(env, max(1, max_length // action_repeat))
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-    """How an environment is drawn, as far as it lets others say so.
-
-    Attributes:
-      camera_id: Camera of the simulator.
-      image_size: Side of the images to draw, in pixels.
-      shadow_size: Side of the map for shadows; None is the environment's.
-    """
-
-    camera_id: int
-    image_size: int
-    shadow_size: int | None
-
-
-def _dm_control(spec: Task, view: View) -> gymnasium.Env:
-    return envs.DMControl(
-        spec.domain, spec.task, view.camera_id, view.shadow_size
-    )
-
-
-def _dummy(spec: Task, view: View) -> gymnasium.Env:
-    del spec
-    return envs.DummyEnv(view.image_size)
-
-
-def _gymnasium(spec: Task, view: View) -> gymnasium.Env:
-    return envs.make_gymnasium(spec.task, view.camera_id, view.image_size)
-
-
-def _classic_gym(spec: Task, view: View) -> gymnasium.Env:
-    if view.camera_id:
+    spec = tasks.get_task(task)
+    repeat = spec.action_repeat if action_repeat is None else action_repeat
+    length = spec.max_length if max_length is None else max_length
+    for name, value in (
+        ("action_repeat", repeat),
+        ("image_size", image_size),
+        ("image_supersampling", image_supersampling),
+        ("max_length", length),
+        ("min_length", min_length),
+    ):
+        _check_positive(name, value)
+    if length is not None and repeat > length:
         raise ValueError(
-            f"camera_id is {view.camera_id!r}, but {spec.name} has one view"
-            " only, which is 0."
+            f"action_repeat is {repeat}, but an episode has only {length}"
+            " simulator steps; use a smaller number."
         )
-    return envs.make_classic_gym(spec.task)
+    drawn_size = image_size * image_supersampling
+    env = _simulator(spec, camera_id, drawn_size, shadow_size)
+    if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
+        env = envs.vector_actions(env)
+    if length is None:
+        length = envs.episode_limit(env) or _DEFAULT_LENGTH
+    env = envs.ActionRepeat(env, repeat)
+    if observations is None or "image" in observations:
+        env = envs.ImageObservation(env, image_size, image_supersampling)
+    shortest = min_length if spec.stretched and min_length else 1
+    env = envs.Duration(env, max(1, length // repeat), shortest)
+    env = envs.ConvertTo32Bit(env)
+    if pad_actions is not None:
+        env = envs.PadActions(env, pad_actions)
+    if observations is not None:
+        env = FilterObservation(env, _known(env, observations))
+    if record_dir is not None:
+        env = RecordEpisodes(env, record_dir, staged)
+    return env
 
 
-def _custom(spec: Task, view: View) -> gymnasium.Env:
-    arguments = {"image_size": view.image_size, "camera_id": view.camera_id}
-    return envs.make_custom(spec.task, arguments)
+def _simulator(
+    spec: Task, camera_id: int, size: int, shadow_size: int | None
+) -> gymnasium.Env:
+    """Makes a task's simulator, to be drawn with images of that size."""
+    if spec.kind == tasks.DUMMY:
+        return envs.DummyEnv(size)
+    if spec.kind == tasks.DM_CONTROL:
+        return envs.DMControl(
+            spec.domain, spec.task, camera_id, size, shadow_size
+        )
+    if spec.kind == tasks.GYMNASIUM:
+        env = envs.make_gymnasium(spec.task, camera_id, size)
+    elif spec.kind == tasks.CLASSIC_GYM:
+        if camera_id:
+            raise ValueError(
+                f"camera_id is {camera_id!r}, but {spec.name} has one view"
+                " only, which is 0."
+            )
+        env = envs.make_classic_gym(spec.task)
+    else:
+        arguments = {"image_size": size, "camera_id": camera_id}
+        env = envs.make_custom(spec.task, arguments)
+    return envs.CheckedInterface(env)
 
 
-_BUILDERS: dict[str, Callable[[Task, View], gymnasium.Env]] = {
-    tasks.DM_CONTROL: _dm_control,
-    tasks.DUMMY: _dummy,
-    tasks.GYMNASIUM: _gymnasium,
-    tasks.CLASSIC_GYM: _classic_gym,
-    tasks.CUSTOM: _custom,
-}
-# Written by others, so that what they return is checked.
-_FOREIGN = (tasks.GYMNASIUM, tasks.CLASSIC_GYM, tasks.CUSTOM)
+def _check_positive(name: str, value: int | None) -> None:
+    if value is None:
+        return  # A length that the environment knows, or that has no bound.
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(
+            f"{name} is {value!r}, but must be a whole number of at least 1."
+        )
 
 
-def _in_unit_range(env: gymnasium.Env) -> gymnasium.Env:
-    """Makes actions range over [-1, 1], if they do not yet."""
-    space = env.action_space
-    if not isinstance(space, spaces.Box):
-        return env
-    unit = spaces.Box(-1.0, 1.0, space.shape, space.dtype)
-    if space == unit:
-        return env
-    return envs.NormalizeActions(envs.vector_actions(env))
+def _known(env: gymnasium.Env, names: Sequence[str]) -> list[str]:
+    known = list(env.observation_space)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(
+            f"observations names {missing[0]!r}, but the environment has"
+            f" {', '.join(known)}."
+        )
+    return list(names)

@@ -53,7 +53,7 @@ def simulate(
     """Runs one episode in every environment, until all of them are over.
 
     An agent whose episode is over waits for the others. Environments have to
-    bound their episodes (`MaximumDuration`).
+    bound their episodes (`Duration`).
 
     Args:
       agent: `MPCAgent` or anything with its methods, for `B = len(env)`.

@@ -44,15 +44,15 @@ def main() -> None:
 
 
 def _open(task: tasks.Task, shadow_size: int | None = None) -> envs.DMControl:
-    return envs.DMControl(task.domain, task.task, shadow_size=shadow_size)
+    return envs.DMControl(
+        task.domain, task.task, size=_SIZE, shadow_size=shadow_size
+    )
 
 
 def _frame_rate(env: envs.DMControl, seconds: float) -> float:
-    env.render_pixels(_SIZE, _SIZE)  # Sets the graphics up.
+    env.render()  # Sets the graphics up.
     frames: list[np.ndarray] = []
-    return _rate(
-        lambda: frames.append(env.render_pixels(_SIZE, _SIZE)), seconds, 500
-    )
+    return _rate(lambda: frames.append(env.render()), seconds, 500)
 
 
 def _rate(work: Callable[[], object], seconds: float, most: int) -> float:
@@ -72,7 +72,7 @@ def _compressed_size(env: envs.DMControl, random: np.random.Generator) -> float:
     frames = []
     for _ in range(10):
         env.step(random.uniform(low, high))
-        frames.append(env.render_pixels(_SIZE, _SIZE).tobytes())
+        frames.append(env.render().tobytes())
     return len(zlib.compress(b"".join(frames))) / len(frames)
 
 

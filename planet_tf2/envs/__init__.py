@@ -10,18 +10,18 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "adapting": ["adapt_interface", "add_image", "episode_limit"],
-        "async_env": ["Async", "EnvCrash", "EnvError", "EnvTimeout"],
-        "actions": ["vector_actions"],
+        "actions": ["DISCRETE", "PadActions", "vector_actions"],
+        "async_env": ["Async"],
         "batch_env": ["BatchEnv"],
         "batch_simulator": ["BatchSimulator"],
         "classic_gym_env": ["ClassicGym", "make_classic_gym"],
         "custom_env": ["make_custom"],
         "dm_control_env": ["DMControl"],
         "dummy_env": ["DummyEnv"],
-        "errors": ["InterfaceError"],
+        "errors": ["EnvCrash", "EnvError", "EnvTimeout", "InterfaceError"],
         "gymnasium_env": ["make_gymnasium"],
-        "observations": ["PixelObservations"],
+        "images": ["ImageObservation"],
+        "interface": ["CheckedInterface", "episode_limit"],
         "rendering": [
             "Backend",
             "RenderingError",
@@ -29,13 +29,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "choose_backend",
             "forbid_rendering",
         ],
-        "wrappers": [
-            "ActionRepeat",
-            "ConvertTo32Bit",
-            "MaximumDuration",
-            "MinimumDuration",
-            "NormalizeActions",
-            "PadActions",
-        ],
+        "wrappers": ["ActionRepeat", "ConvertTo32Bit", "Duration"],
     },
 )

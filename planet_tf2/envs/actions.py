@@ -1,4 +1,4 @@
-"""Wrappers that turn action spaces into one vector between -1 and 1."""
+"""Wrappers that turn actions into one vector between -1 and 1."""
 
 from typing import Any
 
@@ -16,20 +16,21 @@ class DiscreteActions(gymnasium.ActionWrapper):
     for its choice, and a planner that works with real numbers can propose any
     other vector as well. Several discrete actions at once stand one behind the
     other. An action that is on or off has one entry and is on above 0.
+
+    Args:
+      env: Environment with `Discrete`, `MultiDiscrete` or `MultiBinary`
+        actions.
     """
 
     def __init__(self, env: gymnasium.Env):
-        """Wraps an environment.
-
-        Args:
-          env: Environment with `Discrete`, `MultiDiscrete` or `MultiBinary`
-            actions.
-
-        Raises:
-          ValueError: It has other actions.
-        """
         super().__init__(env)
-        size = _vector_size(env.action_space)
+        space = env.action_space
+        if isinstance(space, spaces.Discrete):
+            size = int(space.n)
+        elif isinstance(space, spaces.MultiDiscrete):
+            size = int(space.nvec.sum())
+        else:
+            size = int(np.prod(space.shape))
         self.action_space = spaces.Box(-1.0, 1.0, (size,), np.float32)
 
     def action(self, action: np.ndarray) -> Any:
@@ -46,8 +47,8 @@ class DiscreteActions(gymnasium.ActionWrapper):
         return chosen.reshape(space.shape) + space.start
 
 
-class FlattenActions(gymnasium.ActionWrapper):
-    """Offers a `Box` of any shape as a vector.
+class BoxActions(gymnasium.ActionWrapper):
+    """Offers a `Box` of any shape and bounds as a vector in [-1, 1].
 
     Dimensions without finite bounds range over [-1, 1], since both planning
     and random actions need bounds, and those with one over a width of 2 from
@@ -59,21 +60,21 @@ class FlattenActions(gymnasium.ActionWrapper):
         space = env.action_space
         # MuJoCo writes 1e10 where a control has no bounds.
         has_low, has_high = space.low > -1e9, space.high < 1e9
-        low = np.where(
-            has_low, space.low, np.where(has_high, space.high - 2, -1)
-        )
-        high = np.where(
-            has_high, space.high, np.where(has_low, space.low + 2, 1)
-        )
-        self.action_space = spaces.Box(
-            low.astype(np.float32).ravel(),
-            high.astype(np.float32).ravel(),
-            dtype=np.float32,
-        )
+        low = np.where(has_high, space.high - 2, -1)
+        high = np.where(has_low, space.low + 2, 1)
+        low = np.where(has_low, space.low, low)
+        high = np.where(has_high, space.high, high)
+        self._low = low.astype(np.float32).ravel()
+        self._high = high.astype(np.float32).ravel()
+        self._is_unit = (self._low == -1).all() and (self._high == 1).all()
+        self.action_space = spaces.Box(-1.0, 1.0, self._low.shape, np.float32)
 
     def action(self, action: np.ndarray) -> np.ndarray:
-        """Returns `[A]` in the environment's own shape and type."""
+        """Returns `[A]` in the environment's own bounds, shape and type."""
         space = self.env.action_space
+        if not self._is_unit:  # Scaling is not exact.
+            width = self._high - self._low
+            action = (action + 1.0) / 2.0 * width + self._low
         action = np.asarray(action).reshape(space.shape)
         if np.issubdtype(space.dtype, np.integer):
             action = np.rint(action)
@@ -81,28 +82,52 @@ class FlattenActions(gymnasium.ActionWrapper):
         return np.clip(action.astype(space.dtype), space.low, space.high)
 
 
+class PadActions(gymnasium.ActionWrapper):
+    """Accepts longer vectors and drops what the environment does not use.
+
+    One agent for several tasks acts in the largest of their action spaces.
+
+    Args:
+      env: Environment with actions in [-1, 1] of at most that size.
+      size: Number of dimensions of the padded actions.
+
+    Raises:
+      ValueError: The environment needs more dimensions, or other actions.
+    """
+
+    def __init__(self, env: gymnasium.Env, size: int):
+        super().__init__(env)
+        space = env.action_space
+        if not isinstance(space, spaces.Box):
+            raise ValueError(f"Cannot pad actions of the space {space}.")
+        (self._size,) = space.shape
+        if size < self._size:
+            raise ValueError(
+                f"Cannot pad actions to size {size}: the environment has"
+                f" {self._size} action dimensions. Use the largest size of all"
+                " tasks."
+            )
+        self.action_space = spaces.Box(-1.0, 1.0, (size,), np.float32)
+
+    def action(self, action: np.ndarray) -> np.ndarray:
+        """Cuts `[size]` down to the environment's own dimensions."""
+        return np.asarray(action)[: self._size]
+
+
 def vector_actions(env: gymnasium.Env) -> gymnasium.Env:
-    """Wraps an environment so that its actions are a bounded vector `[A]`.
+    """Wraps an environment so that its actions are a vector `[A]` in [-1, 1].
 
     Raises:
       ValueError: Its actions cannot be written as a vector.
     """
     space = env.action_space
-    if not isinstance(space, spaces.Box):
+    if isinstance(space, DISCRETE):
         return DiscreteActions(env)
+    if not isinstance(space, spaces.Box):
+        raise ValueError(
+            f"The action space {space} is not supported; use a Box, Discrete,"
+            " MultiDiscrete or MultiBinary space."
+        )
     if space.shape == (0,):
         raise ValueError(f"The action space {space} leaves nothing to decide.")
-    return FlattenActions(env)
-
-
-def _vector_size(space: gymnasium.Space) -> int:
-    if isinstance(space, spaces.Discrete):
-        return int(space.n)
-    if isinstance(space, spaces.MultiDiscrete):
-        return int(space.nvec.sum())
-    if isinstance(space, spaces.MultiBinary):
-        return int(np.prod(space.shape))
-    raise ValueError(
-        f"The action space {space} is not supported; use a Box, Discrete,"
-        " MultiDiscrete or MultiBinary space."
-    )
+    return BoxActions(env)

@@ -6,7 +6,7 @@ from mujoco import rollout
 
 from planet_tf2.envs.dm_control_env import DMControl
 from planet_tf2.envs.suite_rewards import REWARDS, USES_SENSORS, Simulated
-from planet_tf2.envs.wrappers import ActionRepeat, MaximumDuration
+from planet_tf2.envs.wrappers import ActionRepeat, Duration
 
 _STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS
 
@@ -46,7 +46,7 @@ class BatchSimulator:
         """
         env = DMControl(domain, task)
         self._suite = env.suite_env
-        self._env = MaximumDuration(
+        self._env = Duration(
             ActionRepeat(env, action_repeat), max_length // action_repeat
         )
         self._name = (domain, task)

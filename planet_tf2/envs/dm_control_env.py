@@ -3,7 +3,6 @@
 from typing import Any
 
 import gymnasium
-import mujoco
 import numpy as np
 from absl import logging
 from dm_control import suite
@@ -18,54 +17,52 @@ class DMControl(gymnasium.Env):
     Observations are a dict of float32 arrays under the names that dm_control
     gives them (`position`, `velocity`, ...); scalars get shape `[1]`. Actions
     are bounded by the task's own action specification. Pixels come on demand
-    from `render_pixels`, so that a wrapper can render once per decision
-    instead of once per simulator step.
+    from `render`, so that a wrapper can draw once per decision instead of once
+    per simulator step.
 
     An episode ends with `truncated` at the suite's time limit (1000 simulator
     steps for most tasks) and with `terminated` where the task says so.
 
-    OpenGL is first touched by `render_pixels`, in the thread that calls it, and
-    only that thread may render from then on.
+    OpenGL is first touched by `render`, in the thread that calls it, and only
+    that thread may render from then on.
+
+    Args:
+      domain: Domain of the suite, for example `cheetah`.
+      task: Task of that domain, for example `run`.
+      camera_id: Number of the camera of the model to look through; -1 is the
+        free camera.
+      size: Side in pixels of the images that `render` returns.
+      shadow_size: Side of the map, in texels, from which lights draw shadows.
+        It is what software OpenGL takes most of its time for, whatever the size
+        of the images. 0 is for no shadows, None for what the suite has, 2048.
+
+    Raises:
+      ValueError: The suite has no such task or the model no such camera, or
+        `shadow_size` is negative.
     """
 
-    metadata = {"render_modes": []}
+    metadata = {"render_modes": ["rgb_array"]}
+    render_mode = "rgb_array"
 
     def __init__(
         self,
         domain: str,
         task: str,
         camera_id: int = 0,
+        size: int = 64,
         shadow_size: int | None = None,
     ):
-        """Loads the task.
-
-        Args:
-          domain: Domain of the suite, for example `cheetah`.
-          task: Task of that domain, for example `run`.
-          camera_id: Number of the camera of the model that `render_pixels`
-            looks through; -1 is the free camera.
-          shadow_size: Side of the map, in texels, from which lights draw
-            shadows. It is what software OpenGL takes most of its time for,
-            whatever the size of the images. 0 is for no shadows, None for
-            what the suite has, 2048.
-
-        Raises:
-          ValueError: The suite has no such task or the model no such camera,
-            or the size is negative.
-        """
-        if (domain, task) not in suite.ALL_TASKS:
-            raise ValueError(_unknown_task(domain, task))
         self._env = _load(domain, task)
-        cameras = self._env.physics.model.ncam
-        if not (_is_integer(camera_id) and -1 <= camera_id < cameras):
+        model = self._env.physics.model
+        if not (_is_integer(camera_id) and -1 <= camera_id < model.ncam):
             raise ValueError(
                 f"camera_id is {camera_id!r}, but {domain} {task} has cameras"
-                f" 0 to {cameras - 1} (and -1, the free camera)."
+                f" 0 to {model.ncam - 1} (and -1, the free camera)."
             )
         if shadow_size is not None:
-            _resize_shadows(self._env.physics.model, shadow_size)
-        self._camera_id = int(camera_id)
-        self._cameras: dict[tuple[int, int], Camera] = {}
+            _resize_shadows(model, shadow_size)
+        self._camera_id, self._size = int(camera_id), size
+        self._camera: Camera | None = None
         self._running = False
         self.observation_space = spaces.Dict(
             {
@@ -127,26 +124,30 @@ class DMControl(gymnasium.Env):
         time_step = self._env.step(action)
         last = time_step.last()
         terminated = bool(last and time_step.discount == 0.0)
-        truncated = bool(last and not terminated)
         self._running = not last
         return (
             self._convert(time_step.observation),
             float(time_step.reward or 0.0),
             terminated,
-            truncated,
+            bool(last and not terminated),
             {},
         )
 
-    def render_pixels(self, height: int, width: int) -> np.ndarray:
-        """Renders the current state.
+    def render(self) -> np.ndarray:
+        """Draws the current state.
 
         Returns:
-          Image as uint8 `[height, width, 3]`, owned by the caller.
+          Image as uint8 `[size, size, 3]`, owned by the caller.
         """
-        size = (height, width)
-        if size not in self._cameras:
-            self._cameras[size] = self._make_camera(height, width)
-        return np.array(self._cameras[size].render(), order="C")
+        if self._camera is None:
+            # The models ask for a framebuffer of 640 x 480. One that just holds
+            # the pictures gives the same pixels and saves software OpenGL
+            # several milliseconds per frame.
+            physics, size = self._env.physics, self._size
+            limits = physics.model.vis.global_
+            limits.offheight = limits.offwidth = size
+            self._camera = Camera(physics, size, size, self._camera_id)
+        return np.array(self._camera.render(), order="C")
 
     def close(self) -> None:
         """Frees the physics and its OpenGL context; reset is impossible then.
@@ -154,29 +155,8 @@ class DMControl(gymnasium.Env):
         Call it from the thread that rendered.
         """
         self._running = False
-        self._cameras.clear()
+        self._camera = None
         self._env.physics.free()
-
-    def _make_camera(self, height: int, width: int) -> Camera:
-        """Makes a camera and a framebuffer that just holds its pictures.
-
-        The models ask for a framebuffer of 640 x 480. A smaller one gives the
-        same pixels and saves software OpenGL several milliseconds per frame.
-        """
-        physics = self._env.physics
-        sizes = [*self._cameras, (height, width)]
-        limits = physics.model.vis.global_
-        limits.offheight = max(height for height, _ in sizes)
-        limits.offwidth = max(width for _, width in sizes)
-        if self._cameras:  # Then there is a framebuffer for smaller pictures.
-            with physics.contexts.gl.make_current() as context:
-                context.call(
-                    mujoco.mjr_resizeOffscreen,
-                    limits.offwidth,
-                    limits.offheight,
-                    physics.contexts.mujoco.ptr,
-                )
-        return Camera(physics, height, width, self._camera_id)
 
     def _convert(self, observation) -> dict[str, np.ndarray]:
         return {
@@ -187,7 +167,9 @@ class DMControl(gymnasium.Env):
         }
 
 
-def _load(domain: str, task: str):
+def _load(domain: str, task: str) -> control.Environment:
+    if (domain, task) not in suite.ALL_TASKS:
+        raise ValueError(_unknown_task(domain, task))
     # MuJoCo remarks on old attributes in the suite's own models, which no user
     # of them can change.
     verbosity = logging.get_verbosity()

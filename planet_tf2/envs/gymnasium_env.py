@@ -7,17 +7,39 @@ from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
+import numpy as np
+from gymnasium import spaces
 
-from planet_tf2.envs.car_racing import DrawnOnDemand, is_car_racing
 from planet_tf2.tools.importing import search_current_folder
 
 _LOGGER = logging.getLogger(__name__)
 
-_ONLY_VIEW = 0
+
+class DrawnOnDemand(gymnasium.ObservationWrapper):
+    """CarRacing that draws its observation only when it is asked to render it.
+
+    By itself it draws one in every simulator step, which takes fifty times as
+    long as all the rest. The picture that an agent sees is the same.
+    """
+
+    def __init__(self, env: gymnasium.Env):
+        super().__init__(env)
+        self.observation_space = spaces.Dict({})
+        self._draw = env.unwrapped._render
+        blank = np.zeros(env.observation_space.shape, np.uint8)
+        env.unwrapped._render = lambda mode: blank
+
+    def observation(self, observation: Any) -> dict[str, Any]:
+        """Returns no observation."""
+        return {}
+
+    def render(self) -> np.ndarray:
+        """Draws what would be the observation, uint8 `[96, 96, 3]`."""
+        return self._draw("state_pixels")
 
 
 def make_gymnasium(
-    env_id: str, camera_id: int = 0, image_size: int = 64
+    env_id: str, camera_id: int = 0, size: int = 64
 ) -> gymnasium.Env:
     """Makes an environment by its id, able to render.
 
@@ -27,7 +49,7 @@ def make_gymnasium(
       camera_id: Camera of MuJoCo's models to look through; -1 is the free one.
         Where a model has none, 0 is the free one as well. Environments that do
         not use MuJoCo know 0 only.
-      image_size: Side in pixels of the images that will be asked for.
+      size: Side in pixels of the images that will be asked for.
 
     Raises:
       ValueError: There is no such environment or camera, or a package that the
@@ -37,32 +59,31 @@ def make_gymnasium(
         search_current_folder()
     if uses_mujoco(env_id):
         with _quiet_mujoco():
-            env = _make(env_id, width=image_size, height=image_size)
-        _look_through(env, env_id, camera_id, image_size)
+            env = _make(env_id, width=size, height=size)
+        _look_through(env, env_id, camera_id, size)
         return env
-    if camera_id != _ONLY_VIEW:
+    if camera_id != 0:
         raise ValueError(
             f"camera_id is {camera_id!r}, but {env_id} has one view only, which"
             " is 0."
         )
     env = _make(env_id)
-    return DrawnOnDemand(env) if is_car_racing(env) else env
+    module = type(env.unwrapped).__module__
+    known = hasattr(env.unwrapped, "_render")
+    if known and module == "gymnasium.envs.box2d.car_racing":
+        return DrawnOnDemand(env)
+    return env
 
 
 def uses_mujoco(env_id: str) -> bool:
     """Whether this is one of Gymnasium's own MuJoCo environments."""
-    return entry_module(env_id).startswith("gymnasium.envs.mujoco")
-
-
-def entry_module(env_id: str) -> str:
-    """Returns the module that a registered environment is in, or ''."""
     spec = gymnasium.registry.get(env_id)
     entry = getattr(spec, "entry_point", None)
-    return entry.partition(":")[0] if isinstance(entry, str) else ""
+    return str(entry).startswith("gymnasium.envs.mujoco")
 
 
 def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
-    # Results are checked in `checking`, with errors and not warnings.
+    # Results are checked in `interface`, with errors and not warnings.
     kwargs["disable_env_checker"] = True
     try:
         try:
@@ -98,7 +119,7 @@ def _quiet_mujoco() -> Iterator[None]:
 
 
 def _look_through(
-    env: gymnasium.Env, env_id: str, camera_id: int, image_size: int
+    env: gymnasium.Env, env_id: str, camera_id: int, size: int
 ) -> None:
     """Chooses the camera, and makes rendering no larger than the images."""
     model = env.unwrapped.model
@@ -113,5 +134,5 @@ def _look_through(
     # The models ask for a framebuffer of 640 x 480 and shadows of 4096 x 4096,
     # which makes software OpenGL four times slower, for images that small.
     visual = model.vis
-    visual.global_.offwidth = visual.global_.offheight = image_size
+    visual.global_.offwidth = visual.global_.offheight = size
     visual.quality.shadowsize = min(visual.quality.shadowsize, 1024)

@@ -1,4 +1,4 @@
-"""Images of environments that do not come in the size that is asked for."""
+"""The image that an agent sees, in the size that it asks for."""
 
 from typing import Any
 
@@ -10,93 +10,50 @@ from PIL import Image
 from planet_tf2.envs.errors import InterfaceError
 
 
-def resize(
-    image: np.ndarray,
-    height: int,
-    width: int,
-    method: Image.Resampling = Image.Resampling.BILINEAR,
-) -> np.ndarray:
-    """Scales a whole image, with smoothing where it shrinks.
+class ImageObservation(gymnasium.ObservationWrapper):
+    """Gives an environment its observation `image`, uint8 `[size, size, 3]`.
 
-    The proportions follow the new size, so that nothing is cut off.
+    It is the environment's own if it has one, otherwise what `render` returns.
+    Around `ActionRepeat` this draws once per decision of the agent.
 
     Args:
-      image: uint8 `[h, w, 3]`, or `[h, w]` and `[h, w, 1]` for shades of grey.
-      method: How to smooth; `BOX` takes the mean of whole blocks of pixels.
+      env: Environment with named observations.
+      size: Side of the square image in pixels.
+      supersampling: How many times larger it is drawn, to be averaged over
+        blocks of pixels. What is thinner than a pixel fades, where it would
+        flicker otherwise.
 
-    Returns:
-      uint8 `[height, width, 3]`, owned by the caller.
+    Raises:
+      ValueError: The environment's own image is none, or it has none and
+        cannot render.
     """
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[:, :, 0]
-    if image.shape == (height, width, 3):
-        return np.array(image, order="C")
-    picture = Image.fromarray(image).convert("RGB")
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), method)
-    return np.array(picture)
 
-
-def is_image(space: gymnasium.Space) -> bool:
-    """Whether a space is that of images, in colours or shades of grey."""
-    return (
-        isinstance(space, spaces.Box)
-        and space.dtype == np.uint8
-        and 0 not in space.shape
-        and (len(space.shape) == 2 or space.shape[2:] in ((1,), (3,)))
-    )
-
-
-class ResizeImages(gymnasium.ObservationWrapper):
-    """Brings the image among the observations to the size that is asked for."""
-
-    def __init__(
-        self,
-        env: gymnasium.Env,
-        size: int = 64,
-        key: str = "image",
-        method: Image.Resampling = Image.Resampling.BILINEAR,
-    ):
-        """Wraps an environment.
-
-        Args:
-          env: Environment with a dict of observations.
-          size: Side of the square image in pixels.
-          key: Name of the image among the observations.
-          method: How to smooth, see `resize`.
-
-        Raises:
-          ValueError: That observation is no image.
-        """
+    def __init__(self, env: gymnasium.Env, size: int, supersampling: int = 1):
         super().__init__(env)
-        space = env.observation_space[key]
-        if not is_image(space):
+        self._size, self._supersampling = size, supersampling
+        known = env.observation_space.spaces
+        self._renders = "image" not in known
+        if self._renders:
+            _check_renders(env)
+        elif not is_image(known["image"]):
             raise ValueError(
-                f"The observation {key!r} must be uint8 of shape [height,"
-                f" width, 3], but its space is {space}."
+                "The observation 'image' must be uint8 of shape [height,"
+                f" width, 3], but its space is {known['image']}."
             )
-        self._size, self._key, self._method = size, key, method
         image = spaces.Box(0, 255, (size, size, 3), np.uint8)
-        self.observation_space = spaces.Dict(
-            {**env.observation_space.spaces, key: image}
-        )
+        self.observation_space = spaces.Dict({**known, "image": image})
 
     def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
-        """Returns the observations with the scaled image."""
-        image = observation[self._key]
-        image = resize(image, self._size, self._size, self._method)
-        return {**observation, self._key: image}
+        """Returns the observations with the image of the right size."""
+        if self._renders:
+            image = resize(self._render(), self._size * self._supersampling)
+            if self._supersampling > 1:
+                image = resize(image, self._size, Image.Resampling.BOX)
+        else:
+            image = resize(observation["image"], self._size)
+        return {**observation, "image": image}
 
-
-class RenderPixels(gymnasium.Wrapper):
-    """Gives an environment `render_pixels`, by means of its `render`."""
-
-    def render_pixels(self, height: int, width: int) -> np.ndarray:
-        """Renders the current state as uint8 `[height, width, 3]`.
-
-        Raises:
-          InterfaceError: `render` returned no image.
-        """
+    def _render(self) -> np.ndarray:
         frame = self.env.render()
         if isinstance(frame, list) and frame:
             frame = frame[-1]  # As render_mode="rgb_array_list" does.
@@ -111,7 +68,54 @@ class RenderPixels(gymnasium.Wrapper):
                 " must return an image, uint8 [height, width, 3], as with"
                 f" render_mode='rgb_array'.{_advice(frame)}"
             )
-        return resize(frame, height, width)
+        return frame
+
+
+def resize(
+    image: np.ndarray,
+    size: int,
+    method: Image.Resampling = Image.Resampling.BILINEAR,
+) -> np.ndarray:
+    """Scales a whole image to a square, with smoothing where it shrinks.
+
+    Nothing is cut off; the proportions change.
+
+    Args:
+      image: uint8 `[h, w, 3]`, or `[h, w]` and `[h, w, 1]` for shades of grey.
+      size: Side of the square in pixels.
+      method: How to smooth; `BOX` takes the mean of whole blocks of pixels.
+
+    Returns:
+      uint8 `[size, size, 3]`, owned by the caller.
+    """
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.shape == (size, size, 3):
+        return np.array(image, order="C")
+    picture = Image.fromarray(image).convert("RGB")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), method)
+    return np.array(picture)
+
+
+def is_image(space: gymnasium.Space) -> bool:
+    """Whether a space is that of images, in colours or shades of grey."""
+    return (
+        isinstance(space, spaces.Box)
+        and space.dtype == np.uint8
+        and 0 not in space.shape
+        and (len(space.shape) == 2 or space.shape[2:] in ((1,), (3,)))
+    )
+
+
+def _check_renders(env: gymnasium.Env) -> None:
+    if env.render_mode not in ("rgb_array", "rgb_array_list"):
+        raise ValueError(
+            f"The environment {type(env.unwrapped).__name__} cannot be seen:"
+            " give it an observation 'image' (uint8 [height, width, 3]), or"
+            " make it with render_mode='rgb_array'. Its render_mode is"
+            f" {env.render_mode!r}."
+        )
 
 
 def _advice(frame: Any) -> str:

@@ -6,15 +6,7 @@ import pytest
 from gymnasium import spaces
 
 from planet_tf2 import envs
-from planet_tf2.envs.actions import DiscreteActions, vector_actions
-from planet_tf2.envs.adapting import NamedObservations
-from planet_tf2.envs.checking import CheckResults
-from planet_tf2.envs.images import (
-    RenderPixels,
-    ResizeImages,
-    is_image,
-    resize,
-)
+from planet_tf2.envs.images import is_image, resize
 
 _IMAGE = spaces.Box(0, 255, (6, 8, 3), np.uint8)
 
@@ -54,7 +46,7 @@ class Scripted(gymnasium.Env):
 
 class TestVectorActions:
     def taken(self, space, *vectors):
-        env = vector_actions(Scripted(action_space=space))
+        env = envs.vector_actions(Scripted(action_space=space))
         assert isinstance(env.action_space, spaces.Box)
         assert env.action_space.dtype == np.float32
         for vector in vectors:
@@ -92,59 +84,60 @@ class TestVectorActions:
         assert box.shape == (4,)
         np.testing.assert_array_equal(actions, [[[0, 1], [1, 0]]])
 
-    def test_box_of_any_shape(self):
+    def test_box_of_any_shape_and_bounds(self):
         space = spaces.Box(-2, 3, (2, 2), np.float64)
-        box, actions = self.taken(space, [-2, 3, 0, 0.5])
-        assert box == spaces.Box(-2, 3, (4,), np.float32)
-        np.testing.assert_allclose(actions, [[[-2, 3], [0, 0.5]]])
+        box, actions = self.taken(space, [-1, 1, -0.6, 0])
+        assert box == spaces.Box(-1, 1, (4,), np.float32)
+        np.testing.assert_allclose(actions, [[[-2, 3], [-1, 0.5]]], atol=1e-6)
+
+    def test_unit_range_is_left_alone(self):
+        value = np.float32(0.1)  # Scaling would round it.
+        _, actions = self.taken(spaces.Box(-1, 1, (1,)), [value])
+        np.testing.assert_array_equal(actions, [[value]])
 
     def test_bounds_that_float32_cannot_hold(self):
         space = spaces.Box(-0.1, 0.1, (1,), np.float64)
-        _, actions = self.taken(space, [-0.1], [0.1], [0.3])
+        _, actions = self.taken(space, [-1], [1], [3])
         assert [float(a[0]) for a in actions] == [-0.1, 0.1, 0.1]
 
     def test_whole_numbers(self):
         _, actions = self.taken(
-            spaces.Box(0, 4, (2,), np.int64), [1.4, 3.6], [0, 4]
+            spaces.Box(0, 4, (2,), np.int64), [-0.3, 0.8], [-1, 1]
         )
         np.testing.assert_array_equal(actions, [[1, 4], [0, 4]])
 
-    def test_without_bounds(self):
-        low = np.array([-np.inf, 0, -1e10], "f4")
-        high = np.array([np.inf, np.inf, 1e10], "f4")
-        box, _ = self.taken(spaces.Box(low, high), [0.5, 0.5, 0.5])
-        np.testing.assert_array_equal(box.low, [-1, 0, -1])
-        np.testing.assert_array_equal(box.high, [1, 2, 1])
-
-    def test_with_one_bound(self):
-        low, high = np.array([2, -np.inf], "f4"), np.array([np.inf, -3], "f4")
-        box, _ = self.taken(spaces.Box(low, high), [2.5, -4], [4, -5])
-        np.testing.assert_array_equal(box.low, [2, -5])
-        np.testing.assert_array_equal(box.high, [4, -3])
+    def test_bounds_that_are_missing(self):
+        low = np.array([-np.inf, 0, -1e10, -np.inf], "f4")
+        high = np.array([np.inf, np.inf, 1e10, -3], "f4")
+        _, actions = self.taken(spaces.Box(low, high), [-1] * 4, [1] * 4)
+        np.testing.assert_array_equal(actions, [[-1, 0, -1, -5], [1, 2, 1, -3]])
 
     @pytest.mark.parametrize(
         "space",
         [
             spaces.Dict({"a": spaces.Discrete(2)}),
             spaces.Tuple([spaces.Discrete(2)]),
+            spaces.Text(3),
             spaces.Box(-1, 1, (0,)),
         ],
     )
     def test_what_is_no_vector(self, space):
         with pytest.raises(ValueError, match="action space"):
-            vector_actions(Scripted(action_space=space))
+            envs.vector_actions(Scripted(action_space=space))
 
 
-class TestCheckResults:
+class TestChecks:
     def step(self, result, space=None):
-        env = CheckResults(Scripted(result=result, observation_space=space))
+        env = envs.CheckedInterface(
+            Scripted(result=result, observation_space=space)
+        )
         return env.step(np.zeros(2))
 
     def test_converts_widths(self):
         obs, reward, terminated, truncated, info = self.step(
             (0.5, np.float64(2), np.bool_(True), 0, {"a": object()})
         )
-        assert obs.dtype == np.float32 and obs.shape == () and obs == 0.5
+        assert obs["state"].dtype == np.float32 and obs["state"] == [0.5]
         assert (reward, terminated, truncated, info) == (2, True, False, {})
         assert type(reward) is float and type(terminated) is bool
         info = {"simulator_steps": np.int64(4), "b": 1}
@@ -179,13 +172,13 @@ class TestCheckResults:
     )
     def test_wrong_step(self, result, message):
         # `Scripted` takes None for no result of its own.
-        env = CheckResults(Scripted())
+        env = envs.CheckedInterface(Scripted())
         env.unwrapped.step = lambda action: result
         with pytest.raises(ValueError, match=message):
             env.step(np.zeros(2))
 
     def test_wrong_reset(self):
-        env = CheckResults(Scripted())
+        env = envs.CheckedInterface(Scripted())
         env.unwrapped.reset = lambda **kwargs: np.zeros(3)
         with pytest.raises(ValueError, match=r"reset\(\) returned ndarray"):
             env.reset()
@@ -215,9 +208,9 @@ class TestCheckResults:
             self.step((observation, 0.0, False, False, {}), space)
 
 
-class TestNamedObservations:
+class TestNames:
     def named(self, space, observation):
-        env = NamedObservations(Scripted(observation, space))
+        env = envs.CheckedInterface(Scripted(observation, space))
         found, _ = env.reset()
         assert env.observation_space.contains(found)
         return found
@@ -253,7 +246,7 @@ class TestNamedObservations:
         space = spaces.Dict(
             {"speed": spaces.Box(-1, 1, (1,)), "mission": Own()}
         )
-        env = NamedObservations(Scripted(None, space))
+        env = envs.CheckedInterface(Scripted(None, space))
         assert list(env.observation_space) == ["speed"]
 
     def test_dict(self):
@@ -276,7 +269,7 @@ class TestNamedObservations:
 class TestImages:
     def test_resize_keeps_what_fits(self):
         image = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
-        same = resize(image, 3, 3)
+        same = resize(image, 3)
         np.testing.assert_array_equal(same, image)
         assert same is not image and same.flags.owndata
 
@@ -286,7 +279,7 @@ class TestImages:
             [[[200, 0, 0], [0, 200, 0]], [[0, 0, 200], [90, 90, 90]]], "u1"
         )
         large = colors.repeat(100, 0).repeat(150, 1)  # [200, 300, 3]
-        small = resize(large, 64, 64)
+        small = resize(large, 64)
         for row in (0, 1):
             for column in (0, 1):
                 part = small[
@@ -302,14 +295,14 @@ class TestImages:
         """Thin lines fade rather than vanish or stay, wherever they are."""
         lines = np.zeros((512, 512, 3), np.uint8)
         lines[:, ::8] = 240
-        small = resize(lines, 64, 64)
+        small = resize(lines, 64)
         np.testing.assert_allclose(small[:, 1:-1], 30, atol=2)
 
     def test_grey(self):
         grey = np.full((5, 7), 9, np.uint8)
         for image in (grey, grey[:, :, None]):
-            assert (resize(image, 4, 4) == 9).all()
-            assert resize(image, 4, 4).shape == (4, 4, 3)
+            assert (resize(image, 4) == 9).all()
+            assert resize(image, 4).shape == (4, 4, 3)
 
     @pytest.mark.parametrize(
         "shape,dtype,expected",
@@ -327,47 +320,23 @@ class TestImages:
     def test_is_image(self, shape, dtype, expected):
         assert is_image(spaces.Box(0, 1, shape, dtype)) == expected
 
-    def test_wrong_image_space(self):
-        space = spaces.Dict({"image": spaces.Box(0, 1, (6, 8, 3))})
-        with pytest.raises(ValueError, match="uint8 of shape"):
-            ResizeImages(Scripted(observation_space=space), 64)
 
-    @pytest.mark.parametrize(
-        "frame,message",
-        [
-            (None, "returned None"),
-            ([], "returned list"),
-            (np.zeros((4, 4, 3)), r"float64 \[4, 4, 3\]"),
-            (np.zeros((4, 4), "u1"), r"uint8 \[4, 4\]"),
-        ],
-    )
-    def test_wrong_frame(self, frame, message):
-        env = RenderPixels(Scripted(frame=frame))
-        with pytest.raises(ValueError, match=message):
-            env.render_pixels(8, 8)
-
-    def test_list_of_frames(self):
-        frames = [np.full((4, 4, 3), value, "u1") for value in (1, 2)]
-        env = RenderPixels(Scripted(frame=frames))
-        assert (env.render_pixels(8, 8) == 2).all()
-
-
-class TestAdaptInterface:
+class TestImageObservation:
     def test_rendered(self):
         env = Scripted(
             frame=np.full((9, 9, 3), 7, "u1"), render_mode="rgb_array"
         )
-        env = envs.add_image(envs.adapt_interface(env), 16)
+        env = envs.ImageObservation(envs.CheckedInterface(env), 16)
         obs, _ = env.reset()
         assert set(obs) == {"image", "state"}
         assert obs["image"].shape == (16, 16, 3) and (obs["image"] == 7).all()
+        assert env.observation_space.contains(obs)
 
     def test_drawn_larger_is_averaged_over_blocks(self):
         frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), "u1")
         env = Scripted(frame=frame, render_mode="rgb_array")
-        env = envs.add_image(envs.adapt_interface(env), 16, 4)
+        env = envs.ImageObservation(envs.CheckedInterface(env), 16, 4)
         obs, _ = env.reset()
-        assert env.observation_space["image"].shape == (16, 16, 3)
         blocks = frame.reshape(16, 4, 16, 4, 3).mean((1, 3))
         assert obs["image"].dtype == np.uint8
         np.testing.assert_allclose(obs["image"], blocks, atol=1)
@@ -379,25 +348,54 @@ class TestAdaptInterface:
             frame=np.full((9, 9, 3), 7, "u1"),
             render_mode="rgb_array",
         )
-        env = envs.add_image(envs.adapt_interface(env), 16)
+        env = envs.ImageObservation(envs.CheckedInterface(env), 16)
         obs, _ = env.reset()
         assert list(obs) == ["image"] and (obs["image"] == 5).all()
 
+    def test_wrong_image_space(self):
+        space = spaces.Dict({"image": spaces.Box(0, 1, (6, 8, 3))})
+        with pytest.raises(ValueError, match="uint8 of shape"):
+            envs.ImageObservation(Scripted(observation_space=space), 64)
+
     @pytest.mark.parametrize("mode", [None, "human", "ansi"])
     def test_cannot_be_seen(self, mode):
+        env = envs.CheckedInterface(Scripted(render_mode=mode))
         with pytest.raises(ValueError, match="Scripted cannot be seen"):
-            env = Scripted(render_mode=mode)
-            envs.add_image(envs.adapt_interface(env), 16)
+            envs.ImageObservation(env, 16)
 
-    @pytest.mark.parametrize("name", ["observation_space", "action_space"])
-    def test_without_a_space(self, name):
-        env = Scripted(render_mode="rgb_array")
-        setattr(env, name, (3,))
-        with pytest.raises(ValueError, match=f"Scripted has no {name}"):
-            envs.adapt_interface(env)
-        delattr(env, name)
-        with pytest.raises(ValueError, match=f"Scripted has no {name}"):
-            envs.adapt_interface(env)
+    @pytest.mark.parametrize(
+        "frame,message",
+        [
+            (None, "returned None"),
+            ([], "returned list"),
+            (np.zeros((4, 4, 3)), r"float64 \[4, 4, 3\].*astype"),
+            (np.zeros((4, 4), "u1"), r"uint8 \[4, 4\]"),
+            (np.zeros((3, 4, 4), "u1"), r"uint8 \[3, 4, 4\].*moveaxis"),
+        ],
+    )
+    def test_wrong_frame(self, frame, message):
+        env = envs.CheckedInterface(
+            Scripted(frame=frame, render_mode="rgb_array")
+        )
+        with pytest.raises(ValueError, match=message):
+            envs.ImageObservation(env, 8).reset()
+
+    def test_list_of_frames(self):
+        frames = [np.full((4, 4, 3), value, "u1") for value in (1, 2)]
+        env = Scripted(frame=frames, render_mode="rgb_array_list")
+        env = envs.ImageObservation(envs.CheckedInterface(env), 8)
+        assert (env.reset()[0]["image"] == 2).all()
+
+
+@pytest.mark.parametrize("name", ["observation_space", "action_space"])
+def test_without_a_space(name):
+    env = Scripted(render_mode="rgb_array")
+    setattr(env, name, (3,))
+    with pytest.raises(ValueError, match=f"Scripted has no {name}"):
+        envs.CheckedInterface(env)
+    delattr(env, name)
+    with pytest.raises(ValueError, match=f"Scripted has no {name}"):
+        envs.CheckedInterface(env)
 
 
 class TestEpisodeLimit:
@@ -426,8 +424,3 @@ class TestEpisodeLimit:
 
 class DiscreteWrapper(gymnasium.Wrapper):
     """Stands in the way."""
-
-
-def test_discrete_actions_need_discrete_actions():
-    with pytest.raises(ValueError, match="is not supported"):
-        DiscreteActions(Scripted())

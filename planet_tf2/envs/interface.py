@@ -1,5 +1,7 @@
-"""Checks what environments of others return, close to where it comes from."""
+"""From other people's environments to checked results with names."""
 
+import contextlib
+import math
 import numbers
 from collections.abc import Mapping
 from typing import Any
@@ -9,16 +11,50 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2.envs.errors import InterfaceError
+from planet_tf2.envs.images import is_image
+
+_RESET = ("observation", "info")
+_STEP = ("observation", "reward", "terminated", "truncated", "info")
 
 
-class CheckResults(gymnasium.Wrapper):
-    """Makes sure that an environment keeps to its own spaces.
+class CheckedInterface(gymnasium.Wrapper):
+    """Holds an environment to its own spaces, and names its observations.
 
     A result that does not fit ends in an error here, which names it, rather
     than in a broken model or in half of an episode. Numbers that only have
     another width than the space says are converted. Of the info nothing is
     kept but `simulator_steps`: it may hold what no other process can read.
+
+    A bare image is called `image`, everything else that is bare `state`; a dict
+    keeps its names. Arrays stay as they are, other observations become vectors
+    (a discrete one becomes one-hot), and what has no fixed size is left out.
+
+    Raises:
+      ValueError: The environment does not have Gymnasium's interface.
     """
+
+    def __init__(self, env: gymnasium.Env):
+        super().__init__(env)
+        for name in ("observation_space", "action_space"):
+            if not isinstance(getattr(env, name, None), gymnasium.Space):
+                raise ValueError(
+                    f"The environment {type(env.unwrapped).__name__} has no"
+                    f" {name}, which must be one of gymnasium.spaces."
+                )
+        self._inner = env.observation_space
+        self._bare = None
+        if not isinstance(self._inner, spaces.Dict):
+            self._bare = "image" if is_image(self._inner) else "state"
+        parts = self._named(self._inner)
+        arrays = {name: _array_space(part) for name, part in parts.items()}
+        self._parts = {
+            name: part
+            for name, part in parts.items()
+            if arrays[name] is not None
+        }
+        self.observation_space = spaces.Dict(
+            {name: arrays[name] for name in self._parts}
+        )
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
         """Starts an episode.
@@ -27,10 +63,9 @@ class CheckResults(gymnasium.Wrapper):
           InterfaceError: The result is not a tuple of observation and info, or
             the observation does not fit the observation space.
         """
-        result = _tuple(
-            "reset", self.env.reset(seed=seed, options=options), _RESET
-        )
-        return self._observation(result[0]), _info(result[1])
+        result = self.env.reset(seed=seed, options=options)
+        obs, info = _tuple("reset", result, _RESET)
+        return self._observation(obs), _info(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
         """Steps the environment.
@@ -51,12 +86,52 @@ class CheckResults(gymnasium.Wrapper):
             _info(info),
         )
 
-    def _observation(self, observation: Any) -> Any:
-        return _fitting("the observation", self.observation_space, observation)
+    def _named(self, value: Any) -> Mapping[str, Any]:
+        return value if self._bare is None else {self._bare: value}
+
+    def _observation(self, observation: Any) -> dict[str, np.ndarray]:
+        fitting = _fitting("the observation", self._inner, observation)
+        named = self._named(fitting)
+        result = {}
+        for name, part in self._parts.items():
+            value, space = named[name], self.observation_space[name]
+            if not isinstance(part, spaces.Box):
+                value = spaces.flatten(part, value)
+            result[name] = np.asarray(value, space.dtype).reshape(space.shape)
+        return result
 
 
-_RESET = ("observation", "info")
-_STEP = ("observation", "reward", "terminated", "truncated", "info")
+def episode_limit(env: gymnasium.Env) -> int | None:
+    """Returns the steps after which an environment ends its episodes itself.
+
+    It is known of registered environments, inside of Gymnasium's `TimeLimit`,
+    and where there is an attribute `max_episode_steps`.
+    """
+    limits = [getattr(env.spec, "max_episode_steps", None)]
+    for name in ("max_episode_steps", "_max_episode_steps"):
+        with contextlib.suppress(AttributeError):
+            limits.append(env.get_wrapper_attr(name))
+    for limit in limits:
+        # Some say -1 or infinity where there is no limit.
+        if isinstance(limit, numbers.Real) and 1 <= limit < math.inf:
+            return int(limit)
+    return None
+
+
+def _array_space(space: gymnasium.Space) -> spaces.Box | None:
+    if isinstance(space, spaces.Box):
+        if space.shape:
+            return space
+        return spaces.Box(
+            space.low.reshape(1), space.high.reshape(1), dtype=space.dtype
+        )
+    try:
+        flat = spaces.flatten_space(space) if space.is_np_flattenable else None
+    except NotImplementedError:  # Somebody's own kind of space.
+        flat = None
+    if not isinstance(flat, spaces.Box):
+        return None
+    return spaces.Box(-np.inf, np.inf, flat.shape, np.float32)
 
 
 def _tuple(method: str, result: Any, names: tuple[str, ...]) -> tuple:
@@ -117,26 +192,28 @@ def _fitting_box(name: str, space: spaces.Box, value: Any) -> np.ndarray:
     return array.astype(space.dtype, copy=False)
 
 
+def _is_number(value: Any) -> bool:
+    """Whether this is a number, a flag, or an array of only one."""
+    array = np.asarray(value)
+    return array.dtype.kind in "biuf" and array.size == 1
+
+
 def _reward(reward: Any) -> float:
-    array = np.asarray(reward)
-    known = array.dtype.kind in "biuf" and array.size == 1
-    if not known or not np.isfinite(array).all():
+    if not _is_number(reward) or not np.isfinite(reward):
         raise InterfaceError(
             f"The environment returned the reward {reward!r}, but it must be a"
             " finite number."
         )
-    return float(array.reshape(()))
+    return float(np.reshape(reward, ()))
 
 
 def _flag(name: str, value: Any) -> bool:
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, numbers.Integral | np.ndarray) and np.size(value) == 1:
-        return bool(value)
-    raise InterfaceError(
-        f"The environment returned {value!r} as {name}, but it must be True or"
-        " False."
-    )
+    if not _is_number(value):
+        raise InterfaceError(
+            f"The environment returned {value!r} as {name}, but it must be True"
+            " or False."
+        )
+    return bool(value)
 
 
 def _info(info: Any) -> dict[str, int]:
