@@ -33,7 +33,10 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=setuptools.find_packages(include=["planet_tf2", "planet_tf2.*"]),
-    package_data={"planet_tf2.evaluation.report": ["templates/*"]},
+    package_data={
+        "planet_tf2.evaluation": ["templates/*"],
+        "planet_tf2.evaluation.report": ["templates/*"],
+    },
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.1,<3",

@@ -62,14 +62,14 @@ def work() -> None:
         folder,
         FLAGS.results,
         FLAGS.page,
-        FLAGS.name,
-        FLAGS.hardware,
-        FLAGS.note,
-        FLAGS.episodes,
-        FLAGS.seed,
-        FLAGS.agents,
-        FLAGS.allow_unfinished,
-        FLAGS.overwrite,
+        name=FLAGS.name,
+        hardware=FLAGS.hardware,
+        note=FLAGS.note,
+        episodes=FLAGS.episodes,
+        seed=FLAGS.seed,
+        agents=FLAGS.agents,
+        allow_unfinished=FLAGS.allow_unfinished,
+        overwrite=FLAGS.overwrite,
     )
 
 

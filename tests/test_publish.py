@@ -21,6 +21,11 @@ from planet_tf2.evaluation.publish import default_name, policy_gif, publish
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.journal import Journal
 
+
+def totals(folder):
+    return repeating.count_totals(Journal(folder.metrics).read())
+
+
 PAGE = f"# Results\n\n{results_page.BEGIN}\nold\n{results_page.END}\n\nMore.\n"
 
 
@@ -134,7 +139,7 @@ class TestMetrics:
         assert sum(r["file"] == "x.npz" for r in rows) == 2
 
     def test_totals(self, folder):
-        assert repeating.training_totals(folder) == {
+        assert totals(folder) == {
             "updates": 7,
             "train_episodes": 2,
             "simulator_steps": 500,
@@ -143,8 +148,12 @@ class TestMetrics:
 
     def test_totals_without_an_account_of_time(self, tmp_path):
         folder = RunFolder(make_run(tmp_path / "old"))
-        totals = repeating.training_totals(folder)
-        assert totals["hours"] is None and totals["simulator_steps"] == 0
+        assert totals(folder) == {
+            "updates": 0,
+            "train_episodes": 0,
+            "simulator_steps": 0,
+            "hours": None,
+        }
 
 
 class TestPolicyGif:
@@ -275,7 +284,6 @@ class TestPublish:
             page,
             note="A very small run.",
             episodes=2,
-            report=lambda text: None,
         )
         assert snapshot(trained.folder.path) == before
         return target, page

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from planet_tf2.configs import resolve, tasks
+from planet_tf2.configs import tasks
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import aggregate, rollouts, runs
@@ -18,7 +18,7 @@ from planet_tf2.evaluation.output import (
     write_json,
 )
 from planet_tf2.tools import video
-from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.attr_dict import AttrDict, differences
 
 Result = dict[str, Any]
 
@@ -252,7 +252,7 @@ def _group(results: Sequence[Evaluated], seed: int) -> list[Result]:
 def _is_same_kind(one: Evaluated, other: Evaluated) -> bool:
     if one.entry["task"] != other.entry["task"]:
         return False
-    return not resolve.differences(one.params, other.params)
+    return not differences(one.params, other.params)
 
 
 def _video_path(path: pathlib.Path, entry: Result) -> pathlib.Path:

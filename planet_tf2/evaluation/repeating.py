@@ -1,7 +1,5 @@
 """How a run was made: the command that repeats it, and what it measured."""
 
-import csv
-import io
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +8,7 @@ import yaml
 
 from planet_tf2.configs import presets, resolve
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.evaluation.output import csv_text
 from planet_tf2.evaluation.runs import read_params
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.journal import Journal
@@ -58,10 +57,10 @@ def evaluation_command(
     The random numbers of an evaluation follow from the seed and from how many
     agents play at the same time.
     """
-    numbers = {"episodes": episodes, "seed": seed, "agents": agents}
-    words = ["python", "scripts/evaluate.py", "--logdir", logdir]
-    words += [f"--{name}={number}" for name, number in numbers.items()]
-    return shlex.join(words)
+    return (
+        f"python scripts/evaluate.py --logdir {shlex.quote(logdir)} "
+        f"--episodes={episodes} --seed={seed} --agents={agents}"
+    )
 
 
 def metrics_table(folder: RunFolder) -> str:
@@ -76,37 +75,29 @@ def metrics_table(folder: RunFolder) -> str:
     left_out = set(updates) - set(updates[::-1][::stride])
     rows = [r for i, r in enumerate(records) if i not in left_out]
     names = list(dict.fromkeys(name for row in rows for name in row))
-    file = io.StringIO()
-    writer = csv.DictWriter(file, names, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: _rounded(v) for k, v in row.items()})
-    return file.getvalue()
-
-
-def training_totals(folder: RunFolder) -> dict[str, Any]:
-    """Sums up how much a run has learned from.
-
-    Returns:
-      `updates`, `train_episodes`, `simulator_steps`, and `hours` of work, which
-      are None where the run does not tell.
-    """
-    return count_totals(Journal(folder.metrics).read())
+    table = [[_rounded(row.get(name)) for name in names] for row in rows]
+    return csv_text(names, table)
 
 
 def count_totals(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Sums up how much was learned from, by the lines of `metrics.jsonl`.
 
     Returns:
-      As `training_totals`.
+      `updates`, `train_episodes`, `simulator_steps`, and `hours` of work, which
+      are None where the run does not tell.
     """
+    updates = [
+        record["update"]
+        for record in records
+        if record.get("phase") == "train" and "update" in record
+    ]
     trained = [r for r in records if r.get("split") == "train"]
-    counted = records and all("elapsed_seconds" in r for r in records)
+    timed = records and all("elapsed_seconds" in r for r in records)
     return {
-        "updates": _last(records, "update", "train"),
+        "updates": updates[-1] if updates else 0,
         "train_episodes": len(trained),
         "simulator_steps": trained[-1]["env_step"] if trained else 0,
-        "hours": records[-1]["elapsed_seconds"] / 3600 if counted else None,
+        "hours": records[-1]["elapsed_seconds"] / 3600 if timed else None,
     }
 
 
@@ -127,11 +118,6 @@ def _changes(preset: str, params: dict[str, Any]) -> str:
             sort_keys=False,
             width=float("inf"),
         ).strip()
-
-
-def _last(records: Sequence[dict[str, Any]], name: str, phase: str) -> int:
-    values = [r[name] for r in records if r.get("phase") == phase and name in r]
-    return values[-1] if values else 0
 
 
 def _rounded(value: Any) -> Any:

@@ -3,25 +3,16 @@
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
+
+import jinja2
 
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.tools.files import write_atomically
 
 BEGIN = "<!-- Written by scripts/publish_result.py from here. -->"
 END = "<!-- To here. -->"
-
-_COLUMNS = (
-    "Run",
-    "Task",
-    "Return",
-    "Random",
-    "Published",
-    "Episodes",
-    "Steps",
-    "Hours",
-)
 
 Result = dict[str, Any]
 
@@ -45,8 +36,8 @@ def update_page(
     before, after = read_page(page)
     found = read_results(results)
     where = os.path.relpath(results, page.parent).replace(os.sep, "/")
-    content = render(found, where)
-    write_atomically(page, f"{before}{BEGIN}\n\n{content}\n\n{END}\n{after}")
+    content = render("results.md", {"results": found, "where": where})
+    write_atomically(page, f"{before}{BEGIN}\n\n{content}\n{END}\n{after}")
     return len(found)
 
 
@@ -77,27 +68,25 @@ def read_results(results: str | os.PathLike[str]) -> list[Result]:
     return sorted(found, key=lambda r: (r["tasks"][0]["task"], r["name"]))
 
 
-def render(results: Sequence[Result], where: str) -> str:
-    """Writes the table and the parts in Markdown.
+def render(template: str, content: Mapping[str, Any]) -> str:
+    """Returns Markdown.
 
     Args:
-      results: the published runs.
-      where: path of their folder as seen from the page.
+      template: name of a file in `templates/`.
+      content: what it shows.
     """
-    if not results:
-        return "No run has been published yet."
-    lines = [
-        f"| {' | '.join(_COLUMNS)} |",
-        f"| {' | '.join('---' for _ in _COLUMNS)} |",
-    ]
-    for result in results:
-        for entry in result["tasks"]:
-            lines.append(_row(result, entry))
-    parts = ["\n".join(lines), *(_part(r, where) for r in results)]
-    return "\n\n".join(parts)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("planet_tf2.evaluation"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": _number, "score": _score}
+    return environment.get_template(template).render(content)
 
 
-def describe_score(entry: Result) -> str:
+def _score(entry: Mapping[str, Any]) -> str:
     """Writes `512 ± 31 (20 episodes)`."""
     text = f"{entry['mean']:.0f}"
     if entry["stddev"] is not None:
@@ -105,71 +94,5 @@ def describe_score(entry: Result) -> str:
     return f"{text} ({entry['episodes']} episodes)"
 
 
-def commands(result: Result) -> str:
-    """Returns the lines that train and evaluate such an agent."""
-    # The latter was not noted by earlier versions.
-    lines = [result["command"], result.get("evaluation")]
-    return "\n".join(line for line in lines if line)
-
-
-def _row(result: Result, entry: Result) -> str:
-    cells = [
-        f"[{result['name']}](#{result['name']})",
-        entry["task"],
-        describe_score(entry),
-        _or_dash(entry["random"]),
-        _or_dash(entry["published"]),
-        f"{result['train_episodes']:,}",
-        f"{result['simulator_steps']:,}",
-        _or_dash(result["hours"], ".1f"),
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _part(result: Result, where: str) -> str:
-    """Shows one run."""
-    folder = f"{where}/{result['name']}"
-    lines = [f"### {result['name']}", ""]
-    if result["note"]:
-        lines += [result["note"], ""]
-    lines += [
-        "```sh",
-        commands(result),
-        "```",
-        "",
-        f"Preset `{result['preset']}`, seed {result['seed']}, on "
-        f"{result['hardware']}. {_judge_model(result)} Everything is in "
-        f"[{folder}]({folder}).",
-        "",
-        f"![Learning curve of {result['name']}]({folder}/curve.png)",
-        "",
-    ]
-    for entry in result["tasks"]:
-        lines.append(
-            f"![An episode of {entry['task']} with a return of "
-            f"{entry['shown_return']:.0f}]({folder}/{entry['policy']})"
-        )
-    lines += [
-        "",
-        f"![Truth, open-loop prediction and error]({folder}/prediction.gif)",
-    ]
-    return "\n".join(lines)
-
-
-def _judge_model(result: Result) -> str:
-    model = result["model"]
-    ratio = _or_dash(model["image_ratio"], ".2f")
-    mean_frame = _or_dash(model["image_ratio_to_mean_frame"], ".2f")
-    one_future = _or_dash(model.get("one_future_image_ratio"), ".2f")
-    explained = _or_dash(model["reward_explained_variance"], ".2f")
-    return (
-        f"Open-loop image error over {model['horizon']} steps after "
-        f"{model['context']} frames: {ratio} of a still picture's and "
-        f"{mean_frame} of the mean frame's (of one sampled future "
-        f"{one_future} of a still picture's); explained variance of the "
-        f"reward: {explained}."
-    )
-
-
-def _or_dash(value: float | None, form: str = "g") -> str:
+def _number(value: float | None, form: str = "g") -> str:
     return "-" if value is None else f"{value:{form}}"
