@@ -1,13 +1,11 @@
-"""Videos as arrays: laid out for the eye, and written as animated GIFs.
+"""Videos as arrays: laid out for the eye, and encoded as GIF and PNG.
 
-A video is uint8 `[T, H, W, 3]`. Where a `Palette` comes with it, it can also be
-`[T, H, W]`, positions in the palette, which is less to copy and to encode.
-
-Frames from which a model has yet to predict,
+A video is uint8 `[T, H, W, 3]`. Frames from which a model has yet to predict,
 its context, are told from its predictions by the colour of the lines around
 them: green while the model sees the truth, dark afterwards.
 """
 
+import functools
 import io
 import os
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.palette import Palette
+from planet_tf2.tools.palette import choose_palette, indexed
 
 SEEN = (60, 200, 90)
 UNSEEN = (24, 24, 32)
@@ -26,38 +24,39 @@ TEXT = (235, 235, 235)
 # last only one of them far too slowly.
 _MAX_FPS = 50
 
+# Parsing the font takes longer than writing a word with it.
+load_font = functools.cache(ImageFont.load_default)
+
 
 def encode_gif(
-    frames: np.ndarray, fps: float = 20, palette: Palette | None = None
+    frames: np.ndarray, fps: float = 20, palette: Image.Image | None = None
 ) -> bytes:
     """Encodes a video as an endlessly repeating GIF.
 
-    All frames share one palette and no colour is dithered, so that what does
-    not move does not flicker either.
-
     Args:
-      frames: uint8 `[T, H, W, 3]`, or `[T, H, W]` in the palette.
+      frames: uint8 `[T, H, W, 3]`.
       fps: frames per second, above 0 and at most 50.
-      palette: colours to make do with; by default the best for these frames.
+      palette: from `choose_palette`; by default the best for these frames.
 
     Raises:
-      ValueError: The frames are no video, or `fps` is out of range.
+      ValueError: the frames are no video, or `fps` is out of range.
     """
-    frames = _check_video("frames", frames, palette)
+    frames = check_video(frames)
     if not 0 < fps <= _MAX_FPS:
         raise ValueError(
             f"fps is {fps!r}, but a GIF plays more than 0 and at most"
             f" {_MAX_FPS} frames per second."
         )
-    images = (palette or Palette(frames)).images(frames)
+    first, *others = indexed(frames, palette or choose_palette(frames))
     file = io.BytesIO()
-    images[0].save(
+    first.save(
         file,
         "GIF",
         save_all=True,
-        append_images=images[1:],
+        append_images=others,
         duration=10 * round(100 / fps),
         loop=0,
+        optimize=False,  # It is slow, and the palette is good already.
     )
     return file.getvalue()
 
@@ -65,19 +64,18 @@ def encode_gif(
 def encode_png(
     image: np.ndarray,
     reduce_colors: bool = False,
-    palette: Palette | None = None,
+    palette: Image.Image | None = None,
 ) -> bytes:
     """Encodes an image as a PNG.
 
     Args:
-      image: uint8 `[H, W, 3]`, or `[H, W]` in the palette.
+      image: uint8 `[H, W, 3]`.
       reduce_colors: keep no more colours than a GIF has, which takes less
         than half the space.
-      palette: colours to make do with; implies `reduce_colors`.
+      palette: from `choose_palette`; implies `reduce_colors`.
     """
     if reduce_colors or palette is not None:
-        palette = palette or Palette(image[None])
-        (encodable,) = palette.images(image[None])
+        (encodable,) = indexed(image[None], palette or choose_palette(image))
     else:
         encodable = Image.fromarray(image)
     file = io.BytesIO()
@@ -91,7 +89,7 @@ def write_gif(
     frames: np.ndarray,
     fps: float = 20,
     scratch: str | os.PathLike[str] | None = None,
-    palette: Palette | None = None,
+    palette: Image.Image | None = None,
 ) -> None:
     """Writes a GIF so that readers see the old or the new file, whole.
 
@@ -110,7 +108,6 @@ def image_strip(
     stride: int = 1,
     context: int = 0,
     separator: int = 2,
-    palette: Palette | None = None,
 ) -> np.ndarray:
     """Lays videos out as an image: time to the right, a row for each video.
 
@@ -119,15 +116,17 @@ def image_strip(
       stride: show every `stride`-th frame.
       context: frames `t < context` are marked as seen.
       separator: width of the lines between and around the frames, in pixels.
-      palette: given, the videos and the image lack the axis of the colours.
 
     Returns:
       Image, uint8 `[N * (H + s) + s, ceil(T / stride) * (W + s) + s, 3]` with
       the separator's width s.
+
+    Raises:
+      ValueError: the videos are not uint8, or have several sizes.
     """
-    videos = _check_equal("videos", videos, palette=palette)[:, ::stride]
+    videos = np.stack(videos)[:, ::stride]
     seen = np.arange(videos.shape[1]) * stride < context
-    columns = list(_grid(videos[:, None], seen, separator, palette))
+    columns = list(_grid(videos[:, None], seen, separator))
     # Every column but the first leaves its left line to its neighbour, so
     # that frames that are seen have lines of their colour all around.
     columns[1:] = [column[:, separator:] for column in columns[1:]]
@@ -135,10 +134,7 @@ def image_strip(
 
 
 def side_by_side(
-    *rows: np.ndarray,
-    context: int = 0,
-    separator: int = 2,
-    palette: Palette | None = None,
+    *rows: np.ndarray, context: int = 0, separator: int = 2
 ) -> np.ndarray:
     """Lays videos out as one video: rows such as truth, prediction and error.
 
@@ -146,21 +142,20 @@ def side_by_side(
       *rows: uint8 `[N, T, H, W, 3]` each, N videos that go beside each other.
       context: while `t < context` the lines have the colour of what is seen.
       separator: width of the lines between and around the videos, in pixels.
-      palette: given, the rows and the video lack the axis of the colours.
 
     Returns:
       Video, uint8 `[T, R * (H + s) + s, N * (W + s) + s, 3]` with the
       separator's width s.
+
+    Raises:
+      ValueError: the rows are not uint8, or have several sizes.
     """
-    grid = _check_equal("rows", rows, 5, palette)  # [R, N, T, H, W, 3]
-    return _grid(grid, np.arange(grid.shape[2]) < context, separator, palette)
+    grid = np.stack(rows)  # [R, N, T, H, W, 3]
+    return _grid(grid, np.arange(grid.shape[2]) < context, separator)
 
 
 def add_labels(
-    video: np.ndarray,
-    labels: Sequence[str],
-    captions: Sequence[str] = (),
-    palette: Palette | None = None,
+    video: np.ndarray, labels: Sequence[str], captions: Sequence[str] = ()
 ) -> np.ndarray:
     """Adds words to the left of a video's rows, and a line above it.
 
@@ -169,58 +164,46 @@ def add_labels(
       labels: a word for each row, from top to bottom; the rows are of one
         height.
       captions: a line for each frame; without them none is added.
-      palette: given, the videos lack the axis of the colours.
 
     Returns:
       Video, uint8 `[T, H + C, W + M, 3]`, with a margin of M pixels and a
       caption of C pixels.
     """
-    video = _check_video("video", video, palette)
-    length, height, width = video.shape[:3]
-    font = ImageFont.load_default(12)
-    margin = 12 + int(max(font.getlength(label) for label in labels))
+    length, height, width = check_video(video).shape[:3]
+    margin = 12 + int(max(map(load_font(12).getlength, labels)))
     top = 22 if len(captions) else 0
-    shape = (length, height + top, width + margin, *video.shape[3:])
-    result = np.empty(shape, np.uint8)
+    result = np.empty((length, height + top, width + margin, 3), np.uint8)
     result[:, top:, margin:] = video
     words = [
         (margin - 6, (row + 0.5) * height / len(labels), label, "rm")
         for row, label in enumerate(labels)
     ]
-    result[:, top:, :margin] = _write_words((margin, height), words, palette)
-    size = (width + margin, top)
-    written: dict[str, np.ndarray] = {}
-    for time, caption in enumerate(captions):
-        if caption not in written:
-            words = [(margin, top / 2, caption, "lm")]
-            written[caption] = _write_words(size, words, palette)
-        result[time, :top] = written[caption]
+    result[:, top:, :margin] = _write_words((margin, height), words)
+    for frame, caption in zip(result, captions, strict=False):
+        words = [(margin, top / 2, caption, "lm")]
+        frame[:top] = _write_words((width + margin, top), words)
     return result
 
 
-def enlarge(
-    video: np.ndarray, factor: int, palette: Palette | None = None
-) -> np.ndarray:
-    """Repeats every pixel of `[..., H, W, 3]` in both directions.
+def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
+    """Repeats every pixel of `[..., H, W, 3]` in both directions."""
+    *outer, height, width, _ = video.shape
+    # Pillow is faster than `np.repeat`.
+    tall = Image.fromarray(np.reshape(video, [-1, width, 3]))
+    size = (tall.width * factor, tall.height * factor)
+    large = np.asarray(tall.resize(size, Image.Resampling.NEAREST))
+    return large.reshape([*outer, height * factor, width * factor, 3])
 
-    With a palette the axis of the colours is missing.
-    """
-    height, width = (-3, -2) if palette is None else (-2, -1)
-    return video.repeat(factor, height).repeat(factor, width)
 
-
-def magnify(
-    video: np.ndarray, side: int, wanted: int, palette: Palette | None = None
-) -> np.ndarray:
+def magnify(video: np.ndarray, side: int, wanted: int) -> np.ndarray:
     """Enlarges a video so that images of a side in it come close to another.
 
     Args:
       video: `[..., H, W, 3]`.
       side: height of the images in pixels.
       wanted: height that they shall have.
-      palette: given, the video lacks the axis of the colours.
     """
-    return enlarge(video, max(1, round(wanted / side)), palette)
+    return enlarge(video, max(1, round(wanted / side)))
 
 
 def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
@@ -229,89 +212,48 @@ def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     return video[::stride]
 
 
-def _grid(
-    videos: np.ndarray,
-    seen: np.ndarray,
-    separator: int,
-    palette: Palette | None,
-) -> np.ndarray:
+def check_video(frames: np.ndarray) -> np.ndarray:
+    """Returns frames as an array.
+
+    Raises:
+      ValueError: they are no video, or an empty one.
+    """
+    frames = np.asarray(frames)
+    if frames.dtype != np.uint8 or frames.shape[3:] != (3,) or not frames.size:
+        raise ValueError(
+            f"frames is {frames.dtype} {list(frames.shape)}, but a video is"
+            " uint8 [T, H, W, 3] and not empty."
+        )
+    return frames
+
+
+def _grid(videos: np.ndarray, seen: np.ndarray, separator: int) -> np.ndarray:
     """Lays out videos as one, with lines around.
 
     Args:
-      videos: `[R, N, T, H, W, ...]`, R rows of N videos.
+      videos: `[R, N, T, H, W, 3]`, R rows of N videos.
       seen: bool `[T]`, chooses the colour of the lines.
       separator: width of the lines.
-      palette: that of the videos, if they have one.
     """
+    if videos.dtype != np.uint8:
+        raise ValueError(f"The videos are {videos.dtype}, but must be uint8.")
     rows, columns, length, height, width = videos.shape[:5]
-    shape = (
-        length,
-        rows * (height + separator) + separator,
-        columns * (width + separator) + separator,
-        *videos.shape[5:],
-    )
-    lines = np.where(seen[:, None], SEEN, UNSEEN).astype(np.uint8)  # [T, 3]
-    if palette is not None:
-        lines = palette.index(lines)
+    down, right = height + separator, width + separator
+    shape = (length, rows * down + separator, columns * right + separator, 3)
     result = np.empty(shape, np.uint8)
-    result[:] = lines[:, None, None]
+    result[:] = np.where(seen[:, None], SEEN, UNSEEN)[:, None, None]
     for row, column in np.ndindex(rows, columns):
-        top = separator + row * (height + separator)
-        left = separator + column * (width + separator)
+        top, left = separator + row * down, separator + column * right
         result[:, top : top + height, left : left + width] = videos[row, column]
     return result
 
 
 def _write_words(
-    size: tuple[int, int],
-    words: Sequence[tuple[float, float, str, str]],
-    palette: Palette | None,
+    size: tuple[int, int], words: Sequence[tuple[float, float, str, str]]
 ) -> np.ndarray:
     """Writes `(x, y, text, anchor)` onto an image of `(width, height)`."""
     image = Image.new("RGB", size, UNSEEN)
     draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(12)
     for x, y, text, anchor in words:
-        draw.text((x, y), text, TEXT, font, anchor=anchor)
-    pixels = np.asarray(image)
-    return pixels if palette is None else palette.index(pixels)
-
-
-def _check_video(
-    name: str, video: np.ndarray, palette: Palette | None = None
-) -> np.ndarray:
-    video = np.asarray(video)
-    colored = video.ndim == 4 and video.shape[-1] == 3
-    indexed = video.ndim == 3 and palette is not None
-    if video.dtype != np.uint8 or not (colored or indexed):
-        raise ValueError(
-            f"{name} is {video.dtype} {list(video.shape)}, but a video is"
-            " uint8 [T, H, W, 3]."
-        )
-    if not video.size:
-        raise ValueError(f"{name} is empty: {list(video.shape)}.")
-    return video
-
-
-def _check_equal(
-    name: str,
-    videos: Sequence[np.ndarray],
-    rank: int = 4,
-    palette: Palette | None = None,
-) -> np.ndarray:
-    shapes = sorted({np.shape(video) for video in videos})
-    expected = rank if palette is None else rank - 1
-    if len(shapes) != 1 or len(shapes[0]) != expected:
-        raise ValueError(
-            f"{name} have the shapes {[list(s) for s in shapes]}, but need one"
-            f" in common, {'[N, ' if rank == 5 else '['}T, H, W"
-            f"{', 3' if palette is None else ''}]."
-        )
-    return np.stack([_check_uint8(name, video) for video in videos])
-
-
-def _check_uint8(name: str, video: np.ndarray) -> np.ndarray:
-    video = np.asarray(video)
-    if video.dtype != np.uint8:
-        raise ValueError(f"{name} are {video.dtype}, but have to be uint8.")
-    return video
+        draw.text((x, y), text, TEXT, load_font(12), anchor=anchor)
+    return np.asarray(image)
