@@ -102,6 +102,6 @@ def test_shows_predictions(made, tmp_path):
     summaries = Summaries(tmp_path / "train", tmp_path / "test", made.model)
     shown = summaries.predictions("test", 0, random_batch(), seeds.derive(0))
     summaries.close()
-    assert shown.openloop.shape[0] == 5
+    assert shown.videos["openloop"]["prediction"].shape[1] == 5
     assert all(np.isfinite(value) for value in shown.scalars.values())
     assert shown.scalars["openloop/divergence"] > 0

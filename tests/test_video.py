@@ -1,13 +1,13 @@
 """Tests of how videos are laid out and encoded."""
 
 import io
-import os
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
 from planet_tf2.tools import video
+from planet_tf2.tools.palette import choose_palette, positions
 
 
 def moving_square(length=8, size=32, step=3):
@@ -49,11 +49,6 @@ def test_gif_repeats_and_keeps_time():
     assert image.n_frames == 8
     assert image.info["duration"] == 50
     assert image.info["loop"] == 0
-
-
-def test_gif_of_one_frame():
-    frames = moving_square(length=1)
-    np.testing.assert_array_equal(decode(video.encode_gif(frames)), frames)
 
 
 def test_gif_of_many_colors_is_close_and_keeps_rare_colors():
@@ -114,19 +109,6 @@ def test_write_gif_replaces_the_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_write_gif_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError("no space left")
-
-    path = tmp_path / "a.gif"
-    path.write_bytes(b"old")
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        video.write_gif(path, moving_square())
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def numbered(*shape):
     """Videos `[*shape, 2, 3, 3]` whose frames all have another colour."""
     values = 100 + np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
@@ -172,9 +154,9 @@ def test_side_by_side_lays_out_rows_and_marks_the_context():
 
 
 def test_rows_of_different_sizes_are_rejected():
-    with pytest.raises(ValueError, match="need one in common"):
+    with pytest.raises(ValueError, match="same shape"):
         video.side_by_side(numbered(2, 4), numbered(2, 3))
-    with pytest.raises(ValueError, match="need one in common"):
+    with pytest.raises(ValueError, match="same shape"):
         video.image_strip([numbered(4), numbered(3)])
     with pytest.raises(ValueError, match="float64"):
         video.image_strip(numbered(2, 4).astype(float))
@@ -194,12 +176,6 @@ def test_labels_leave_the_video_as_it_is():
     assert (upper != lower).any()
 
 
-def test_labels_without_captions_add_a_margin_only():
-    labeled = video.add_labels(moving_square(length=2, size=32), ["all"])
-    assert labeled.shape[:2] == (2, 32)
-    assert labeled.shape[2] > 32
-
-
 @pytest.mark.parametrize(
     "side, wanted, factor",
     [(64, 128, 2), (32, 128, 4), (128, 192, 2), (128, 64, 1), (200, 64, 1)],
@@ -207,14 +183,11 @@ def test_labels_without_captions_add_a_margin_only():
 def test_magnify(side, wanted, factor):
     image = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 3), np.uint8)
     large = video.magnify(image, side, wanted)
-    np.testing.assert_array_equal(large, video.enlarge(image, factor))
-
-
-def test_enlarge_repeats_pixels():
-    image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
-    large = video.enlarge(image, 3)
-    assert large.shape == (1, 6, 6, 3)
-    np.testing.assert_array_equal(large[:, 1::3, 2::3], image)
+    assert large.shape == (2, 3 * factor, 5 * factor, 3)
+    for row, column in np.ndindex(factor, factor):
+        np.testing.assert_array_equal(
+            large[:, row::factor, column::factor], image
+        )
 
 
 @pytest.mark.parametrize(
@@ -225,3 +198,48 @@ def test_limit_length_leaves_frames_out_evenly(length, expected):
     limited = video.limit_length(frames, 5)
     assert len(limited) == expected
     assert len(np.unique(np.diff(limited))) <= 1
+
+
+def colors_of(palette):
+    return np.array(palette.getpalette(), np.uint8).reshape(-1, 3)
+
+
+def test_palette_keeps_exact_colors_among_many_others():
+    noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    exact = (video.SEEN, video.UNSEEN)
+    noise[0, 0, :40] = np.add(video.SEEN, 2)  # Hard to tell from it.
+    palette = choose_palette(noise, exact)
+    assert len(colors_of(palette)) <= 256
+    pixels = np.array([exact], np.uint8)
+    shown = colors_of(palette)[positions(pixels, palette)[..., 0]]
+    np.testing.assert_array_equal(shown, pixels)
+
+
+def test_palette_has_the_nearest_of_other_colors():
+    frames = np.zeros((1, 2, 2, 3), np.uint8)
+    frames[0, 0], frames[0, 1] = (250, 0, 0), (0, 0, 250)
+    palette = choose_palette(frames)
+    other = np.array([[(220, 30, 10), (40, 20, 190)]], np.uint8)
+    shown = colors_of(palette)[positions(other, palette)[..., 0]]
+    np.testing.assert_array_equal(shown, [[(250, 0, 0), (0, 0, 250)]])
+
+
+def test_positions_are_laid_out_and_encoded_like_colors():
+    noise = np.random.default_rng(0).integers(0, 4, (3, 8, 8, 3), np.uint8)
+    frames = noise * 64 + 20
+    palette = choose_palette(frames, (video.UNSEEN, video.TEXT))
+    indices = positions(frames, palette)
+    assert indices.shape == (3, 8, 8, 1)
+    assert video.encode_gif(indices, palette=palette) == video.encode_gif(
+        frames, palette=palette
+    )
+
+    def lay_out(frames, palette=None):
+        words = ["up", "down"], ["first", "second", "second"]
+        return video.add_labels(video.enlarge(frames, 2), *words, palette)
+
+    expected = lay_out(frames)
+    actual = colors_of(palette)[lay_out(indices, palette)[..., 0]]
+    assert actual.shape == expected.shape
+    # Letters have edges of many greys.
+    assert np.abs(actual.astype(int) - expected).mean() < 6

@@ -1,7 +1,7 @@
 """The 256 colours of GIF files and of small PNG files.
 
-Pillow chooses them and looks them up. Every colour has one stand-in, and nothing
-is dithered, so that what does not move does not flicker either.
+Pillow chooses them and looks them up. Every colour has one stand-in, and
+nothing is dithered, so that what does not move does not flicker either.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ def choose_palette(
 ) -> Image.Image:
     """Chooses at most 256 colours to stand for all those of some pictures.
 
-    Choosing takes longer than `indexed`. Pictures with much in common can share
-    a palette, and a part of their pixels is enough to choose it.
+    Choosing takes longer than `positions`. Pictures with much in common can
+    share a palette, and a part of their pixels is enough to choose it.
 
     Args:
       pixels: uint8 `[..., 3]`.
@@ -32,9 +32,7 @@ def choose_palette(
     # Colours that agree in five bits per channel count as one.
     bins = pixels.astype(np.uint16) >> 3
     bins = bins[:, 0] << 10 | bins[:, 1] << 5 | bins[:, 2]
-    _, examples, counts = np.unique(
-        bins, return_index=True, return_counts=True
-    )
+    _, examples, counts = np.unique(bins, return_index=True, return_counts=True)
     # The root keeps large backgrounds from taking all colours, so that small
     # things, which are what moves, keep theirs.
     weights = np.ceil(np.sqrt(counts)).astype(int)
@@ -47,18 +45,38 @@ def choose_palette(
     distances = np.abs(chosen[:, None] - kept).max(-1)  # [chosen, exact]
     chosen = chosen[(distances >= _APART).all(-1)]
     palette = Image.new("P", (1, 1))
-    palette.putpalette(np.concatenate([kept, chosen]).astype(np.uint8).tobytes())
+    palette.putpalette(
+        np.concatenate([kept, chosen]).astype(np.uint8).tobytes()
+    )
     return palette
 
 
-def indexed(frames: np.ndarray, palette: Image.Image) -> list[Image.Image]:
-    """Returns frames, uint8 `[T, H, W, 3]`, in the nearest colours."""
-    length, height, width = frames.shape[:3]
+def positions(frames: np.ndarray, palette: Image.Image) -> np.ndarray:
+    """Returns where in a palette the nearest colours are.
+
+    Args:
+      frames: uint8 `[..., H, W, 3]`.
+      palette: from `choose_palette`.
+
+    Returns:
+      Positions, uint8 `[..., H, W, 1]`.
+    """
     # In one picture, since Pillow prepares its search for each anew.
-    tall = Image.fromarray(frames.reshape(length * height, width, 3)).quantize(
-        palette=palette, dither=Image.Dither.NONE
-    )
-    return [
-        tall.crop((0, top, width, top + height))
-        for top in range(0, length * height, height)
-    ]
+    tall = Image.fromarray(np.reshape(frames, [-1, frames.shape[-2], 3]))
+    tall = tall.quantize(palette=palette, dither=Image.Dither.NONE)
+    return np.reshape(tall, [*frames.shape[:-1], 1])
+
+
+def to_images(frames: np.ndarray, palette: Image.Image) -> list[Image.Image]:
+    """Returns frames that can be encoded with few colours.
+
+    Args:
+      frames: uint8 `[T, H, W, 3]`, or `positions` `[T, H, W, 1]`.
+      palette: from `choose_palette`.
+    """
+    if frames.shape[-1] == 3:
+        frames = positions(frames, palette)
+    images = [Image.fromarray(frame[..., 0]) for frame in frames]
+    for image in images:
+        image.putpalette(palette.getpalette())
+    return images

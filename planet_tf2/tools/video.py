@@ -1,8 +1,8 @@
 """Videos as arrays: laid out for the eye, and encoded as GIF and PNG.
 
-A video is uint8 `[T, H, W, 3]`. Frames from which a model has yet to predict,
-its context, are told from its predictions by the colour of the lines around
-them: green while the model sees the truth, dark afterwards.
+A video is uint8 `[T, H, W, 3]`, or `[T, H, W, 1]` with the positions in a
+palette, which is less to copy. Frames that a model sees before it predicts, its
+context, have green lines around them, and its predictions dark ones.
 """
 
 import functools
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.palette import choose_palette, indexed
+from planet_tf2.tools.palette import choose_palette, positions, to_images
 
 SEEN = (60, 200, 90)
 UNSEEN = (24, 24, 32)
@@ -36,18 +36,18 @@ def encode_gif(
     Args:
       frames: uint8 `[T, H, W, 3]`.
       fps: frames per second, above 0 and at most 50.
-      palette: from `choose_palette`; by default the best for these frames.
+      palette: of the frames; by default the best for their colours.
 
     Raises:
       ValueError: the frames are no video, or `fps` is out of range.
     """
-    frames = check_video(frames)
+    frames = check_video(frames, palette)
     if not 0 < fps <= _MAX_FPS:
         raise ValueError(
             f"fps is {fps!r}, but a GIF plays more than 0 and at most"
             f" {_MAX_FPS} frames per second."
         )
-    first, *others = indexed(frames, palette or choose_palette(frames))
+    first, *others = to_images(frames, palette or choose_palette(frames))
     file = io.BytesIO()
     first.save(
         file,
@@ -56,7 +56,6 @@ def encode_gif(
         append_images=others,
         duration=10 * round(100 / fps),
         loop=0,
-        optimize=False,  # It is slow, and the palette is good already.
     )
     return file.getvalue()
 
@@ -72,10 +71,10 @@ def encode_png(
       image: uint8 `[H, W, 3]`.
       reduce_colors: keep no more colours than a GIF has, which takes less
         than half the space.
-      palette: from `choose_palette`; implies `reduce_colors`.
+      palette: colours to make do with; implies `reduce_colors`.
     """
     if reduce_colors or palette is not None:
-        (encodable,) = indexed(image[None], palette or choose_palette(image))
+        (encodable,) = to_images(image[None], palette or choose_palette(image))
     else:
         encodable = Image.fromarray(image)
     file = io.BytesIO()
@@ -155,51 +154,51 @@ def side_by_side(
 
 
 def add_labels(
-    video: np.ndarray, labels: Sequence[str], captions: Sequence[str] = ()
+    video: np.ndarray,
+    labels: Sequence[str],
+    captions: Sequence[str] = (),
+    palette: Image.Image | None = None,
 ) -> np.ndarray:
     """Adds words to the left of a video's rows, and a line above it.
 
     Args:
-      video: uint8 `[T, H, W, 3]`.
+      video: uint8 `[T, H, W, C]`.
       labels: a word for each row, from top to bottom; the rows are of one
         height.
       captions: a line for each frame; without them none is added.
+      palette: that of the video if C is 1.
 
     Returns:
-      Video, uint8 `[T, H + C, W + M, 3]`, with a margin of M pixels and a
-      caption of C pixels.
+      Video, uint8 `[T, H + U, W + M, C]`, with a caption of U pixels and a
+      margin of M pixels.
     """
-    length, height, width = check_video(video).shape[:3]
+    length, height, width, channels = video.shape
     margin = 12 + int(max(map(load_font(12).getlength, labels)))
     top = 22 if len(captions) else 0
-    result = np.empty((length, height + top, width + margin, 3), np.uint8)
+    shape = (length, height + top, width + margin, channels)
+    result = np.empty(shape, np.uint8)
     result[:, top:, margin:] = video
     words = [
         (margin - 6, (row + 0.5) * height / len(labels), label, "rm")
         for row, label in enumerate(labels)
     ]
-    result[:, top:, :margin] = _write_words((margin, height), words)
+    result[:, top:, :margin] = _write_words((margin, height), words, palette)
     for frame, caption in zip(result, captions, strict=False):
         words = [(margin, top / 2, caption, "lm")]
-        frame[:top] = _write_words((width + margin, top), words)
+        frame[:top] = _write_words((width + margin, top), words, palette)
     return result
 
 
 def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
-    """Repeats every pixel of `[..., H, W, 3]` in both directions."""
-    *outer, height, width, _ = video.shape
-    # Pillow is faster than `np.repeat`.
-    tall = Image.fromarray(np.reshape(video, [-1, width, 3]))
-    size = (tall.width * factor, tall.height * factor)
-    large = np.asarray(tall.resize(size, Image.Resampling.NEAREST))
-    return large.reshape([*outer, height * factor, width * factor, 3])
+    """Repeats every pixel of `[..., H, W, C]` in both directions."""
+    return video.repeat(factor, -3).repeat(factor, -2)
 
 
 def magnify(video: np.ndarray, side: int, wanted: int) -> np.ndarray:
     """Enlarges a video so that images of a side in it come close to another.
 
     Args:
-      video: `[..., H, W, 3]`.
+      video: `[..., H, W, C]`.
       side: height of the images in pixels.
       wanted: height that they shall have.
     """
@@ -212,14 +211,18 @@ def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     return video[::stride]
 
 
-def check_video(frames: np.ndarray) -> np.ndarray:
-    """Returns frames as an array.
+def check_video(
+    frames: np.ndarray, palette: Image.Image | None = None
+) -> np.ndarray:
+    """Returns frames as an array, with positions only if there is a palette.
 
     Raises:
       ValueError: they are no video, or an empty one.
     """
     frames = np.asarray(frames)
-    if frames.dtype != np.uint8 or frames.shape[3:] != (3,) or not frames.size:
+    channels = (3,) if palette is None else (1, 3)
+    colored = frames.ndim == 4 and frames.shape[-1] in channels
+    if frames.dtype != np.uint8 or not colored or not frames.size:
         raise ValueError(
             f"frames is {frames.dtype} {list(frames.shape)}, but a video is"
             " uint8 [T, H, W, 3] and not empty."
@@ -249,11 +252,14 @@ def _grid(videos: np.ndarray, seen: np.ndarray, separator: int) -> np.ndarray:
 
 
 def _write_words(
-    size: tuple[int, int], words: Sequence[tuple[float, float, str, str]]
+    size: tuple[int, int],
+    words: Sequence[tuple[float, float, str, str]],
+    palette: Image.Image | None,
 ) -> np.ndarray:
     """Writes `(x, y, text, anchor)` onto an image of `(width, height)`."""
     image = Image.new("RGB", size, UNSEEN)
     draw = ImageDraw.Draw(image)
     for x, y, text, anchor in words:
         draw.text((x, y), text, TEXT, load_font(12), anchor=anchor)
-    return np.asarray(image)
+    pixels = np.asarray(image)
+    return pixels if palette is None else positions(pixels, palette)

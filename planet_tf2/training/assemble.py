@@ -287,7 +287,7 @@ def make_parts(
             folder.test,
             model,
             params["image_bits"],
-            check=guard.check,
+            guard=guard,
             scratch=folder.scratch,
         )
         progress = Progress(params["max_steps"])

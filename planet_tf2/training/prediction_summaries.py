@@ -1,17 +1,19 @@
 """Lays out for the eye what a model predicts of a few sequences."""
 
-import dataclasses
 import os
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from planet_tf2.tools import curves, video
-from planet_tf2.tools.palette import Palette
+from planet_tf2.tools.palette import choose_palette, positions
+from planet_tf2.training import summary_values as values
 from planet_tf2.training.summary_graph import ROWS, Computed
-from planet_tf2.training.summary_values import SummaryValues
 
+_FPS = 20  # Of animations that leave no frames out.
+_MAX_PANELS = 24
 _SHOWN_DATA = 6  # Sequences of the data strip.
 _SHOWN_IN_STRIPS = 2
 _ANIMATED = ROWS[:3]
@@ -27,164 +29,125 @@ _PREFIXES = {
     "prior": "closedloop/prior_",
     "openloop": "openloop/",
 }
-_EXACT = (video.SEEN, video.UNSEEN, video.TEXT)
-
-Videos = Mapping[str, Mapping[str, np.ndarray]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """What a model predicts of a few sequences.
-
-    Attributes:
-      scalars: by tag.
-      videos: uint8 `[N, T, H, W, 3]`, by group (`closedloop`, `prior`,
-        `openloop`) and row, see `summary_graph.ROWS`.
-      context: time steps that the open loop saw.
-    """
-
-    scalars: dict[str, float]
-    videos: Videos
-    context: int
-
-    @property
-    def closedloop(self) -> np.ndarray:
-        """Video of truth, prediction and error, uint8 `[T, H, W, 3]`."""
-        return _animate(self.videos, "closedloop", self.context)
-
-    @property
-    def prior(self) -> np.ndarray:
-        """The same of predictions that see all steps before each one."""
-        return _animate(self.videos, "prior", self.context)
-
-    @property
-    def openloop(self) -> np.ndarray:
-        """The same of predictions that see the first few steps only."""
-        return _animate(self.videos, "openloop", self.context)
-
-
-class PredictionSummaries:
-    """Pictures, curves and numbers of what was computed.
+def write_predictions(computed: Computed, context: int) -> None:
+    """Writes everything to the current writer of TensorFlow.
 
     Args:
       computed: as arrays.
       context: time steps that the open loop saw.
-      fps: frames per second of animations that leave none out.
     """
-
-    def __init__(self, computed: Computed, context: int, fps: float):
-        self._computed = computed
-        self._context = context
-        self._fps = fps
-        # All pictures share their colours, which are looked up only once.
-        self._palette = _choose_palette(computed.videos)
-        self._videos = {
-            group: {
-                name: self._palette.index(row) for name, row in rows.items()
-            }
-            for group, rows in computed.videos.items()
-        }
-
-    def add_to(self, values: SummaryValues) -> None:
-        """Adds everything to what is to be written."""
-        computed = self._computed
-        values.scalars(computed.scalars)
-        for tag, array in computed.histograms.items():
-            values.histogram(tag, array)
-        for group in self._videos:
-            self._add_videos(values, group)
-        for name, (truth, prediction) in computed.trajectories.items():
-            values.trajectory(
-                f"openloop/{name}_trajectory", truth, prediction, self._context
-            )
-        panels = [
-            curves.Panel(name, {"openloop": array})
-            for name, array in sorted(computed.log_probs.items())
-        ]
-        values.panels("openloop/log_probs", panels, self._context)
-
-    def write_gif(
-        self,
-        path: str | os.PathLike[str],
-        scratch: str | os.PathLike[str] | None = None,
-    ) -> None:
-        """Writes the open loop as an animation that explains itself.
-
-        Args:
-          path: file to write.
-          scratch: folder for the file while it is being written.
-        """
-        frames = _animate(
-            self._videos, "openloop", self._context, self._palette
-        )
-        captions = [
-            "sees the truth"
-            if time < self._context
-            else f"predicts step {time - self._context + 1} without seeing"
-            for time in range(len(frames))
-        ]
-        side = self._videos["openloop"]["truth"].shape[2]
-        large = video.magnify(frames, side, 128, self._palette)
-        large = video.add_labels(large, _ANIMATED, captions, self._palette)
-        # Slowly enough to compare the rows.
-        video.write_gif(path, large, self._fps / 2, scratch, self._palette)
-
-    def _add_videos(self, values: SummaryValues, group: str) -> None:
-        prefix, rows = _PREFIXES[group], self._videos[group]
-        values.animation(
-            f"{prefix}animation",
-            _animate(self._videos, group, self._context, self._palette),
-            self._fps,
-            self._palette,
-            legend=_LEGEND.format(""),
-        )
-        shown = range(min(_SHOWN_IN_STRIPS, len(rows["truth"])))
-        values.strip(
-            f"{prefix}strip",
-            [rows[name][number] for number in shown for name in ROWS],
-            self._palette,
-            _seen(rows, group, self._context),
-            _LEGEND.format(_CHANGE),
-        )
+    values.write_scalars(computed.scalars)
+    for tag, array in computed.histograms.items():
+        values.write_histogram(tag, array)
+    if computed.videos:
+        # All pictures share their colours, which are chosen only once.
+        palette = _choose_palette(computed)
+        for group in computed.videos:
+            _write_videos(computed, group, context, palette)
+    for name, (truth, prediction) in computed.trajectories.items():
+        panels = _trajectory(name, truth, prediction)
+        values.write_panels(f"openloop/{name}_trajectory", panels, context)
+    panels = [
+        curves.Panel(name, {"openloop": array})
+        for name, array in sorted(computed.log_probs.items())
+    ]
+    if panels:
+        values.write_panels("openloop/log_probs", panels, context)
 
 
-def add_data(values: SummaryValues, batch: Mapping[str, tf.Tensor]) -> None:
-    """Adds what there is to learn from.
+def write_gif(
+    path: str | os.PathLike[str],
+    computed: Computed,
+    context: int,
+    scratch: str | os.PathLike[str] | None = None,
+) -> None:
+    """Writes the open loop as an animation that explains itself.
 
     Args:
-      values: what is to be written.
-      batch: as stored; `image` uint8 `[B, T, H, W, 3]`.
+      path: file to write.
+      computed: as arrays.
+      context: time steps that the open loop saw.
+      scratch: folder for the file while it is being written.
     """
-    images = batch["image"][:_SHOWN_DATA].numpy()
-    palette = Palette(images[:, ::4, ::2, ::2], (video.UNSEEN,))
-    values.strip("general/data_strip", palette.index(images), palette)
+    frames = _animate(computed, "openloop", context)
+    captions = [
+        "sees the truth"
+        if time < context
+        else f"predicts step {time - context + 1} without seeing"
+        for time in range(len(frames))
+    ]
+    palette = _choose_palette(computed)
+    side = computed.videos["openloop"]["truth"].shape[2]
+    large = video.magnify(positions(frames, palette), side, 128)
+    large = video.add_labels(large, _ANIMATED, captions, palette)
+    # Slowly enough to compare the rows.
+    video.write_gif(path, large, _FPS / 2, scratch, palette)
+
+
+def write_data(batch: Mapping[str, tf.Tensor]) -> None:
+    """Writes what there is to learn from to the current writer.
+
+    Args:
+      batch: as stored; images are uint8 `[B, T, H, W, 3]`.
+    """
+    if "image" in batch:
+        images = batch["image"][:_SHOWN_DATA].numpy()
+        palette = choose_palette(images[:, ::4, ::2, ::2], (video.UNSEEN,))
+        values.write_strip("general/data_strip", images, palette)
     for name in ("action", "reward"):
-        values.histogram(f"general/data_{name}_histogram", batch[name].numpy())
+        array = batch[name].numpy()
+        values.write_histogram(f"general/data_{name}_histogram", array)
 
 
-def _choose_palette(videos: Videos) -> Palette:
+def _choose_palette(computed: Computed) -> Image.Image:
     # A part of the pixels tells which colours there are.
     rows = [
         row[:, :: -(-row.shape[1] // 5), ::2, ::2].reshape(-1, 3)
-        for group, named in videos.items()
+        for group, named in computed.videos.items()
         for name, row in named.items()
         if name != "truth" or group == "closedloop"  # It is in all of them.
     ]
-    return Palette(np.concatenate(rows), _EXACT)
+    exact = (video.SEEN, video.UNSEEN, video.TEXT)
+    return choose_palette(np.concatenate(rows), exact)
 
 
-def _animate(
-    videos: Videos, group: str, context: int, palette: Palette | None = None
-) -> np.ndarray:
-    """Lays the rows of a group out as one video."""
-    rows = videos[group]
-    return video.side_by_side(
-        *(rows[name] for name in _ANIMATED),
-        context=_seen(rows, group, context),
-        palette=palette,
+def _write_videos(
+    computed: Computed, group: str, context: int, palette: Image.Image
+) -> None:
+    prefix, rows = _PREFIXES[group], computed.videos[group]
+    frames = _animate(computed, group, context)
+    values.write_animation(
+        f"{prefix}animation", frames, _FPS, palette, legend=_LEGEND.format("")
+    )
+    amount, length = rows["truth"].shape[:2]
+    shown = range(min(_SHOWN_IN_STRIPS, amount))
+    values.write_strip(
+        f"{prefix}strip",
+        [rows[name][number] for number in shown for name in ROWS],
+        palette,
+        context if group == "openloop" else length,
+        _LEGEND.format(_CHANGE),
     )
 
 
-def _seen(rows: Mapping[str, np.ndarray], group: str, context: int) -> int:
-    """Returns how many time steps the model sees."""
-    return context if group == "openloop" else rows["truth"].shape[1]
+def _animate(computed: Computed, group: str, context: int) -> np.ndarray:
+    """Lays the rows of a group out as one video."""
+    rows = [computed.videos[group][name] for name in _ANIMATED]
+    seen = context if group == "openloop" else rows[0].shape[1]
+    return video.side_by_side(*rows, context=seen)
+
+
+def _trajectory(
+    name: str, truth: np.ndarray, prediction: np.ndarray
+) -> list[curves.Panel]:
+    """Plots a prediction over the truth, `[T, D]`: a panel for each entry."""
+    size = truth.shape[1]
+    return [
+        curves.Panel(
+            f"{name} {number}" if size > 1 else name,
+            {"truth": truth[:, number], "prediction": prediction[:, number]},
+        )
+        for number in range(min(size, _MAX_PANELS))
+    ]
