@@ -3,9 +3,9 @@
 import pytest
 
 from planet_tf2.experiment.claims import Claim
-from planet_tf2.experiment.experiment import Experiment
+from planet_tf2.experiment.experiment import Experiment, RunsLeft
 
-__all__ = ["Waiter", "hold", "make", "messages", "work"]
+__all__ = ["Waiter", "hold", "left", "make", "messages", "work"]
 
 
 class Waiter:
@@ -40,6 +40,15 @@ def hold(folder, worker="other", ping_every=30):
     claim = Claim(folder.ping, worker, ping_every)
     assert claim.acquire()
     return claim
+
+
+def left(experiment):
+    """What is said of the runs that are not done; nothing if all are."""
+    try:
+        experiment.raise_if_left()
+    except RunsLeft as error:
+        return f"{error} {'held' if error.held else ''}"
+    return ""
 
 
 def work(experiment, train=lambda run: None):

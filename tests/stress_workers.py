@@ -28,7 +28,7 @@ import time
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from planet_tf2.experiment import claims  # noqa: E402
+from planet_tf2.experiment import watching  # noqa: E402
 from planet_tf2.experiment.experiment import Experiment  # noqa: E402
 from planet_tf2.tools.files import write_atomically  # noqa: E402
 from planet_tf2.tools.journal import Journal  # noqa: E402
@@ -185,8 +185,8 @@ class Stress:
         them, and they do not count.
         """
         for stop in list(self._asleep):
-            content = claims.read(stop.ping)
-            held = content and claims.claim_id(content) == stop.claim_id
+            content = watching.read(stop.ping)
+            held = content and watching.claim_id(content) == stop.claim_id
             finished = stop.ping.with_name("DONE").exists()
             if held and not finished:
                 continue
@@ -210,10 +210,10 @@ class Stress:
         asleep = {stop.process.pid for stop in self._asleep}
         found = []
         for ping in (self._base / "runs").glob("*/PING"):
-            content = claims.read(ping) or b""
-            process = claims.describe(content).get("process")
+            content = watching.read(ping) or b""
+            process = watching.describe(content).get("process")
             if process in workers and process not in asleep:
-                claim_id = claims.claim_id(content)
+                claim_id = watching.claim_id(content)
                 found.append(Stop(workers[process], ping, claim_id))
         return found
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from planet_tf2.experiment import claims
+from planet_tf2.experiment import watching
 from planet_tf2.experiment.claims import Claim
+from planet_tf2.experiment.watching import see
 
 
 @pytest.fixture(name="path")
@@ -27,7 +28,7 @@ def _make(path, request, monkeypatch):
         monkeypatch.setattr(os, "link", refuse)
 
     def make(worker="a", ping_every=30):
-        made.append(Claim(path, worker, ping_every, clock=lambda: 0))
+        made.append(Claim(path, worker, ping_every))
         return made[-1]
 
     yield make
@@ -36,7 +37,7 @@ def _make(path, request, monkeypatch):
 
 
 def _take_over(path, claim):
-    return claim.take_over(claims.see(path))
+    return claim.acquire(see(path))
 
 
 def test_only_one_gets_it(make, path):
@@ -45,7 +46,7 @@ def test_only_one_gets_it(make, path):
     assert not second.acquire()
     assert first.holds()
     assert not second.holds()
-    assert claims.describe(claims.read(path))["worker"] == "a"
+    assert watching.describe(watching.read(path))["worker"] == "a"
 
 
 def test_file_says_who_it_is(make, path):
@@ -53,13 +54,12 @@ def test_file_says_who_it_is(make, path):
     claim.acquire()
     claim.details["step"] = 40
     claim.refresh()
-    about = claims.describe(path.read_bytes())
+    about = watching.describe(path.read_bytes())
     assert about["worker"] == "worker-7"
     assert about["process"] == os.getpid()
     assert about["host"]
     assert about["step"] == 40
     assert about["ping_every"] == 12
-    assert about["time"] == "1970-01-01T00:00:00Z"
 
 
 def test_every_refresh_changes_the_file(make, path):
@@ -94,16 +94,16 @@ def test_takeover_ends_the_old_claim(make, path):
     assert not old.refresh()
     old.release()
     assert new.holds()
-    assert claims.describe(path.read_bytes())["worker"] == "new"
+    assert watching.describe(path.read_bytes())["worker"] == "new"
     assert os.listdir(path.parent) == ["PING"]
 
 
 def test_takeover_of_a_claim_that_woke_up(make, path):
     old, new = make(), make()
     old.acquire()
-    watched = claims.see(path)
+    watched = see(path)
     old.refresh()
-    assert not new.take_over(watched)
+    assert not new.acquire(watched)
     assert old.holds()
     assert os.listdir(path.parent) == ["PING"]
 
@@ -111,19 +111,18 @@ def test_takeover_of_a_claim_that_woke_up(make, path):
 def test_only_one_takes_over(make, path):
     old, first, second = make(), make(), make()
     old.acquire()
-    watched = claims.see(path)
-    assert first.take_over(watched)
-    assert not second.take_over(watched)
+    watched = see(path)
+    assert first.acquire(watched)
+    assert not second.acquire(watched)
     assert first.holds()
 
 
 def test_takeover_of_a_claim_that_is_gone(make, path):
     old, new = make(), make()
     old.acquire()
-    watched = claims.see(path)
+    watched = see(path)
     old.release()
-    assert not new.take_over(watched)
-    assert not new.take_over(claims.see(path))
+    assert not new.acquire(watched)
     assert os.listdir(path.parent) == []
 
 
@@ -148,18 +147,18 @@ def test_sleeper_cannot_overwrite_the_new_claim(make, path, monkeypatch):
 def test_sleeper_cannot_remove_the_new_claim(make, path, monkeypatch):
     old, new = make(), make()
     old.acquire()
-    look = old.holds
+    look = old._is_there
 
     def look_while_another_tries():
         _take_over(path, new)
         return look()
 
-    monkeypatch.setattr(old, "holds", look_while_another_tries)
+    monkeypatch.setattr(old, "_is_there", look_while_another_tries)
     old.release()
     # Either of them has ended the claim, and not both.
     assert new.holds() == path.exists()
     if new.holds():
-        assert claims.describe(path.read_bytes())["id"] == new.id
+        assert watching.describe(path.read_bytes())["id"] == new.id
     else:
         assert make().acquire()
 
@@ -187,14 +186,14 @@ def test_takeover_from_one_who_died_while_taking_over(make, path, monkeypatch):
         with pytest.raises(Killed):
             _take_over(path, dead)
     assert old.holds()
-    sight = claims.see(path)
-    workers = [claims.describe(c)["worker"] for c in sight.values()]
+    sight = see(path)
+    workers = [watching.describe(c)["worker"] for c in sight.values()]
     assert workers == ["old", "dead"]
-    assert not late.take_over({path.name: sight[path.name]})
-    assert new.take_over(sight)
+    assert not late.acquire({path.name: sight[path.name]})
+    assert new.acquire(sight)
     assert new.holds() and not old.holds() and not dead.holds()
     assert os.listdir(path.parent) == ["PING"]
-    assert not late.take_over(sight)
+    assert not late.acquire(sight)
 
 
 def test_one_who_slept_while_taking_over_comes_too_late(
@@ -206,11 +205,11 @@ def test_one_who_slept_while_taking_over_comes_too_late(
 
     def sleep_then_replace(*args):
         monkeypatch.setattr(os, "replace", replace)
-        assert new.take_over(claims.see(path))
+        assert new.acquire(see(path))
         return replace(*args)
 
     monkeypatch.setattr(os, "replace", sleep_then_replace)
-    assert not slow.take_over(claims.see(path))
+    assert not slow.acquire(see(path))
     assert new.holds() and not slow.holds()
     assert os.listdir(path.parent) == ["PING"]
 
@@ -222,9 +221,9 @@ def test_takeover_from_one_who_died_while_releasing(make, path, monkeypatch):
         _kill_at(patch, os, "remove")
         with pytest.raises(Killed):
             old.release()
-    sight = claims.see(path)
+    sight = see(path)
     assert len(sight) == 2
-    assert new.take_over(sight)
+    assert new.acquire(sight)
     assert new.holds()
     assert os.listdir(path.parent) == ["PING"]
 
@@ -257,20 +256,20 @@ def test_folder_that_was_removed(make, path):
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{", None, b"\x80"])
 def test_strange_ping_files_say_nothing(content):
-    assert claims.describe(content) == {}
-    assert not claims.owner_is_gone(content)
+    assert watching.describe(content) == {}
+    assert not watching.owner_is_gone(content)
 
 
 def test_strange_ping_files_can_be_taken_over(make, path):
     path.write_bytes(b"")
     assert not make().acquire()
-    assert make().take_over(claims.see(path))
+    assert make().acquire(see(path))
     assert os.listdir(path.parent) == ["PING"]
 
 
 def test_owner_is_alive(make, path):
     make().acquire()
-    assert not claims.owner_is_gone(path.read_bytes())
+    assert not watching.owner_is_gone(path.read_bytes())
 
 
 def test_owner_is_gone_when_its_process_is(path):
@@ -280,12 +279,13 @@ def test_owner_is_gone_when_its_process_is(path):
     )
     subprocess.run([sys.executable, "-c", code, str(path)])
     content = path.read_bytes()
-    if claims.machine_id() is None:
+    if watching.machine_id() is None:
         pytest.skip("Processes are only told apart on Linux.")
-    assert claims.owner_is_gone(content)
-    assert claims.owners_are_gone(claims.see(path))
+    assert watching.owner_is_gone(content)
+    watch = watching.Watch(path, 30)
+    assert watch.look() and watch.is_dead()
     elsewhere = content.replace(b'"machine": "', b'"machine": "other ')
-    assert not claims.owner_is_gone(elsewhere)
+    assert not watching.owner_is_gone(elsewhere)
 
 
 def test_owner_is_gone_although_nobody_took_note(path):
@@ -296,9 +296,9 @@ def test_owner_is_gone_although_nobody_took_note(path):
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        if claims.machine_id() is None:
+        if watching.machine_id() is None:
             pytest.skip("Processes are only told apart on Linux.")
-        assert claims.owner_is_gone(path.read_bytes())
+        assert watching.owner_is_gone(path.read_bytes())
 
 
 def test_claims_are_released_at_exit(path):
@@ -313,3 +313,49 @@ def test_claims_are_released_at_exit(path):
     assert result.stdout == "True\n"
     assert result.returncode == 3
     assert not path.exists()
+
+
+class Paces:
+    """Stands in for an event that is set after so many waits."""
+
+    def __init__(self, amount):
+        self.waits = []
+        self._amount = amount
+
+    def wait(self, seconds):
+        self.waits.append(seconds)
+        return len(self.waits) > self._amount
+
+    def set(self):
+        pass
+
+
+class TestPinger:
+    def keep_alive(self, claim, amount):
+        claim.acquire()
+        claim._released = Paces(amount)
+        claim.keep_alive()
+        claim._pinger.join()
+        return claim._released.waits
+
+    def test_refreshes_until_released(self, make, path):
+        claim = make(ping_every=7)
+        assert self.keep_alive(claim, 3) == [7] * 4
+        assert watching.describe(path.read_bytes())["pings"] == 3
+
+    def test_ends_when_the_claim_is_lost(self, make, path, monkeypatch):
+        claim = make()
+        monkeypatch.setattr(claim, "_is_there", lambda: False)
+        assert self.keep_alive(claim, 10**9) == [30]
+        assert claim.lost
+
+    def test_survives_failing_writes(self, make, monkeypatch, caplog):
+        claim = make()
+
+        def refuse():
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(claim, "refresh", refuse)
+        assert len(self.keep_alive(claim, 2)) == 3
+        assert caplog.text.count("No space left on device") == 2
+        assert claim.holds()

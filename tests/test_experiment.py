@@ -1,11 +1,14 @@
 """Which runs of an experiment a worker works on, and when."""
 
+import re
+
 import pytest
-from experiment_fakes import Waiter, hold, make, messages, work
+from experiment_fakes import Waiter, hold, left, make, messages, work
 
 from planet_tf2.data.run_folder import RunFolderError
-from planet_tf2.experiment.claims import Claim, see
+from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.experiment import Experiment
+from planet_tf2.experiment.watching import see
 from planet_tf2.tools.signals import Stopped
 
 __all__ = ["make", "messages"]
@@ -47,8 +50,10 @@ def test_failed_runs_are_left_alone(make, messages):
     before = experiment.folder(1).fail.read_bytes()
     assert work(experiment) == [2]
     assert "Run 00001 failed before and is left alone" in messages[1]
-    assert list(experiment.left) == [1]
-    assert str(experiment.folder(1).fail) in experiment.left[1]
+    assert f"00001: it failed, see {experiment.folder(1).fail}" in left(
+        experiment
+    )
+    assert "--retry_failed" in left(experiment)
     assert experiment.folder(1).fail.read_bytes() == before
     assert not experiment.folder(1).ping.exists()
 
@@ -65,7 +70,7 @@ def test_failed_runs_go_on_when_asked_to(make, messages):
     assert work(experiment, train) == [1]
     assert any("trying again" in message for message in messages)
     assert experiment.folder(1).done.exists()
-    assert experiment.left == {}
+    assert not left(experiment)
 
 
 def test_failed_runs_are_tried_again_only_once(make):
@@ -78,7 +83,7 @@ def test_failed_runs_are_tried_again_only_once(make):
             fail(run)
         tries += 1
     assert tries == 1
-    assert list(experiment.left) == [1]
+    assert "00001: it failed" in left(experiment)
 
 
 def test_what_others_fail_at_meanwhile_is_not_tried(make):
@@ -95,7 +100,7 @@ def test_what_others_fail_at_meanwhile_is_not_tried(make):
 
     experiment = make(retry_failed=True, wait=Waiter(fail_again))
     assert work(experiment) == []
-    assert list(experiment.left) == [1]
+    assert "00001: it failed" in left(experiment)
 
 
 def test_without_resuming_only_new_runs_start(make, messages):
@@ -114,8 +119,7 @@ def test_living_workers_keep_their_runs(make, messages):
     assert claim.holds()
     assert "worker other" in messages[-1]
     assert "left out" in messages[-1]
-    assert "worker other" in experiment.left[1]
-    assert experiment.held == {1}
+    assert re.search("00001: worker other .*held$", left(experiment))
     claim.release()
 
 
@@ -134,7 +138,7 @@ def test_waits_until_others_are_through(make, messages):
     experiment = make(num_runs=2, wait=Waiter(finish))
     assert work(experiment) == [2]
     assert len(looks) == 100
-    assert experiment.left == {} and experiment.held == set()
+    assert not left(experiment)
     assert "already done" in messages[-1] and not folder.ping.exists()
     waiting = [m for m in messages if "Others work on run 00001" in m]
     assert len(waiting) == 1 and "worker other" in waiting[0]
@@ -183,7 +187,7 @@ class Robbed:
     def train(self, run):
         if self.taker is None:
             self.taker = Claim(self.folder.ping, "taker", 30)
-            assert self.taker.take_over(see(self.folder.ping))
+            assert self.taker.acquire(see(self.folder.ping))
             run.check()
 
 
@@ -194,14 +198,14 @@ def test_a_run_that_was_lost_is_left_to_the_taker(make):
 
     robbed = Robbed(make, finish)
     assert work(robbed.experiment, robbed.train) == [1, 2]
-    assert robbed.experiment.left == {}
+    assert not left(robbed.experiment)
 
 
 def test_a_run_that_was_lost_is_taken_back_from_the_dead(make):
     robbed = Robbed(make, lambda robbed: None)
     assert work(robbed.experiment, robbed.train) == [1, 2, 1]
     assert not robbed.taker.holds()
-    assert robbed.experiment.left == {}
+    assert not left(robbed.experiment)
 
 
 def test_a_run_that_was_lost_may_be_left_without_waiting(make):
@@ -209,8 +213,7 @@ def test_a_run_that_was_lost_may_be_left_without_waiting(make):
         make, lambda robbed: robbed.taker.refresh(), wait_for_others=False
     )
     assert work(robbed.experiment, robbed.train) == [1, 2]
-    assert "worker taker" in robbed.experiment.left[1]
-    assert robbed.experiment.held == {1}
+    assert re.search("00001: worker taker .*held$", left(robbed.experiment))
     assert robbed.taker.holds()
     robbed.taker.release()
 
@@ -238,7 +241,7 @@ def test_processes_that_are_gone_need_no_watching(make, monkeypatch):
     experiment = make(wait=Waiter(lambda: pytest.fail("No need to wait.")))
     hold(experiment.folder(1))
     monkeypatch.setattr(
-        "planet_tf2.experiment.claims.owner_is_gone", lambda content: True
+        "planet_tf2.experiment.watching.owner_is_gone", lambda content: True
     )
     assert work(experiment) == [1]
 

@@ -8,12 +8,14 @@ import subprocess
 import time
 
 import pytest
+from experiment_fakes import left
 from session_fakes import RETURN, Program
 
 from planet_tf2.data import run_folder
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
-from planet_tf2.experiment.claims import Claim, see
+from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.experiment import Experiment
+from planet_tf2.experiment.watching import see
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.checkpoints import SaveError
 
@@ -57,7 +59,7 @@ def undisturbed(tmp_path_factory):
 def check_goes_on(logdir, undisturbed, **kwargs):
     runs = Runs(logdir, **kwargs)
     runs.work()
-    assert runs.experiment.left == {}
+    assert not left(runs.experiment)
     assert runs.programs[0].trace() == undisturbed
 
 
@@ -200,20 +202,23 @@ def test_clock_that_is_set(tmp_path, monkeypatch, undisturbed, hours):
     def on_rollout(run):
         shift[0] = hours * 3600.0
 
-    runs = Runs(tmp_path, on_rollout=on_rollout, clock=time.time)
+    runs = Runs(tmp_path, on_rollout=on_rollout)
     assert runs.work() == [[RETURN, RETURN]]
     assert runs.programs[0].trace() == undisturbed
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_clocks_that_differ_between_workers(tmp_path, hours):
+def test_clocks_that_differ_between_workers(tmp_path, monkeypatch, hours):
     """Neither is a living worker robbed nor a dead one waited for."""
+    clock = time.time
     runs = Runs(tmp_path, wait=lambda seconds: waited.append(seconds))
     waited = []
     folder = runs.experiment.folder(1)
     folder.create()
-    claim = Claim(folder.ping, "other", 30, lambda: time.time() + hours * 3600)
-    claim.acquire()
+    claim = Claim(folder.ping, "other", 30)
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: clock() + hours * 3600)
+        claim.acquire()
     sight = see(folder.ping)
     os.utime(folder.ping, (time.time() + hours * 3600,) * 2)
     runs.work()
@@ -230,7 +235,7 @@ def test_folder_that_is_deleted(tmp_path):
     assert runs.work() == [[]]
     assert not (tmp_path / "00001").exists()
     assert "folder of run 00001 is gone" in runs.messages[-1]
-    assert "removed" in runs.experiment.left[1]
+    assert "00001: it was not finished" in left(runs.experiment)
 
 
 def test_run_that_is_taken_over(tmp_path, undisturbed):
@@ -241,8 +246,6 @@ def test_run_that_is_taken_over(tmp_path, undisturbed):
         if not lost:
             lost.append(run)
             other = Runs(tmp_path, wait=lambda seconds: None)
-            # Here it is no other process, so nobody can see who is alive.
-            run._pinger.stop()
             other.work()
             assert other.programs[0].trace() == undisturbed
             lost.append(listing(tmp_path))

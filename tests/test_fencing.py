@@ -1,6 +1,7 @@
 """A worker that slept through a takeover wakes up in the middle of writing."""
 
 import logging
+import uuid
 
 import numpy as np
 import pytest
@@ -23,8 +24,7 @@ def take_over(old, claim_ids=("old",)):
     """What a new owner does, while the old one is asleep."""
     new = RunFolder(old.path)
     scratch = fencing.scratch_folders(new)
-    fencing.open_scratch(new, "new")
-    fencing.shut_out(new, scratch, claim_ids)
+    fencing.open_scratch(new, uuid.uuid4().hex, scratch, claim_ids)
     return new
 
 
@@ -37,14 +37,12 @@ def episode():
 
 def test_scratch_comes_and_goes(old):
     assert old.scratch.parent == old.path
-    assert [path.name for path in fencing.scratch_folders(old)] == [
-        old.scratch.name
-    ]
+    assert fencing.scratch_folders(old) == {old.scratch}
     assert fencing.is_scratch(old.scratch.name)
     assert not fencing.is_scratch("train")
     (old.scratch / "file").touch()
     fencing.close_scratch(old)
-    assert fencing.scratch_folders(old) == []
+    assert not fencing.scratch_folders(old)
     fencing.close_scratch(old)
     fencing.close_scratch(RunFolder(old.path))
 
@@ -62,10 +60,9 @@ def test_scratch_that_appears_later_stays(old):
     """It may be of one who took over in turn."""
     new = RunFolder(old.path)
     scratch = fencing.scratch_folders(new)
-    fencing.open_scratch(new, "new")
     later = RunFolder(old.path)
     fencing.open_scratch(later, "later")
-    fencing.shut_out(new, scratch)
+    fencing.open_scratch(new, "new", scratch)
     assert later.scratch.is_dir() and not old.scratch.exists()
 
 

@@ -2,15 +2,14 @@
 
 import json
 import shutil
-import threading
 
 import numpy as np
 import pytest
-from experiment_fakes import hold, make, messages, work
+from experiment_fakes import left, make, messages, work
 
-from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.experiment.claims import Claim, describe, see
-from planet_tf2.experiment.run import ClaimLost, Pinger
+from planet_tf2.experiment.claims import Claim
+from planet_tf2.experiment.run import ClaimLost
+from planet_tf2.experiment.watching import describe, see
 from planet_tf2.tools.signals import Stopped
 
 __all__ = ["make", "messages"]
@@ -85,7 +84,7 @@ def test_stopping_is_no_failure(make, error):
 def take_over(run):
     """Takes a run over from the worker in this process."""
     taker = Claim(run.folder.ping, "taker", 30)
-    assert taker.take_over(see(run.folder.ping))
+    assert taker.acquire(see(run.folder.ping))
     return taker
 
 
@@ -106,7 +105,7 @@ def test_lost_claim_ends_the_run_and_touches_nothing(make, messages):
     assert folder.done.read_text() == "{}"
     assert any("belongs to another worker" in text for text in messages)
     assert "already done" in messages[-1]
-    assert not experiment.left
+    assert not left(experiment)
 
 
 @pytest.mark.parametrize("error", [None, ValueError])
@@ -124,7 +123,7 @@ def test_a_run_whose_files_are_removed_is_left(make, messages, what, error):
 
     experiment = make()
     assert work(experiment, train) == [1]
-    assert list(experiment.left) == [1]
+    assert "00001: it was not finished" in left(experiment)
     words = {"ping": "removed the claim", "path": "folder of run 00001 is gone"}
     assert words[what] in messages[-1]
     assert ("ValueError" in messages[-1]) == bool(error)
@@ -150,47 +149,3 @@ def test_what_is_shown_goes_to_ping(make):
         assert about["num_runs"] == 1 and about["worker"] == "me"
 
     assert work(make(worker_name="me"), train) == [1]
-
-
-class Paces(threading.Event):
-    """Event that lets a number of waits pass and then is set."""
-
-    def __init__(self, amount):
-        super().__init__()
-        self.waits = []
-        self._amount = amount
-
-    def wait(self, timeout=None):
-        self.waits.append(timeout)
-        return len(self.waits) > self._amount
-
-
-def test_pinger_refreshes_until_stopped(tmp_path):
-    claim = hold(RunFolder(tmp_path), ping_every=7)
-    paces = Paces(3)
-    Pinger(claim, paces).start().stop()
-    assert paces.waits == [7] * 4
-    assert describe(claim.path.read_bytes())["pings"] == 3
-    claim.release()
-
-
-def test_pinger_ends_when_the_claim_is_lost(tmp_path):
-    claim = hold(RunFolder(tmp_path))
-    claim.path.unlink()
-    paces = Paces(10**9)
-    Pinger(claim, paces).start().stop()
-    assert paces.waits == [30]
-
-
-def test_pinger_survives_failing_writes(tmp_path, monkeypatch, caplog):
-    claim = hold(RunFolder(tmp_path))
-
-    def refuse():
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(claim, "refresh", refuse)
-    paces = Paces(2)
-    Pinger(claim, paces).start().stop()
-    assert len(paces.waits) == 3
-    assert caplog.text.count("No space left on device") == 2
-    claim.release()

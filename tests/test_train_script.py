@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from planet_tf2.experiment.claims import Claim
-from planet_tf2.experiment.run import Pinger
 
 ROOT = pathlib.Path(__file__).parents[1]
 SMALL = "batch_shape: [2, 5], cnn_depth: 2, max_steps: 24, train_steps: 6, "
@@ -182,11 +181,10 @@ def test_runs_that_others_hold_are_left_to_them(tmp_path):
     ping.parent.mkdir()
     claim = Claim(ping, "miller", 0.2)
     claim.acquire()
-    pinger = Pinger(claim).start()
+    claim.keep_alive()
     arguments = ["--logdir", str(tmp_path), "--config", "debug", "--nowait"]
     arguments += ["--params", f"<tasks: [dummy], {SMALL}>", "--ping_every=3"]
     result = run(*arguments)
-    pinger.stop()
     assert claim.holds()
     claim.release()
     assert result.returncode == 69, result.stderr

@@ -1,7 +1,7 @@
 import pytest
 
-from planet_tf2.experiment.claims import Claim, see
-from planet_tf2.experiment.watching import Watcher, owner
+from planet_tf2.experiment.claims import Claim
+from planet_tf2.experiment.watching import Watch, owner, see
 
 
 @pytest.fixture(name="ping")
@@ -23,86 +23,70 @@ def _make(ping):
         claim.release()
 
 
-def watch(watcher, path, seconds):
-    """Looks again and again; returns the time until the claim is dead."""
-    watcher.look(path)
+def seconds_to_death(watch):
+    """Looks again and again until the claim is dead."""
+    watch.look()
     watched = 0.0
-    while not watcher.is_dead(path):
-        wait = watcher.wait_seconds([path])
+    while not watch.is_dead():
+        wait = watch.next_look()
         assert 0 < wait <= 3
         watched += wait
-        if watched > seconds:
+        if watched > 200:
             return None
-        watcher.look(path, wait)
+        watch.look(wait)
     return watched
 
 
 @pytest.mark.parametrize(("theirs", "seconds"), [(30, 60), (1, 60), (50, 100)])
 def test_dead_after_twice_the_longer_time(make, ping, theirs, seconds):
     make(ping_every=theirs).acquire()
-    assert watch(Watcher(30), ping, 200) == pytest.approx(seconds)
+    assert seconds_to_death(Watch(ping, 30)) == pytest.approx(seconds)
 
 
 def test_alive_while_it_changes(make, ping):
     claim = make()
     claim.acquire()
-    watcher = Watcher(30)
-    watcher.look(ping)
-    assert not watcher.is_alive(ping)
+    watch = Watch(ping, 30)
+    watch.look()
+    assert not watch.alive
     for _ in range(50):
-        watcher.look(ping, 59)
-        assert not watcher.is_dead(ping)
+        watch.look(59)
+        assert not watch.is_dead()
         claim.refresh()
-        watcher.look(ping, 59)
-        assert watcher.is_alive(ping)
+        watch.look(59)
+        assert watch.alive
 
 
 def test_another_owner_is_no_sign_of_life(make, ping):
     claim, other = make(), make()
     claim.acquire()
-    watcher = Watcher(30)
-    watcher.look(ping)
+    watch = Watch(ping, 30)
+    watch.look()
     claim.refresh()
-    watcher.look(ping, 40)
-    assert watcher.is_alive(ping)
+    watch.look(40)
+    assert watch.alive
     claim.release()
     other.acquire()
-    watcher.look(ping, 40)
-    assert not watcher.is_alive(ping)
-    assert not watcher.is_dead(ping)
+    watch.look(40)
+    assert not watch.alive
+    assert not watch.is_dead()
 
 
 def test_a_watcher_that_sleeps_sees_one_wait_only(make, ping):
     """However long it slept: the owner may have slept as well."""
     make().acquire()
-    watcher = Watcher(30)
-    watcher.look(ping)
+    watch = Watch(ping, 30)
+    watch.look()
     for _ in range(15):
-        watcher.look(ping, 3)
-        watcher.look(ping)  # Hours later.
-        assert not watcher.is_dead(ping)
-
-
-def test_claims_are_watched_apart(make, ping, tmp_path):
-    living, dead = make(), make(path=tmp_path / "PONG")
-    living.acquire()
-    dead.acquire()
-    watcher = Watcher(30)
-    for _ in range(21):
-        watcher.look(living.path, 3)
-        watcher.look(dead.path, 3)
-        living.refresh()
-    assert not watcher.is_dead(living.path)
-    assert watcher.is_dead(dead.path)
-    # Those that are not asked for do not make the others wait less.
-    assert watcher.wait_seconds([living.path]) == 3
+        watch.look(3)
+        watch.look()  # Hours later.
+        assert not watch.is_dead()
 
 
 def test_nothing_there(ping):
-    watcher = Watcher(30)
-    assert watcher.look(ping) == {}
-    watcher.forget(ping)
-    assert watcher.wait_seconds([ping]) == 3
+    watch = Watch(ping, 30)
+    assert watch.look() == {}
+    assert watch.next_look() == 3
 
 
 @pytest.mark.parametrize(
@@ -110,7 +94,7 @@ def test_nothing_there(ping):
 )
 def test_strange_files_are_watched_like_others(ping, content):
     ping.write_bytes(content)
-    assert watch(Watcher(30), ping, 200) == pytest.approx(60)
+    assert seconds_to_death(Watch(ping, 30)) == pytest.approx(60)
 
 
 def test_owner(make, ping):

@@ -17,7 +17,7 @@ whoever takes a run over puts up a fence first:
 import contextlib
 import pathlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.files import replacing
@@ -25,13 +25,13 @@ from planet_tf2.tools.files import replacing
 _PREFIX = ".scratch-"
 
 
-def scratch_folders(folder: RunFolder) -> list[pathlib.Path]:
-    """Lists the scratch folders of a run.
+def scratch_folders(folder: RunFolder) -> set[pathlib.Path]:
+    """Returns the scratch folders of a run.
 
     To be called before claiming: those that appear later may be of somebody who
     has a better claim.
     """
-    return sorted(folder.path.glob(f"{_PREFIX}*"))
+    return set(folder.path.glob(f"{_PREFIX}*"))
 
 
 def is_scratch(name: str) -> bool:
@@ -39,35 +39,31 @@ def is_scratch(name: str) -> bool:
     return name.startswith(_PREFIX)
 
 
-def open_scratch(folder: RunFolder, claim_id: str) -> None:
-    """Makes the scratch folder of a claim; `folder.scratch` from then on."""
-    folder.scratch = _scratch(folder, claim_id)
-    folder.scratch.mkdir(exist_ok=True)
-
-
-def close_scratch(folder: RunFolder) -> None:
-    """Removes the scratch folder and what was not finished in it."""
-    if folder.scratch is not None:
-        shutil.rmtree(folder.scratch, ignore_errors=True)
-
-
-def shut_out(
+def open_scratch(
     folder: RunFolder,
-    scratch: Sequence[pathlib.Path],
-    claim_ids: Iterable[str] = (),
+    claim_id: str,
+    scratch: Iterable[pathlib.Path] = (),
+    former_ids: Iterable[str] = (),
 ) -> None:
-    """Puts up the fence.
+    """Makes the scratch folder of a new claim, and shuts out earlier ones.
+
+    It is `folder.scratch` from then on.
 
     Args:
       folder: Folder of the run, which this process has claimed.
+      claim_id: Its claim.
       scratch: Scratch folders from before it was claimed.
-      claim_ids: Claims that were taken over.
+      former_ids: Claims that were taken over.
 
     Raises:
       OSError: The system does not allow it.
     """
-    former = [_scratch(folder, claim_id) for claim_id in claim_ids]
-    former = sorted({*scratch, *former} - {folder.scratch})
+    folder.scratch = folder.path / f"{_PREFIX}{claim_id}"
+    folder.scratch.mkdir(exist_ok=True)
+    former = {folder.path / f"{_PREFIX}{former}" for former in former_ids}
+    former |= set(scratch)
+    if not former:
+        return
     for path in former:
         # In one go, so that nothing can be written to what is being removed.
         removed = folder.scratch / path.name
@@ -79,8 +75,10 @@ def shut_out(
             shutil.copyfileobj(old, new, 2**20)
 
 
-def _scratch(folder: RunFolder, claim_id: str) -> pathlib.Path:
-    return folder.path / f"{_PREFIX}{claim_id}"
+def close_scratch(folder: RunFolder) -> None:
+    """Removes the scratch folder and what was not finished in it."""
+    if folder.scratch is not None:
+        shutil.rmtree(folder.scratch, ignore_errors=True)
 
 
 def _appended_files(folder: RunFolder) -> list[pathlib.Path]:

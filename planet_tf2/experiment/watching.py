@@ -1,18 +1,27 @@
-"""Tells dead claims from living ones by watching them for change."""
+"""What others see of a claim, and whether its owner is alive."""
 
+import contextlib
+import hashlib
+import json
+import os
 import pathlib
-from collections.abc import Iterable
+import socket
 from typing import Any
 
-from planet_tf2.experiment import claims
+import psutil
+
+# What there is to see of a claim: PING and the notes that lead on from it, in
+# this order, as name and content. Empty if nobody claims the folder.
+Sight = dict[str, bytes]
 
 # Looks at a claim before it counts as dead.
 _LOOKS = 20
-_LONGEST = 24 * 3600.0
+# Seconds between refreshes: usually, and at most.
+_USUAL, _LONGEST = 30.0, 24 * 3600.0
 
 
-class Watcher:
-    """Watches the claims on any number of folders at once.
+class Watch:
+    """Watches a claim to find out whether its owner is alive.
 
     A claim is dead if nothing about it changes in twice the time within which
     its owner wanted to refresh it. That time is made up of the watcher's own
@@ -23,85 +32,77 @@ class Watcher:
     only be known on one and the same machine.
 
     Args:
-      ping_every: Seconds between refreshes that the watcher takes for usual.
-        Claims that name a longer time are watched for longer.
+      path: The PING file.
+      ping_every: Seconds between refreshes that the watcher takes for usual. A
+        claim that names a longer time is watched for longer.
+
+    Attributes:
+      sight: What the last look showed.
+      seconds: For how long the claim was watched since it last changed.
+      alive: Whether it was refreshed since it was first seen.
     """
 
-    def __init__(self, ping_every: float) -> None:
+    def __init__(self, path: pathlib.Path, ping_every: float) -> None:
+        self.path = path
+        self.sight: Sight = {}
+        self.seconds = 0.0
+        self.alive = False
         self._ping_every = ping_every
-        self._sights: dict[pathlib.Path, claims.Sight] = {}
-        self._seconds: dict[pathlib.Path, float] = {}
-        self._alive: set[pathlib.Path] = set()
 
-    def look(self, path: pathlib.Path, waited: float = 0) -> claims.Sight:
-        """Looks at a claim.
+    def look(self, waited: float = 0.0) -> Sight:
+        """Looks at the claim.
 
         Args:
-          path: Its PING file.
           waited: Seconds that were waited since the last look.
 
         Returns:
-          What there is to see; see `is_dead`.
+          What there is to see; empty if nobody claims the folder.
+
+        Raises:
+          OSError: A file is there but cannot be read.
         """
-        sight = claims.see(path)
-        if sight == self._sights.get(path):
-            self._seconds[path] += waited
+        before, self.sight = self.sight, see(self.path)
+        if self.sight == before:
+            self.seconds += waited
         else:
-            if self._is_same_owner(path, sight):
-                self._alive.add(path)
-            else:
-                self._alive.discard(path)
-            self._seconds[path] = 0.0
-        self._sights[path] = sight
-        return sight
+            both = [s.get(self.path.name) for s in (before, self.sight)]
+            owners = [None if c is None else claim_id(c) for c in both]
+            self.alive = None not in owners and owners[0] == owners[1]
+            self.seconds = 0.0
+        return self.sight
 
-    def last_sight(self, path: pathlib.Path) -> claims.Sight:
-        """What the last look at a claim showed."""
-        return self._sights.get(path, {})
-
-    def forget(self, path: pathlib.Path) -> None:
-        """Stops watching a claim."""
-        self._sights.pop(path, None)
-        self._seconds.pop(path, None)
-        self._alive.discard(path)
-
-    def is_dead(self, path: pathlib.Path) -> bool:
-        """Whether a claim that was looked at may be taken over."""
-        if claims.owners_are_gone(self._sights[path]):
-            return True
-        return self._seconds_left(path) < 1e-6
-
-    def is_alive(self, path: pathlib.Path) -> bool:
-        """Whether a claim was seen to be refreshed since it was first seen."""
-        return path in self._alive
-
-    def unchanged_seconds(self, path: pathlib.Path) -> float:
-        """For how long a claim was watched since it last changed."""
-        return self._seconds.get(path, 0.0)
-
-    def wait_seconds(self, paths: Iterable[pathlib.Path]) -> float:
-        """How long to wait until the next look at some claims."""
-        times = [self._seconds_left(p) for p in paths if p in self._sights]
-        longest = 2 * self._ping_every / _LOOKS
-        return min([longest, *(max(time, longest / 10) for time in times)])
-
-    def _seconds_left(self, path: pathlib.Path) -> float:
+    @property
+    def patience(self) -> float:
+        """For how many seconds the claim may stay the same."""
         every = self._ping_every
-        for content in self._sights[path].values():
-            every = max(every, usual_ping_every(claims.describe(content), 0))
-        return 2 * every - self._seconds[path]
+        for content in self.sight.values():
+            named = describe(content).get("ping_every")
+            # Nobody should have to wait forever because of what a file says.
+            usable = isinstance(named, int | float) and 0 < named <= _LONGEST
+            every = max(every, named if usable else _USUAL)
+        return 2 * every
 
-    def _is_same_owner(self, path: pathlib.Path, sight: claims.Sight) -> bool:
-        before = self._sights.get(path)
-        if not before or not sight:
-            return False
-        ids = [claims.claim_id(s[path.name]) for s in (before, sight)]
-        return ids[0] == ids[1]
+    @property
+    def owners_are_gone(self) -> bool:
+        """Whether nobody is left who could refresh or end the claim."""
+        return all(owner_is_gone(content) for content in self.sight.values())
+
+    def is_dead(self) -> bool:
+        """Whether the claim that was looked at may be taken over."""
+        return self.owners_are_gone or self.seconds > self.patience - 1e-6
+
+    def next_look(self) -> float:
+        """Seconds to wait until the next look."""
+        longest = 2 * self._ping_every / _LOOKS
+        if not self.sight:
+            return longest
+        left = max(self.patience - self.seconds, longest / 10)
+        return min(longest, left)
 
 
-def owner(sight: claims.Sight) -> str:
+def owner(sight: Sight) -> str:
     """Says who holds a claim, as far as known."""
-    about = claims.describe(next(iter(sight.values()), None))
+    about = describe(next(iter(sight.values()), None))
     if not about:
         return "another worker"
     return (
@@ -110,14 +111,82 @@ def owner(sight: claims.Sight) -> str:
     )
 
 
-def usual_ping_every(about: dict[str, Any], default: float = 30) -> float:
-    """Returns the seconds between signs of life that a PING file names.
+def see(path: pathlib.Path) -> Sight:
+    """Returns what there is to see of the claim on a folder.
 
     Args:
-      about: What the file says.
-      default: What to return if it does not say anything sensible.
+      path: The PING file.
+
+    Raises:
+      OSError: A file is there but cannot be read.
     """
-    value = about.get("ping_every")
-    # Nobody should have to wait forever because of what a file says.
-    usable = isinstance(value, (int, float)) and 0 < value <= _LONGEST
-    return value if usable else default
+    sight: Sight = {}
+    name = path
+    while (content := read(name)) is not None and name.name not in sight:
+        sight[name.name] = content
+        name = path.with_name(f"{path.name}.{claim_id(content)}.next")
+    return sight
+
+
+def read(path: pathlib.Path) -> bytes | None:
+    """Returns what a file says, or None if there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def describe(content: bytes | None) -> dict[str, Any]:
+    """Returns what a PING file says about its owner, as far as known."""
+    try:
+        about = json.loads(content or b"")
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def claim_id(content: bytes) -> str:
+    """Returns what tells a claim from all others."""
+    found = describe(content).get("id")
+    if isinstance(found, str) and found.isalnum() and len(found) <= 64:
+        return found
+    # A file that somebody else wrote.
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def owner_is_gone(content: bytes | None) -> bool:
+    """Returns whether the owner's process is known not to exist any more.
+
+    Only known on the owner's machine. False means nothing.
+    """
+    about = describe(content)
+    process, machine = about.get("process"), about.get("machine")
+    if not isinstance(process, int) or process <= 0:
+        return False
+    if not machine or machine != machine_id():
+        return False
+    try:
+        # Unlike psutil, this also knows of processes that /proc hides.
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    with contextlib.suppress(psutil.Error):
+        # A zombie has ended and only waits for its parent to notice.
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    return False
+
+
+def machine_id() -> str | None:
+    """Returns what tells apart the process numbers of two machines.
+
+    Containers, and one machine before and after a restart, are different.
+    None if it cannot be found out.
+    """
+    try:
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
+    return f"{socket.gethostname()} {boot.strip()} {namespace}"
