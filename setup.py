@@ -58,6 +58,7 @@ setuptools.setup(
         "packaging>=24,<27",
         "pillow>=11,<14",
         "pygame-ce>=2.5,<3",
+        "psutil>=6,<8",
         "PyYAML>=6.0.1,<7",
         "rich>=14,<16",
         "scipy>=1.15,<1.18",

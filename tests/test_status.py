@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
-from planet_tf2.experiment import claims
+from planet_tf2.experiment import watching
 from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.status import Overview, RunStatus
 from planet_tf2.experiment.status_table import StatusTable, to_json
@@ -111,7 +111,7 @@ class TestLook:
         assert (pending.step, pending.episodes) == (None, 0)
 
     def test_owner_that_is_gone(self, logdir, monkeypatch):
-        monkeypatch.setattr(claims, "owner_is_gone", lambda content: True)
+        monkeypatch.setattr(watching, "owner_is_gone", lambda content: True)
         states = [run.state for run in Overview(logdir).look()]
         assert states.count("stale") == 2
 

@@ -17,8 +17,8 @@ from planet_tf2.data.run_folder import (
     RunFolderError,
     failure_reason,
 )
-from planet_tf2.experiment import claims
-from planet_tf2.experiment.watching import Watcher, usual_ping_every
+from planet_tf2.experiment import watching
+from planet_tf2.experiment.watching import Watch
 from planet_tf2.tools.journal import Journal
 
 STATES = ("running", "stale", "pending", "done", "failed")
@@ -89,8 +89,8 @@ class Overview:
         self._logdir = pathlib.Path(logdir)
         self._clock = clock
         self._monotonic = monotonic
-        self._watcher = Watcher(0)
-        self._looked: dict[pathlib.Path, float] = {}
+        self._looked = monotonic()
+        self._watches: dict[pathlib.Path, Watch] = {}
         self._metrics: dict[pathlib.Path, _Metrics] = {}
 
     def look(self) -> list[RunStatus]:
@@ -99,26 +99,23 @@ class Overview:
         Raises:
           RunFolderError: there is no such folder.
         """
-        if self._logdir.is_file():
-            raise RunFolderError(
-                f"{str(self._logdir)!r} is a file. Choose the --logdir of an "
-                "experiment."
-            )
         if not self._logdir.is_dir():
             raise RunFolderError(
                 f"There is no folder {str(self._logdir)!r}. Choose the "
                 "--logdir of an experiment."
             )
+        now = self._monotonic()
+        waited, self._looked = now - self._looked, now
         runs: dict[pathlib.Path, RunStatus] = {}
-        amounts: dict[pathlib.Path, int] = {}
+        pending: set[pathlib.Path] = set()
         for path in run_folders(self._logdir):
-            runs[path], amount = self._read(path)
+            status = runs[path] = RunStatus(self._name(path), str(path))
+            amount = self._read(RunFolder(path), status, waited)
             if path != self._logdir:
-                amounts[path.parent] = max(amounts.get(path.parent, 0), amount)
-        for parent, amount in amounts.items():
-            for number in range(1, amount + 1):
-                path = parent / f"{number:05d}"
-                runs.setdefault(path, RunStatus(self._name(path), str(path)))
+                numbers = range(1, amount + 1)
+                pending |= {path.with_name(f"{n:05d}") for n in numbers}
+        for path in pending - set(runs):
+            runs[path] = RunStatus(self._name(path), str(path))
         return [runs[path] for path in sorted(runs)]
 
     def _name(self, path: pathlib.Path) -> str:
@@ -126,51 +123,36 @@ class Overview:
             return path.resolve().name
         return str(path.relative_to(self._logdir))
 
-    def _read(self, path: pathlib.Path) -> tuple[RunStatus, int]:
-        """Returns a run's status, and how many runs its experiment has."""
-        folder = RunFolder(path)
-        status = RunStatus(self._name(path), str(path))
+    def _read(self, folder: RunFolder, status: RunStatus, waited: float) -> int:
+        """Reads a run's files; returns how many runs its experiment has."""
         config = _read_config(folder, status)
         status.max_steps = _number(config.get("params", {}).get("max_steps"))
-        amount = config.get("num_runs")
-        self._add_metrics(folder, status)
-        about = self._add_claim(folder, status)
-        self._add_end(folder, status)
-        amounts = [a for a in (amount, about.get("num_runs")) if _is_count(a)]
-        return status, max(amounts, default=0)
-
-    def _add_metrics(self, folder: RunFolder, status: RunStatus) -> None:
         metrics = self._metrics.setdefault(folder.path, _Metrics(folder))
-        try:
-            metrics.update()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            status.reason = f"{type(error).__name__}: {error}"
-        status.step = metrics.step
-        status.episodes = metrics.episodes
-        status.score = metrics.score
+        metrics.add_to(status)
+        about = self._add_claim(folder, status, waited)
+        _add_end(folder, status)
+        amounts = (config.get("num_runs"), about.get("num_runs"))
+        return max((a for a in amounts if _is_count(a)), default=0)
 
     def _add_claim(
-        self, folder: RunFolder, status: RunStatus
+        self, folder: RunFolder, status: RunStatus, waited: float
     ) -> dict[str, Any]:
         """Adds what PING says, and returns it."""
-        now = self._monotonic()
-        waited = now - self._looked.get(folder.ping, now)
+        watch = self._watches.setdefault(folder.path, Watch(folder.ping, 0))
         try:
-            sight = self._watcher.look(folder.ping, waited)
+            watch.look(waited)
             age = self._clock() - folder.ping.stat().st_mtime
         except OSError:
-            sight = {}
-        if not sight:
-            self._watcher.forget(folder.ping)
-            self._looked.pop(folder.ping, None)
             return {}
-        self._looked[folder.ping] = now
-        about = claims.describe(sight[folder.ping.name])
+        about = watching.describe(watch.sight.get(folder.ping.name))
         status.worker = _text(about.get("worker"))
         status.host = _text(about.get("host"))
         status.process = _number(about.get("process"))
-        status.ping_age_seconds = self._age(folder, age)
-        if self._is_dead(folder, status, about):
+        if not watch.alive:  # What was seen counts for more than any clock.
+            status.ping_age_seconds = max(age, watch.seconds)
+        else:
+            status.ping_age_seconds = watch.seconds
+        if watch.owners_are_gone or status.ping_age_seconds > watch.patience:
             status.state = "stale"
             return about
         status.state = "running"
@@ -180,33 +162,20 @@ class Overview:
         status.seconds_left = _number(left) or None
         return about
 
-    def _age(self, folder: RunFolder, by_clock: float) -> float:
-        """Returns how old a sign of life is, as far as it was watched."""
-        watched = self._watcher.unchanged_seconds(folder.ping)
-        if self._watcher.is_alive(folder.ping):
-            return watched
-        return max(by_clock, watched)
 
-    def _is_dead(
-        self, folder: RunFolder, status: RunStatus, about: dict[str, Any]
-    ) -> bool:
-        if claims.owners_are_gone(self._watcher.last_sight(folder.ping)):
-            return True
-        return status.ping_age_seconds > 2 * usual_ping_every(about)
-
-    def _add_end(self, folder: RunFolder, status: RunStatus) -> None:
-        """Adds how a run ended, if it did."""
-        if (done := claims.read(folder.done)) is not None:
-            status.state = "done"
-            end = claims.describe(done)
-            status.step = _first(end.get("step"), status.step)
-            status.score = _first(end.get("score"), status.score)
-        elif status.state != "running":
-            failure = claims.read(folder.fail)
-            if failure is not None:
-                status.state = "failed"
-                text = failure.decode(errors="replace")
-                status.reason = failure_reason(text) or "no reason given"
+def _add_end(folder: RunFolder, status: RunStatus) -> None:
+    """Adds how a run ended, if it did."""
+    if (done := watching.read(folder.done)) is not None:
+        status.state = "done"
+        end = watching.describe(done)
+        status.step = _first(end.get("step"), status.step)
+        status.score = _first(end.get("score"), status.score)
+    elif status.state != "running":
+        failure = watching.read(folder.fail)
+        if failure is not None:
+            status.state = "failed"
+            text = failure.decode(errors="replace")
+            status.reason = failure_reason(text) or "no reason given"
 
 
 def run_folders(logdir: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -230,8 +199,17 @@ class _Metrics:
         self._journal = Journal(folder.metrics)
         self._forget()
 
-    def update(self) -> None:
-        """Reads what is new."""
+    def add_to(self, status: RunStatus) -> None:
+        """Reads what is new, and adds what there is to a run's status."""
+        try:
+            self._update()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            status.reason = f"{type(error).__name__}: {error}"
+        status.step, status.episodes = self.step, self.episodes
+        returns = self._test_returns
+        status.score = sum(returns) / len(returns) if returns else None
+
+    def _update(self) -> None:
         position = self._journal.position
         if position < self._position:
             self._forget()  # Somebody went on from an earlier checkpoint.
@@ -245,12 +223,6 @@ class _Metrics:
                 raise ValueError(f"{self._journal.path} holds {record!r}.")
             self._add(record)
         self._position = position
-
-    @property
-    def score(self) -> float | None:
-        """Mean return of the last test phase."""
-        returns = self._test_returns
-        return sum(returns) / len(returns) if returns else None
 
     def _forget(self) -> None:
         self._position = 0

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    RenderableType,
+    RenderResult,
+)
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
@@ -22,27 +28,19 @@ _STYLES = {
     "done": "blue",
     "failed": "red",
 }
-_COLUMNS = {
-    "run": "left",
-    "state": "left",
-    "worker": "left",
-    "step": "right",
-    "episodes": "right",
-    "score": "right",
-    "upd/s": "right",
-    "ping": "right",
-    "left": "right",
-}
 # What names are shortened to where it gets narrow, in characters.
-_LEAST = {"worker": 8, "name": 12, "reason": 30}
+_LEAST = {"worker": 8, "run": 12}
 # What can be done without there, in this order.
 _SUPERFLUOUS = ("ping", "worker", "upd/s")
 # In narrower terminals reasons are written below the table.
-_WIDE = 110
+_WIDE, _REASON = 110, 30
 
 
 class StatusTable:
     """A table with a row for every run, to be printed by `rich`.
+
+    Names are shortened from the left, since those of the runs of an experiment
+    differ at the end. Where that does not suffice, columns go.
 
     Args:
       runs: the runs.
@@ -73,7 +71,8 @@ class StatusTable:
         if self._title:
             # Not the table's own: it would be no wider than the table.
             yield Text(self._title, style="table.title", overflow="fold")
-        yield self._fit_table(console, options, with_reasons=wide)
+        if self._runs:
+            yield self._fit_table(console, options, with_reasons=wide)
         counts = collections.Counter(run.state for run in self._runs)
         summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
         summary = summary or "No runs yet."
@@ -85,69 +84,74 @@ class StatusTable:
     def _fit_table(
         self, console: Console, options: ConsoleOptions, with_reasons: bool
     ) -> Table:
-        """Makes a table that is no wider than there is room, if possible.
-
-        Names are shortened from the left, since those of the runs of an
-        experiment differ at the end: workers' names first, then runs'. If that
-        does not suffice, columns go. Reasons take what is left.
-        """
-        room = options.max_width - _LEAST["reason"] * with_reasons
-        options = options.update(max_width=9999)
-        columns = self._columns()
+        """Makes a table that is no wider than there is room, if possible."""
+        rows = [_cells(run) for run in self._runs]
+        # Nobody has anything to say of the others.
+        columns = [n for n in rows[0] if any(row[n] for row in rows)]
         for superfluous in (None, *_SUPERFLUOUS):
             columns = [name for name in columns if name != superfluous]
-            whole = self._make_table(self._runs, columns)
-            excess = whole.__rich_measure__(console, options).maximum - room
-            runs, excess = self._shorten(excess, "worker" in columns)
-            if excess <= 0:
+            table = self._make_table(rows, columns, with_reasons)
+            least = Measurement.get(
+                console, options.update(max_width=9999), table
+            )
+            if least.minimum <= options.max_width:
                 break
-        return self._make_table(runs, columns, with_reasons)
-
-    def _columns(self) -> list[str]:
-        """Leaves out what nobody has anything to say of."""
-        rows = [_cells(run) for run in self._runs]
-        return [n for n in _COLUMNS if not rows or any(row[n] for row in rows)]
-
-    def _shorten(
-        self, excess: int, with_workers: bool
-    ) -> tuple[list[RunStatus], int]:
-        """Shortens names by so many characters in all.
-
-        Returns:
-          The runs, and how many characters are too many even so.
-        """
-        runs = list(self._runs)
-        for column in ["worker"] * with_workers + ["name"]:
-            names = [getattr(run, column) or "" for run in runs]
-            width = max(map(len, names), default=0)
-            least = min(width, _LEAST[column])
-            new_width = max(least, width - max(0, excess))
-            excess -= width - new_width
-            runs = [
-                dataclasses.replace(run, **{column: _end(name, new_width)})
-                for run, name in zip(runs, names, strict=True)
-            ]
-        return runs, excess
+        return table
 
     def _make_table(
         self,
-        runs: Sequence[RunStatus],
+        rows: Sequence[dict[str, str]],
         columns: Sequence[str],
-        with_reasons: bool = False,
+        with_reasons: bool,
     ) -> Table:
-        table = Table(
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-        )
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in columns:
-            table.add_column(name, justify=_COLUMNS[name], no_wrap=True)
+            left = name in ("run", "state", "worker")
+            table.add_column(
+                name,
+                justify="left" if left else "right",
+                no_wrap=name not in _LEAST,
+            )
         if with_reasons:
-            table.add_column("reason", overflow="fold")
-        for run in runs:
-            cells = _cells(run)
-            reason = [run.reason or ""] * with_reasons
-            table.add_row(*(cells[name] for name in columns), *reason)
+            table.add_column("reason", overflow="fold", min_width=_REASON)
+        for run, row in zip(self._runs, rows, strict=True):
+            cells: list[RenderableType] = []
+            for name in columns:
+                style = _STYLES[run.state] if name == "state" else ""
+                cells.append(_Cell(row[name], _LEAST.get(name), style))
+            if with_reasons:
+                cells.append(run.reason or "")
+            table.add_row(*cells)
         return table
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """A text that is cut off at the left where it gets narrow.
+
+    Attributes:
+      text: the text.
+      least: characters to leave in any case; by default all.
+      style: how it looks.
+    """
+
+    text: str
+    least: int | None = None
+    style: str = ""
+
+    def __rich_measure__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Measurement:
+        length = len(self.text)
+        return Measurement(min(self.least or length, length), length)
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        text, width = self.text, options.max_width
+        if len(text) > width:
+            text = "…" + text[len(text) - width + 1 :]
+        yield Text(text, style=self.style, no_wrap=True)
 
 
 def to_json(runs: Sequence[RunStatus]) -> str:
@@ -164,31 +168,21 @@ def to_json(runs: Sequence[RunStatus]) -> str:
     return json.dumps(encodable(content))
 
 
-def _end(text: str, width: int) -> str:
-    """Returns a text, or as much of its end as there is room for."""
-    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
-
-
-def _cells(run: RunStatus) -> dict[str, Text]:
+def _cells(run: RunStatus) -> dict[str, str]:
     """Returns what to show of a run, by column."""
     step = _number(run.step, ",d")
     if run.step is not None and run.max_steps:
         step += f" ({min(100, 100 * run.step // run.max_steps)}%)"
-    texts = [
-        run.name,
-        run.state,
-        run.worker or "",
-        step,
-        str(run.episodes),
-        _number(run.score, ".1f"),
-        _number(run.updates_per_second, ".2f"),
-        _seconds(run.ping_age_seconds),
-        _seconds(run.seconds_left),
-    ]
-    style = _STYLES[run.state]
     return {
-        name: Text(text, style=style if name == "state" else "")
-        for name, text in zip(_COLUMNS, texts, strict=True)
+        "run": run.name,
+        "state": run.state,
+        "worker": run.worker or "",
+        "step": step,
+        "episodes": str(run.episodes),
+        "score": _number(run.score, ".1f"),
+        "upd/s": _number(run.updates_per_second, ".2f"),
+        "ping": _seconds(run.ping_age_seconds),
+        "left": _seconds(run.seconds_left),
     }
 
 
