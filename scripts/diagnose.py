@@ -55,14 +55,14 @@ def work() -> None:
         folder,
         FLAGS.checkpoint,
         FLAGS.episodes_dir,
-        FLAGS.episodes,
-        FLAGS.context,
-        FLAGS.horizon,
-        FLAGS.starts,
-        FLAGS.decisions,
-        FLAGS.fresh,
-        FLAGS.seed,
-        FLAGS.out,
+        episodes=FLAGS.episodes,
+        context=FLAGS.context,
+        horizon=FLAGS.horizon,
+        starts=FLAGS.starts,
+        decisions=FLAGS.decisions,
+        fresh=FLAGS.fresh,
+        seed=FLAGS.seed,
+        out=FLAGS.out,
     )
 
 

@@ -25,7 +25,7 @@ def loaded(trained):
 
 @pytest.fixture(scope="module")
 def episodes(loaded):
-    return held_out.load_held_out(loaded.folder, loaded.action_size)
+    return held_out.load_held_out(loaded)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from report_runs import (
 from small_runs import snapshot
 
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.evaluation.judgements import BAD, NOTE
 from planet_tf2.evaluation.report import (
     alarms,
     gather,
@@ -50,7 +51,7 @@ class TestAlarms:
         folder = make(tmp_path / "run")
         folder.fail.write_text("at step 3\n\nOSError: the disk is full\n")
         (alarm,) = alarms.check(read_one(folder))
-        assert alarm.level == alarms.BAD
+        assert alarm.level == BAD
         assert "the disk is full" in alarm.text
 
     def test_failed_without_a_word(self, tmp_path):
@@ -127,9 +128,9 @@ class TestAlarms:
         folder = make(tmp_path / "run", records)
         add_episode(folder, [0, 8] * 5, np.arange(10))
         run = read_one(folder)
-        assert run.half_image_variance == pytest.approx(half_variance)
-        assert alarms.image_constant(run) == pytest.approx(IMAGE_CONSTANT)
-        assert alarms.image_share(run) == pytest.approx(share, rel=1e-4)
+        assert run.half_variances["image"] == pytest.approx(half_variance)
+        assert run.constant("image_loss") == pytest.approx(IMAGE_CONSTANT)
+        assert run.share_of_mean("image_loss") == pytest.approx(share, 1e-4)
         assert titles(folder) == [title] * (title is not None)
 
     @pytest.mark.parametrize(
@@ -149,8 +150,8 @@ class TestAlarms:
         add_episode(folder, [0, 200, 0, 200, 0], reward)
         run = read_one(folder)
         if title is None or "dead" in title:
-            assert run.reward_variance == pytest.approx(1.25)
-            assert alarms.reward_share(run) == pytest.approx(share)
+            assert run.half_variances["reward"] == pytest.approx(1.25 / 2)
+            assert run.share_of_mean("reward_loss") == pytest.approx(share)
         assert titles(folder) == [title] * (title is not None)
 
     @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ class TestAlarms:
     )
     def test_other_reward_heads(self, tmp_path, overrides, constant):
         run = read_one(make(tmp_path / "run", **overrides))
-        assert alarms.reward_constant(run) == pytest.approx(constant)
+        assert run.constant("reward_loss") == pytest.approx(constant)
 
     @pytest.mark.parametrize("steps, found", [(400, False), (450, True)])
     def test_collection(self, tmp_path, steps, found):
@@ -192,7 +193,7 @@ class TestAlarms:
             "2026-01-01 INFO fine\n2026-01-01 WARNING the simulator hung\n"
         )
         (alarm,) = alarms.check(read_one(folder))
-        assert alarm.level == alarms.NOTE
+        assert alarm.level == NOTE
         assert "the simulator hung" in alarm.text and "fine" not in alarm.text
 
 
@@ -431,7 +432,7 @@ class TestGather:
         folder = make(tmp_path / "r")
         add_episode(folder, [0, 8], [0, 1])
         (folder.train_episodes / "0.npz").write_bytes(b"what?")
-        assert read_one(folder).half_image_variance > 0
+        assert read_one(folder).half_variances["image"] > 0
 
 
 def write_report(*args, **kwargs):

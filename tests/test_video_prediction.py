@@ -159,7 +159,7 @@ class TestVideoPrediction:
 
     def test_truth_and_prediction(self, trained):
         run = loading.load_run(trained.folder)
-        episodes = held_out.load_held_out(run.folder, run.action_size)
+        episodes = held_out.load_held_out(run)
         result = predict(run, episodes, 3, context=2, horizon=4)
         assert result.prediction.shape == (3, 6, 64, 64, 3)
         for row, episode in enumerate(episodes):

@@ -8,21 +8,28 @@ simulator unless fresh episodes are asked for:
   they depend on the actions?
 - Does it know the reward, when it looks and when it does not?
 - Do plans bring what the planner expects of them?
+
+Of agents that see no images, or do not plan, those parts are left out.
 """
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.evaluation import held_out, rollouts, verdicts
+from planet_tf2.evaluation import held_out, judgements, rollouts
 from planet_tf2.evaluation.diagnosis_figure import draw
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.model_checks import check_open_loop, check_sight
 from planet_tf2.evaluation.output import check_outside, write_json
-from planet_tf2.evaluation.predictions import Predictor, choose_windows
+from planet_tf2.evaluation.predictions import (
+    Filtered,
+    Predictor,
+    choose_windows,
+)
 from planet_tf2.evaluation.reward_checks import (
     check_filtered_reward,
     check_returns,
@@ -38,6 +45,7 @@ def diagnose(
     folder: RunFolder,
     checkpoint: str | None = None,
     episodes_dir: str | os.PathLike[str] | None = None,
+    *,
     episodes: int = 20,
     context: int = 5,
     horizon: int = 45,
@@ -72,62 +80,18 @@ def diagnose(
       ValueError: for whatever the user can mend.
       KeyboardInterrupt: the user did not want to wait for fresh episodes.
     """
-    for name, value in (("context", context), ("horizon", horizon)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
     if out is not None:
         check_outside(out, [folder])
     run = load_run(folder, checkpoint)
-    chosen = held_out.load_held_out(
-        folder,
-        run.action_size,
-        episodes,
-        episodes_dir,
-        run.params["image_size"],
-    )
-    chosen += _collect(run, fresh, seed, report)
-    predictor = Predictor(run, seed)
-    filtered = [predictor.filter(episode) for episode in chosen]
-    lengths = [episode.length + 1 for episode in chosen]
-    horizon = min(horizon, max(lengths) - context)
-    if horizon < 1:
-        raise EpisodesError(
-            f"The longest episode has {max(lengths)} frames, too few for "
-            f"context {context}. Lower context, or name other episodes."
-        )
-    windows = choose_windows(lengths, context + horizon, starts)
-    images, blind = check_open_loop(
-        predictor, chosen, windows, context, horizon, seed
-    )
-    figures = {
-        "run": str(folder.path),
-        "state": run.state,
-        "checkpoint": pathlib.Path(run.checkpoint).name,
-        "step": run.step,
-        "tasks": list(run.params["tasks"]),
-        "seed": seed,
-        "episodes": {
-            source: len(positions)
-            for source, positions in held_out.by_source(chosen).items()
-        },
-        "sequences": len(windows),
-        "sight": check_sight(
-            predictor, chosen, filtered, run.params["free_nats"]
-        ),
-        "images": images,
-        "rewards": {
-            "filtered": check_filtered_reward(chosen, filtered),
-            "open_loop": blind,
-        },
-        "returns": check_returns(predictor, chosen, filtered, decisions),
-    }
-    judged = verdicts.judge(figures)
-    figures["verdicts"] = [verdict._asdict() for verdict in judged]
+    shown = held_out.load_held_out(run, episodes, episodes_dir)
+    shown += _collect(run, fresh, seed, report)
+    sizes = context, horizon, starts, decisions
+    figures, filtered = _check(run, shown, *sizes, seed)
     report(describe(figures))
     if out is not None:
         picture = pathlib.Path(out).with_suffix(".png")
         write_json(out, figures)
-        draw(picture, figures, chosen[-1].arrays["reward"], filtered[-1].reward)
+        draw(picture, figures, shown[-1].arrays["reward"], filtered[-1].reward)
         report(f"Written: {out} and {picture}")
     return figures
 
@@ -135,26 +99,89 @@ def diagnose(
 def describe(figures: Figures) -> str:
     """Lays the figures out as a table with verdicts below."""
     sources = ", ".join(f"{n} {s}" for s, n in figures["episodes"].items())
-    lines = [
-        f"{figures['run']} ({figures['checkpoint']}, step {figures['step']}), "
-        f"held-out episodes: {sources}; {figures['sequences']} sequences",
-        "",
-        *_table(figures),
-        "",
-    ]
     marks = {True: "good", False: "BAD ", None: " .. "}
-    for verdict in figures["verdicts"]:
-        lines.append(
-            f"[{marks[verdict['good']]}] {verdict['check']}: {verdict['text']}"
+    return "\n".join(
+        [
+            f"{figures['run']} ({figures['checkpoint']}, step "
+            f"{figures['step']}), held-out episodes: {sources}; "
+            f"{figures['sequences']} sequences",
+            "",
+            *_steps_ahead(figures["images"], figures["rewards"]["open_loop"]),
+            "",
+            *_sums(figures),
+            "",
+            *(
+                f"[{marks[one['good']]}] {one['check']}: {one['text']}"
+                for one in figures["verdicts"]
+            ),
+            "",
+            *judgements.targets(figures),
+        ]
+    )
+
+
+def _check(
+    run: LoadedRun,
+    shown: Sequence[HeldOut],
+    context: int,
+    horizon: int,
+    starts: int,
+    decisions: int,
+    seed: int,
+) -> tuple[Figures, list[Filtered]]:
+    """Returns all figures, and what the model makes of each episode."""
+    for name, value in (("context", context), ("horizon", horizon)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
+    lengths = [episode.length + 1 for episode in shown]
+    horizon = min(horizon, max(lengths) - context)
+    if horizon < 1:
+        raise EpisodesError(
+            f"The longest episode has {max(lengths)} frames, too few for "
+            f"context {context}. Lower context, or name other episodes."
         )
-    return "\n".join([*lines, "", *verdicts.targets(figures)])
+    predictor = Predictor(run, seed)
+    filtered = [predictor.filter(episode) for episode in shown]
+    windows = choose_windows(lengths, context + horizon, starts)
+    images, blind = check_open_loop(
+        predictor, shown, windows, context, horizon, seed
+    )
+    losses = agents.of_run(run.folder.read_config()).LOSSES.values()
+    floor = max((info.floor(run.params) for info in losses), default=0.0)
+    sources = held_out.by_source(shown)
+    figures = {
+        "run": str(run.folder.path),
+        "state": run.state,
+        "checkpoint": pathlib.Path(run.checkpoint).name,
+        "step": run.step,
+        "tasks": list(run.params["tasks"]),
+        "seed": seed,
+        "episodes": {name: len(found) for name, found in sources.items()},
+        "sequences": len(windows),
+        "sight": check_sight(predictor, shown, filtered, floor),
+        "images": images,
+        "rewards": {
+            "filtered": check_filtered_reward(shown, filtered),
+            "open_loop": blind,
+        },
+        "returns": check_returns(predictor, shown, filtered, decisions),
+    }
+    figures["verdicts"] = [
+        {"check": one.title, "good": one.is_good, "text": one.text}
+        for one in judgements.judge(figures)
+    ]
+    return figures, filtered
 
 
-def _table(figures: Figures) -> list[str]:
-    """Errors by the number of steps ahead, and what belongs to no step."""
-    images, rewards = figures["images"], figures["rewards"]
-    steps = [s for s in _STEPS if s <= images["horizon"]]
-    rows = [("steps ahead without looking", [str(step) for step in steps])]
+def _steps_ahead(images: Figures | None, rewards: Figures) -> Iterator[str]:
+    """Yields the lines of the table of predictions without looking."""
+    last = len(rewards["correlation"])
+    steps = [step for step in _STEPS if step <= last]
+
+    def line(label: str, cells: Sequence[Any]) -> str:
+        return f"{label:36}" + "".join(f"{cell:>8}" for cell in cells)
+
+    yield line("steps ahead without looking", steps)
     for key, label in (
         ("model", "image error of the model, x 1000"),
         ("one_future", "  of one future that it samples"),
@@ -162,44 +189,37 @@ def _table(figures: Figures) -> list[str]:
         ("mean_frame", "  of the mean frame"),
         ("random_actions", "  of the model with random actions"),
     ):
-        values = [1000 * images[key][step - 1] for step in steps]
-        rows.append((label, [f"{value:.2f}" for value in values]))
+        if images:
+            errors = [1000 * images[key][step - 1] for step in steps]
+            yield line(label, [f"{error:.2f}" for error in errors])
     for key, label in (
         ("explained_variance", "reward: explained variance"),
         ("correlation", "  correlation"),
     ):
-        values = [rewards["open_loop"][key][step - 1] for step in steps]
-        rows.append((label, [_number(value) for value in values]))
-    lines = [
-        f"{label:36}" + "".join(f"{cell:>8}" for cell in cells)
-        for label, cells in rows
-    ]
-    return [*lines, "", *_others(figures)]
+        yield line(label, [_number(rewards[key][step - 1]) for step in steps])
 
 
-def _others(figures: Figures) -> list[str]:
+def _sums(figures: Figures) -> Iterator[str]:
+    """Yields the lines of figures that are sums over time steps."""
     sight, returns = figures["sight"], figures["returns"]
     filtered = figures["rewards"]["filtered"]
-    lines = [
-        f"{'image loss without constants':36}{sight['image_error']:8.2f}"
-        f"   half the frames' variance {sight['half_variance']:.2f}",
+    if sight["image_error"] is not None:
+        yield (
+            f"{'image loss without constants':36}{sight['image_error']:8.2f}"
+            f"   half the frames' variance {sight['half_variance']:.2f}"
+        )
+    yield (
         f"{'divergence, nats per step':36}{sight['divergence']:8.2f}"
-        f"   free nats {sight['free_nats']:g}",
-        f"{'reward while looking':36}{_fitted(filtered)}",
-    ]
-    sources = filtered["by_source"]
-    if len(sources) > 1:
-        lines += [
-            f"{f'  {source}':36}{_fitted(figures)}"
-            for source, figures in sources.items()
-        ]
-    horizon = returns["horizon"]
-    for key, label in (
-        ("executed", f"return of {horizon} actions taken"),
-        ("planned", f"return of {horizon} actions planned"),
-    ):
-        lines.append(f"{label:36}{_fitted(returns[key])}")
-    return lines
+        f"   free nats {sight['floor']:g}"
+    )
+    yield f"{'reward while looking':36}{_fitted(filtered)}"
+    if len(filtered["by_source"]) > 1:
+        for source, fitted in filtered["by_source"].items():
+            yield f"{f'  {source}':36}{_fitted(fitted)}"
+    if returns:
+        for key, what in (("executed", "taken"), ("planned", "planned")):
+            label = f"return of {returns['horizon']} actions {what}"
+            yield f"{label:36}{_fitted(returns[key])}"
 
 
 def _fitted(figures: Figures) -> str:
@@ -213,6 +233,10 @@ def _fitted(figures: Figures) -> str:
     )
 
 
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
 def _collect(
     run: LoadedRun, amount: int, seed: int, report: Callable[[str], None]
 ) -> Sequence[HeldOut]:
@@ -222,22 +246,12 @@ def _collect(
         return result
     for task in run.params["tasks"]:
         report(f"Collecting {amount} episodes of {task}")
-        played = rollouts.play(run, task, amount, seed, record=True)
-        for episode in played:
+        for episode in rollouts.play(run, task, amount, seed, record=True):
             report(f"  return {episode.score:.1f}")
             name = f"fresh {episode.number + 1}"
             result.append(
                 held_out.make_held_out(
-                    name,
-                    held_out.FRESH,
-                    task,
-                    episode.arrays,
-                    run.action_size,
-                    run.params["image_size"],
+                    run, name, held_out.FRESH, task, episode.arrays
                 )
             )
     return result
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

@@ -1,6 +1,8 @@
 """The figures of a diagnosis as a picture."""
 
+import itertools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from planet_tf2.evaluation.figures import (
     new_figure,
     write_figure,
 )
-from planet_tf2.evaluation.verdicts import REWARD_TARGET
+from planet_tf2.evaluation.judgements import REWARD_TARGET
 
 Figures = dict[str, Any]
 
@@ -23,7 +25,7 @@ def draw(
     received: np.ndarray,
     predicted: np.ndarray,
 ) -> None:
-    """Writes a PNG with four parts.
+    """Writes a PNG with up to four parts, as far as the agent has them.
 
     Args:
       path: file to write.
@@ -31,14 +33,22 @@ def draw(
       received: rewards of the latest episode, `[T+1]`.
       predicted: those that the model predicts while it looks, `[T+1]`.
     """
-    figure, axes = new_figure(2, 2, 5.0, 3.6)
+    parts: list[Callable[[Axes], None]] = []
+    if figures["images"]:
+        parts.append(lambda ax: _images(ax, figures["images"]))
+    parts.append(lambda ax: _reward_ahead(ax, figures["rewards"]))
+    if figures["returns"]:
+        parts.append(lambda ax: _returns(ax, figures["returns"]))
+    parts.append(lambda ax: _episode(ax, received, predicted))
+    figure, axes = new_figure(-(-len(parts) // 2), 2, 5.0, 3.6)
     figure.suptitle(
         f"{', '.join(figures['tasks'])}, step {figures['step']:,}", size=11
     )
-    _images(axes[0][0], figures["images"])
-    _reward_ahead(axes[0][1], figures["rewards"])
-    _returns(axes[1][0], figures["returns"])
-    _episode(axes[1][1], received, predicted)
+    for ax in itertools.chain(*axes):
+        if parts:
+            parts.pop(0)(ax)
+        else:
+            ax.set_axis_off()
     write_figure(path, figure)
 
 
@@ -48,16 +58,12 @@ def _images(ax: Axes, images: Figures) -> None:
     if ratio is not None:
         title += f": {ratio:.2f} of no change"
     ax.set_title(title)
-    for (key, label), color in zip(
-        (
-            ("model", "model"),
-            ("one_future", "model, one future"),
-            ("no_change", "no change"),
-            ("mean_frame", "mean frame"),
-            ("random_actions", "model, random actions"),
-        ),
-        (COLORS[0], COLORS[3], COLORS[1], GREY, COLORS[2]),
-        strict=True,
+    for key, label, color in (
+        ("model", "model", COLORS[0]),
+        ("one_future", "model, one future", COLORS[3]),
+        ("no_change", "no change", COLORS[1]),
+        ("mean_frame", "mean frame", GREY),
+        ("random_actions", "model, random actions", COLORS[2]),
     ):
         values = images[key]
         ax.plot(range(1, len(values) + 1), values, color=color, label=label)

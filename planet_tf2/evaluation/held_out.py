@@ -3,12 +3,13 @@
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools.journal import Journal
 
 RANDOM, AGENT, FRESH, GIVEN = "random", "agent", "fresh", "given"
@@ -23,8 +24,9 @@ class HeldOut(NamedTuple):
         it was collected), `fresh` (the agent's, collected for this) or
         `given` (from a folder that the user named).
       task: name of its task, if known.
-      arrays: `image` uint8 `[T+1, H, H, 3]`, `action` float32 `[T+1, A]`,
-        `reward` float32 `[T+1]`.
+      arrays: what the agent needs of it, such as `image` uint8
+        `[T+1, H, H, 3]`, `action` float32 `[T+1, A]`, `reward` float32
+        `[T+1]`.
     """
 
     name: str
@@ -43,79 +45,73 @@ class EpisodesError(RunFolderError):
 
 
 def load_held_out(
-    folder: RunFolder,
-    action_size: int,
+    run: LoadedRun,
     amount: int = 20,
     directory: str | os.PathLike[str] | None = None,
-    image_size: int = 64,
 ) -> list[HeldOut]:
     """Loads episodes, the latest and others evenly spread over all there are.
 
     Args:
-      folder: the run's folder; its test episodes are taken.
-      action_size: A, entries of an action.
+      run: the run; its test episodes are taken.
       amount: how many episodes to load, at most.
       directory: a folder to take the episodes from instead.
-      image_size: H, side of the images that the model takes.
 
     Returns:
       The episodes in the order of their collection, at least one.
 
     Raises:
       EpisodesError: there is none, or they do not fit.
+      ValueError: the amount is less than 1.
     """
-    place = pathlib.Path(directory or folder.test_episodes)
+    if amount < 1:
+        raise ValueError(f"episodes must be at least 1, not {amount}.")
+    place = pathlib.Path(directory or run.folder.test_episodes)
     names = episodes.list_episodes(place)
     if not names:
         raise EpisodesError(f"There are no episodes in {place}.")
-    known = {} if directory else known_episodes(folder)
+    # The last one is in it, also if it is the only one.
+    chosen = np.linspace(len(names) - 1, 0, min(amount, len(names))).round()
+    known = {} if directory else known_episodes(run.folder)
     loaded = []
-    for index in _spread(len(names), amount):
-        name = names[index]
+    for name in (names[int(index)] for index in sorted(set(chosen))):
         try:
             arrays = episodes.load_episode(place / name)
         except episodes.BrokenEpisode as error:
             raise EpisodesError(str(error)) from None
         source, task = known.get(name, (GIVEN, None))
-        loaded.append(
-            make_held_out(name, source, task, arrays, action_size, image_size)
-        )
+        loaded.append(make_held_out(run, name, source, task, arrays))
     return loaded
 
 
 def make_held_out(
+    run: LoadedRun,
     name: str,
     source: str,
     task: str | None,
     arrays: dict[str, np.ndarray],
-    action_size: int,
-    image_size: int = 64,
 ) -> HeldOut:
-    """Checks an episode and keeps what is needed of it.
+    """Checks an episode and keeps what the run's agent needs of it.
 
     Raises:
-      EpisodesError: it does not fit the model.
+      EpisodesError: it does not fit the agent.
     """
-    image, action = arrays.get("image"), arrays["action"]
-    if image is None or image.dtype != np.uint8:
-        found = "none" if image is None else image.dtype
-        raise EpisodesError(f"Episode {name} has {found} for uint8 images.")
-    expected = [image_size, image_size, 3]
-    if list(image.shape[1:]) != expected:
-        raise EpisodesError(
-            f"Episode {name} has images of {list(image.shape[1:])}, but the "
-            f"model takes {expected}."
-        )
-    if action.shape[1] != action_size:
-        raise EpisodesError(
-            f"Episode {name} has {action.shape[1]} actions, but the model takes"
-            f" {action_size}. It belongs to another task."
-        )
-    chosen = {
-        "image": image,
-        "action": action.astype(np.float32),
-        "reward": arrays["reward"],
-    }
+    chosen = {}
+    for key, shape in _shapes(run).items():
+        array = arrays.get(key)
+        fits = array is not None and array.shape[1:] == shape
+        if key == "image" and fits:
+            fits = array.dtype == np.uint8
+        if not fits:
+            found = "none"
+            if array is not None:
+                found = f"{array.dtype} {list(array.shape[1:])}"
+            raise EpisodesError(
+                f"Episode {name} has {found} for {key!r}, but the agent takes "
+                f"{list(shape)}{' of uint8' if key == 'image' else ''}. It is "
+                "an episode of another task or agent."
+            )
+        is_float = np.issubdtype(array.dtype, np.floating)
+        chosen[key] = array.astype(np.float32) if is_float else array
     return HeldOut(name, source, task, chosen)
 
 
@@ -136,22 +132,20 @@ def by_source(held_out: Sequence[HeldOut]) -> dict[str, list[int]]:
 
 def known_episodes(folder: RunFolder) -> dict[str, tuple[str, str]]:
     """Returns source and task of the run's episodes, by the file's name."""
-    known: dict[str, tuple[str, str]] = {}
-    for record in Journal(folder.metrics):
-        if "file" in record:
-            known[record["file"]] = _describe(record)
-    return known
+    return {
+        record["file"]: (
+            RANDOM if record["phase"] == "seed" else AGENT,
+            record["task"],
+        )
+        for record in Journal(folder.metrics)
+        if "file" in record
+    }
 
 
-def _describe(record: dict[str, Any]) -> tuple[str, str]:
-    return (RANDOM if record["phase"] == "seed" else AGENT), record["task"]
-
-
-def _spread(total: int, amount: int) -> list[int]:
-    """Chooses positions from the first to the last."""
-    if amount < 1:
-        raise ValueError(f"episodes must be at least 1, not {amount}.")
-    if amount == 1:
-        return [total - 1]
-    amount = min(amount, total)
-    return sorted({int(x) for x in np.linspace(0, total - 1, amount).round()})
+def _shapes(run: LoadedRun) -> dict[str, tuple[int, ...]]:
+    side = run.params["image_size"]
+    return {
+        "image": (side, side, 3),
+        "action": (run.action_size,),
+        "reward": (),
+    }

@@ -28,7 +28,7 @@ def check_open_loop(
     context: int,
     horizon: int,
     seed: int = 0,
-) -> tuple[Figures, Figures]:
+) -> tuple[Figures | None, Figures]:
     """Compares open-loop predictions with what happened.
 
     Image errors are means over pixels of the squared difference to the true
@@ -42,8 +42,8 @@ def check_open_loop(
       predictor: runs the model.
       episodes: the episodes.
       windows: sequences of them, `context + horizon` long.
-      context: frames that the model sees.
-      horizon: H, frames that it predicts.
+      context: time steps that the model sees.
+      horizon: H, time steps that it predicts.
       seed: determines the random actions.
 
     Returns:
@@ -53,60 +53,54 @@ def check_open_loop(
       `mean_frame` (the mean of all frames of the sequences), and of the model
       with `random_actions` in place of those that were taken; the ratios of
       their sums over all steps; and `useful_steps`, how many steps ahead the
-      model beats both `no_change` and `mean_frame`.
-      `rewards` has lists over the steps as well.
+      model beats both `no_change` and `mean_frame`. It is None for an agent
+      that predicts no images. `rewards` has lists over the steps as well.
     """
     length = context + horizon
-    mean_frame = _mean_frame(predictor, episodes, windows, length)
     action = cut(episodes, windows, "action", length)
     # The random policy's: all models have learned from some of them.
     action[:, context:] = np.random.default_rng(seed).uniform(
         -1, 1, action[:, context:].shape
     )
+    mean_frame = None
+    if "image" in episodes[0].arrays:
+        mean_frame = _mean_frame(predictor, episodes, windows, length)
     errors: dict[str, list[np.ndarray]] = {}
     predicted, received = [], []
     for part in _parts(len(windows)):
         chosen = [windows[index] for index in part]
-        truth = true_image(
-            cut(episodes, chosen, "image", length), predictor.bits
-        )
         sequences = (episodes, chosen, context, length)
         model = predictor.open_loop(*sequences, futures=FUTURES)
         one = predictor.open_loop(*sequences)
         blind = predictor.open_loop(*sequences, action[part], FUTURES)
-        late = truth[:, context:]
-        for name, image in (
-            ("model", model.image[:, context:]),
-            ("one_future", one.image[:, context:]),
-            ("no_change", truth[:, context - 1 : context]),
-            ("mean_frame", mean_frame),
-            ("random_actions", blind.image[:, context:]),
-        ):
-            error = np.square(image - late).mean((2, 3, 4))
-            errors.setdefault(name, []).append(error)
+        if mean_frame is not None:
+            frames = cut(episodes, chosen, "image", length)
+            truth = true_image(frames, predictor.bits)
+            predictions = {
+                "model": model.image[:, context:],
+                "one_future": one.image[:, context:],
+                "mean_frame": mean_frame,
+                "random_actions": blind.image[:, context:],
+            }
+            for name, error in _errors(truth, context, predictions).items():
+                errors.setdefault(name, []).append(error)
         predicted.append(model.reward[:, context:])
         received.append(cut(episodes, chosen, "reward", length)[:, context:])
-    image_errors = {name: np.concatenate(x) for name, x in errors.items()}
-    images = _image_figures(image_errors)
-    images["by_source"] = {
-        source: {
-            **_ratios({n: x[rows] for n, x in image_errors.items()}),
-            "sequences": len(rows),
-        }
-        for source, rows in _rows_by_source(episodes, windows).items()
-    }
-    images |= {"context": context, "horizon": horizon}
     rewards = _reward_figures(
         np.concatenate(predicted), np.concatenate(received)
     )
-    return images, rewards
+    if not errors:
+        return None, rewards
+    joined = {name: np.concatenate(parts) for name, parts in errors.items()}
+    images = _image_figures(joined, _rows_by_source(episodes, windows))
+    return {**images, "context": context, "horizon": horizon}, rewards
 
 
 def check_sight(
     predictor: Predictor,
     episodes: Sequence[HeldOut],
     filtered: Sequence[Filtered],
-    free_nats: float,
+    floor: float,
 ) -> Figures:
     """Tells whether the model sees, or paints the mean of all frames.
 
@@ -116,28 +110,51 @@ def check_sight(
     model that always paints the mean frame has a loss of half the frames'
     variance.
 
+    Args:
+      predictor: runs the model.
+      episodes: the episodes.
+      filtered: what the model makes of them.
+      floor: nats of divergence per time step that cost nothing.
+
     Returns:
       `image_error`, `half_variance` and their `ratio`; `divergence`, the mean
-      KL of posterior and prior in nats per step, `free_nats`, and the fraction
-      of steps `above_free_nats`.
+      KL of posterior and prior in nats per step, `floor`, and the fraction of
+      steps `above_floor`. What the agent does not predict is None.
     """
-    error = np.concatenate([states.image_error for states in filtered])
+    error = variance = None
+    if "image" in episodes[0].arrays:
+        error = float(
+            np.concatenate([states.image_error for states in filtered]).mean()
+        )
+        variance = half_variance(
+            (episode.arrays["image"] for episode in episodes), predictor.bits
+        )
     divergence = np.concatenate([states.divergence for states in filtered])
-    variance = half_variance(
-        (episode.arrays["image"] for episode in episodes), predictor.bits
-    )
-    mean = float(error.mean())
     return {
-        "image_error": mean,
+        "image_error": error,
         "half_variance": variance,
-        "ratio": mean / variance if variance > 0 else None,
+        "ratio": error / variance if variance else None,
         "divergence": float(divergence.mean()),
-        "free_nats": free_nats,
-        "above_free_nats": float((divergence > free_nats).mean()),
+        "floor": floor,
+        "above_floor": float((divergence > floor).mean()),
     }
 
 
-def _image_figures(errors: dict[str, np.ndarray]) -> Figures:
+def _errors(
+    truth: np.ndarray, context: int, predicted: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns mean squared errors `[N, H]` of predictions `[N, H, ...]`."""
+    late = truth[:, context:]
+    predicted = {**predicted, "no_change": truth[:, context - 1 : context]}
+    return {
+        name: np.square(image - late).mean((2, 3, 4))
+        for name, image in predicted.items()
+    }
+
+
+def _image_figures(
+    errors: dict[str, np.ndarray], rows_by_source: dict[str, list[int]]
+) -> Figures:
     means = {name: value.mean(0) for name, value in errors.items()}
     rivals = np.minimum(means["no_change"], means["mean_frame"])
     worse = np.flatnonzero(means["model"] >= rivals)
@@ -145,6 +162,13 @@ def _image_figures(errors: dict[str, np.ndarray]) -> Figures:
         **{name: value.tolist() for name, value in means.items()},
         **_ratios(errors),
         "useful_steps": int(worse[0]) if len(worse) else len(rivals),
+        "by_source": {
+            source: {
+                **_ratios({name: x[rows] for name, x in errors.items()}),
+                "sequences": len(rows),
+            }
+            for source, rows in rows_by_source.items()
+        },
     }
 
 
@@ -152,21 +176,19 @@ def _ratios(errors: dict[str, np.ndarray]) -> Figures:
     """The model's error as a fraction of the others', over all steps."""
     total = {name: float(value.mean()) for name, value in errors.items()}
 
-    def ratio(name, other):
+    def ratio(name: str, other: str) -> float | None:
         return total[name] / total[other] if total[other] > 0 else None
 
-    others = ("no_change", "mean_frame", "random_actions")
     return {
-        **{f"ratio_to_{other}": ratio("model", other) for other in others},
+        "ratio_to_no_change": ratio("model", "no_change"),
+        "ratio_to_mean_frame": ratio("model", "mean_frame"),
+        "ratio_to_random_actions": ratio("model", "random_actions"),
         "one_future_ratio_to_no_change": ratio("one_future", "no_change"),
     }
 
 
 def _reward_figures(predicted: np.ndarray, received: np.ndarray) -> Figures:
-    steps = [
-        fit(predicted[:, step], received[:, step])
-        for step in range(predicted.shape[1])
-    ]
+    steps = [fit(*pair) for pair in zip(predicted.T, received.T, strict=True)]
     keys = ("explained_variance", "correlation", "rmse")
     return {
         **{key: [step[key] for step in steps] for key in keys},
@@ -190,11 +212,13 @@ def _mean_frame(
     windows: Sequence[Window],
     length: int,
 ) -> np.ndarray:
-    total = np.zeros(episodes[0].arrays["image"].shape[1:])
+    total = 0.0
     for part in _parts(len(windows)):
         chosen = [windows[index] for index in part]
         image = cut(episodes, chosen, "image", length)
-        total += true_image(image, predictor.bits).sum((0, 1))
+        total = total + true_image(image, predictor.bits).sum(
+            (0, 1), dtype=np.float64
+        )
     return (total / (len(windows) * length)).astype(np.float32)
 
 

@@ -266,9 +266,7 @@ def _check_model(
         report=lambda text: None,
     )
     write_json(place / "diagnosis.json", {**figures, "run": place.name})
-    episodes = held_out.load_held_out(
-        run.folder, run.action_size, image_size=run.params["image_size"]
-    )
+    episodes = held_out.load_held_out(run)
     gifs = (
         video.encode_gif(
             lay_out(predict(run, episodes, count, seed=seed), scale),

@@ -90,7 +90,7 @@ def check_returns(
     filtered: Sequence[Filtered],
     decisions: int = 20,
     max_planned: int = 3,
-) -> Figures:
+) -> Figures | None:
     """Compares returns that the model expects with those that followed.
 
     Returns are sums over the planner's horizon, from stored episodes alone. For
@@ -109,24 +109,25 @@ def check_returns(
 
     Returns:
       `horizon`; `executed` and `planned`, what `fit` says; the pairs of planned
-      `predicted` and `received` returns; and the source of the latter.
+      `predicted` and `received` returns; and the source of the latter. None if
+      the agent does not plan.
     """
     horizon = predictor.horizon
+    if not horizon:
+        return None
     predicted, received = [], []
     for episode, states in zip(episodes, filtered, strict=True):
         predicted.append(predictor.values(episode, states))
         received.append(_received(episode, horizon)[: len(predicted[-1])])
-    positions = _to_plan_in(episodes, horizon, max_planned)
-    hoped, got = [], []
+    positions = _to_plan_in(episodes, horizon)[-max_planned:]
+    hoped, got = [np.zeros([0])], [np.zeros([0])]
     for position in positions:
         sums = _received(episodes[position], horizon)
         count = min(decisions, len(sums))
         times = np.linspace(0, len(sums) - 1, count).round().astype(int)
-        plans = predictor.plan(filtered[position], times)
-        hoped.append(plans.value)
+        hoped.append(predictor.plan(filtered[position], times).value)
         got.append(sums[times])
-    hoped = np.concatenate(hoped) if hoped else np.zeros([0])
-    got = np.concatenate(got) if got else np.zeros([0])
+    hoped, got = np.concatenate(hoped), np.concatenate(got)
     sources = {episodes[position].source for position in positions}
     return {
         "horizon": horizon,
@@ -146,16 +147,14 @@ def _received(episode: HeldOut, horizon: int) -> np.ndarray:
     return sums[horizon:] - sums[:-horizon]
 
 
-def _to_plan_in(
-    episodes: Sequence[HeldOut], horizon: int, amount: int
-) -> list[int]:
-    """Chooses the latest episodes of an agent, fresh ones if there are any."""
-    for sources in ((FRESH,), (AGENT,), (GIVEN,)):
+def _to_plan_in(episodes: Sequence[HeldOut], horizon: int) -> list[int]:
+    """Chooses the episodes of an agent, fresh ones if there are any."""
+    for source in (FRESH, AGENT, GIVEN):
         positions = [
             position
             for position, episode in enumerate(episodes)
-            if episode.source in sources and episode.length >= horizon
+            if episode.source == source and episode.length >= horizon
         ]
         if positions:
-            return positions[-amount:]
+            return positions
     return []

@@ -96,13 +96,7 @@ def video_prediction(
             f"sequences must be between 1 and {BATCH}, not {sequences}."
         )
     run = load_run(folder, checkpoint)
-    episodes = held_out.load_held_out(
-        folder,
-        run.action_size,
-        max(20, sequences),
-        episodes_dir,
-        run.params["image_size"],
-    )
+    episodes = held_out.load_held_out(run, max(20, sequences), episodes_dir)
     predicted = predict(run, episodes, sequences, context, horizon, seed)
     make_folder(out.parent)
     frames = lay_out(predicted)

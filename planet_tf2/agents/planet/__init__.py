@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "cell": ["LatentCell"],
         "drnn": ["DRNN"],
+        "loss_table": ["LOSSES"],
         "mpc_agent": ["MPCAgent"],
         "planning": ["cross_entropy_method"],
         "rssm": ["RSSM"],

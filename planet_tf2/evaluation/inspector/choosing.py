@@ -37,14 +37,7 @@ def choose_episode(run: LoadedRun, name: str | None = None) -> HeldOut:
     )
     unknown = held_out.GIVEN, None
     source, task = known.get(path.name, unknown) if inside else unknown
-    return held_out.make_held_out(
-        path.name,
-        source,
-        task,
-        arrays,
-        run.action_size,
-        run.params["image_size"],
-    )
+    return held_out.make_held_out(run, path.name, source, task, arrays)
 
 
 def choose_decisions(

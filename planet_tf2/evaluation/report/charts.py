@@ -1,27 +1,26 @@
 """The charts of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from planet_tf2.agents.loss_info import loss_info
 from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.curves import AXES, Curve
 from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.plot import draw_returns
-from planet_tf2.evaluation.report import alarms
 from planet_tf2.evaluation.report.gather import RunData
 from planet_tf2.evaluation.report.timing import planning_times
 
 _MAX_LOSSES = 12
 _IN_LEGEND = 10  # Runs.
-_TITLES = {
-    "image_loss": "Image loss",
-    "reward_loss": "Reward loss",
-    "divergence_loss": "Divergence",
-    "gradient_norm": "Gradient norm",
+# What has the loss of a constant prediction, by what is predicted.
+_OF_MEANS = {
+    "image": "of the frames: a model that paints the mean frame",
+    "reward": "of the rewards: a head that always says the mean",
 }
 
 
@@ -65,14 +64,11 @@ def returns(
 def losses(group: Sequence[RunData]) -> list[Chart]:
     """Draws the losses of the runs of an experiment against updates."""
     names = list(dict.fromkeys(n for run in group for n in run.losses))
+    known = [f"{name}_loss" for name in group[0].loss_table]
+    order = [name for name in known if name in names]
     # The sum of all, each with its scale, is mostly constants.
-    names = [name for name in names if name != "total_loss"]
-    order = [n for n in _TITLES if n in names]
-    order += [n for n in names if n not in _TITLES]
-    charts = [
-        _loss(group, name, name == order[0]) for name in order[:_MAX_LOSSES]
-    ]
-    return [chart for chart in charts if chart is not None]
+    order += [n for n in names if n not in known and n != "total_loss"]
+    return [_loss(group, n, n == order[0]) for n in order[:_MAX_LOSSES]]
 
 
 def speed(group: Sequence[RunData]) -> list[Chart]:
@@ -145,63 +141,44 @@ def _last(curve: Curve, names: dict[str, str]) -> str:
     return f"{name}, {curve.split}: {curve.score[-1]:.0f}"
 
 
-def _loss(
-    group: Sequence[RunData], name: str, with_legend: bool
-) -> Chart | None:
+def _loss(group: Sequence[RunData], name: str, with_legend: bool) -> Chart:
     """Draws a loss; constants that nothing can be learned of are left out."""
-    title = _TITLES.get(name, name.replace("_", " ").capitalize())
-    figure, ax = figures.panel(title, "updates")
-    offset = _offset(group[0], name)
+    info = loss_info(group[0].loss_table, name)
+    figure, ax = figures.panel(info.title, "updates")
+    offset = group[0].constant(name) or 0.0
     ends = []
     for number, run in enumerate(group):
         for phase, style in (("train", "-"), ("test", "--")):
             updates, values = run.series(phase, name)
-            if not len(updates):
-                continue
             label = phase if len(group) == 1 else run.name
             if len(group) > 1 and phase == "test":
                 label = None
-            _line(ax, updates, values - offset, number, label, style)
-            ends.append(f"{run.name} {phase}: {values[-1] - offset:.3g}")
-    if not ends:
-        return None
+            if len(updates):
+                _line(ax, updates, values - offset, number, label, style)
+                ends.append(f"{run.name} {phase}: {values[-1] - offset:.3g}")
     _zoom(ax)
-    caption = _mark(ax, group[0], name)
+    caption = " ".join(_about_loss(group[0], name))
+    of_mean = group[0].loss_of_mean(name)
+    if of_mean is not None:
+        ax.axhline(of_mean, color=GREY, linestyle=":", linewidth=1.2)
     if with_legend and len(group) <= _IN_LEGEND:
         figures.legend(ax)
-    text = f"{title} against updates; last: {', '.join(ends)}. {caption}"
+    text = f"{info.title} against updates; last: {', '.join(ends)}. {caption}"
     return Chart(figures.to_svg(figure, text), caption)
 
 
-def _offset(run: RunData, name: str) -> float:
-    if name == "image_loss":
-        return alarms.image_constant(run)
-    if name == "reward_loss":
-        return alarms.reward_constant(run) or 0.0
-    return 0.0
-
-
-def _mark(ax: Axes, run: RunData, name: str) -> str:
-    """Draws what the loss is to be compared with; returns words on it."""
-    if name == "divergence_loss":
-        free = run.params["free_nats"]
-        return f"KL of posterior and prior beyond the {free:g} free nats."
-    if name == "image_loss":
-        half = run.half_image_variance
-        text = "Without its constants, which nothing can be learned of."
-        words = "of the frames: a model that paints the mean frame."
-    elif name == "reward_loss" and alarms.reward_constant(run) is not None:
-        variance, half = run.reward_variance, None
-        if variance is not None and run.params["reward_head_stddev"] == 1:
-            half = variance / 2
-        text = "Without its constant."
-        words = "of the rewards: a head that always says the mean."
-    else:
-        return ""
-    if half is None:
-        return text
-    ax.axhline(half, color=GREY, linestyle=":", linewidth=1.2)
-    return f"{text} Dotted: half the variance {words}"
+def _about_loss(run: RunData, name: str) -> Iterator[str]:
+    """Yields sentences on what is drawn of a loss."""
+    info = loss_info(run.loss_table, name)
+    floor = info.floor(run.params)
+    if info.about:
+        beyond = f" beyond the {floor:g} free nats" if floor else ""
+        yield f"{info.about}{beyond}."
+    if run.constant(name):
+        yield "Without its constant, which nothing can be learned of."
+    if run.loss_of_mean(name) is not None:
+        words = _OF_MEANS.get(info.target, f"of the {info.target}")
+        yield f"Dotted: half the variance {words}."
 
 
 def _line(
@@ -212,11 +189,12 @@ def _line(
     label: str | None,
     style: str = "-",
 ) -> None:
-    """Draws one of many lines, thinned out, from where it makes sense."""
+    """Draws one of many lines; of very many points, means of neighbours."""
     thin = figures.stride(len(x))
+    count = len(x) // thin
     ax.plot(
-        x[::-thin][::-1],
-        _smooth(y, thin)[::-thin][::-1],
+        x[::-1][: count * thin : thin][::-1],
+        y[len(y) - count * thin :].reshape(count, thin).mean(1),
         style,
         color=COLORS[number % (len(COLORS) - 1)],
         linewidth=1.3,
@@ -237,13 +215,3 @@ def _zoom(ax: Axes) -> None:
     span = max(top - low, 1e-9)
     if values.max() > top + 2 * span:
         ax.set_ylim(low - 0.05 * span, top + 0.3 * span)
-
-
-def _smooth(values: np.ndarray, size: int) -> np.ndarray:
-    """Averages each value with those before it that are left out."""
-    if size == 1 or not np.isfinite(values).all():
-        return values
-    sums = np.cumsum(np.concatenate([[0.0], values]))
-    end = np.arange(1, len(values) + 1)
-    start = np.maximum(end - size, 0)
-    return (sums[end] - sums[start]) / (end - start)

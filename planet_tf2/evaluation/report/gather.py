@@ -5,11 +5,13 @@ import itertools
 import os
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from planet_tf2 import agents
+from planet_tf2.agents.loss_info import LossInfo, Shapes, loss_info
 from planet_tf2.configs import resolve
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import (
@@ -42,15 +44,16 @@ class RunData:
       name: what tells it from the others.
       params: its parameters.
       config: what `config.yaml` says.
+      loss_table: what is known of the losses of its agent, by name.
       records: the lines of `metrics.jsonl`, as far as it can be read.
       state: `finished`, `running`, `stopped`, `failed`, or `stale` (nobody has
         heard of the process that works on it for a while).
       failure: what FAIL says, if it failed.
       broken: what is wrong with `metrics.jsonl`.
       logged: the last warnings and errors of `log.txt`.
-      half_image_variance: half the variance of the frames of some stored
-        training episodes, summed over pixels, if there are any.
-      reward_variance: variance of the rewards of the same episodes.
+      shapes: shapes of what losses predict, by name, as in the episodes.
+      half_variances: half the variance of the same over some stored training
+        episodes, summed over its entries.
       idle_seconds: time since it measured something.
     """
 
@@ -59,14 +62,15 @@ class RunData:
     name: str
     params: AttrDict
     config: dict[str, Any]
+    loss_table: Mapping[str, LossInfo]
     records: list[dict[str, Any]]
     state: str
-    failure: str = ""
-    broken: str = ""
-    logged: Sequence[str] = ()
-    half_image_variance: float | None = None
-    reward_variance: float | None = None
-    idle_seconds: float = 0.0
+    failure: str
+    broken: str
+    logged: Sequence[str]
+    shapes: Shapes
+    half_variances: dict[str, float]
+    idle_seconds: float
 
     @property
     def reason(self) -> str:
@@ -76,29 +80,40 @@ class RunData:
     @property
     def step(self) -> int:
         """The global step that it has reached, in sequences."""
-        steps = [r["step"] for r in self.records if "step" in r]
-        return max(steps, default=0)
+        return max((r.get("step", 0) for r in self.records), default=0)
 
     @property
     def updates(self) -> int:
         """Gradient steps that were taken."""
-        counts = [
-            r.get("update", 0)
-            for r in self.records
-            if r.get("phase") == "train"
-        ]
-        return int(max(counts, default=0))
+        updates, _ = self.series("train", "update")
+        return int(updates.max(initial=0))
 
     @property
     def seconds(self) -> float | None:
         """Time that it was worked on, if that is known."""
-        known = [r["elapsed_seconds"] for r in self.records[-1:]]
-        return known[0] if known else None
+        return self.records[-1]["elapsed_seconds"] if self.records else None
+
+    @property
+    def losses(self) -> list[str]:
+        """Names of the losses and norms that were measured."""
+        return [
+            name
+            for name in dict.fromkeys(itertools.chain(*self.records))
+            if name.endswith("_loss") or name.startswith("gradient_norm")
+        ]
 
     def episodes(self, phase: str) -> list[dict[str, Any]]:
         """Returns the lines of episodes: of `seed`, `train` or `test`."""
         return [
             r for r in self.records if "return" in r and r["phase"] == phase
+        ]
+
+    def returns(self, phase: str, task: str | None = None) -> list[float]:
+        """Returns the returns of episodes, of one task or of all."""
+        return [
+            float(r["return"])
+            for r in self.episodes(phase)
+            if task in (None, r["task"])
         ]
 
     def series(self, phase: str, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -115,15 +130,35 @@ class RunData:
         columns = np.array(found, np.float64).reshape(-1, 2)
         return columns[:, 0], columns[:, 1]
 
-    @property
-    def losses(self) -> list[str]:
-        """Names of the losses and norms that were measured."""
-        names = itertools.chain(*self.records)
-        return [
-            name
-            for name in dict.fromkeys(names)
-            if name.endswith("_loss") or name.startswith("gradient_norm")
-        ]
+    def last_mean(self, name: str) -> float | None:
+        """Returns the mean over the last tenth of what training measured."""
+        _, values = self.series("train", name)
+        values = values[np.isfinite(values)]
+        last = values[-max(1, len(values) // 10) :]
+        return float(last.mean()) if len(last) else None
+
+    def constant(self, name: str) -> float | None:
+        """Returns the part of a loss that nothing can be learned of."""
+        info = loss_info(self.loss_table, name)
+        return info.constant(self.params, self.shapes)
+
+    def loss_of_mean(self, name: str) -> float | None:
+        """Returns a loss beyond its constant if the mean is always predicted.
+
+        None if it predicts nothing, or too little is known.
+        """
+        info = loss_info(self.loss_table, name)
+        half_variance = self.half_variances.get(info.target)
+        if half_variance is None or self.constant(name) is None:
+            return None
+        return half_variance / info.scale(self.params) ** 2
+
+    def share_of_mean(self, name: str) -> float | None:
+        """Returns the latest loss as a share of `loss_of_mean`."""
+        loss, mean = self.last_mean(name), self.loss_of_mean(name)
+        if loss is None or not mean:
+            return None
+        return (loss - self.constant(name)) / mean
 
 
 def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
@@ -139,13 +174,23 @@ def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
     Raises:
       RunFolderError: there is no such run in the folder.
     """
-    folders = _find(pathlib.Path(logdir))
+    logdir = pathlib.Path(logdir)
+    folders = _find(logdir)
     names = label_experiments(folders)
-    states = _states(pathlib.Path(logdir))
+    states = {
+        pathlib.Path(run.path).resolve(): run.state
+        for run in status.Overview(logdir).look()
+    }
     found, errors = [], []
     for folder in folders:
         try:
-            found.append(_read(folder, names[str(folder.path)], states))
+            found.append(
+                _read(
+                    folder,
+                    names[str(folder.path)],
+                    states.get(folder.path.resolve()) == STALE,
+                )
+            )
         except RunFolderError as error:
             errors.append(error)
     if not found:
@@ -182,38 +227,34 @@ def _find(path: pathlib.Path) -> list[RunFolder]:
     return runs.find_runs([path], allow_failed=True)
 
 
-def _states(logdir: pathlib.Path) -> dict[pathlib.Path, str]:
-    """Returns which runs nobody seems to work on any more."""
-    found = status.Overview(logdir).look()
-    return {pathlib.Path(run.path).resolve(): run.state for run in found}
-
-
-def _read(
-    folder: RunFolder, experiment: str, states: dict[pathlib.Path, str]
-) -> RunData:
+def _read(folder: RunFolder, experiment: str, is_stale: bool) -> RunData:
     params = runs.read_params(folder)
-    state = runs.run_state(folder)
-    if states.get(folder.path.resolve()) == STALE:
-        state = STALE
-    records, broken = _read_journal(folder)
+    config = folder.read_config()
+    losses = agents.of_run(config).LOSSES
+    state = STALE if is_stale else runs.run_state(folder)
     failure = ""
     if state == runs.FAILED:
-        failure = folder.fail.read_text(errors="replace")
-        failure = failure.strip() or "It left no reason."
-    image_variance, reward_variance = _variances(folder, params["image_bits"])
+        failure = folder.fail.read_text(errors="replace").strip()
+        failure = failure or "It left no reason."
+    records, broken = _read_journal(folder)
+    # As many bits as the model sees, of those that images have.
+    bits = params.get("image_bits", 8)
+    targets = {info.target for info in losses.values()}
+    shapes, half_variances = _look_into_episodes(folder, targets, bits)
     return RunData(
         folder,
         experiment,
         folder.path.resolve().name,
         params,
-        folder.read_config(),
+        config,
+        losses,
         records,
         state,
         failure,
         broken,
         _logged(folder),
-        image_variance,
-        reward_variance,
+        shapes,
+        half_variances,
         _age(folder.metrics),
     )
 
@@ -243,39 +284,43 @@ def _logged(folder: RunFolder) -> list[str]:
     try:
         with open(folder.log, "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
-            text = file.read().decode(errors="replace")
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return []
-    lines = [
-        line
-        for line in text.splitlines()
-        if " WARNING " in line or " ERROR " in line
-    ]
+    levels = (" WARNING ", " ERROR ")
+    lines = [line for line in lines if any(word in line for word in levels)]
     return lines[-_LOG_LINES:]
 
 
-def _variances(
-    folder: RunFolder, bits: int
-) -> tuple[float | None, float | None]:
-    """Returns half the variance of frames, and the variance of rewards."""
+def _look_into_episodes(
+    folder: RunFolder, targets: Iterable[str | None], bits: int
+) -> tuple[Shapes, dict[str, float]]:
+    """Returns shapes and half variances of what losses predict."""
+    values: dict[str, list[np.ndarray]] = {}
+    for episode in _sample_episodes(folder):
+        for name in episode.keys() & set(targets):
+            # The reset has no reward.
+            array = episode[name][1:] if name == "reward" else episode[name]
+            values.setdefault(name, []).append(array)
+    shapes = {name: arrays[0].shape[1:] for name, arrays in values.items()}
+    variances = {}
+    for name, arrays in values.items():
+        if any(array.shape[1:] != shapes[name] for array in arrays):
+            continue  # Images of several sizes.
+        if arrays[0].dtype == np.uint8:
+            variances[name] = half_variance(arrays, bits)
+        else:
+            joined = np.concatenate(arrays).astype(np.float64)
+            variances[name] = float(joined.var(0).sum() / 2)
+    return shapes, variances
+
+
+def _sample_episodes(folder: RunFolder) -> Iterable[dict[str, np.ndarray]]:
+    """Yields training episodes, spread evenly over all, but no damaged ones."""
     names = episodes.list_episodes(folder.train_episodes)
     places = np.linspace(0, len(names) - 1, min(len(names), _SAMPLED))
-    videos, rewards = [], []
     for place in places.round().astype(int):
         try:
-            episode = episodes.load_episode(
-                folder.train_episodes / names[place]
-            )
+            yield episodes.load_episode(folder.train_episodes / names[place])
         except (episodes.BrokenEpisode, FileNotFoundError):
             continue
-        image = episode.get("image")
-        if image is not None and image.dtype == np.uint8:
-            videos.append(image)
-        rewards.append(episode["reward"][1:])
-    try:
-        image_variance = half_variance(videos, bits) if videos else None
-    except ValueError:  # Images of several sizes.
-        image_variance = None
-    if not rewards:
-        return image_variance, None
-    return image_variance, float(np.concatenate(rewards).var())

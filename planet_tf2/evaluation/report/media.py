@@ -45,65 +45,65 @@ def animation(
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
-            size = image.size
-            first = _png(np.asarray(image.convert("RGB")))
-            for candidate in _candidates(content, image, first):
-                if len(candidate) + len(first) <= max_bytes:
-                    break
-            else:
-                return None
+            duration = image.info.get("duration") or 1000 / _SMALL_FPS
+            frames = np.stack(
+                [
+                    np.asarray(frame.convert("RGB"))
+                    for frame in ImageSequence.Iterator(image)
+                ]
+            )
     except (OSError, ValueError, SyntaxError):
         return None
-    kind = "gif" if candidate.startswith(b"GIF") else "png"
-    return Picture(
-        address(candidate, kind),
-        address(first, "png"),
-        *size,
-        description,
-        caption,
-    )
+    still = _png(frames[0])
+    for source in _candidates(content, frames, duration):
+        if len(source) + len(still) <= max_bytes:
+            return _picture(source, still, frames, description, caption)
+    return None
 
 
 def image(pixels: np.ndarray, description: str, caption: str = "") -> Picture:
     """Makes a picture of pixels, uint8 `[H, W, 3]`."""
-    source = address(video.encode_png(pixels, reduce_colors=True), "png")
-    height, width = pixels.shape[:2]
-    return Picture(source, source, width, height, description, caption)
+    png = _png(pixels)
+    return _picture(png, png, pixels[None], description, caption)
 
 
 def movie(
     frames: np.ndarray, fps: float, description: str, caption: str = ""
 ) -> Picture:
     """Makes an animation of frames, uint8 `[T, H, W, 3]`."""
-    source = address(video.encode_gif(frames, fps), "gif")
-    still = address(video.encode_png(frames[0], reduce_colors=True), "png")
+    gif = video.encode_gif(frames, fps)
+    return _picture(gif, _png(frames[0]), frames, description, caption)
+
+
+def _picture(
+    source: bytes,
+    still: bytes,
+    frames: np.ndarray,
+    description: str,
+    caption: str,
+) -> Picture:
     height, width = frames.shape[1:3]
-    return Picture(source, still, width, height, description, caption)
+    addresses = _address(source), _address(still)
+    return Picture(*addresses, width, height, description, caption)
 
 
-def address(content: bytes, kind: str) -> str:
-    """Returns a `data:` address."""
+def _address(content: bytes) -> str:
+    """Returns a `data:` address of a GIF or a PNG."""
+    kind = "gif" if content.startswith(b"GIF") else "png"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _candidates(
-    content: bytes, image: Image.Image, first: bytes
+    content: bytes, frames: np.ndarray, duration: float
 ) -> Iterator[bytes]:
     """Yields smaller and smaller versions; the last one does not move."""
     yield content
-    frames = np.stack(
-        [
-            np.asarray(frame.convert("RGB"))
-            for frame in ImageSequence.Iterator(image)
-        ]
-    )
-    duration = image.info.get("duration") or 1000 / _SMALL_FPS
     for max_frames in (120, 60, 30, 15):
         if max_frames < len(frames):
             chosen = video.limit_length(frames, max_frames)
             slower = duration * len(frames) / len(chosen)
             yield video.encode_gif(chosen, min(50.0, 1000 / slower))
-    yield first
+    yield _png(frames[0])
 
 
 def _png(pixels: np.ndarray) -> bytes:

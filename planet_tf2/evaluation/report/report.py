@@ -1,8 +1,9 @@
 """Writes what is known of runs as one HTML file that needs nothing else."""
 
+import collections
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from planet_tf2.data.run_folder import make_folder
@@ -24,22 +25,20 @@ from planet_tf2.tools.files import write_atomically
 
 MAX_BYTES = 15_000_000
 
-_MEDIA_BYTES = 8_000_000
+# For videos; the first with which the page is small enough.
+_MEDIA_BYTES = (8_000_000, 2_000_000, 500_000, 0)
 _PICTURE_BYTES = 1_000_000
 _WITH_PICTURES = 6  # Runs of an experiment.
+# In a table, and in a sentence.
 _WORDS = {
-    runs.FINISHED: "finished",
-    runs.RUNNING: "still running",
-    runs.STOPPED: "unfinished",
-    runs.FAILED: "failed",
-    STALE: "no sign of life",
-}
-_SENTENCES = {
-    runs.FINISHED: "is finished",
-    runs.RUNNING: "is unfinished: it is still going on",
-    runs.STOPPED: "is unfinished: it was stopped before its end",
-    runs.FAILED: "failed",
-    STALE: "is unfinished, and gives no sign of life",
+    runs.FINISHED: ("finished", "is finished"),
+    runs.RUNNING: ("still running", "is unfinished: it is still going on"),
+    runs.STOPPED: (
+        "unfinished",
+        "is unfinished: it was stopped before its end",
+    ),
+    runs.FAILED: ("failed", "failed"),
+    STALE: ("no sign of life", "is unfinished, and gives no sign of life"),
 }
 
 
@@ -79,32 +78,35 @@ def make_report(
     places = [logdir, *experiments, out.parent, pathlib.Path()]
     evaluated, sums = find_evaluations(found, evaluations, places)
     curves = charts.read_curves(found)
+    groups = by_experiment(found)
     content = {
         "title": title or _title(logdir, found),
-        **_overview(found, curves, evaluated),
-        "experiments": _experiments(found, curves, evaluated, sums),
+        **_overview(found, groups, curves, evaluated),
+        "experiments": [
+            _experiment(number, name, group, curves, evaluated, sums)
+            for number, (name, group) in enumerate(groups.items(), 1)
+        ],
     }
-    budget = _MEDIA_BYTES
-    while True:
-        _add_pictures(content["experiments"], evaluated, budget)
-        text = page.render("report.html", content).encode()
-        if len(text) <= MAX_BYTES or not budget:
+    for budget in _MEDIA_BYTES:
+        pictures = _pictures(groups, evaluated, budget)
+        text = page.render("report.html", {**content, "pictures": pictures})
+        if len(text.encode()) <= MAX_BYTES:
             break
-        budget = budget // 2 if budget > 100_000 else 0
     write_atomically(out, text)
-    report(f"Written: {out} ({len(text) / 1e6:.1f} MB)")
+    report(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
     return found
 
 
 def describe_state(found: Sequence[RunData]) -> str:
     """Says in words how many runs are in which state."""
     if len(found) == 1:
-        return f"The run {_SENTENCES[found[0].state]}"
-    counts = {
-        words: sum(run.state == state for run in found)
-        for state, words in _WORDS.items()
-    }
-    parts = [f"{n} {words}" for words, n in counts.items() if n]
+        return f"The run {_WORDS[found[0].state][1]}"
+    counts = collections.Counter(run.state for run in found)
+    parts = [
+        f"{counts[state]} {words}"
+        for state, (words, _) in _WORDS.items()
+        if counts[state]
+    ]
     return f"{len(found)} runs: {', '.join(parts)}"
 
 
@@ -117,13 +119,15 @@ def _title(logdir: pathlib.Path, found: Sequence[RunData]) -> str:
 
 def _overview(
     found: Sequence[RunData],
+    groups: Mapping[str, Sequence[RunData]],
     curves: Sequence[Curve],
     evaluated: Sequence[Evaluation],
 ) -> dict[str, Any]:
-    groups = by_experiment(found)
+    infos = {name: info for r in found for name, info in r.loss_table.items()}
+    measured = {name for run in found for name in run.losses}
     return {
         "state": describe_state(found),
-        "words": _WORDS,
+        "words": {state: words for state, (words, _) in _WORDS.items()},
         "rows": [tables.run_row(run) for run in found],
         "scores": tables.score_rows(groups, evaluated),
         "alarms": sorted(
@@ -134,97 +138,77 @@ def _overview(
         "comparison": charts.returns(curves, found) if len(groups) > 1 else [],
         "failed": [run for run in found if run.failure],
         "logged": [run for run in found if run.logged],
+        "losses": [i for n, i in infos.items() if f"{n}_loss" in measured],
     }
 
 
-def _experiments(
-    found: Sequence[RunData],
+def _experiment(
+    number: int,
+    name: str,
+    group: Sequence[RunData],
     curves: Sequence[Curve],
     evaluated: Sequence[Evaluation],
     sums: Sequence[Mapping[str, Any]],
-) -> list[dict[str, Any]]:
-    sections = []
-    for name, group in by_experiment(found).items():
-        paths = [run.folder.path for run in group]
-        known = {run.folder.path.resolve().parent.name for run in group}
-        sections.append(
-            {
-                "name": name,
-                "anchor": f"experiment-{len(sections) + 1}",
-                "runs": group,
-                "origin": tables.origin(name, group),
-                "returns": charts.returns(curves, group),
-                "losses": charts.losses(group),
-                "speed": [tables.speed(run) for run in group],
-                "speed_charts": charts.speed(group),
-                "evaluations": [
-                    one for one in evaluated if one.run.folder.path in paths
-                ],
-                "sums": [s for s in sums if s["experiment"] in known],
-                "pictures": [],
-            }
-        )
-    return sections
+) -> dict[str, Any]:
+    places = {run.folder.path.resolve().parent.name for run in group}
+    return {
+        "name": name,
+        "anchor": f"experiment-{number}",
+        "runs": group,
+        "origin": tables.origin(name, group),
+        "returns": charts.returns(curves, group),
+        "losses": charts.losses(group),
+        "speed": [tables.speed(run) for run in group],
+        "speed_charts": charts.speed(group),
+        "evaluations": [one for one in evaluated if one.run in group],
+        "sums": [s for s in sums if s["experiment"] in places],
+    }
 
 
-def _add_pictures(
-    experiments: Sequence[dict[str, Any]],
+def _pictures(
+    groups: Mapping[str, Sequence[RunData]],
     evaluated: Sequence[Evaluation],
     budget: int,
-) -> None:
-    """Adds the videos of runs, as far as there is room for them."""
+) -> dict[str, list[media.Picture]]:
+    """Returns the videos of experiments, as far as there is room for them."""
     wanted = [
-        (section, path, words)
-        for section in experiments
-        for run in section["runs"][:_WITH_PICTURES]
-        for path, words in _videos(run, evaluated)
+        (name, *video)
+        for name, group in groups.items()
+        for run in group[:_WITH_PICTURES]
+        for video in _videos(run, evaluated)
+        if video[0].exists()
     ]
-    for section in experiments:
-        section["pictures"] = []
-    if not wanted or not budget:
-        return
     # Text of the page is a third longer than the bytes.
-    share = min(_PICTURE_BYTES, int(budget * 0.75) // len(wanted))
-    for section, path, words in wanted:
-        made = media.animation(path, share, *words)
-        if made is not None:
-            section["pictures"].append(made)
+    share = min(_PICTURE_BYTES, int(budget * 0.75) // max(1, len(wanted)))
+    found: dict[str, list[media.Picture]] = {name: [] for name in groups}
+    for name, path, *words in wanted:
+        picture = media.animation(path, share, *words)
+        if picture is not None:
+            found[name].append(picture)
+    return found
 
 
 def _videos(
     run: RunData, evaluated: Sequence[Evaluation]
-) -> list[tuple[pathlib.Path, tuple[str, str]]]:
-    """Returns the videos of a run that there are, with their descriptions."""
-    found = [
-        (
-            run.folder.prediction_gif,
-            (
-                "Animation: frames of an episode, the open-loop prediction of "
-                f"{run.name}, and the error.",
-                f"{run.name}: truth, open-loop prediction, error. Green lines: "
-                "the model sees the truth.",
-            ),
-        ),
-        (
-            run.folder.episode_gif,
-            (
-                f"Animation: the latest test episode of {run.name}.",
-                f"{run.name}: the latest test episode.",
-            ),
-        ),
-    ]
+) -> Iterator[tuple[pathlib.Path, str, str]]:
+    """Yields the videos that a run may have: file, description, caption."""
+    yield (
+        run.folder.prediction_gif,
+        "Animation: frames of an episode, the open-loop prediction of "
+        f"{run.name}, and the error.",
+        f"{run.name}: truth, open-loop prediction, error. Green lines: the "
+        "model sees the truth.",
+    )
+    yield (
+        run.folder.episode_gif,
+        f"Animation: the latest test episode of {run.name}.",
+        f"{run.name}: the latest test episode.",
+    )
     for one in evaluated:
         if one.run is run and one.result.get("video"):
-            name = pathlib.Path(one.result["video"]).name
-            score = one.result["returns"][0]
             words = f"an evaluated episode of {one.result['task']}"
-            found.append(
-                (
-                    one.path.with_name(name),
-                    (
-                        f"Animation: {words}, {run.name}.",
-                        f"{run.name}: {words}, return {score:.0f}.",
-                    ),
-                )
+            yield (
+                one.path.with_name(pathlib.Path(one.result["video"]).name),
+                f"Animation: {words}, {run.name}.",
+                f"{run.name}: {words}, return {one.result['returns'][0]:.0f}.",
             )
-    return [(path, words) for path, words in found if path.exists()]
