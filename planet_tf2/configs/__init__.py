@@ -6,9 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["resolve"],
     submod_attrs={
-        "kinds": ["ConfigError"],
-        "parameter": ["Parameter"],
-        "parameters": ["PARAMETERS"],
-        "presets": ["PRESETS", "get_preset"],
+        "base_parameters": ["BaseParameters"],
+        "config_error": ["ConfigError"],
     },
 )

@@ -1,11 +1,14 @@
-"""Kinds of values that a parameter can have.
+"""Types of parameters, how to declare one, and what it expects, in words.
 
-A kind is called with a value, from Python or from YAML, and returns the value
-in its proper type, or raises `ValueError`. Its string says what it expects,
-for error messages and for the documentation:
+    tasks = group("Tasks")
 
-    Int(minimum=1)("5e7")       -> 50000000
-    str(Int(minimum=1))         -> 'an integer of at least 1'
+    class MyParameters(BaseParameters):
+        wind: Number = tasks(0.0, "Speed of the wind in meters per second.")
+
+`expected` says of a type what error messages and the documentation show:
+
+    Annotated[Integer, Field(ge=1)]   'an integer of at least 1'
+    Number | None                     'a number, or None (null)'
 
 YAML reads `5e7` and `1e-4` as strings, so numbers in strings are accepted.
 """
@@ -13,243 +16,117 @@ YAML reads `5e7` and `1e-4` as strings, so numbers in strings are accepted.
 import dataclasses
 import math
 import numbers
-from collections.abc import Callable, Mapping
-from typing import Any
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
+import annotated_types
 import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
 
 from planet_tf2.tools.importing import is_reference
-from planet_tf2.tools.nearest import did_you_mean
-
-Kind = Callable[[Any], Any]
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used. The message fits in one line."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Int:
-    """An integer. Accepts floats without fraction, and numbers in strings."""
+class Expected:
+    """Marks a type with the words for it."""
 
-    minimum: int | None = None
-    maximum: int | None = None
-
-    def __call__(self, value: Any) -> int:
-        if isinstance(value, str):
-            value = _number(value)
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise ValueError(str(self))
-        if not math.isfinite(value) or value != int(value):
-            raise ValueError(str(self))
-        return int(_within(self, value))
-
-    def __str__(self) -> str:
-        return "an integer" + _bounds(self)
+    text: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Float:
-    """A finite number. Accepts integers, and numbers in strings."""
-
-    minimum: float | None = None
-    maximum: float | None = None
-
-    def __call__(self, value: Any) -> float:
-        if isinstance(value, str):
-            value = _number(value)
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise ValueError(str(self))
-        if not math.isfinite(value):
-            raise ValueError(str(self))
-        return float(_within(self, value))
-
-    def __str__(self) -> str:
-        return "a number" + _bounds(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class OneOf:
-    """One of some integers."""
-
-    numbers: tuple[int, ...]
-
-    def __call__(self, value: Any) -> int:
+def _number(value: Any) -> Any:
+    """Reads strings. Leaves alone what is no finite number."""
+    if isinstance(value, str):
         try:
-            value = Int()(value)
+            return int(value)
         except ValueError:
-            raise ValueError(str(self)) from None
-        if value not in self.numbers:
-            raise ValueError(str(self))
-        return value
-
-    def __str__(self) -> str:
-        return "one of " + ", ".join(map(str, self.numbers))
+            return float(value)
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return float(value) if real and not isinstance(value, int) else value
 
 
-@dataclasses.dataclass(frozen=True)
-class FloatOr:
-    """A finite number, or one of some names."""
-
-    names: tuple[str, ...]
-    minimum: float | None = None
-    maximum: float | None = None
-
-    def __call__(self, value: Any) -> float | str:
-        if value in self.names:
-            return value
-        try:
-            return Float(self.minimum, self.maximum)(value)
-        except ValueError:
-            raise ValueError(str(self)) from None
-
-    def __str__(self) -> str:
-        return f"a number{_bounds(self)}, or {' or '.join(self.names)}"
+def integer(value: Any) -> Any:
+    """Reads strings, and floats without a fraction. Leaves others alone."""
+    value = _number(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
-@dataclasses.dataclass(frozen=True)
-class Bool:
-    """True or False, and nothing that merely looks like it."""
-
-    def __call__(self, value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValueError(str(self))
-        return value
-
-    def __str__(self) -> str:
-        return "True or False"
+def _reference(text: str) -> str:
+    if not is_reference(text):
+        raise ValueError(text)
+    return text
 
 
-@dataclasses.dataclass(frozen=True)
-class Text:
-    """A string, out of `choices` if there are any."""
-
-    choices: tuple[str, ...] = ()
-
-    def __call__(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise ValueError(str(self))
-        if self.choices and value not in self.choices:
-            raise ValueError(str(self))
-        return value
-
-    def __str__(self) -> str:
-        if not self.choices:
-            return "a name"
-        if len(self.choices) == 1:
-            return f"{self.choices[0]} (the only choice)"
-        return "one of " + ", ".join(self.choices)
+Integer = Annotated[int, Strict(), BeforeValidator(integer)]
+Positive = Annotated[Integer, Field(ge=1)]
+Natural = Annotated[Integer, Field(ge=0)]
+Number = Annotated[
+    float, Strict(), Field(allow_inf_nan=False), BeforeValidator(_number)
+]
+Scale = Annotated[Number, Field(ge=0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Switch = Annotated[bool, Strict()]
+Name = Annotated[str, Strict()]
+# Whether there is such a module is not looked at.
+Reference = Annotated[
+    str, AfterValidator(_reference), Expected("your own as module:name")
+]
 
 
-@dataclasses.dataclass(frozen=True)
-class Named:
-    """One of several names, or one's own as `module:name`.
+def group(title: str) -> Callable[..., Any]:
+    """Returns a function that declares the parameters under a heading.
 
-    Whether there is such a module is not looked at.
+    Its arguments are the default, the explanation with units, and bounds that
+    are not part of the type, as of `pydantic.Field`.
     """
 
-    choices: tuple[str, ...]
+    def declare(default: Any, help: str, **bounds: Any) -> Any:
+        about = {"group": title}
+        return Field(
+            default, description=help, json_schema_extra=about, **bounds
+        )
 
-    def __call__(self, value: Any) -> str:
-        if not isinstance(value, str):
-            raise ValueError(str(self))
-        if value not in self.choices and not is_reference(value):
-            raise ValueError(str(self))
-        return value
-
-    def __str__(self) -> str:
-        return f"one of {', '.join(self.choices)}, or your own as module:name"
+    return declare
 
 
-@dataclasses.dataclass(frozen=True)
-class ListOf:
-    """A list whose items are all of one kind."""
-
-    kind: Kind
-    length: int | None = None
-    minimum_length: int = 0
-
-    def __call__(self, value: Any) -> list[Any]:
-        if not isinstance(value, (list, tuple)):
-            raise ValueError(str(self))
-        if self.length is not None and len(value) != self.length:
-            raise ValueError(str(self))
-        if len(value) < self.minimum_length:
-            raise ValueError(str(self))
-        try:
-            return [self.kind(item) for item in value]
-        except ConfigError:
-            raise
-        except ValueError:
-            raise ValueError(str(self)) from None
-
-    def __str__(self) -> str:
-        count = f" of {self.length} items" if self.length is not None else ""
-        if self.minimum_length:
-            count = f" of at least {self.minimum_length}"
-        return f"a list{count}, each {self.kind}"
+def title(field: FieldInfo) -> str:
+    """Returns the heading that a parameter is listed under."""
+    return field.json_schema_extra["group"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Optional:
-    """Another kind, or None."""
-
-    kind: Kind
-
-    def __call__(self, value: Any) -> Any:
-        if value is None:
-            return None
-        try:
-            return self.kind(value)
-        except ConfigError:
-            raise
-        except ValueError:
-            raise ValueError(str(self)) from None
-
-    def __str__(self) -> str:
-        return f"{self.kind}, or None (null)"
-
-
-@dataclasses.dataclass(frozen=True)
-class Entries:
-    """A mapping with known names, all of them optional.
-
-    Raises `ConfigError` for an unknown name or a wrong value, naming both.
-    """
-
-    kinds: tuple[tuple[str, Kind], ...]
-
-    def __call__(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise ValueError(str(self))
-        kinds, result = dict(self.kinds), {}
-        for name, item in value.items():
-            if name not in kinds:
-                raise ConfigError(
-                    f"Unknown setting {name!r} in {dict(value)!r}."
-                    f"{did_you_mean(name, kinds)} "
-                    f"Known are {', '.join(kinds)}."
-                )
-            try:
-                result[name] = kinds[name](item)
-            except ConfigError:
-                raise
-            except ValueError:
-                raise ConfigError(
-                    f"Setting {name!r} in {dict(value)!r} must be "
-                    f"{kinds[name]}, not {shown(item)}."
-                ) from None
-        return result
-
-    def __str__(self) -> str:
-        return "a mapping of " + ", ".join(name for name, _ in self.kinds)
+def expected(annotation: Any, metadata: typing.Iterable[Any] = ()) -> str:
+    """Says what values a type has. `metadata` adds constraints to it."""
+    kind, constraints = _taken_apart(annotation, metadata)
+    for constraint in constraints:
+        if isinstance(constraint, Expected):
+            return constraint.text
+    if typing.get_origin(kind) is Literal:
+        names = typing.get_args(kind)
+        only = f"{names[0]} (the only choice)"
+        return only if len(names) == 1 else _one_of(names)
+    if _is_union(kind):
+        return ", or ".join(map(_alternative, typing.get_args(kind)))
+    if typing.get_origin(kind) is list:
+        (item,) = typing.get_args(kind)
+        return f"a list{_length(constraints)}, each {expected(item)}"
+    if is_typeddict(kind):
+        return "a mapping of " + ", ".join(typing.get_type_hints(kind))
+    return _PLAIN[kind] + _bounds(constraints)
 
 
-def choices(kind: Kind) -> tuple[str, ...]:
-    """Returns the names that a kind, or the items of its lists, allow."""
-    while isinstance(kind, (ListOf, Optional)):
-        kind = kind.kind
-    return getattr(kind, "choices", ())
+def choices(annotation: Any) -> tuple[Any, ...]:
+    """Returns the values to choose from, also of a list's items."""
+    kind, _ = _taken_apart(annotation)
+    if typing.get_origin(kind) is Literal:
+        return typing.get_args(kind)
+    if _is_union(kind) or typing.get_origin(kind) is list:
+        return sum(map(choices, typing.get_args(kind)), ())
+    return ()
 
 
 def shown(value: Any) -> str:
@@ -263,26 +140,63 @@ def as_yaml(value: Any) -> str:
     return text.removesuffix("...\n").strip()
 
 
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+_PLAIN = {
+    int: "an integer",
+    float: "a number",
+    bool: "True or False",
+    str: "a name",
+    type(None): "None (null)",
+}
 
 
-def _within(bounds: Int | Float, value: Any) -> Any:
-    if bounds.minimum is not None and value < bounds.minimum:
-        raise ValueError(str(bounds))
-    if bounds.maximum is not None and value > bounds.maximum:
-        raise ValueError(str(bounds))
-    return value
+def _taken_apart(
+    annotation: Any, metadata: typing.Iterable[Any] = ()
+) -> tuple[Any, list[Any]]:
+    """Splits a type into what it is and its constraints."""
+    metadata = list(metadata)
+    if typing.get_origin(annotation) is Annotated:
+        annotation, *own = typing.get_args(annotation)
+        metadata = own + metadata
+    constraints = []
+    for part in metadata:
+        constraints += part.metadata if isinstance(part, FieldInfo) else [part]
+    return annotation, constraints
 
 
-def _bounds(bounds: Int | Float | FloatOr) -> str:
-    if bounds.minimum is None and bounds.maximum is None:
-        return ""
-    if bounds.maximum is None:
-        return f" of at least {bounds.minimum}"
-    if bounds.minimum is None:
-        return f" of at most {bounds.maximum}"
-    return f" from {bounds.minimum} to {bounds.maximum}"
+def _is_union(kind: Any) -> bool:
+    return typing.get_origin(kind) in (typing.Union, types.UnionType)
+
+
+def _alternative(kind: Any) -> str:
+    """As `expected`, where it is not the only choice."""
+    names = typing.get_args(kind)
+    one = typing.get_origin(kind) is Literal and len(names) == 1
+    return str(names[0]) if one else expected(kind)
+
+
+def _one_of(names: tuple[Any, ...]) -> str:
+    return "one of " + ", ".join(map(str, names))
+
+
+def _length(constraints: list[Any]) -> str:
+    smallest = _bound(constraints, annotated_types.MinLen, "min_length")
+    largest = _bound(constraints, annotated_types.MaxLen, "max_length")
+    if smallest is not None and smallest == largest:
+        return f" of {smallest} items"
+    return f" of at least {smallest}" if smallest else ""
+
+
+def _bounds(constraints: list[Any]) -> str:
+    smallest = _bound(constraints, annotated_types.Ge, "ge")
+    largest = _bound(constraints, annotated_types.Le, "le")
+    if smallest is None:
+        return "" if largest is None else f" of at most {largest}"
+    if largest is None:
+        return f" of at least {smallest}"
+    return f" from {smallest} to {largest}"
+
+
+def _bound(constraints: list[Any], kind: type, name: str) -> Any:
+    """Returns the last bound of a kind, or None."""
+    found = [getattr(c, name) for c in constraints if isinstance(c, kind)]
+    return found[-1] if found else None

@@ -1,10 +1,13 @@
-"""Writes the documentation of the parameters from their list."""
+"""Writes the documentation of the parameters from their declarations."""
 
-import itertools
+import types
+import typing
 from typing import Any
 
-from planet_tf2.configs import acting_parameters, kinds, presets
-from planet_tf2.configs.parameters import DEPRECATED, PARAMETERS
+from pydantic.fields import FieldInfo
+
+from planet_tf2.configs import kinds
+from planet_tf2.configs.base_parameters import BaseParameters
 
 _INTRODUCTION = """\
 # Parameters
@@ -35,41 +38,50 @@ settings of an entry are optional:
 """
 
 
-def write_docs() -> str:
-    """Returns `docs/parameters.md`."""
+def write_docs(agent: types.ModuleType) -> str:
+    """Returns `docs/parameters.md` for the package of an agent."""
     parts = [_INTRODUCTION]
-    groups = itertools.groupby(PARAMETERS.values(), key=lambda p: p.group)
-    for title, group in groups:
+    fields = agent.Parameters.model_fields
+    for title in agent.Parameters.GROUPS:
         rows = [
-            (f"`{p.name}`", _yaml(p.default), str(p.kind), p.help)
-            for p in group
+            (
+                f"`{name}`",
+                _yaml(field.default),
+                kinds.expected(field.annotation, field.metadata),
+                field.description,
+            )
+            for name, field in fields.items()
+            if kinds.title(field) == title
         ]
         columns = ("Name", "Default", "Value", "Meaning")
         parts.append(f"## {title}\n\n{_table(columns, rows)}")
-    parts += [_collects(), _presets(), _names()]
-    return "\n".join(parts)
+    parts += [_collects(agent.Parameters), _presets(agent)]
+    return "\n".join([*parts, _names(agent.Parameters)])
 
 
-def _collects() -> str:
-    rows = [
-        (f"`{name}`", str(kind), acting_parameters.COLLECT_HELP[name])
-        for name, kind in acting_parameters.COLLECT_ENTRY.kinds
-    ]
+def _collects(parameters: type[BaseParameters]) -> str:
+    (entry,) = typing.get_args(
+        parameters.model_fields["train_collects"].annotation
+    )
+    rows = []
+    for name, kind in typing.get_type_hints(entry, include_extras=True).items():
+        field = FieldInfo.from_annotation(kind)
+        rows.append((f"`{name}`", kinds.expected(kind), field.description))
     return f"{_COLLECTS}\n{_table(('Name', 'Value', 'Meaning'), rows)}"
 
 
-def _presets() -> str:
+def _presets(agent: types.ModuleType) -> str:
     parts = ["## Presets\n"]
-    for name, preset in presets.PRESETS.items():
-        about = presets.HELP[name]
+    for name, preset in agent.PRESETS.items():
+        about = agent.PRESET_HELP[name]
         rows = [(f"`{key}`", _yaml(value)) for key, value in preset.items()]
         table = "\n" + _table(("Name", "Value"), rows) if rows else ""
         parts.append(f"### `{name}`\n\n{about}\n{table}")
     return "\n".join(parts)
 
 
-def _names() -> str:
-    deprecated = ", ".join(f"`{name}`" for name in DEPRECATED)
+def _names(parameters: type[BaseParameters]) -> str:
+    deprecated = ", ".join(f"`{name}`" for name in parameters.DEPRECATED)
     return (
         "## Other parameters of the original\n\n"
         f"Accepted with a warning, without any effect, as there: "

@@ -2,6 +2,10 @@
 
 import lazy_loader
 
+# These need no TensorFlow.
+from planet_tf2.agents.planet.parameters import PlanetParameters as Parameters
+from planet_tf2.agents.planet.presets import PRESET_HELP, PRESETS
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
@@ -16,3 +20,4 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "world_model": ["WorldModel"],
     },
 )
+__all__ += ["PRESETS", "PRESET_HELP", "Parameters"]

@@ -3,17 +3,18 @@
 Beside image and reward these are the state components of its task, with
 `state_diagnostics`. Their names are known once the environment is built; for
 tasks that say beforehand what they observe, mistakes show earlier. So every
-`<name>_loss_scale` is a parameter, if there is a head of that name.
+`<head>_loss_scale` is a parameter, if there is a head of that name.
 """
 
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from planet_tf2.configs import tasks
-from planet_tf2.configs.kinds import ConfigError, Float
-from planet_tf2.configs.parameter import Parameter
-from planet_tf2.configs.parameters import PARAMETERS
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.configs.kinds import Scale, group
 from planet_tf2.tools.nearest import did_you_mean
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,28 +29,19 @@ def scale_name(head: str) -> str:
     return head + _SUFFIX
 
 
-def scale_parameter(name: Any) -> Parameter | None:
+def scale_field(name: Any) -> FieldInfo | None:
     """Returns the parameter of that name if it can be the scale of a head."""
-    if name in PARAMETERS or not str(name).endswith(_SUFFIX):
-        return None
     head = str(name).removesuffix(_SUFFIX)
+    if head == name:
+        return None
     text = f"Scale of the loss of the head that predicts {head}."
-    return Parameter(name, DEFAULT_SCALE, Float(0), text, "Losses")
+    return FieldInfo.from_annotated_attribute(Scale, group("Losses")(1.0, text))
 
 
 def component_scales() -> list[str]:
     """Returns such names for all observations of the known tasks."""
     found = {c for task in tasks.TASKS.values() for c in task.components}
     return [scale_name(component) for component in sorted(found)]
-
-
-def given_scales(params: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the scales that are no fixed parameters, by their names."""
-    return {
-        name: value
-        for name, value in params.items()
-        if scale_parameter(name) is not None
-    }
 
 
 def check(params: Mapping[str, Any]) -> None:
@@ -70,8 +62,8 @@ def check(params: Mapping[str, Any]) -> None:
         if components is not None:
             check_heads(params, [*MAIN_HEADS, *components])
         return
-    idle = {scale_name(name) for name in components or ()}
-    for name in idle & set(given_scales(params)):
+    idle = {scale_name(component) for component in components or ()}
+    for name in idle & set(params):
         _LOGGER.warning(
             "Parameter %r has no effect without state_diagnostics.", name
         )
@@ -86,11 +78,12 @@ def check_heads(params: Mapping[str, Any], heads: Iterable[str]) -> None:
       ConfigError: there is no head of that name; it suggests one.
     """
     heads = list(heads)
-    for name in given_scales(params):
-        if name.removesuffix(_SUFFIX) not in heads:
-            known = [*PARAMETERS, *map(scale_name, heads)]
+    scales = [scale_name(head) for head in heads]
+    for name in params:
+        if name.endswith(_SUFFIX) and name not in scales:
+            hint = did_you_mean(name, [*params, *scales])
             raise ConfigError(
-                f"Unknown parameter {name!r}.{did_you_mean(name, known)} "
+                f"Unknown parameter {name!r}.{hint} "
                 f"The heads are {', '.join(heads)}."
             )
     for name in params["gradient_heads"]:

@@ -1,10 +1,6 @@
 """Named sets of parameters, each a difference to the defaults."""
 
-import copy
 from typing import Any
-
-from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.tools.nearest import did_you_mean
 
 # What two CPU cores can do. docs/results.md says what each of these brings.
 _SMALL: dict[str, Any] = {
@@ -79,24 +75,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-HELP = {
+PRESET_HELP = {
     "default": "The settings of the authors' program, close to the paper's.",
     "debug": "Everything tiny, to see within minutes whether all parts work "
     "together.",
     "quickstart": "The beginning of `cpu`: ten minutes on two CPU cores.",
     "cpu": "Learns to balance a pole in an hour and a half on two CPU cores.",
 }
-
-
-def get_preset(name: str) -> dict[str, Any]:
-    """Returns the parameters that a preset changes.
-
-    Raises:
-      ConfigError: There is no such preset. Names the nearest, and all.
-    """
-    if name not in PRESETS:
-        raise ConfigError(
-            f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)} "
-            f"Known are {', '.join(PRESETS)}."
-        )
-    return copy.deepcopy(PRESETS[name])

@@ -1,0 +1,404 @@
+"""What can be set of PlaNet.
+
+Names and defaults are those of the original wherever it had the parameter.
+"""
+
+import logging
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+from planet_tf2.agents.planet import head_parameters
+from planet_tf2.agents.planet.collect_entries import CollectEntry, Objective
+from planet_tf2.configs import collects
+from planet_tf2.configs.base_parameters import BaseParameters
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.configs.kinds import (
+    Fraction,
+    Integer,
+    Name,
+    Natural,
+    Number,
+    Positive,
+    Scale,
+    Switch,
+    group,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+_data = group("Data")
+_networks = group("Networks")
+_model = group("Latent model")
+_losses = group("Losses")
+_optimizer = group("Optimizer")
+_schedule = group("Schedule")
+_exploration = group("Exploration")
+_planner = group("Planner")
+
+_Distribution = Literal[
+    "normal", "truncated_normal", "tanh_normal", "deterministic"
+]
+_Stddev = Annotated[Number, Field(ge=0.01)] | Literal["learned"]
+
+
+def _dist_help(heads: str) -> str:
+    return (
+        f"What {heads} predict: a normal, one that is restricted to its "
+        "bounds, one that is squashed into them, or a value without any "
+        "doubt, which is trained by half the squared error."
+    )
+
+
+def _stddev_help(heads: str) -> str:
+    return (
+        f"Standard deviation that {heads} predict. `learned` predicts one "
+        "for each feature, of at least 0.01."
+    )
+
+
+def _bounds(heads: str, more: str) -> Any:
+    return _networks(
+        [-1.0, 1.0],
+        f"Smallest and largest value of what {heads} predict, if it is "
+        f"`truncated_normal` or `tanh_normal`. {more}",
+        min_length=2,
+        max_length=2,
+    )
+
+
+class PlanetParameters(BaseParameters):
+    """The parameters of PlaNet, and of the base.
+
+    Every `<head>_loss_scale` is one too, see `head_parameters`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Scale] = Field(init=False)
+
+    # The original accepts these and ignores them.
+    DEPRECATED: ClassVar = ("bound_action", "loader_window")
+    GROUPS: ClassVar = (
+        "Data",
+        "Networks",
+        "Latent model",
+        "Tasks",
+        "Losses",
+        "Optimizer",
+        "Schedule",
+        "Exploration",
+        "Planner",
+        "Logging",
+        "Repeatability",
+    )
+
+    image_bits: Integer = _data(
+        5,
+        "Bits per color channel that the model sees. 8 keeps all of them.",
+        ge=1,
+        le=8,
+    )
+
+    network: Literal["conv_ha"] = _networks(
+        "conv_ha", "Image encoder and decoder."
+    )
+    cnn_depth: Positive = _networks(
+        32,
+        "Channels of the first convolution. The other layers of the image "
+        "encoder and decoder scale with it. The original has 32.",
+    )
+    activation: Literal["relu", "elu", "tanh", "swish", "softplus", "none"] = (
+        _networks(
+            "relu", "Activation function of the latent model and of the heads."
+        )
+    )
+    num_layers: Natural = _networks(3, "Hidden layers of the heads.")
+    num_units: Positive = _networks(300, "Units per hidden layer of the heads.")
+
+    reward_head_dist: _Distribution = _networks(
+        "normal", _dist_help("the reward heads")
+    )
+    reward_head_stddev: _Stddev = _networks(
+        1.0, _stddev_help("the reward heads")
+    )
+    reward_head_bounds: list[Number] = _bounds(
+        "the reward heads",
+        "A reward is summed over the simulator steps of an agent step, so that "
+        "in the control suite it lies between 0 and the action repeat.",
+    )
+    state_head_dist: _Distribution = _networks(
+        "normal", _dist_help("the heads of `state_diagnostics`")
+    )
+    state_head_stddev: _Stddev = _networks(
+        1.0, _stddev_help("the heads of `state_diagnostics`")
+    )
+    state_head_bounds: list[Number] = _bounds(
+        "the heads of `state_diagnostics`", "They hold for all."
+    )
+
+    gradient_heads: list[Name] = _networks(
+        ["image", "reward"],
+        "Heads whose loss trains the latent model and the encoder. The other "
+        "heads train alone, on features that they cannot change, by optimizers "
+        "of their own. Apart from `image` and `reward` these are the heads of "
+        "`state_diagnostics`, which have the names of the observations.",
+    )
+    state_diagnostics: Switch = _networks(
+        False,
+        "Predict the state components that the environment observes, such as "
+        "`position`, with a head each, to see what the latent state knows. "
+        "`position_loss_scale` is then the scale of that loss, 1 by default. "
+        "Only with a single task.",
+    )
+
+    model: Literal["rssm", "ssm", "drnn"] = _model(
+        "rssm",
+        "Latent dynamics model: `rssm` has a deterministic and a stochastic "
+        "path, `ssm` the stochastic one alone, `drnn` puts it between a "
+        "recurrent encoder and a recurrent decoder.",
+    )
+    model_size: Positive = _model(
+        200, "Units of the deterministic states and of the embedding layers."
+    )
+    state_size: Positive = _model(30, "Dimensions of the stochastic state.")
+    mean_only: Switch = _model(
+        False, "Use the mean of the state in place of a sample."
+    )
+    min_stddev: Scale = _model(
+        0.1, "Smallest standard deviation of the stochastic state."
+    )
+    future_rnn: Switch = _model(
+        True,
+        "Predict the next state from the belief. Otherwise from the embedded "
+        "previous state and action. Only `rssm` has it.",
+    )
+    model_layers: Positive = _model(
+        1,
+        "Layers of each dense stack of the latent model. In the original only "
+        "`rssm` can have more than one.",
+    )
+    drnn_encoder_to_decoder: Switch = _model(
+        False, "Whether the decoder of `drnn` sees the previous encoder state."
+    )
+    drnn_sample_to_sample: Switch = _model(
+        True,
+        "Whether the stochastic state of `drnn` depends on the previous one.",
+    )
+    drnn_sample_to_encoder: Switch = _model(
+        True,
+        "Whether the encoder of `drnn` sees the previous stochastic state.",
+    )
+    drnn_decoder_to_encoder: Switch = _model(
+        False, "Whether the encoder of `drnn` sees the previous decoder state."
+    )
+    drnn_decoder_to_sample: Switch = _model(
+        True,
+        "Whether the stochastic state of `drnn` depends on the previous "
+        "decoder state.",
+    )
+    drnn_action_to_decoder: Switch = _model(
+        False, "Whether the decoder of `drnn` sees the action."
+    )
+
+    divergence_scale: Scale = _losses(
+        1.0, "Scale of the divergence between posterior and prior."
+    )
+    global_div_scale: Scale = _losses(
+        0.0, "Scale of the divergence between posterior and standard normal."
+    )
+    overshooting_scale: Scale = _losses(
+        0.0,
+        "Scale of latent overshooting: the divergence between posterior and "
+        "priors that were predicted several steps ahead.",
+    )
+    overshooting_reward_scale: Scale = _losses(
+        0.0,
+        "Scale of the reward loss of those predictions. Only the first release "
+        "of the original has it.",
+    )
+    overshooting_distance: Natural = _losses(
+        0,
+        "Steps that overshooting predicts ahead, 1 being what the divergence "
+        "compares anyhow; so with less than 2 it does nothing.",
+    )
+    os_stop_posterior_grad: Switch = _losses(
+        True,
+        "Whether overshooting trains the predictions alone, and not the "
+        "posteriors that they are compared with.",
+    )
+    image_loss_scale: Scale = _losses(1.0, "Scale of the image loss.")
+    reward_loss_scale: Scale = _losses(10.0, "Scale of the reward loss.")
+    free_nats: Scale = _losses(
+        3.0,
+        "Divergence per time step that costs nothing, in nats. Overshooting "
+        "has the same for each of its terms.",
+    )
+
+    main_learning_rate: Scale = _optimizer(1e-3, "Learning rate of Adam.")
+    main_learning_rate_schedule: Literal[
+        "constant", "linear", "exponential"
+    ] = _optimizer("constant", "How the learning rate decays.")
+    main_learning_rate_warmup_updates: Natural = _optimizer(
+        0,
+        "Updates in which the learning rate rises from zero. The decay begins "
+        "after them.",
+    )
+    main_learning_rate_decay_updates: Positive = _optimizer(
+        100000,
+        "Updates in which the learning rate decays. Then it stays where it is.",
+    )
+    main_learning_rate_final: Fraction = _optimizer(
+        0.1, "Where the decay leads to, as a fraction of the learning rate."
+    )
+    main_adam_epsilon: Scale = _optimizer(
+        1e-4, "Epsilon of Adam, beside the uncorrected second moment."
+    )
+    main_gradient_clipping: Scale = _optimizer(
+        1000.0, "Largest global norm of the gradient."
+    )
+
+    train_collects: list[CollectEntry] = _schedule(
+        [{}],
+        "What to collect for training; docs/parameters.md has its entries.",
+    )
+    test_collects: list[CollectEntry] = _schedule(
+        [{}],
+        "What to collect in the test phases; its entries are those of "
+        "`train_collects`.",
+    )
+
+    train_action_noise: Scale = _exploration(
+        0.3,
+        "Standard deviation of the noise added to actions while collecting "
+        "training data. Actions lie in [-1, 1].",
+    )
+    action_noise_ramp: Integer = _exploration(
+        0,
+        "Training steps over which the noise grows from nothing, or, if "
+        "negative, fades to nothing. 0 keeps it constant.",
+    )
+    action_noise_min: Fraction = _exploration(
+        0.0, "Fraction of the noise that is kept whatever the ramp says."
+    )
+
+    planner: Literal["cem", "icem"] = _planner(
+        "cem",
+        "Planning algorithm: the cross-entropy method of the paper, or its "
+        "improvement by Pinneri et al. (2020).",
+    )
+    planner_horizon: Positive = _planner(
+        12, "Agent steps that a plan looks ahead."
+    )
+    planner_amount: Positive = _planner(1000, "Action sequences per iteration.")
+    planner_topk: Positive = _planner(
+        100, "Best action sequences that the next iteration is fitted to."
+    )
+    planner_iterations: Natural = _planner(
+        10,
+        "Iterations per decision. 0 plans to do nothing, so that only the "
+        "action noise acts.",
+    )
+    collect_objective: Objective = _planner(
+        "reward", "What plans are rated by. See docs/planning.md for your own."
+    )
+    objective_discount: Fraction = _planner(
+        0.99, "What `discounted_reward` multiplies rewards by, per agent step."
+    )
+    icem_noise_exponent: Scale = _planner(
+        2.0,
+        "`icem`: how fast the power of the candidates' noise falls with the "
+        "frequency. 0 is white noise.",
+    )
+    icem_stddev: Scale = _planner(
+        0.5, "`icem`: standard deviation of the first candidates."
+    )
+    icem_decay: Number = _planner(
+        1.25,
+        "`icem`: factor by which every iteration has fewer candidates than "
+        "the one before.",
+        ge=1,
+    )
+    icem_keep: Fraction = _planner(
+        0.3,
+        "`icem`: fraction of the best candidates that the next iteration "
+        "tries again.",
+    )
+    icem_momentum: Fraction = _planner(
+        0.1, "`icem`: part of the old mean and standard deviation that stays."
+    )
+
+    @classmethod
+    def known(cls) -> dict[str, FieldInfo]:
+        """Adds the scales of what the known tasks observe."""
+        scales = head_parameters.component_scales()
+        return super().known() | {name: cls.field(name) for name in scales}
+
+    @classmethod
+    def field(cls, name: Any) -> FieldInfo | None:
+        """Also knows the scale of any head's loss."""
+        return super().field(name) or head_parameters.scale_field(name)
+
+    @model_validator(mode="after")
+    def _check_planner(self) -> Self:
+        if self.planner_topk > self.planner_amount:
+            raise ConfigError(
+                "Parameter 'planner_topk' must be at most planner_amount, "
+                f"which is {self.planner_amount}, not {self.planner_topk}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_collects(self) -> Self:
+        collects.check_names("train_collects", self.train_collects)
+        collects.check_names("test_collects", self.test_collects)
+        return self
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        heads = self.gradient_heads
+        if len(set(heads)) < len(heads):
+            raise ConfigError(
+                f"Parameter 'gradient_heads' repeats one: {heads}."
+            )
+        head_parameters.check(dict(self))
+        _check_bounds("reward_head_bounds", self.reward_head_bounds)
+        _check_bounds("state_head_bounds", self.state_head_bounds)
+        return self
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        exponential = self.main_learning_rate_schedule == "exponential"
+        if exponential and not self.main_learning_rate_final:
+            raise ConfigError(
+                "Parameter 'main_learning_rate_final' must be above 0 for an "
+                "exponential schedule, which never gets there, not 0.0."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_overshooting(self) -> Self:
+        scale, reward_scale, distance = (
+            self.overshooting_scale,
+            self.overshooting_reward_scale,
+            self.overshooting_distance,
+        )
+        if bool(scale or reward_scale) != (distance > 1):
+            _LOGGER.warning(
+                "Overshooting needs a distance of at least 2, which is %d, and "
+                "a scale or a reward scale, which are %g and %g. There is "
+                "none.",
+                distance,
+                scale,
+                reward_scale,
+            )
+        return self
+
+
+def _check_bounds(name: str, bounds: list[float]) -> None:
+    low, high = bounds
+    if low >= high:
+        raise ConfigError(
+            f"Parameter {name!r} must begin with the smaller bound, not "
+            f"{bounds}."
+        )

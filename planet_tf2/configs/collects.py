@@ -1,0 +1,101 @@
+"""The entries of `train_collects` and `test_collects`, and their defaults.
+
+An agent whose users can have it collect in several ways declares these two
+parameters, as lists of `CollectEntry` or of a subclass with settings of its
+own. Without them there is one entry each.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict
+
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.configs.kinds import Integer, Name, Natural, Positive
+from planet_tf2.tools.attr_dict import AttrDict
+
+
+class CollectEntry(TypedDict, total=False):
+    """The settings of the base. All of them are optional."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: Annotated[
+        Name,
+        Field(description="Name for the logs: `main` for the first entry."),
+    ]
+    batch_size: Annotated[
+        Positive,
+        Field(
+            description="Agents that collect an episode each, at the same time."
+        ),
+    ]
+    after: Annotated[
+        Natural,
+        Field(
+            description="First training step to collect at: `collect_every`. "
+            "This and the next two are for training; tests collect once per "
+            "test phase."
+        ),
+    ]
+    every: Annotated[
+        Integer,
+        Field(
+            description="Training steps between collections: `collect_every`. "
+            "0 means never."
+        ),
+    ]
+    until: Annotated[
+        Integer,
+        Field(
+            ge=-1,
+            description="No collection at or behind this training step. -1 "
+            "means no end.",
+        ),
+    ]
+
+
+def train_collects(params: Mapping[str, Any]) -> list[AttrDict]:
+    """Returns what to collect while training.
+
+    Entries have `name, batch_size, after, every, until`, and what they say of
+    the agent's own settings. All steps are training steps, in sequences.
+    """
+    every = params["collect_every"]
+    common = {"batch_size": 1, "after": every, "every": every, "until": -1}
+    return _complete(params.get("train_collects", [{}]), common)
+
+
+def test_collects(params: Mapping[str, Any]) -> list[AttrDict]:
+    """Returns what to collect while testing, as `train_collects`.
+
+    Test episodes are collected once per test phase, so `after`, `every` and
+    `until` mean nothing for them.
+    """
+    common = {"batch_size": 1, "after": 0, "every": 1, "until": -1}
+    return _complete(params.get("test_collects", [{}]), common)
+
+
+def check_names(parameter: str, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Makes sure that no two entries of a parameter share their name.
+
+    Raises:
+      ConfigError: Two of them do.
+    """
+    names = [entry["name"] for entry in _complete(entries, {})]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"Parameter {parameter!r} needs a different name for each entry, "
+            f"not {names}."
+        )
+
+
+def _complete(
+    entries: Iterable[Mapping[str, Any]], common: Mapping[str, Any]
+) -> list[AttrDict]:
+    collects = []
+    for index, entry in enumerate(entries):
+        name = "main" if index == 0 else f"main_{index + 1}"
+        collects.append(AttrDict({"name": name, **common, **entry}).lock())
+    return collects

@@ -1,0 +1,107 @@
+"""Checks parameters, and says in one line what is wrong with them."""
+
+import logging
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic
+from pydantic.fields import FieldInfo
+
+from planet_tf2.configs import kinds
+from planet_tf2.configs.base_parameters import BaseParameters
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.tools.nearest import did_you_mean
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def check_names(
+    parameters: type[BaseParameters], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what was given, without parameters that have no effect.
+
+    Raises:
+      ConfigError: There is no parameter of a name.
+    """
+    result = {}
+    for name, value in given.items():
+        if name in parameters.DEPRECATED:
+            _LOGGER.warning("Parameter %r has no effect: ignored.", name)
+            continue
+        if parameters.field(name) is None:
+            raise ConfigError(_unknown(parameters, name))
+        result[name] = value
+    return result
+
+
+def validate(
+    parameters: type[BaseParameters], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns all parameters, in their proper types.
+
+    Args:
+      parameters: What can be set.
+      given: What is set. The others have their defaults.
+
+    Raises:
+      ConfigError: Names the parameter, the value and what is expected.
+    """
+    try:
+        return dict(parameters.model_validate(given))
+    except pydantic.ValidationError as error:
+        raise ConfigError(_explanation(parameters, given, error)) from None
+
+
+def _explanation(
+    parameters: type[BaseParameters],
+    given: Mapping[str, Any],
+    error: pydantic.ValidationError,
+) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = problem["loc"]
+    if not place:  # It was found by comparing several parameters.
+        return str(problem["ctx"]["error"])
+    name, value = place[0], given[place[0]]
+    field = parameters.field(name)
+    if len(place) > 2 and isinstance(value[place[1]], Mapping):
+        setting = _explain_setting(field, value[place[1]], place[2])
+        return f"Parameter {name!r}: {setting}"
+    return (
+        f"Parameter {name!r} must be "
+        f"{kinds.expected(field.annotation, field.metadata)}, not "
+        f"{kinds.shown(value)}.{_hint(field, value)}"
+    )
+
+
+def _explain_setting(
+    field: FieldInfo, entry: Mapping[str, Any], name: Any
+) -> str:
+    """Says what is wrong with a setting inside of an entry of a list."""
+    (entry_type,) = typing.get_args(field.annotation)
+    known = typing.get_type_hints(entry_type, include_extras=True)
+    if name not in known:
+        return (
+            f"Unknown setting {name!r} in {dict(entry)!r}."
+            f"{did_you_mean(name, known)} Known are {', '.join(known)}."
+        )
+    return (
+        f"Setting {name!r} in {dict(entry)!r} must be "
+        f"{kinds.expected(known[name])}, not {kinds.shown(entry[name])}."
+    )
+
+
+def _hint(field: FieldInfo, value: Any) -> str:
+    if not isinstance(value, str):
+        return ""
+    if typing.get_origin(field.annotation) is list:
+        return f" Write [{value}] for a list."
+    names = kinds.choices(field.annotation)
+    return did_you_mean(value, [str(name) for name in names])
+
+
+def _unknown(parameters: type[BaseParameters], name: Any) -> str:
+    if ":" in str(name):
+        return f"Unknown parameter {name!r}. YAML wants a space after ':'."
+    hint = did_you_mean(name, parameters.known())
+    return f"Unknown parameter {name!r}.{hint} See docs/parameters.md."
