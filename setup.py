@@ -57,6 +57,7 @@ setuptools.setup(
         "numpy>=2.0,<2.5",
         "packaging>=24,<27",
         "pillow>=11,<14",
+        "pydantic>=2.11,<3",
         "pygame-ce>=2.5,<3",
         "psutil>=6,<8",
         "PyYAML>=6.0.1,<7",

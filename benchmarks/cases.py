@@ -6,8 +6,10 @@ import harness
 import numpy as np
 from absl import flags
 
+from planet_tf2 import agents
 from planet_tf2.agents.planet.world_model import WorldModel
-from planet_tf2.configs import resolve
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.configs.params_text import parse_params
 from planet_tf2.training import assemble
 
 ACTION_SIZE = 6
@@ -25,11 +27,11 @@ def params(**changes: Any) -> dict[str, Any]:
       harness.Missing: they are wrong, or not for a benchmark.
     """
     try:
-        given = resolve.parse_params(FLAGS.params)
-        found = resolve.resolve(
+        given = parse_params(FLAGS.params)
+        found = agents.resolve(
             FLAGS.config, "", {"tasks": ["cheetah_run"], **given, **changes}
         )
-    except resolve.ConfigError as error:
+    except ConfigError as error:
         raise harness.Missing(error) from None
     if found["num_gpus"] > 1:
         raise harness.Missing("Benchmarks use one device: leave out num_gpus.")

@@ -20,8 +20,8 @@ from absl import flags
 
 from planet_tf2.agents.planet import make_agent as agents
 from planet_tf2.agents.planet.preprocess import preprocess
-from planet_tf2.configs import resolve
 from planet_tf2.configs.environments import open_env
+from planet_tf2.configs.params_text import parse_params
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import devices, seeds
@@ -54,7 +54,7 @@ class Case:
     """A set of sizes, with a model that learns and plans."""
 
     def __init__(self, text: str, folder: pathlib.Path):
-        self.params = params = cases.params(**resolve.parse_params(text))
+        self.params = params = cases.params(**parse_params(text))
         # Sets with images of one size share their episodes.
         self._folder = folder / str(params["image_size"])
         if not self._folder.exists():

@@ -6,7 +6,7 @@ import tempfile
 import harness
 from absl import flags
 
-from planet_tf2.configs import resolve
+from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.training import assemble
 from planet_tf2.training.session import Session
@@ -17,7 +17,7 @@ flags.DEFINE_integer("epochs", 6, "Epochs, two and a half episodes each.", 1)
 
 
 def run() -> harness.Result:
-    params = resolve.resolve(
+    params = agents.resolve(
         "debug",
         f"{{max_steps: {20 * FLAGS.epochs}, "
         "train_collects: [{after: 5, every: 5}]}",

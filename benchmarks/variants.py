@@ -6,8 +6,8 @@ import cases
 import harness
 from absl import flags
 
+from planet_tf2 import agents
 from planet_tf2.agents.planet.world_model import WorldModel
-from planet_tf2.configs import resolve
 from planet_tf2.nets import weights
 from planet_tf2.tools import machine
 
@@ -32,7 +32,7 @@ def split(name: str) -> tuple[str, dict[str, str]]:
             f"There is no variant {name!r}. Choose planet_tf2, planet_tf2:"
             "bfloat16, planet_tf2:float16, plain_keras, pytorch."
         )
-    ours, theirs = cases.params(), resolve.resolve("default")
+    ours, theirs = cases.params(), agents.resolve("default")
     other = {key for key in theirs if ours[key] != theirs[key]}
     other -= {"tasks"}
     if other:

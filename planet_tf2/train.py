@@ -8,11 +8,11 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from planet_tf2 import envs
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2 import agents, envs
+from planet_tf2.agents.planet import make_agent as making
 from planet_tf2.configs import resolve, tasks
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import probe
-from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.data.run_folder import RunFolder, logging_to
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.run import Run
@@ -53,13 +53,14 @@ def train(
     retry_failed: bool = False,
     wait_for_others: bool = True,
     worker_name: str | None = None,
+    agent: str = agents.DEFAULT,
 ) -> None:
     """Works on the runs of an experiment until none is left.
 
     Args:
       logdir: folder of the experiment; the runs are in `00001` and so on.
       config: name of the preset.
-      params_text: parameters as YAML, see `resolve.parse_params`.
+      params_text: parameters as YAML, see `parse_params`.
       overrides: parameters given as flags.
       num_runs: number of runs; each has a seed of its own.
       ping_every: seconds between two signs of life, see `Experiment`.
@@ -70,6 +71,7 @@ def train(
       wait_for_others: whether to wait for the runs of other workers, and to
         take over what they leave.
       worker_name: what to call this worker; host and process by default.
+      agent: name of the agent, see `agents.find`.
 
     Raises:
       ValueError: for whatever the user can mend, before anything is written.
@@ -77,9 +79,9 @@ def train(
       RunsLeft: if it is not all done in the end.
     """
     _check_logdir(logdir)
-    params = resolve.resolve(config, params_text, overrides)
+    params = agents.resolve(config, params_text, overrides, agent)
     # All of these fail before anything is written.
-    agents.check_objectives(params)
+    making.check_objectives(params)
     check_gpus(params.num_gpus)
     _check_environments(params)
     with StopSignals() as signals:
@@ -95,13 +97,14 @@ def train(
             report=report,
             wait=signals.wait,
         )
-        _check_same(experiment, params, seed)
-        settings = {"preset": config, "params": params, "num_runs": num_runs}
+        _check_same(experiment, params, seed, agent)
+        settings = {"agent": agent, "preset": config, "params": params}
+        settings["num_runs"] = num_runs
         settings |= _describe_program(_prepare_determinism(params, experiment))
         failure: Exception | None = None
         for run in experiment:
             # Another worker may have begun with other settings meanwhile.
-            _check_same(experiment, params, seed)
+            _check_same(experiment, params, seed, agent)
             try:
                 with run:
                     train_run(run, params, settings, seed + run.number, report)
@@ -125,7 +128,9 @@ def _check_logdir(logdir: str) -> None:
         )
 
 
-def _check_same(experiment: Experiment, params: AttrDict, seed: int) -> None:
+def _check_same(
+    experiment: Experiment, params: AttrDict, seed: int, agent: str
+) -> None:
     """Makes sure that the runs that exist were made with the same settings.
 
     Raises:
@@ -133,10 +138,12 @@ def _check_same(experiment: Experiment, params: AttrDict, seed: int) -> None:
     """
     for folder in experiment.existing_folders():
         compare = functools.partial(
-            resolve.lasting_differences, done=folder.done.exists()
+            resolve.lasting_differences,
+            agents.find(agent),
+            done=folder.done.exists(),
         )
         number = int(folder.path.name)
-        folder.check_same(params, compare, seed=seed + number)
+        folder.check_same(params, compare, seed=seed + number, agent=agent)
 
 
 def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
@@ -218,7 +225,9 @@ def _note_changes(
 ) -> None:
     """Keeps what a run goes on with where its parameters may change."""
     config = folder.read_config()
-    changes = resolve.differences(config["params"], params)
+    changes = resolve.differences(
+        agents.of_run(config), config["params"], params
+    )
     if changes:
         report(f"{folder.path} goes on with {'; '.join(changes)}")
         folder.write_config({**config, "params": params})

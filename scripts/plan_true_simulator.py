@@ -19,7 +19,7 @@ from planet_tf2.tools.quiet import native_stderr_silenced
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 with native_stderr_silenced():
-    from planet_tf2.configs.resolve import parse_params
+    from planet_tf2.configs.params_text import parse_params
     from planet_tf2.data.run_folder import check_writable
     from planet_tf2.evaluation import true_simulator
     from planet_tf2.evaluation.output import check_outside, write_json

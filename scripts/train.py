@@ -1,4 +1,4 @@
-"""Trains PlaNet agents from pixels.
+"""Trains agents, PlaNet unless told otherwise, from pixels.
 
     python scripts/train.py --logdir LOGDIR --config default \
         --params "{tasks: [cheetah_run]}"
@@ -10,6 +10,7 @@ which wins over the preset.
 import errno
 import os
 import sys
+import types
 
 from absl import app, flags
 
@@ -21,7 +22,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with native_stderr_silenced():
     from tensorflow import errors
 
-    from planet_tf2.configs import resolve
+    from planet_tf2 import agents
+    from planet_tf2.configs.parameter_flags import (
+        define_flags,
+        flag_overrides,
+    )
     from planet_tf2.experiment.experiment import RunsLeft
     from planet_tf2.tools import devices
     from planet_tf2.tools.signals import Stopped
@@ -31,10 +36,27 @@ with native_stderr_silenced():
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("logdir", None, "Folder of the experiment.", required=True)
+
+def find_agent() -> types.ModuleType:
+    """Finds the agent whose parameters are flags, before these are there."""
+    early = flags.FlagValues()
+    flags.DEFINE_string("agent", agents.DEFAULT, "", flag_values=early)
+    early(sys.argv, known_only=True)
+    try:
+        return agents.find(early.agent)
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
+
+
+AGENT = find_agent()
+
 flags.DEFINE_string(
-    "config", "default", "Preset: default, debug, quickstart, cpu."
+    "agent",
+    agents.DEFAULT,
+    "Agent: planet, or the module of your own, my_package.my_agent.",
 )
+flags.DEFINE_string("logdir", None, "Folder of the experiment.", required=True)
+flags.DEFINE_string("config", "default", f"Preset: {', '.join(AGENT.PRESETS)}.")
 flags.DEFINE_string(
     "params", "", "Parameters as YAML, in braces or angle brackets."
 )
@@ -55,7 +77,7 @@ flags.DEFINE_boolean(
 flags.DEFINE_integer(
     "seed", 0, "Run number n has this seed plus n.", 0, 2**31 - 1
 )
-for name in resolve.define_flags():
+for name in define_flags(AGENT.Parameters):
     flags.declare_key_flag(name)
 
 # Exit statuses: asked to stop, and the same command goes on (75); other workers
@@ -81,7 +103,7 @@ def main(argv: list[str]) -> int:
             FLAGS.logdir,
             FLAGS.config,
             FLAGS.params,
-            resolve.flag_overrides(),
+            flag_overrides(AGENT.Parameters),
             FLAGS.num_runs,
             FLAGS.ping_every,
             FLAGS.resume_runs,
@@ -89,6 +111,7 @@ def main(argv: list[str]) -> int:
             retry_failed=FLAGS.retry_failed,
             wait_for_others=FLAGS.wait,
             worker_name=FLAGS.worker_name,
+            agent=FLAGS.agent,
         )
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")

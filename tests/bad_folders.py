@@ -9,14 +9,14 @@ import pytest
 import yaml
 from absl import flags
 
-from planet_tf2.configs import resolve
+from planet_tf2 import agents
 
 SCRIPTS = pathlib.Path(__file__).parents[1] / "scripts"
 
 
 def params(**overrides):
     """Plain parameters of a run, as they are in its config.yaml."""
-    return dict(resolve.resolve("debug", overrides=overrides))
+    return dict(agents.resolve("debug", overrides=overrides))
 
 
 def make_run(path, **overrides):

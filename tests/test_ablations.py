@@ -10,7 +10,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from planet_tf2.configs import resolve
+from planet_tf2 import agents
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import seeds
 from planet_tf2.training import assemble
@@ -37,7 +37,7 @@ ADDED = {
 
 def train(text):
     """Returns the losses of all updates, by name."""
-    params = resolve.resolve(
+    params = agents.resolve(
         "debug",
         text,
         {

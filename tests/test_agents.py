@@ -7,9 +7,10 @@ import tensorflow as tf
 from tf_fakes import tiny_params
 
 from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet.acting_parameters import ActingParameters
 from planet_tf2.agents.planet.objectives import OBJECTIVES
 from planet_tf2.agents.planet.planners import PLANNERS
-from planet_tf2.configs import acting_parameters
+from planet_tf2.configs.kinds import choices
 from planet_tf2.training import assemble
 
 SEED = tf.constant([1, 2])
@@ -86,8 +87,9 @@ class TestMakePlanner:
 
 
 def test_planners_and_objectives_have_the_names_of_the_parameters():
-    assert tuple(PLANNERS) == acting_parameters.PLANNERS
-    assert tuple(OBJECTIVES) == acting_parameters.OBJECTIVES
+    fields = ActingParameters.model_fields
+    assert tuple(PLANNERS) == choices(fields["planner"].annotation)
+    assert tuple(OBJECTIVES) == choices(fields["collect_objective"].annotation)
 
 
 def test_unknown_objectives_are_found_early():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.configs import resolve
+from planet_tf2 import agents
 from planet_tf2.nets import weights
 from planet_tf2.tools import seeds
 from planet_tf2.training import assemble
@@ -24,7 +24,7 @@ def baselines(monkeypatch):
 
 @pytest.fixture(scope="module")
 def model():
-    return assemble.make_model(resolve.resolve(), 6, 0)
+    return assemble.make_model(agents.resolve(), 6, 0)
 
 
 def make_batch(size, length):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from small_runs import run
 
-from planet_tf2.configs import resolve
+from planet_tf2 import agents
 from planet_tf2.data import episodes
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training import assemble
@@ -124,7 +124,7 @@ def test_commands(folder):
         assert words[:2] == ["python", "path/to/planet_tf2/scripts/train.py"]
         options = dict(zip(words[2::2], words[3::2], strict=True))
         assert set(options) == {"--logdir", "--config", "--params"}
-        params = resolve.resolve(options["--config"], options["--params"])
+        params = agents.resolve(options["--config"], options["--params"])
         assert set(yaml.safe_load(options["--params"])) <= set(params)
         (name,) = params.tasks
         env = assemble.open_env(name, params, observations=["image"])

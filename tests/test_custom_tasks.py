@@ -11,7 +11,7 @@ from custom_tasks import Tiny
 from gymnasium import spaces
 
 from planet_tf2.configs import builders, environments, tasks
-from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.envs import EnvError
 from planet_tf2.envs.custom_env import make_custom
 from planet_tf2.train import train

@@ -15,8 +15,9 @@ import pytest
 from absl import flags
 from doc_files import DOCUMENTS, ROOT, Command, commands, inline, read, split
 
-from planet_tf2.configs import presets, resolve, tasks
-from planet_tf2.configs.parameters import PARAMETERS
+from planet_tf2 import agents
+from planet_tf2.configs import resolve, tasks
+from planet_tf2.configs.parameter_flags import flag_overrides
 from planet_tf2.envs import rendering
 
 MAKEFILE = read("Makefile")
@@ -99,8 +100,10 @@ def check_training(rest):
     values = flags.FLAGS
     if values.params == "...":
         return
-    params = resolve.resolve(
-        values.config, values.params, resolve.flag_overrides(values)
+    params = agents.resolve(
+        values.config,
+        values.params,
+        flag_overrides(agents.find().Parameters, values),
     )
     for task in params["tasks"]:
         tasks.get_task(task)
@@ -112,7 +115,7 @@ def check_make(words):
     given = dict(word.split("=", 1) for word in words if "=" in word)
     assert set(given) <= VARIABLES, f"{given} of {sorted(VARIABLES)}"
     if "CONFIG" in given:
-        presets.get_preset(given["CONFIG"])
+        resolve.get_preset(agents.find(), given["CONFIG"])
     if "TASK" in given:
         tasks.get_task(given["TASK"])
 
@@ -218,7 +221,7 @@ def test_mistakes_are_found(line, message):
 
 def known_flags():
     """Returns the flags of all programs, as they are written in them."""
-    names = set(PARAMETERS)
+    names = set(agents.find().Parameters.known())
     for folder in ("scripts", "benchmarks", "tests"):
         for path in (ROOT / folder).glob("*.py"):
             names |= defined_flags(path)

@@ -5,13 +5,14 @@ import json
 import pytest
 from tf_fakes import tiny_params
 
-from planet_tf2.configs import presets, resolve
+from planet_tf2 import agents
+from planet_tf2.agents.planet import PRESETS
+from planet_tf2.configs import collects
 from planet_tf2.doctor import full_run, hardware, speed_probe
 from planet_tf2.doctor.full_run import Speed, Work, plan_work
 from planet_tf2.doctor.graphics import Frames
 from planet_tf2.doctor.hardware import Card, Memory
 from planet_tf2.tools import schedule
-from planet_tf2.training import collects
 
 SAPPHIRE = "flags\t: fpu avx avx2 avx512f avx512_bf16 amx_bf16 amx_tile\n"
 SKYLAKE = "flags\t\t: fpu avx avx2 avx512f avx512dq\n"
@@ -138,7 +139,7 @@ def brute_force(params, episodes):
     return counts, collected
 
 
-@pytest.mark.parametrize("preset", sorted(presets.PRESETS))
+@pytest.mark.parametrize("preset", sorted(PRESETS))
 @pytest.mark.parametrize("episodes", [20, 1000])
 @pytest.mark.parametrize(
     "change",
@@ -153,7 +154,7 @@ def brute_force(params, episodes):
 def test_work_is_that_of_a_run(preset, episodes, change):
     # Not more than can be gone through in a moment.
     change = {"max_steps": 40_000, **change}
-    params = resolve.resolve(preset, overrides=change)
+    params = agents.resolve(preset, overrides=change)
     work = plan_work(params, episodes)
     counts, collected = brute_force(params, episodes)
     seeds = params["num_seed_episodes"] * len(params["tasks"])
@@ -166,7 +167,7 @@ def test_work_is_that_of_a_run(preset, episodes, change):
 
 def test_work_of_the_paper():
     """1,000 episodes of cheetah_run: an episode per 100 updates."""
-    work = plan_work(resolve.resolve("default"))
+    work = plan_work(agents.resolve("default"))
     assert work.train_episodes == 1000
     assert not work.complete
     assert work.updates == pytest.approx(995 * 100, rel=0.001)
@@ -184,7 +185,7 @@ def test_totals():
     assert seconds == pytest.approx(2000 + 20 + 250 + 10 + 3)
     seconds = full_run.total_seconds(work, speed, frames, light=True)
     assert seconds == pytest.approx(2000 + 20 + 250 + 5 + 3)
-    params = resolve.resolve("default")
+    params = agents.resolve("default")
     memory = full_run.total_memory(work, speed, params)
     assert memory == pytest.approx(3e9 + 0.35e9 + 600 * 12288)
     bounded = {**params, "loader_max_bytes": 1000}
@@ -239,7 +240,7 @@ def test_durations(seconds, text):
 @pytest.mark.parametrize("image_size", [32, 64])
 def test_probe_measures_the_real_program(monkeypatch, capsys, image_size):
     tiny = dict(tiny_params(batch_shape=[10, 5], image_size=image_size))
-    monkeypatch.setattr(speed_probe.resolve, "resolve", lambda name: tiny)
+    monkeypatch.setattr(speed_probe, "resolve", lambda name: tiny)
     monkeypatch.setattr(speed_probe.full_run, "PRESETS", ["default"])
     probe = speed_probe.Probe(1e6, 1e15)
     probe.run()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from planet_tf2.configs import environments, tasks
-from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv, EnvError

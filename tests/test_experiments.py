@@ -12,7 +12,8 @@ from PIL import Image
 from small_runs import records, run
 from tf_fakes import random_batch, tiny_params
 
-from planet_tf2.configs.resolve import parse_params, resolve
+from planet_tf2.agents import resolve
+from planet_tf2.configs.params_text import parse_params
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools import seeds
 from planet_tf2.tools.journal import Journal

@@ -16,13 +16,16 @@ def test_own_modules_in_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "my_agents").mkdir()
-    (tmp_path / "my_agents" / "my_agent.py").write_text("PRESETS = {}")
+    (tmp_path / "my_agents" / "my_agent.py").write_text("Parameters = 3")
     (tmp_path / "my_agents" / "broken.py").write_text("import no_such_thing")
-    assert agents.of_run({"agent": "my_agents.my_agent"}).PRESETS == {}
+    assert agents.of_run({"agent": "my_agents.my_agent"}).Parameters == 3
     with pytest.raises(ValueError, match="'my_agents.broken'.*no_such_thing"):
         agents.find("my_agents.broken")
-    with pytest.raises(ValueError, match="Unknown agent 'my_agents.other'"):
-        agents.find("my_agents.other")
+    for name in ("my_agents.other", ".my_agent", "", "my_agents:my_agent"):
+        with pytest.raises(ValueError, match=f"Unknown agent '{name}'"):
+            agents.find(name)
+    with pytest.raises(ValueError, match="'json' is no agent"):
+        agents.find("json")
 
 
 def test_misspelt_names_suggest_the_nearest():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from planet_tf2 import agents
 from planet_tf2.agents.planet import (
     DRNN,
     RSSM,
@@ -22,7 +23,6 @@ from planet_tf2.agents.planet import (
 )
 from planet_tf2.agents.planet.overshooting import overshooting
 from planet_tf2.agents.planet.preprocess import postprocess, preprocess
-from planet_tf2.configs import resolve
 from planet_tf2.nets import Decoder, Encoder, FeedForward, weights
 from planet_tf2.tools import schedule
 from planet_tf2.training import assemble
@@ -316,7 +316,7 @@ def find_action_size(params, shapes):
 def trained(request):
     """The world model after two updates, and what each of them said."""
     golden = golden_files.Golden(request.param)
-    params = resolve.resolve("default", overrides=golden.meta("params"))
+    params = agents.resolve("default", overrides=golden.meta("params"))
     arrays = golden.made_variables()
     shapes = {name: array.shape for name, array in arrays.items()}
     action_size = find_action_size(params, shapes)

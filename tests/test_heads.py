@@ -8,10 +8,11 @@ import tensorflow as tf
 from gymnasium import spaces
 from tf_fakes import random_batch, tiny_params
 
+from planet_tf2 import agents
 from planet_tf2.agents.planet import head_parameters
 from planet_tf2.agents.planet.heads import diagnosed_components
 from planet_tf2.configs import resolve
-from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.nets import weights
 from planet_tf2.nets.distributions import DISTRIBUTIONS
 from planet_tf2.tools import seeds
@@ -215,14 +216,14 @@ class TestComponents:
 
 class TestParameters:
     def test_scales_of_components(self):
-        params = resolve.resolve("debug", TASK + ", height_loss_scale: 2}")
+        params = agents.resolve("debug", TASK + ", height_loss_scale: 2}")
         assert params.height_loss_scale == 2.0
         assert "velocity_loss_scale" not in params
 
     def test_flags(self):
         names = head_parameters.component_scales()
         assert "position_loss_scale" in names
-        params = resolve.resolve(
+        params = agents.resolve(
             "debug", TASK + "}", {"orientations_loss_scale": "0.5"}
         )
         assert params.orientations_loss_scale == 0.5
@@ -271,14 +272,14 @@ class TestParameters:
     )
     def test_mistakes(self, text, words):
         with pytest.raises(ConfigError) as caught:
-            resolve.resolve("debug", text)
+            agents.resolve("debug", text)
         for word in words:
             assert word in str(caught.value)
         assert "\n" not in str(caught.value)
 
     def test_scale_without_a_head_is_a_warning(self, caplog):
         with caplog.at_level(logging.WARNING):
-            resolve.resolve(params_text="{position_loss_scale: 2}")
+            agents.resolve(params_text="{position_loss_scale: 2}")
         assert "no effect without state_diagnostics" in caplog.text
 
     @pytest.mark.parametrize(
@@ -291,12 +292,12 @@ class TestParameters:
     )
     def test_half_of_overshooting_is_a_warning(self, text, caplog):
         with caplog.at_level(logging.WARNING):
-            resolve.resolve(params_text=text)
+            agents.resolve(params_text=text)
         assert "distance of at least 2" in caplog.text
 
     def test_whole_overshooting_is_none(self, caplog):
         with caplog.at_level(logging.WARNING):
-            resolve.resolve(
+            agents.resolve(
                 params_text="{overshooting_scale: 1, overshooting_distance: 2}"
             )
         assert not caplog.text
@@ -306,7 +307,7 @@ class TestParameters:
         monkeypatch.setattr(
             head_parameters, "_known_components", lambda task: None
         )
-        params = resolve.resolve(
+        params = agents.resolve(
             "debug",
             "{state_diagnostics: True, hight_loss_scale: 2, cnn_depth: 2, "
             "gradient_heads: [image, height]}",
@@ -314,17 +315,17 @@ class TestParameters:
         with pytest.raises(ConfigError, match="'height_loss_scale'"):
             make_model(params, 2, components=COMPONENTS)
         with pytest.raises(ConfigError, match="'hight_loss_scale'"):
-            resolve.resolve("debug", "{hight_loss_scale: 2}")
+            agents.resolve("debug", "{hight_loss_scale: 2}")
 
     def test_differences_assume_a_scale_of_one(self):
         one, two, none = (
-            resolve.resolve("debug", TASK + text)
+            agents.resolve("debug", TASK + text)
             for text in (
                 ", height_loss_scale: 1}",
                 ", height_loss_scale: 2}",
                 "}",
             )
         )
-        assert resolve.differences(none, one) == []
+        assert resolve.differences(agents.find(), none, one) == []
         expected = ["height_loss_scale: 2.0 -> 1.0"]
-        assert resolve.differences(two, none) == expected
+        assert resolve.differences(agents.find(), two, none) == expected

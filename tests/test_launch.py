@@ -14,8 +14,8 @@ import yaml
 from small_runs import DECISIONS, Spy, records, run
 
 from planet_tf2 import train as launch
-from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.configs.resolve import resolve
+from planet_tf2.agents import resolve
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.envs import DummyEnv, EnvError

@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
-from planet_tf2.configs import resolve
+from planet_tf2 import agents
 from planet_tf2.training import assemble
 from planet_tf2.tools import devices, seeds
 from planet_tf2.nets import weights
@@ -25,7 +25,7 @@ settings = (
     "overshooting_distance: 3, overshooting_scale: 1, global_div_scale: 1, "
     "main_learning_rate_schedule: linear, main_learning_rate_decay_updates: 9}"
 )
-params = resolve.resolve("debug", settings)
+params = agents.resolve("debug", settings)
 random = np.random.default_rng(0)
 batch = {
     "image": random.integers(0, 256, (4, 5, 64, 64, 3), np.uint8),

@@ -1,31 +1,34 @@
+"""Types of parameters, their words, and what PlaNet declares with them."""
+
 import os
 import pathlib
 import subprocess
 import sys
+from typing import Annotated, Literal
 
 import pytest
 import yaml
+from pydantic import Field, TypeAdapter, ValidationError
 
-from planet_tf2.configs import kinds, parameter_docs
-from planet_tf2.configs.acting_parameters import COLLECT_ENTRY, COLLECT_HELP
+from planet_tf2 import agents
+from planet_tf2.agents.planet.acting_parameters import CollectEntry
+from planet_tf2.configs import kinds
 from planet_tf2.configs.kinds import (
-    Bool,
-    ConfigError,
-    Entries,
-    Float,
-    FloatOr,
-    Int,
-    ListOf,
-    Named,
-    OneOf,
-    Optional,
-    Text,
+    Fraction,
+    Integer,
+    Name,
+    Number,
+    Positive,
+    Reference,
+    Scale,
+    Switch,
+    expected,
 )
-from planet_tf2.configs.parameter import Parameter
-from planet_tf2.configs.parameters import DEPRECATED, PARAMETERS, defaults
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _DOCS = _ROOT / "docs" / "parameters.md"
+PARAMETERS = agents.find().Parameters
+FIELDS = PARAMETERS.model_fields
 
 # What the original's default configuration sets.
 _ORIGINAL = {
@@ -86,14 +89,13 @@ _ORIGINAL = {
 
 
 def test_defaults_are_those_of_the_original():
-    values = defaults()
-    assert {name: values[name] for name in _ORIGINAL} == _ORIGINAL
+    assert {name: FIELDS[name].default for name in _ORIGINAL} == _ORIGINAL
 
 
 def test_defaults_that_differ_from_the_original():
     ours = {
-        name: value
-        for name, value in defaults().items()
+        name: field.default
+        for name, field in FIELDS.items()
         if name not in _ORIGINAL
     }
     assert ours == {
@@ -133,144 +135,105 @@ def test_defaults_that_differ_from_the_original():
     }
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS.values(), ids=PARAMETERS)
-def test_parameters_are_complete(parameter):
-    assert parameter.name.isidentifier()
-    assert parameter.help.endswith(".")
-    assert parameter.group
-    value = parameter.convert(parameter.default)
-    assert value == parameter.default
-    assert type(value) is type(parameter.default)
-    assert yaml.safe_load(kinds.as_yaml(value)) == value
+@pytest.mark.parametrize("name", FIELDS)
+def test_parameters_are_complete(name):
+    field = FIELDS[name]
+    assert field.description.endswith(".")
+    assert kinds.title(field) in PARAMETERS.GROUPS
+    assert kinds.expected(field.annotation, field.metadata)
+    value = getattr(PARAMETERS(**{name: field.default}), name)
+    if name != "checkpoint_every":  # Which follows from another.
+        assert value == field.default
+        assert type(value) is type(field.default)
+        assert yaml.safe_load(kinds.as_yaml(value)) == value
 
 
-def test_names_are_in_one_list_only():
-    assert not set(PARAMETERS) & set(DEPRECATED)
-    assert len(set(DEPRECATED)) == len(DEPRECATED)
-
-
-def test_defaults_are_fresh_copies():
-    defaults()["train_collects"][0]["every"] = 3
-    assert defaults()["train_collects"] == [{}]
-
-
-def test_wrong_value_names_parameter_value_and_expectation():
-    with pytest.raises(ConfigError) as caught:
-        PARAMETERS["planner_horizon"].convert("far")
-    assert str(caught.value) == (
-        "Parameter 'planner_horizon' must be an integer of at least 1, not "
-        "'far' (str)."
-    )
-
-
-def test_wrong_choice_suggests_the_nearest():
-    assert "elu" in PARAMETERS["activation"].choices
-    with pytest.raises(ConfigError, match="Did you mean 'softplus'"):
-        PARAMETERS["activation"].convert("soft_plus")
-
-
-def test_missing_brackets_are_hinted_at():
-    with pytest.raises(ConfigError, match=r"Write \[cheetah_run\]"):
-        PARAMETERS["tasks"].convert("cheetah_run")
-
-
-def test_choices_of_lists():
-    parameter = Parameter("a", [], ListOf(Optional(Text(("b", "c")))), "", "")
-    assert parameter.choices == ("b", "c")
-    assert PARAMETERS["num_units"].choices == ()
+_SIZE = Literal[32, 64]
+_PAIR = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "expected"),
+    ("kind", "text"),
     [
-        (Int(), 3, 3),
-        (Int(), 3.0, 3),
-        (Int(), "5e7", 50000000),
-        (Int(), "12", 12),
-        (Int(), -4, -4),
-        (Int(0, 8), 8, 8),
-        (Float(), 3, 3.0),
-        (FloatOr(("x",)), 3, 3.0),
-        (FloatOr(("x",)), "2.5", 2.5),
-        (FloatOr(("x",)), "x", "x"),
-        (Float(), "1e-4", 1e-4),
-        (Float(), -0.5, -0.5),
-        (Float(0), 0, 0.0),
-        (Bool(), True, True),
-        (Text(), "name", "name"),
-        (Text(("a", "b")), "b", "b"),
-        (OneOf((3, 7)), "7", 7),
-        (Named(("a", "b")), "b", "b"),
-        (Named(("a", "b")), "my_module:mine", "my_module:mine"),
-        (ListOf(Int()), [], []),
-        (ListOf(Int(1), length=2), (3.0, "4"), [3, 4]),
-        (Optional(Int()), None, None),
-        (Optional(Int()), "7", 7),
-        (Entries((("a", Int()),)), {"a": 2.0}, {"a": 2}),
-        (Entries((("a", Int()),)), {}, {}),
+        (Integer, "an integer"),
+        (Annotated[Integer, Field(ge=2)], "an integer of at least 2"),
+        (Fraction, "a number from 0 to 1"),
+        (Annotated[Number, Field(le=3)], "a number of at most 3"),
+        (Positive | None, "an integer of at least 1, or None (null)"),
+        (Scale | Literal["learned"], "a number of at least 0, or learned"),
+        (Switch, "True or False"),
+        (_SIZE, "one of 32, 64"),
+        (Literal["a"], "a (the only choice)"),
+        (
+            Literal["a", "b"] | Reference,
+            "one of a, b, or your own as module:name",
+        ),
+        (_PAIR, "a list of 2 items, each an integer of at least 1"),
+        (
+            Annotated[list[Name], Field(min_length=1)],
+            "a list of at least 1, each a name",
+        ),
     ],
 )
-def test_kinds_convert(kind, value, expected):
-    result = kind(value)
-    assert result == expected
-    assert type(result) is type(expected)
+def test_types_say_what_they_expect(kind, text):
+    assert expected(kind) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "result"),
+    [
+        (Integer, 3.0, 3),
+        (Integer, "5e7", 50000000),
+        (Integer, "12", 12),
+        (Integer, -4, -4),
+        (Number, 3, 3.0),
+        (Number, "1e-4", 1e-4),
+        (Number | Literal["x"], "2.5", 2.5),
+        (Number | Literal["x"], "x", "x"),
+        (Literal["a", "b"] | Reference, "my_module:mine", "my_module:mine"),
+        (_PAIR, (3.0, "4"), [3, 4]),
+        (Positive | None, None, None),
+        (Positive | None, "7", 7),
+        (FIELDS["image_size"], "64", 64),
+        (CollectEntry, {"horizon": 2.0}, {"horizon": 2}),
+    ],
+)
+def test_types_convert(kind, value, result):
+    found = adapter(kind).validate_python(value)
+    assert found == result
+    assert type(found) is type(result)
 
 
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (Int(), [True, 1.5, "x", "", None, [1], "1.5", "nan", 1e400]),
-        (Int(1), [0, "0", -1]),
-        (Int(0, 8), [9, -1]),
-        (Float(), [True, "x", None, [1.0], "nan", "inf", float("nan")]),
-        (Float(0, 1), [-0.1, 1.1]),
-        (FloatOr(("x",), 0), [-0.1, "y", True, None, [1.0], ["x"], {}]),
-        (Bool(), [1, 0, "true", "False", None, 0.0]),
-        (Text(), [1, None, True, ["a"]]),
-        (Text(("a", "b")), ["c", "", "A"]),
-        (OneOf((3, 7)), [4, 3.5, "x", None, True]),
-        (Named(("a", "b")), ["c", "", "c:", ":c", 3, None]),
-        (ListOf(Int()), [1, "1", None, {}, ["x"], [None], {"a": 1}]),
-        (ListOf(Int(1), length=2), [[], [1], [1, 2, 3], [0, 1]]),
-        (ListOf(Int(), minimum_length=1), [[]]),
-        (Optional(Int(1)), ["x", 0, []]),
-        (Entries((("a", Int()),)), [1, [], "a", {"b": 1}, {"a": "x"}]),
+        (Integer, [True, 1.5, "x", "", None, [1], "1.5", "nan", 1e400]),
+        (Positive, [0, "0", -1]),
+        (Number, [True, "x", None, [1.0], "nan", "inf", float("nan")]),
+        (Fraction, [-0.1, 1.1]),
+        (Scale | Literal["x"], [-0.1, "y", True, None, [1.0], ["x"], {}]),
+        (Switch, [1, 0, "true", "False", None, 0.0]),
+        (Name, [1, None, True, ["a"]]),
+        (Literal["a"] | Reference, ["c", "", "c:", ":c", 3, None]),
+        (_PAIR, [1, "12", None, {}, [], [1], [1, 2, 3], [0, 1], [None, 1]]),
+        (Positive | None, ["x", 0, []]),
+        (FIELDS["image_size"], [48, 64.5, "x", None, True]),
+        (CollectEntry, [1, [], "a", {"b": 1}, {"horizon": "x"}]),
     ],
 )
-def test_kinds_refuse(kind, values):
+def test_types_refuse(kind, values):
     for value in values:
-        with pytest.raises(ValueError, match=r"\w"):
-            kind(value)
+        with pytest.raises(ValidationError):
+            adapter(kind).validate_python(value)
 
 
-def test_misspelt_collect_setting_suggests_the_nearest():
-    with pytest.raises(ConfigError) as caught:
-        PARAMETERS["train_collects"].convert([{}, {"evry": 10}])
-    message = str(caught.value)
-    assert "'train_collects'" in message
-    assert "Did you mean 'every'?" in message
+def adapter(kind):
+    if hasattr(kind, "annotation"):  # A field.
+        kind = Annotated[kind.annotation, *kind.metadata]
+    return TypeAdapter(kind)
 
 
-def test_wrong_collect_value_names_the_setting():
-    with pytest.raises(ConfigError) as caught:
-        PARAMETERS["test_collects"].convert([{"batch_size": 0}])
-    message = str(caught.value)
-    assert "'test_collects'" in message
-    assert "'batch_size'" in message
-    assert "an integer of at least 1, not 0 (int)" in message
-
-
-def test_every_collect_setting_is_explained():
-    assert [name for name, _ in COLLECT_ENTRY.kinds] == list(COLLECT_HELP)
-
-
-def test_documentation_is_up_to_date():
-    assert _DOCS.read_text() == parameter_docs.write_docs(), (
-        "Run scripts/write_parameters.py."
-    )
-
-
-def test_script_writes_the_documentation(tmp_path):
+def test_documentation_is_up_to_date(tmp_path):
     output = tmp_path / "parameters.md"
     script = _ROOT / "scripts" / "write_parameters.py"
     subprocess.run(
@@ -279,9 +242,7 @@ def test_script_writes_the_documentation(tmp_path):
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
         check=True,
     )
-    assert output.read_text() == parameter_docs.write_docs()
-
-
-@pytest.mark.parametrize("name", [*PARAMETERS, *DEPRECATED])
-def test_documentation_has_all_names(name):
-    assert f"`{name}`" in parameter_docs.write_docs()
+    text = output.read_text()
+    assert _DOCS.read_text() == text, "Run scripts/write_parameters.py."
+    for name in (*FIELDS, *PARAMETERS.DEPRECATED, *agents.find().PRESETS):
+        assert f"`{name}`" in text

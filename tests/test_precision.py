@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from planet_tf2.agents import resolve
 from planet_tf2.agents.loss_scale import LossScale
 from planet_tf2.agents.planet import make_agent as agents
-from planet_tf2.configs import resolve
 from planet_tf2.nets.layers import Dense, add_bias
 from planet_tf2.tools import seeds
 from planet_tf2.training import assemble
@@ -17,7 +17,7 @@ LOW = ["bfloat16", "float16"]
 
 def make(precision, changes=""):
     settings = f"{{precision: {precision}, cnn_depth: 2 {changes}}}"
-    params = resolve.resolve("debug", settings)
+    params = resolve("debug", settings)
     model = assemble.make_model(params, 2, 0)
     return params, model, assemble.make_learner(params, model)
 

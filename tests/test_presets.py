@@ -1,19 +1,14 @@
 import pytest
 
-from planet_tf2.configs import presets
-from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.configs.parameters import defaults
-from planet_tf2.configs.presets import PRESETS, get_preset
-from planet_tf2.configs.resolve import resolve
-
-
-def test_default_changes_nothing():
-    assert get_preset("default") == {}
+from planet_tf2 import agents
+from planet_tf2.agents import resolve
+from planet_tf2.agents.planet import PRESET_HELP, PRESETS
+from planet_tf2.configs.config_error import ConfigError
 
 
 def test_debug_is_that_of_the_original():
     collects = [{"after": 10, "every": 10}]
-    debug = get_preset("debug")
+    debug = dict(PRESETS["debug"])
     # The original has no such bound; it never reaches that many.
     epochs = debug["max_steps"] // (debug["train_steps"] + debug["test_steps"])
     assert epochs < debug.pop("loader_max_episodes")
@@ -41,9 +36,9 @@ def test_debug_is_that_of_the_original():
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_can_be_used(name):
     params = resolve(name)
-    for key, value in get_preset(name).items():
+    for key, value in PRESETS[name].items():
         assert params[key] == value
-    assert set(params) == set(defaults())
+    assert set(params) == set(agents.find().Parameters.model_fields)
 
 
 @pytest.mark.parametrize("preset", ["quickstart", "cpu"])
@@ -55,17 +50,21 @@ def test_small_presets_are_smaller_than_the_default(preset):
 
 
 def test_presets_are_explained():
-    assert list(presets.HELP) == list(PRESETS)
+    assert list(PRESET_HELP) == list(PRESETS)
+    assert PRESETS["default"] == {}
 
 
-def test_presets_are_fresh_copies():
-    get_preset("debug")["batch_shape"].append(3)
-    assert get_preset("debug")["batch_shape"] == [5, 10]
+@pytest.mark.parametrize("preset", ["default", "debug"])
+def test_runs_share_no_lists(preset):
+    params = resolve(preset)
+    params["batch_shape"].append(3)
+    params["train_collects"][0]["every"] = 7
+    assert resolve(preset) != params
 
 
 def test_unknown_preset_suggests_the_nearest():
     with pytest.raises(ConfigError) as caught:
-        get_preset("debgu")
+        resolve("debgu")
     message = str(caught.value)
     assert "'debgu'" in message
     assert "Did you mean 'debug'?" in message

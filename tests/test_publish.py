@@ -13,7 +13,7 @@ from bad_folders import make_run, run_script
 from PIL import Image
 from small_runs import SMALL, snapshot
 
-from planet_tf2.configs import resolve
+from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import publish as publishing
 from planet_tf2.evaluation import repeating, results_page
@@ -66,7 +66,7 @@ class TestCommand:
             "checkpoint_every",
             "test_steps",
         }
-        params = resolve.resolve(words["--config"], words["--params"])
+        params = agents.resolve(words["--config"], words["--params"])
         saved = folder.read_config()["params"]
         assert to_plain(params) == to_plain(saved)
 
@@ -89,7 +89,7 @@ class TestCommand:
         folder.write_config({**folder.read_config(), "preset": "fancy"})
         words = self.words(repeating.training_command(folder, "x"))
         assert words["--config"] == "default"
-        params = resolve.resolve("default", words["--params"])
+        params = agents.resolve("default", words["--params"])
         assert to_plain(params) == to_plain(folder.read_config()["params"])
 
 
@@ -323,7 +323,7 @@ class TestPublish:
         assert "core" in result["hardware"]
         assert result["versions"] == config["versions"]
         words = shlex.split(result["command"])
-        params = resolve.resolve("debug", words[words.index("--params") + 1])
+        params = agents.resolve("debug", words[words.index("--params") + 1])
         assert to_plain(params) == config["params"]
         assert params["batch_shape"] == SMALL["batch_shape"]
         assert RunFolder(target).read_config() == config

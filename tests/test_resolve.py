@@ -3,28 +3,27 @@ import logging
 import pytest
 from absl import flags
 
-from planet_tf2.configs import resolve as resolve_lib
-from planet_tf2.configs.kinds import ConfigError
-from planet_tf2.configs.parameters import CHANGEABLE, PARAMETERS
-from planet_tf2.configs.resolve import (
-    differences,
-    lasting_differences,
-    parse_params,
-    resolve,
-)
-from planet_tf2.training import collects
+from planet_tf2 import agents
+from planet_tf2.agents import resolve
+from planet_tf2.agents.planet import acting_parameters
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.configs.parameter_flags import define_flags, flag_overrides
+from planet_tf2.configs.params_text import parse_params
+from planet_tf2.configs.resolve import differences, lasting_differences
+
+PLANET = agents.find()
 
 
 @pytest.fixture(name="flag_values")
 def _flag_values():
     values = flags.FlagValues()
-    resolve_lib.define_flags(values)
+    define_flags(PLANET.Parameters, values)
     return values
 
 
 def test_defaults():
     params = resolve()
-    assert set(params) == set(PARAMETERS)
+    assert set(params) == set(PLANET.Parameters.model_fields)
     assert params.batch_shape == [50, 50]
     assert params.locked
 
@@ -99,6 +98,34 @@ def test_parameters_without_effect_are_a_warning(name, caplog):
         ("{tasks: [cup_catch, cup_catch]}", ["'tasks'", "twice"]),
         ("{num_units: null}", ["'num_units'", "None (NoneType)"]),
         ("{train_collects: [{untill: 3}]}", ["train_collects", "'until'"]),
+        ("{tasks: cheetah_run}", ["'tasks'", "Write [cheetah_run] for a list"]),
+        (
+            "{planner_horizon: far}",
+            [
+                "Parameter 'planner_horizon' must be an integer of at least 1, "
+                "not 'far' (str)."
+            ],
+        ),
+        (
+            "{train_collects: [{}, {evry: 10}]}",
+            [
+                "Parameter 'train_collects': Unknown setting 'evry' in "
+                "{'evry': 10}. Did you mean 'every'? Known are name, "
+            ],
+        ),
+        (
+            "{test_collects: [{batch_size: 0}]}",
+            [
+                "Parameter 'test_collects': Setting 'batch_size' in "
+                "{'batch_size': 0} must be an integer of at least 1, not 0 "
+                "(int)."
+            ],
+        ),
+        (
+            "{train_collects: [{name: a}, {name: a}]}",
+            ["'train_collects' needs a different name for each"],
+        ),
+        ("{gradient_heads: [image, image]}", ["'gradient_heads' repeats one"]),
         ("{num_units:3}", ["'num_units:3'", "space after ':'"]),
         ("{3: 4}", ["Unknown parameter 3"]),
     ],
@@ -179,14 +206,14 @@ def test_errors_show_only_the_beginning_of_long_texts():
 
 
 def test_all_parameters_are_flags(flag_values):
-    assert set(PARAMETERS) <= set(flag_values)
-    for name, parameter in PARAMETERS.items():
-        assert parameter.help in flag_values[name].help
+    assert set(PLANET.Parameters.model_fields) <= set(flag_values)
+    for name, field in PLANET.Parameters.known().items():
+        assert field.description in flag_values[name].help
 
 
 def test_flags_that_are_not_given_change_nothing(flag_values):
     flag_values(["program"])
-    assert resolve_lib.flag_overrides(flag_values) == {}
+    assert flag_overrides(PLANET.Parameters, flag_values) == {}
 
 
 def test_flags_are_yaml(flag_values):
@@ -204,7 +231,7 @@ def test_flags_are_yaml(flag_values):
             "--test_collects=[{horizon: 3}]",
         ]
     )
-    overrides = resolve_lib.flag_overrides(flag_values)
+    overrides = flag_overrides(PLANET.Parameters, flag_values)
     params = resolve("debug", "{planner_horizon: 3}", overrides)
     assert params.planner_horizon == 8
     assert params.batch_shape == [5, 10]
@@ -220,59 +247,24 @@ def test_flags_are_yaml(flag_values):
 def test_broken_flag_names_the_flag(flag_values):
     flag_values(["program", "--batch_shape=[5, 10"])
     with pytest.raises(ConfigError, match=r"--batch_shape='\[5, 10'.*line 1"):
-        resolve_lib.flag_overrides(flag_values)
+        flag_overrides(PLANET.Parameters, flag_values)
 
 
 def test_wrong_flag_value(flag_values):
     flag_values(["program", "--planner_horizon=far"])
     with pytest.raises(ConfigError, match="'planner_horizon' must be"):
-        resolve("debug", "", resolve_lib.flag_overrides(flag_values))
+        resolve("debug", "", flag_overrides(PLANET.Parameters, flag_values))
 
 
 def test_differences_assume_defaults_for_new_parameters():
     saved = resolve("debug").to_plain()
     del saved["num_chunks"]
     new = resolve("debug", "{num_units: 11, batch_shape: [6, 10]}")
-    assert differences(saved, new) == [
+    assert differences(PLANET, saved, new) == [
         "batch_shape: [5, 10] -> [6, 10]",
         "num_units: 10 -> 11",
     ]
-    assert differences(saved, resolve("debug")) == []
-
-
-def test_collects_are_completed_from_the_parameters():
-    params = resolve(
-        params_text="{collect_every: 300, train_action_noise: 0.2, "
-        "planner_horizon: 7, action_noise_ramp: 9, train_collects: "
-        "[{}, {name: far, horizon: 20, after: 5, until: 50}]}"
-    )
-    first, second = collects.train_collects(params)
-    assert first == {
-        "name": "main",
-        "batch_size": 1,
-        "horizon": 7,
-        "objective": "reward",
-        "after": 300,
-        "every": 300,
-        "until": -1,
-        "action_noise": 0.2,
-        "action_noise_ramp": 9,
-        "action_noise_min": 0.0,
-    }
-    changes = {"name": "far", "horizon": 20, "after": 5, "until": 50}
-    assert second == {**first, **changes}
-
-
-def test_test_collects_are_free_of_noise():
-    (entry,) = collects.test_collects(resolve())
-    assert entry.action_noise == 0
-    assert entry.horizon == 12
-
-
-def test_unnamed_collects_get_different_names():
-    params = resolve(params_text="{train_collects: [{}, {}, {}]}")
-    names = [entry.name for entry in collects.train_collects(params)]
-    assert names == ["main", "main_2", "main_3"]
+    assert differences(PLANET, saved, resolve("debug")) == []
 
 
 @pytest.mark.parametrize(
@@ -290,12 +282,46 @@ def test_differences_that_a_run_cannot_go_on_with():
         {"env_timeout_seconds": s, "log_every": n, "free_nats": f}
         for s, n, f in ((1.0, 10, 3.0), (2.0, 20, 4.0))
     )
-    assert len(differences(old, new)) == 3
-    assert lasting_differences(old, new) == ["free_nats: 3.0 -> 4.0"]
-    assert set(PARAMETERS) > CHANGEABLE
+    assert len(differences(PLANET, old, new)) == 3
+    assert lasting_differences(PLANET, old, new) == ["free_nats: 3.0 -> 4.0"]
+    assert set(PLANET.Parameters.model_fields) > PLANET.Parameters.CHANGEABLE
 
 
 def test_how_long_a_run_is_can_change_until_it_is_done():
     old, new = {"max_steps": 10}, {"max_steps": 20}
-    assert lasting_differences(old, new) == []
-    assert lasting_differences(old, new, done=True) == ["max_steps: 10 -> 20"]
+    assert lasting_differences(PLANET, old, new) == []
+    assert lasting_differences(PLANET, old, new, done=True) == [
+        "max_steps: 10 -> 20"
+    ]
+
+
+def test_collects_are_completed_from_the_parameters():
+    params = resolve(
+        params_text="{collect_every: 300, train_action_noise: 0.2, "
+        "planner_horizon: 7, action_noise_ramp: 9, train_collects: "
+        "[{}, {name: far, horizon: 20, after: 5, until: 50}]}"
+    )
+    first, second = acting_parameters.train_collects(params)
+    assert first == {
+        "name": "main",
+        "batch_size": 1,
+        "horizon": 7,
+        "objective": "reward",
+        "after": 300,
+        "every": 300,
+        "until": -1,
+        "action_noise": 0.2,
+        "action_noise_ramp": 9,
+        "action_noise_min": 0.0,
+    }
+    changes = {"name": "far", "horizon": 20, "after": 5, "until": 50}
+    assert second == {**first, **changes}
+    (entry,) = acting_parameters.test_collects(params)
+    assert entry.action_noise == 0
+    assert entry.horizon == 7
+
+
+def test_unnamed_collects_get_different_names():
+    params = resolve(params_text="{train_collects: [{}, {}, {}]}")
+    names = [entry.name for entry in acting_parameters.train_collects(params)]
+    assert names == ["main", "main_2", "main_3"]

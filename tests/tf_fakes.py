@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.configs.resolve import resolve
+from planet_tf2.agents import resolve
 
 
 def tiny_params(**overrides):

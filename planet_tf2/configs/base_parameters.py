@@ -148,8 +148,8 @@ class BaseParameters(BaseModel):
     image_size: Annotated[Literal[32, 64, 128], BeforeValidator(integer)] = (
         _tasks(
             64,
-            "Side of the images in pixels. The paper's networks are for 64; those "
-            "for 32 and 128 have a layer less or more.",
+            "Side of the images in pixels. The paper's networks are for 64; "
+            "those for 32 and 128 have a layer less or more.",
         )
     )
     image_supersampling: Positive = _tasks(

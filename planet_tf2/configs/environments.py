@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from planet_tf2 import envs
 from planet_tf2.configs import tasks
-from planet_tf2.configs.kinds import ConfigError
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.data.recorder import check_names
 
 _LOGGER = logging.getLogger(__name__)

@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from planet_tf2.configs import resolve, tasks
+from planet_tf2 import agents
+from planet_tf2.configs import collects, tasks
 from planet_tf2.doctor.findings import NOTE, OK, Finding
 from planet_tf2.doctor.graphics import Frames
 from planet_tf2.doctor.hardware import Card, Memory
-from planet_tf2.training import collects
 
 EPISODES = 1000  # What the paper's curves end with.
 PRESETS = ("default", "quickstart", "cpu")  # Those to tell about.
@@ -170,7 +170,7 @@ def read_speed(
     if not updates or not decisions:
         return None
     measured = max(updates, key=lambda record: record["sequences"])
-    size = resolve.resolve(preset)["batch_shape"][0]
+    size = agents.resolve(preset)["batch_shape"][0]
     scale = size / measured["sequences"]
     growth = measured["peak_bytes"] - measured["resident_bytes"]
     return Speed(
@@ -201,7 +201,7 @@ def check_preset(
       disk_bytes: free space.
       cards: graphics cards that TensorFlow uses.
     """
-    params = resolve.resolve(preset)
+    params = agents.resolve(preset)
     work = plan_work(params)
     light = params["shadow_size"] is not None
     seconds = total_seconds(work, speed, frames, light)

@@ -19,8 +19,9 @@ _START = time.perf_counter()
 
 import tensorflow as tf  # noqa: E402
 
+from planet_tf2.agents import resolve  # noqa: E402
 from planet_tf2.agents.planet import make_agent as agents  # noqa: E402
-from planet_tf2.configs import resolve, tasks  # noqa: E402
+from planet_tf2.configs import tasks  # noqa: E402
 from planet_tf2.doctor import full_run  # noqa: E402
 from planet_tf2.tools import devices, seeds  # noqa: E402
 from planet_tf2.training import assemble  # noqa: E402
@@ -70,7 +71,7 @@ class Probe:
             if name != "default" and self.left > 2 * tracing:
                 self._update(name)
                 self._decision(name)
-        size = resolve.resolve("default")["batch_shape"][0]
+        size = resolve("default")["batch_shape"][0]
         scale = size / FEW
         growth = few["peak_bytes"] - few["resident_bytes"]
         needed = tracing + 2.5 * scale * few["seconds"]
@@ -82,7 +83,7 @@ class Probe:
         self, preset: str, sequences: int | None = None, updates: int = _UPDATES
     ) -> dict[str, float]:
         """Measures gradient steps with batches of some size."""
-        params = resolve.resolve(preset)
+        params = resolve(preset)
         size = sequences or params["batch_shape"][0]
         action_size = _action_size(params)
         model = assemble.make_model(params, action_size)
@@ -113,7 +114,7 @@ class Probe:
 
     def _decision(self, preset: str) -> None:
         """Measures decisions, as when an episode is collected."""
-        params = resolve.resolve(preset)
+        params = resolve(preset)
         action_size = _action_size(params)
         model = assemble.make_model(params, action_size)
         agent = agents.make_agent(params, model, action_size)

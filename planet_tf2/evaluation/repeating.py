@@ -1,12 +1,14 @@
 """How a run was made: the command that repeats it, and what it measured."""
 
 import shlex
+import types
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
-from planet_tf2.configs import presets, resolve
+from planet_tf2 import agents
+from planet_tf2.configs import resolve
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation.output import csv_text
 from planet_tf2.evaluation.runs import read_params
@@ -36,11 +38,14 @@ def training_command(folder: RunFolder, logdir: str) -> str:
         raise RunFolderError(
             f"{folder.config} has the seed {seed!r}; it must be at least 1."
         )
-    if preset not in presets.PRESETS:  # There was one of that name.
+    agent = agents.of_run(config)
+    if preset not in agent.PRESETS:  # There was one of that name.
         preset = "default"
     words = ["python", "scripts/train.py", "--logdir", logdir]
+    if agent is not agents.find():
+        words += ["--agent", config["agent"]]
     words += ["--config", preset]
-    text = _changes(preset, params)
+    text = _changes(agent, preset, params)
     if text:
         words += ["--params", text]
     if seed > 1:
@@ -101,12 +106,14 @@ def count_totals(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _changes(preset: str, params: dict[str, Any]) -> str:
+def _changes(
+    agent: types.ModuleType, preset: str, params: dict[str, Any]
+) -> str:
     """Returns what turns a preset into these parameters, as YAML."""
     text, changed = "", {}
     # More than once, since some defaults follow from other parameters.
     while True:
-        base = to_plain(resolve.resolve(preset, text))
+        base = to_plain(resolve.resolve(agent, preset, text))
         new = {k: v for k, v in params.items() if base.get(k) != v}
         if not new:
             return text

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2 import agents
 from planet_tf2.configs import resolve
-from planet_tf2.configs.kinds import ConfigError
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import (
     RunFolder,
@@ -142,15 +142,16 @@ def read_params(folder: RunFolder) -> AttrDict:
       RunFolderError: the folder is not that of a run, or the parameters do not
         fit this version of the program.
     """
-    params = folder.read_config().get("params")
+    config = folder.read_config()
+    params = config.get("params")
     if not isinstance(params, dict):
         raise RunFolderError(
             f"{folder.config} has no parameters in it, so that {folder.path} "
             "is not the folder of a run."
         )
     try:
-        return resolve.resolve(overrides=params)
-    except ConfigError as error:
+        return resolve.resolve(agents.of_run(config), overrides=params)
+    except ValueError as error:
         raise RunFolderError(
             f"{folder.config} does not fit this version: {error}"
         ) from None

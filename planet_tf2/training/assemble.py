@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from planet_tf2.agents.learner import Learner
 from planet_tf2.agents.loss_scale import LossScale
+from planet_tf2.agents.planet import acting_parameters as collects
 from planet_tf2.agents.planet.cells import POLICIES, make_cell
 from planet_tf2.agents.planet.heads import (
     diagnosed_components,
@@ -30,7 +31,6 @@ from planet_tf2.nets.optimizers import Optimizer
 from planet_tf2.tools.bind import bind
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.guard import Guard
-from planet_tf2.training import collects
 from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.batches import make_batches
 from planet_tf2.training.collecting import Collector

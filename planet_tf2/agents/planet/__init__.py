@@ -2,10 +2,6 @@
 
 import lazy_loader
 
-# These need no TensorFlow.
-from planet_tf2.agents.planet.parameters import PlanetParameters as Parameters
-from planet_tf2.agents.planet.presets import PRESET_HELP, PRESETS
-
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
@@ -13,11 +9,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "drnn": ["DRNN"],
         "loss_table": ["LOSSES"],
         "mpc_agent": ["MPCAgent"],
+        "parameters": ["Parameters"],
         "planning": ["cross_entropy_method"],
+        "presets": ["PRESETS", "PRESET_HELP"],
         "rssm": ["RSSM"],
         "ssm": ["SSM"],
         "unroll": ["closed_loop", "imagine", "open_loop"],
         "world_model": ["WorldModel"],
     },
 )
-__all__ += ["PRESETS", "PRESET_HELP", "Parameters"]

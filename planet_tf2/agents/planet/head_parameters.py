@@ -31,9 +31,9 @@ def scale_name(head: str) -> str:
 
 def scale_field(name: Any) -> FieldInfo | None:
     """Returns the parameter of that name if it can be the scale of a head."""
-    head = str(name).removesuffix(_SUFFIX)
-    if head == name:
+    if not str(name).endswith(_SUFFIX):
         return None
+    head = name.removesuffix(_SUFFIX)
     text = f"Scale of the loss of the head that predicts {head}."
     return FieldInfo.from_annotated_attribute(Scale, group("Losses")(1.0, text))
 
@@ -81,7 +81,8 @@ def check_heads(params: Mapping[str, Any], heads: Iterable[str]) -> None:
     scales = [scale_name(head) for head in heads]
     for name in params:
         if name.endswith(_SUFFIX) and name not in scales:
-            hint = did_you_mean(name, [*params, *scales])
+            known = [*params, *scales]
+            hint = did_you_mean(name, [n for n in known if n != name])
             raise ConfigError(
                 f"Unknown parameter {name!r}.{hint} "
                 f"The heads are {', '.join(heads)}."

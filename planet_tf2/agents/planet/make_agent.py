@@ -5,11 +5,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.agents.planet import acting_parameters as collects
 from planet_tf2.agents.planet import objectives
 from planet_tf2.agents.planet.mpc_agent import MPCAgent
 from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.agents.planet.world_model import WorldModel
-from planet_tf2.training import collects
 
 Params = Mapping[str, Any]
 

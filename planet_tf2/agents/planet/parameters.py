@@ -10,9 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from planet_tf2.agents.planet import head_parameters
-from planet_tf2.agents.planet.collect_entries import CollectEntry, Objective
-from planet_tf2.configs import collects
-from planet_tf2.configs.base_parameters import BaseParameters
+from planet_tf2.agents.planet.acting_parameters import ActingParameters
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
     Fraction,
@@ -33,9 +31,6 @@ _networks = group("Networks")
 _model = group("Latent model")
 _losses = group("Losses")
 _optimizer = group("Optimizer")
-_schedule = group("Schedule")
-_exploration = group("Exploration")
-_planner = group("Planner")
 
 _Distribution = Literal[
     "normal", "truncated_normal", "tanh_normal", "deterministic"
@@ -68,7 +63,7 @@ def _bounds(heads: str, more: str) -> Any:
     )
 
 
-class PlanetParameters(BaseParameters):
+class PlanetParameters(ActingParameters):
     """The parameters of PlaNet, and of the base.
 
     Every `<head>_loss_scale` is one too, see `head_parameters`.
@@ -258,76 +253,6 @@ class PlanetParameters(BaseParameters):
         1000.0, "Largest global norm of the gradient."
     )
 
-    train_collects: list[CollectEntry] = _schedule(
-        [{}],
-        "What to collect for training; docs/parameters.md has its entries.",
-    )
-    test_collects: list[CollectEntry] = _schedule(
-        [{}],
-        "What to collect in the test phases; its entries are those of "
-        "`train_collects`.",
-    )
-
-    train_action_noise: Scale = _exploration(
-        0.3,
-        "Standard deviation of the noise added to actions while collecting "
-        "training data. Actions lie in [-1, 1].",
-    )
-    action_noise_ramp: Integer = _exploration(
-        0,
-        "Training steps over which the noise grows from nothing, or, if "
-        "negative, fades to nothing. 0 keeps it constant.",
-    )
-    action_noise_min: Fraction = _exploration(
-        0.0, "Fraction of the noise that is kept whatever the ramp says."
-    )
-
-    planner: Literal["cem", "icem"] = _planner(
-        "cem",
-        "Planning algorithm: the cross-entropy method of the paper, or its "
-        "improvement by Pinneri et al. (2020).",
-    )
-    planner_horizon: Positive = _planner(
-        12, "Agent steps that a plan looks ahead."
-    )
-    planner_amount: Positive = _planner(1000, "Action sequences per iteration.")
-    planner_topk: Positive = _planner(
-        100, "Best action sequences that the next iteration is fitted to."
-    )
-    planner_iterations: Natural = _planner(
-        10,
-        "Iterations per decision. 0 plans to do nothing, so that only the "
-        "action noise acts.",
-    )
-    collect_objective: Objective = _planner(
-        "reward", "What plans are rated by. See docs/planning.md for your own."
-    )
-    objective_discount: Fraction = _planner(
-        0.99, "What `discounted_reward` multiplies rewards by, per agent step."
-    )
-    icem_noise_exponent: Scale = _planner(
-        2.0,
-        "`icem`: how fast the power of the candidates' noise falls with the "
-        "frequency. 0 is white noise.",
-    )
-    icem_stddev: Scale = _planner(
-        0.5, "`icem`: standard deviation of the first candidates."
-    )
-    icem_decay: Number = _planner(
-        1.25,
-        "`icem`: factor by which every iteration has fewer candidates than "
-        "the one before.",
-        ge=1,
-    )
-    icem_keep: Fraction = _planner(
-        0.3,
-        "`icem`: fraction of the best candidates that the next iteration "
-        "tries again.",
-    )
-    icem_momentum: Fraction = _planner(
-        0.1, "`icem`: part of the old mean and standard deviation that stays."
-    )
-
     @classmethod
     def known(cls) -> dict[str, FieldInfo]:
         """Adds the scales of what the known tasks observe."""
@@ -338,21 +263,6 @@ class PlanetParameters(BaseParameters):
     def field(cls, name: Any) -> FieldInfo | None:
         """Also knows the scale of any head's loss."""
         return super().field(name) or head_parameters.scale_field(name)
-
-    @model_validator(mode="after")
-    def _check_planner(self) -> Self:
-        if self.planner_topk > self.planner_amount:
-            raise ConfigError(
-                "Parameter 'planner_topk' must be at most planner_amount, "
-                f"which is {self.planner_amount}, not {self.planner_topk}."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_collects(self) -> Self:
-        collects.check_names("train_collects", self.train_collects)
-        collects.check_names("test_collects", self.test_collects)
-        return self
 
     @model_validator(mode="after")
     def _check_heads(self) -> Self:
@@ -402,3 +312,6 @@ def _check_bounds(name: str, bounds: list[float]) -> None:
             f"Parameter {name!r} must begin with the smaller bound, not "
             f"{bounds}."
         )
+
+
+Parameters = PlanetParameters  # What it is called in every agent's package.

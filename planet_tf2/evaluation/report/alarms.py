@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from planet_tf2.agents.loss_info import loss_info
+from planet_tf2.configs import collects
 from planet_tf2.evaluation import judgements, runs
 from planet_tf2.evaluation.judgements import (
     BAD,
@@ -15,7 +16,6 @@ from planet_tf2.evaluation.judgements import (
     Finding,
 )
 from planet_tf2.evaluation.report.gather import STALE, RunData
-from planet_tf2.training import collects
 
 _EARLY_UPDATES = 500  # Until then nothing has to be learned.
 _FEW_UPDATES = 10  # Too few to tell how a loss goes on.

@@ -213,8 +213,12 @@ def by_experiment(found: Sequence[RunData]) -> dict[str, list[RunData]]:
 
 def different_params(group: Sequence[RunData]) -> list[str]:
     """Says in which parameters the runs of an experiment differ."""
-    first = group[0].params
-    found = [resolve.differences(first, run.params) for run in group[1:]]
+    first = group[0]
+    agent = agents.of_run(first.config)
+    found = [
+        resolve.differences(agent, first.params, run.params)
+        for run in group[1:]
+    ]
     return list(dict.fromkeys(itertools.chain(*found)))
 
 

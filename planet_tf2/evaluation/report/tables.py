@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from planet_tf2.configs import kinds, presets, resolve
+from planet_tf2 import agents
+from planet_tf2.configs import kinds, resolve
 from planet_tf2.configs.anchors import get_anchors
-from planet_tf2.configs.parameters import PARAMETERS
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation import aggregate, repeating
 from planet_tf2.evaluation.report import timing
@@ -163,9 +163,10 @@ def _command(name: str, group: Sequence[RunData]) -> str | None:
 
 def _parameters(run: RunData, preset: Any) -> list[Row]:
     """Lists the parameters that differ from the defaults."""
-    known = preset if preset in presets.PRESETS else "default"
-    base = to_plain(resolve.resolve(known))
-    plain = to_plain(resolve.resolve("default"))
+    agent = agents.of_run(run.config)
+    known = preset if preset in agent.PRESETS else "default"
+    base = to_plain(resolve.resolve(agent, known))
+    plain = to_plain(resolve.resolve(agent))
     return [
         {
             "name": name,
@@ -173,7 +174,7 @@ def _parameters(run: RunData, preset: Any) -> list[Row]:
             "preset": kinds.as_yaml(base[name]),
             "default": kinds.as_yaml(plain[name]),
             "changed": value != base[name],
-            "help": PARAMETERS[name].help if name in PARAMETERS else "",
+            "help": agent.Parameters.field(name).description,
         }
         for name, value in to_plain(run.params).items()
         if name in plain and (value != plain[name] or value != base[name])
