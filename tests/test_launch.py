@@ -24,7 +24,7 @@ from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training import assemble
 from planet_tf2.training.checkpoints import Checkpoints
-from planet_tf2.training.stages import NonFiniteError
+from planet_tf2.training.finite import NonFiniteError
 from planet_tf2.training.trainer import Trainer
 
 
@@ -337,7 +337,7 @@ class TestFailures:
             return dict.fromkeys(names, tf.constant(np.nan))
 
         monkeypatch.setattr(assemble.Learner, "_train_step", broken)
-        with pytest.raises(NonFiniteError, match="divergence loss is nan"):
+        with pytest.raises(NonFiniteError, match="divergence_loss is nan"):
             run(tmp_path)
         folder = RunFolder(tmp_path / "00001")
         assert "NonFiniteError" in folder.fail.read_text()

@@ -7,7 +7,7 @@ from session_fakes import LENGTH, RETURN, Program
 
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.training.stages import NonFiniteError
+from planet_tf2.training.finite import NonFiniteError
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ class TestVariations:
     def test_loss_that_is_not_finite(self, tmp_path):
         program = Program(tmp_path)
         program.learner.losses["image"] = float("nan")
-        with pytest.raises(NonFiniteError, match="image loss is nan"):
+        with pytest.raises(NonFiniteError, match="image_loss is nan"):
             program.run()
         assert program.closed == 1
         # The last checkpoint, that of the seed episodes, stays.

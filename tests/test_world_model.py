@@ -5,7 +5,7 @@ from tf_fakes import normal_kl, random_batch, tiny_params
 
 from planet_tf2.tools import seeds
 from planet_tf2.training.assemble import make_learner, make_model
-from planet_tf2.training.stages import NonFiniteError, check_finite
+from planet_tf2.training.finite import NonFiniteError, check_finite
 from planet_tf2.training.trainer import Step
 
 SEED = tf.constant([1, 2])
@@ -351,23 +351,21 @@ class TestNotFinite:
             np.testing.assert_array_equal(value, before[name], name)
 
     def test_message(self):
-        check_finite({"image": 1.0, "total": 2.0}, STEP)
-        for name, text in (
-            ("image", "the image loss is nan in the train phase"),
-            ("gradient_norm", "gradient_norm is nan"),
-        ):
-            with pytest.raises(NonFiniteError, match=text) as info:
-                check_finite({"reward": 1.0, name: float("nan")}, STEP)
-            assert "step 1250 (update 15)" in str(info.value)
-            assert "\n" not in str(info.value)
+        check_finite({"image_loss": 1.0, "gradient_norm": 2.0}, STEP)
+        values = {"reward_loss": 1.0, "image_loss": float("nan")}
+        text = "since image_loss is nan in the train phase"
+        with pytest.raises(NonFiniteError, match=text) as info:
+            check_finite(values, STEP)
+        assert "step 1250 (update 15)" in str(info.value)
+        assert "\n" not in str(info.value)
 
     def test_message_names_the_reason(self):
         batch = random_batch()
         reward = tf.where(batch["reward"] > 0.5, np.inf, batch["reward"])
-        values = {"reward": float("inf"), "total": float("inf")}
+        values = {"reward_loss": float("inf"), "total_loss": float("inf")}
         with pytest.raises(NonFiniteError) as info:
             check_finite(values, STEP, {**batch, "reward": reward})
-        assert "the reward loss is inf (total as well)" in str(info.value)
+        assert "reward_loss is inf (total_loss as well)" in str(info.value)
         assert "The episodes hold reward that is not" in str(info.value)
         with pytest.raises(NonFiniteError) as info:
             check_finite(values, STEP, batch)

@@ -50,6 +50,11 @@ class Collector:
     action_noise_min: float = 0.0
     attempts: Attempts = Attempts()
 
+    @property
+    def tag(self) -> str:
+        """Group of what summaries show of its episodes."""
+        return f"simulation/{self.task}/{self.name}"
+
     def due(self, step: Step) -> bool:
         """Whether to collect at this step of the training phase."""
         return schedule.binary(

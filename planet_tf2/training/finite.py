@@ -18,10 +18,10 @@ def check_finite(
     step: Step,
     batch: Mapping[str, tf.Tensor] | None = None,
 ) -> None:
-    """Checks losses and gradient norm of a step.
+    """Checks losses and gradient norms of a step.
 
     Args:
-      values: scalars by name.
+      values: scalars by name, as in `metrics.jsonl`.
       step: where training stands.
       batch: what they were computed from, as stored, to look for the reason.
 
@@ -32,15 +32,13 @@ def check_finite(
     if not bad:
         return
     first, *others = bad
-    what = first if is_norm(first) else f"the {first} loss"
     also = f" ({', '.join(others)} as well)" if others else ""
     raise NonFiniteError(
-        f"Stopped, since {what} is {values[first]}{also} in the {step.phase} "
-        f"phase at step {step.global_step + step.batch_size} "
-        f"(update {step.update + 1}).{_find_reason(batch or {})} The last "
-        "checkpoint is from before it, and --retry_failed goes on from there. "
-        "Check the data, or lower main_learning_rate or "
-        "main_gradient_clipping in another --logdir."
+        f"Stopped, since {first} is {values[first]}{also} in the {step.phase} "
+        f"phase at step {step.end} (update {step.update + 1})."
+        f"{_find_reason(batch or {})} The last checkpoint is from before it, "
+        "and --retry_failed goes on from there. Check the data, or lower the "
+        "learning rate in another --logdir."
     )
 
 
@@ -56,11 +54,6 @@ def check_return(task: str, episode: Mapping[str, Any]) -> None:
             f"{episode['return']}. The episode was not stored. Mend the "
             "environment, and go on with --retry_failed."
         )
-
-
-def is_norm(name: str) -> bool:
-    """Whether a scalar is the norm of a gradient, and no loss."""
-    return name.startswith("gradient_norm")
 
 
 def _find_reason(batch: Mapping[str, tf.Tensor]) -> str:

@@ -214,10 +214,11 @@ class Session:
         )
         context = stages.Context(
             self._seed,
+            self._means["test"].names,
             self._log,
+            batches,
             parts.summaries,
             parts.progress,
-            batches,
             self._guard,
         )
         for phase, phase_stages in (

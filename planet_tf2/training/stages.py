@@ -1,7 +1,8 @@
 """What happens in a step of a phase. See `Trainer` for the order."""
 
 import dataclasses
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -13,24 +14,8 @@ from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.batches import Batches
 from planet_tf2.training.collecting import TIMES, Collector
 from planet_tf2.training.episode_log import EpisodeLog
-from planet_tf2.training.finite import (
-    NonFiniteError,
-    check_finite,
-    check_return,
-    is_norm,
-)
+from planet_tf2.training.finite import check_finite, check_return
 from planet_tf2.training.trainer import Outcome, Step
-
-__all__ = [
-    "CollectStage",
-    "Context",
-    "LossStage",
-    "NonFiniteError",
-    "PredictionStage",
-    "TestCollectStage",
-    "check_finite",
-    "collect",
-]
 
 # Tell the random numbers of different uses apart.
 _UPDATE, _COLLECT, _PREDICT = 1, 2, 3
@@ -43,18 +28,20 @@ class Context:
 
     Attributes:
       seed: the run's seed.
+      losses: names of those scalars of an update that are losses.
       log: metrics and episodes of the run.
+      batches: knows the batch of every step.
       summaries: writes event files.
       progress: shows what is going on.
-      batches: knows the batch of every step.
       guard: shows others how far the run is.
     """
 
     seed: int
+    losses: Sequence[str]
     log: EpisodeLog
+    batches: Batches
     summaries: Any
     progress: Any
-    batches: Batches
     guard: Guard
 
     def seed_for(self, use: int, step: Step) -> tuple[int, ...]:
@@ -69,8 +56,8 @@ class LossStage:
       context: what the stages share.
       compute: maps a batch and a seed to scalars by name.
       mean: averages the scalars between two lines of the log.
-      log_every: batches between two lines; the last batch of an epoch's test
-        phase always ends one.
+      log_every: batches between two lines; by default one line is about all
+        batches of a phase in an epoch.
     """
 
     def __init__(
@@ -86,42 +73,48 @@ class LossStage:
         self._log_every = log_every
 
     def __call__(self, step: Step) -> None:
-        context = self._context
+        context, progress = self._context, self._context.progress
         batch = context.batches.of(step)
         seed = seeds.derive(*context.seed_for(_UPDATE, step))
         values = self._compute(batch, seed)
         values = {name: float(value) for name, value in values.items()}
-        check_finite(values, step, batch)
+        check_finite(self._metrics(values), step, batch)
         self._mean.submit(values)
-        reached = step.global_step + step.batch_size
-        context.progress.update(step.phase, reached, values)
+        losses = {name: values[name] for name in context.losses}
+        progress.update(step.phase, step.end, losses)
         context.guard.show(
-            step=reached,
-            updates_per_second=context.progress.updates_per_second,
-            seconds_left=context.progress.seconds_left,
+            step=step.end,
+            updates_per_second=progress.updates_per_second,
+            seconds_left=progress.seconds_left,
         )
-        if self._is_due(step):
-            self._write(step, self._mean.clear())
+        due = step.is_last
+        if self._log_every is not None:
+            due = (step.update + 1) % self._log_every == 0
+        if due:
+            self._write(step, self._metrics(self._mean.clear()))
 
-    def _is_due(self, step: Step) -> bool:
-        if self._log_every is None:
-            return step.is_last
-        return (step.update + 1) % self._log_every == 0
+    def _metrics(self, values: dict[str, float]) -> dict[str, float]:
+        """Names values as in `metrics.jsonl`."""
+        losses = self._context.losses
+        return {
+            f"{name}_loss" if name in losses else name: value
+            for name, value in values.items()
+        }
 
-    def _write(self, step: Step, means: dict[str, float]) -> None:
+    def _write(self, step: Step, metrics: dict[str, float]) -> None:
         context = self._context
         speed = context.progress.updates_per_second
         context.log.write(
             {
                 "phase": step.phase,
-                "step": step.global_step + step.batch_size,
+                "step": step.end,
                 "update": step.update + 1,
-                **{_metric(name): value for name, value in means.items()},
+                **metrics,
                 "updates_per_second": speed,
             }
         )
-        scalars = {f"general/{_metric(k)}": v for k, v in means.items()}
-        scalars["trainer/global_step"] = step.global_step + step.batch_size
+        scalars = {f"general/{name}": x for name, x in metrics.items()}
+        scalars["trainer/global_step"] = step.end
         scalars["trainer/epoch"] = step.epoch
         if step.phase == "train":
             scalars["trainer/updates_per_second"] = speed
@@ -129,7 +122,7 @@ class LossStage:
 
 
 class PredictionStage:
-    """Shows what the model predicts, once per epoch.
+    """Shows what the agent predicts, once per epoch.
 
     Args:
       context: what the stages share.
@@ -141,23 +134,15 @@ class PredictionStage:
         self._gif_path = gif_path
 
     def __call__(self, step: Step) -> None:
-        context = self._context
         if not step.is_last:
             return
-        seed = seeds.derive(*context.seed_for(_PREDICT, step))
-        episodes_in_folder = {
-            "general/dataset_episodes": context.log.count(step.phase)
-        }
+        context, place = self._context, (step.phase, step.summary_step)
         context.summaries.scalars(
-            step.phase, step.summary_step, episodes_in_folder
+            *place, {"general/dataset_episodes": context.log.count(step.phase)}
         )
-        context.summaries.predictions(
-            step.phase,
-            step.summary_step,
-            context.batches.of(step),
-            seed,
-            self._gif_path,
-        )
+        batch = context.batches.of(step)
+        seed = seeds.derive(*context.seed_for(_PREDICT, step))
+        context.summaries.predictions(*place, batch, seed, self._gif_path)
 
 
 class CollectStage:
@@ -176,7 +161,7 @@ class CollectStage:
         if not self._collector.due(step):
             return None
         noise = self._collector.noise_at(step)
-        collect(self._context, self._collector, step, noise)
+        _collect(self._context, self._collector, step, noise)
         return Outcome()
 
 
@@ -210,18 +195,25 @@ class TestCollectStage:
     def __call__(self, step: Step) -> Outcome | None:
         if not step.is_last:
             return None
-        results = collect(
-            self._context, self._collector, step, 0.0, self._gif_path
+        summaries, place = self._context.summaries, step.summary_step
+        mean, path = _collect(self._context, self._collector, step, 0.0)
+        episode = episodes.load_episode(path)
+        summaries.episode(
+            step.phase,
+            place,
+            self._collector.tag,
+            episode["image"],
+            self._gif_path,
+            # The first entries belong to the reset.
+            histograms={k: episode[k][1:] for k in ("action", "reward")},
         )
         values = self._returns.numpy()
-        values[self._position] = sum(results) / len(results)
+        values[self._position] = mean
         self._returns.assign(values)
         if self._position < len(values) - 1:
             return Outcome()
         score = float(values.mean())
-        self._context.summaries.scalars(
-            step.phase, step.summary_step, {"trainer/score": score}
-        )
+        summaries.scalars(step.phase, place, {"trainer/score": score})
         return Outcome(score=score)
 
 
@@ -230,20 +222,16 @@ def end_of_phase(step: Step) -> Outcome | None:
     return Outcome() if step.is_last else None
 
 
-def collect(
-    context: Context,
-    collector: Collector,
-    step: Step,
-    action_noise: float,
-    gif_path: Any = None,
-) -> list[float]:
+def _collect(
+    context: Context, collector: Collector, step: Step, action_noise: float
+) -> tuple[float, pathlib.Path]:
     """Collects one episode per environment, stores and reports them.
 
     Returns:
-      The returns of the episodes.
+      The mean of the returns, and the file of the last episode.
     """
-    seed = context.seed_for(_COLLECT, step)
     context.progress.activity(f"collecting {collector.task}")
+    seed = context.seed_for(_COLLECT, step)
     results = collector.collect(seed, action_noise)
     for result in results:
         check_return(collector.task, result)
@@ -253,37 +241,20 @@ def collect(
             collector.task,
             result,
             phase=step.phase,
-            step=step.global_step + step.batch_size,
+            step=step.end,
             update=step.update + 1,
             collect=collector.name,
             action_noise=action_noise,
             **{name: result[name] for name in TIMES if name in result},
         )
-    score = [result["return"] for result in results]
-    mean = sum(score) / len(score)
+    mean = sum(result["return"] for result in results) / len(results)
     context.progress.collected(step.phase, collector.task, mean)
-    group = f"simulation/{collector.task}/{collector.name}"
     scalars = {
-        f"{group}/return": mean,
-        f"{group}/length": results[0]["length"],
-        f"{group}/action_noise": action_noise,
+        f"{collector.tag}/return": mean,
+        f"{collector.tag}/length": results[0]["length"],
+        f"{collector.tag}/action_noise": action_noise,
         "trainer/env_step": context.log.env_step,
         "trainer/episodes": context.log.count(step.phase),
     }
     context.summaries.scalars(step.phase, step.summary_step, scalars)
-    if step.phase == "test":
-        episode = episodes.load_episode(path)
-        context.summaries.episode(
-            step.phase,
-            step.summary_step,
-            group,
-            episode["image"],
-            gif_path,
-            # The first entries belong to the reset.
-            histograms={k: episode[k][1:] for k in ("action", "reward")},
-        )
-    return score
-
-
-def _metric(name: str) -> str:
-    return name if is_norm(name) else f"{name}_loss"
+    return mean, path

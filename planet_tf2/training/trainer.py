@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 import tensorflow as tf
 
-from planet_tf2.control.in_graph_batch_env import RolloutStopped
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.guard import Guard, RolloutStopped
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training.checkpoints import Checkpoints
 
@@ -43,6 +42,11 @@ class Step:
     update: int
     batch_size: int
     is_last: bool
+
+    @property
+    def end(self) -> int:
+        """Steps of all phases once this one is done."""
+        return self.global_step + self.batch_size
 
 
 @dataclasses.dataclass(frozen=True)
