@@ -309,7 +309,8 @@ class TestThreads:
 
 def check_episode(episode, record):
     length = DECISIONS + 1
-    assert set(episode) == {"image", "action", "reward"}
+    flags = {"is_first", "terminal"}
+    assert set(episode) == {"image", "action", "reward", *flags}
     assert episode["image"].shape == (length, 64, 64, 3)
     assert episode["image"].dtype == np.uint8
     assert episode["action"].shape == (length, 5)
