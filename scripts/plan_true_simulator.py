@@ -6,8 +6,8 @@ The planner is that of the agents, so that a low score means a broken planner,
 or one that is too small for the task, but not a bad model.
 """
 
+import dataclasses
 import os
-import pathlib
 import sys
 from typing import Any
 
@@ -20,7 +20,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 with native_stderr_silenced():
     from planet_tf2.configs.params_text import parse_params
-    from planet_tf2.data.run_folder import check_writable
     from planet_tf2.evaluation import true_simulator
     from planet_tf2.evaluation.output import check_outside, write_json
     from planet_tf2.tools import command, devices
@@ -58,31 +57,36 @@ def main(argv: list[str]) -> int:
 def work() -> None:
     if FLAGS.out:  # Fails before the work is done.
         check_outside(FLAGS.out, [])
-        check_writable(pathlib.Path(FLAGS.out).parent, "--out")
+    search = true_simulator.Search(
+        FLAGS.planner,
+        FLAGS.horizon,
+        FLAGS.amount,
+        FLAGS.topk,
+        FLAGS.iterations,
+        parse_params(FLAGS.options),
+    )
     try:
-        result = play()
+        result = play(search)
     except TypeError as error:  # Such as an option that no planner has.
         raise ValueError(error) from None
     if FLAGS.out:
         write_json(FLAGS.out, result)
 
 
-def play() -> dict[str, Any]:
-    """Plays the episodes, and says so while it goes on."""
-    names = ("planner", "horizon", "amount", "topk", "iterations")
-    search = {name: FLAGS[name].value for name in names}
-    search["options"] = parse_params(FLAGS.options)
-    print(f"{FLAGS.task}: " + ", ".join(f"{k} {v}" for k, v in search.items()))
+def play(search: true_simulator.Search) -> dict[str, Any]:
+    """Plays the episodes, and says how they went."""
+    settings = dataclasses.asdict(search)
+    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
+    print(f"{FLAGS.task}: {shown}")
     print("episode    return  decisions   seconds")
     episodes = []
     for episode in true_simulator.run_episodes(
         FLAGS.task,
-        true_simulator.Search(**search),
+        search,
         FLAGS.episodes,
         FLAGS.seed,
         FLAGS.action_repeat,
         FLAGS.threads,
-        progress=show_progress,
     ):
         episodes.append(episode)
         print(
@@ -97,18 +101,11 @@ def play() -> dict[str, Any]:
     return {
         "task": FLAGS.task,
         "seed": FLAGS.seed,
-        **search,
+        **settings,
         "episodes": episodes,
         "mean": mean,
         "published": published,
     }
-
-
-def show_progress(episode: int, decision: int, total: float) -> None:
-    """Rewrites one line, where somebody watches."""
-    if sys.stderr.isatty():
-        text = f"episode {episode}, decision {decision}: {total:.1f}"
-        print(f"\r{text:60}\r", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -52,13 +52,13 @@ def work() -> None:
     video_prediction(
         folder,
         FLAGS.out,
-        FLAGS.checkpoint,
-        FLAGS.episodes_dir,
-        FLAGS.sequences,
-        FLAGS.context,
-        FLAGS.horizon,
-        FLAGS.fps,
-        FLAGS.seed,
+        checkpoint=FLAGS.checkpoint,
+        episodes_dir=FLAGS.episodes_dir,
+        sequences=FLAGS.sequences,
+        context=FLAGS.context,
+        horizon=FLAGS.horizon,
+        fps=FLAGS.fps,
+        seed=FLAGS.seed,
     )
 
 

@@ -47,8 +47,8 @@ def check_outside(
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         raise RunFolderError(
-            f"Cannot write {path}: {existing}: {error.strerror}. Write it "
-            "somewhere else with --out."
+            f"Cannot write {path}: no file can be made in {existing} "
+            f"({error.strerror}). Write it somewhere else with --out."
         ) from None
 
 

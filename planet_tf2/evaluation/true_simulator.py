@@ -7,6 +7,7 @@ of the task. What it then scores is what a perfect model would let it score.
 The paper has the same experiment in table 1.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from planet_tf2 import envs
 from planet_tf2.agents.planet.planners import PLANNERS
@@ -36,7 +38,7 @@ PUBLISHED = {
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """How to plan. See `control.planning.cross_entropy_method`.
+    """How to plan. See `agents.planet.planners`.
 
     Attributes:
       planner: name of the planner.
@@ -116,10 +118,10 @@ def run_episodes(
     seed: int = 0,
     action_repeat: int | None = None,
     num_threads: int = 1,
-    max_length: int | None = None,
-    progress: Callable[[int, int, float], None] = lambda *args: None,
 ) -> Iterator[dict[str, Any]]:
     """Plans whole episodes with the true simulator.
+
+    Shows a bar where somebody watches.
 
     Args:
       task: name of a task of the control suite.
@@ -128,9 +130,6 @@ def run_episodes(
       seed: determines the start states and the planner's samples.
       action_repeat: simulator steps per decision; the task's own by default.
       num_threads: threads that simulate.
-      max_length: simulator steps of an episode; the task's own by default.
-      progress: called after each decision with the episode's number, the
-        decision's number and the return so far.
 
     Yields:
       For each episode a dictionary of `episode`, `return`, `length` in agent
@@ -152,14 +151,12 @@ def run_episodes(
         spec.task,
         action_repeat or spec.action_repeat,
         num_threads,
-        max_length or spec.max_length,
+        spec.max_length,
     )
-    try:
+    with contextlib.closing(simulator):
         planner = _make_planner(simulator, search)
         for number in range(episodes):
-            yield _run_episode(simulator, planner, seed, number, progress)
-    finally:
-        simulator.close()
+            yield _run_episode(simulator, planner, seed, number)
 
 
 def _make_planner(
@@ -191,18 +188,22 @@ def _run_episode(
     planner: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     seed: int,
     number: int,
-    progress: Callable[[int, int, float], None],
 ) -> dict[str, Any]:
     start = time.perf_counter()
     sequence = np.random.SeedSequence((seed, number))
     state = simulator.reset(int(sequence.generate_state(1)[0]))
     length, total, done = 0, 0.0, False
-    while not done:
-        action = planner(tf.constant(state), seeds.derive(seed, number, length))
-        reward, done = simulator.step(action.numpy())
-        state = simulator.state
-        length, total = length + 1, total + reward
-        progress(number, length, total)
+    with tqdm(
+        desc=f"episode {number}", unit="decision", leave=False, disable=None
+    ) as bar:
+        while not done:
+            decision_seed = seeds.derive(seed, number, length)
+            action = planner(tf.constant(state), decision_seed)
+            reward, done = simulator.step(action.numpy())
+            state = simulator.state
+            length, total = length + 1, total + reward
+            bar.set_postfix_str(f"return {total:.1f}", refresh=False)
+            bar.update()
     return {
         "episode": number,
         "return": total,

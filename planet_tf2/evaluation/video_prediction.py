@@ -2,10 +2,11 @@
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation import held_out
@@ -59,6 +60,7 @@ class Predicted(NamedTuple):
 def video_prediction(
     folder: RunFolder,
     out: str | os.PathLike[str],
+    *,
     checkpoint: str | None = None,
     episodes_dir: str | os.PathLike[str] | None = None,
     sequences: int = 6,
@@ -66,7 +68,6 @@ def video_prediction(
     horizon: int = 45,
     fps: float = 10,
     seed: int = 0,
-    report: Callable[[str], None] = print,
 ) -> Predicted:
     """Writes a GIF, an MP4, and a plot of the error against the horizon.
 
@@ -79,22 +80,14 @@ def video_prediction(
         that ends in `-error`.
       checkpoint: which one to load; by default the newest.
       episodes_dir: folder of episodes; by default the run's test episodes.
-      sequences: how many to show beside each other.
-      context: frames that the model sees.
-      horizon: frames to predict, at most: as many as the episodes allow.
+      sequences, context, horizon, seed: see `predict`.
       fps: frames per second.
-      seed: determines all randomness; a whole number of at least 0.
-      report: shows a message.
 
     Raises:
       ValueError: for whatever the user can mend.
     """
     out = pathlib.Path(out).with_suffix(".gif")
     check_outside(out, [folder])
-    if not 1 <= sequences <= BATCH:
-        raise ValueError(
-            f"sequences must be between 1 and {BATCH}, not {sequences}."
-        )
     run = load_run(folder, checkpoint)
     episodes = held_out.load_held_out(run, max(20, sequences), episodes_dir)
     predicted = predict(run, episodes, sequences, context, horizon, seed)
@@ -103,13 +96,13 @@ def video_prediction(
     video.write_gif(out, frames, fps)
     movie.write_mp4(out.with_suffix(".mp4"), frames, fps)
     plot_path = out.with_name(f"{out.stem}-error.png")
-    draw_errors(plot_path, predicted, f"step {run.step:,}")
+    write_figure(plot_path, draw_errors(predicted, f"step {run.step:,}"))
     ratio = predicted.errors.mean() / max(predicted.still_errors.mean(), 1e-12)
-    report(
+    print(
         f"Error over {predicted.errors.shape[1]} steps after {context} frames: "
         f"{ratio:.2f} of a still picture's (one sampled future)"
     )
-    report(f"Written: {out}, {out.stem}.mp4 and {plot_path.name}")
+    print(f"Written: {out}, {out.stem}.mp4 and {plot_path.name}")
     return predicted
 
 
@@ -126,16 +119,20 @@ def predict(
     Args:
       run: the loaded run.
       episodes: the episodes, the latest last.
-      sequences: how many to predict; each of another episode as long as there
-        are enough.
+      sequences: how many to predict, at most `BATCH`; each of another episode
+        as long as there are enough.
       context: frames that the model sees.
-      horizon: frames to predict, at most.
-      seed: determines all randomness.
+      horizon: frames to predict, at most: as many as the episodes allow.
+      seed: determines all randomness; a whole number of at least 0.
 
     Raises:
       EpisodesError: all episodes are too short.
       ValueError: a number is out of its range.
     """
+    if not 1 <= sequences <= BATCH:
+        raise ValueError(
+            f"sequences must be between 1 and {BATCH}, not {sequences}."
+        )
     for name, value in (("context", context), ("horizon", horizon)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}.")
@@ -166,13 +163,12 @@ def lay_out(predicted: Predicted, scale: int = 2) -> np.ndarray:
       Video, uint8 `[L, H, W, 3]`.
     """
     error = (predicted.prediction - predicted.truth) / 2
-    frames = video.side_by_side(
-        *(
-            _to_bytes(video.enlarge(x, scale))
-            for x in (predicted.truth, predicted.prediction, error)
-        ),
-        context=predicted.context,
-    )
+    rows = [
+        np.rint(np.clip(image + 0.5, 0, 1) * 255).astype(np.uint8)
+        for image in (predicted.truth, predicted.prediction, error)
+    ]
+    rows = [video.enlarge(row, scale) for row in rows]
+    frames = video.side_by_side(*rows, context=predicted.context)
     captions = [
         f"frame {time + 1}: sees the truth"
         if time < predicted.context
@@ -182,10 +178,8 @@ def lay_out(predicted: Predicted, scale: int = 2) -> np.ndarray:
     return video.add_labels(frames, _ROWS, captions)
 
 
-def draw_errors(
-    path: str | os.PathLike[str], predicted: Predicted, title: str = ""
-) -> None:
-    """Draws the errors against the number of steps ahead, as a PNG."""
+def draw_errors(predicted: Predicted, title: str) -> Figure:
+    """Draws the errors against the number of steps ahead."""
     figure, ((ax,),) = new_figure(1, 1, 5.2, 3.6)
     steps = np.arange(1, predicted.errors.shape[1] + 1)
     for errors, color, name in (
@@ -198,12 +192,12 @@ def draw_errors(
         ax.plot(steps, errors.mean(0), color=color, label=label)
     variance = predicted.truth.var((0, 1)).mean()
     ax.axhline(variance, color=GREY, linestyle=":", label="frames' variance")
-    ax.set_title(f"Open-loop image error, {title}".rstrip(", "))
+    ax.set_title(f"Open-loop image error, {title}")
     ax.set_xlabel(f"steps ahead, after {predicted.context} frames")
     ax.set_ylabel("mean squared error of a pixel")
     ax.set_ylim(bottom=0)
     ax.legend(fontsize=8, frameon=False)
-    write_figure(path, figure)
+    return figure
 
 
 def _choose(
@@ -218,7 +212,3 @@ def _choose(
         Window(position, int(start))
         for position, start in zip(chosen, starts.round(), strict=True)
     ]
-
-
-def _to_bytes(image: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(image + 0.5, 0, 1) * 255).astype(np.uint8)
