@@ -5,15 +5,16 @@
 Ends within two minutes. Exits with 0 only if all is well.
 """
 
+import dataclasses
 import json
 import sys
 import time
 
 try:
+    import rich.console
     from absl import app, flags
 
-    from planet_tf2 import doctor
-    from planet_tf2.doctor import findings as told
+    from planet_tf2.doctor import examination, findings
     from planet_tf2.tools import command
 except ModuleNotFoundError as error:
     # Then there is nothing to examine with.
@@ -34,28 +35,31 @@ flags.DEFINE_float("seconds", 110, "Time for everything.", 30)
 def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    found: list[doctor.Finding] = []
+    found: list[findings.Finding] = []
     status = command.run(lambda: work(found))
-    return status or int(not told.is_well(found))
+    return status or int(not findings.is_well(found))
 
 
-def work(found: list[doctor.Finding]) -> None:
+def work(found: list[findings.Finding]) -> None:
     start = time.monotonic()
-
-    def report(text: str) -> None:
-        if sys.stderr.isatty():
-            print(text, file=sys.stderr)
-
-    settings = doctor.Settings(FLAGS.seconds, FLAGS.logdir, report)
-    for finding in doctor.examine(settings):
-        found.append(finding)
-        if not FLAGS.json:
-            print(told.describe(finding), flush=True)
+    console = rich.console.Console(highlight=False)
+    with console.status("") as status:
+        for finding in examination.examine(
+            FLAGS.seconds, FLAGS.logdir, status.update
+        ):
+            found.append(finding)
+            if not FLAGS.json:
+                findings.show(finding, console)
     seconds = time.monotonic() - start
     if FLAGS.json:
-        print(json.dumps(told.as_dict(found, seconds), indent=1))
+        told = {
+            "ok": findings.is_well(found),
+            "seconds": round(seconds, 1),
+            "findings": [dataclasses.asdict(finding) for finding in found],
+        }
+        print(json.dumps(told, indent=1))
     else:
-        print(f"\n{told.sum_up(found)} ({seconds:.0f} seconds)")
+        print(f"\n{findings.sum_up(found)} ({seconds:.0f} seconds)")
 
 
 if __name__ == "__main__":

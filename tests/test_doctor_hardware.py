@@ -177,25 +177,23 @@ def test_work_of_the_paper():
     assert work.simulator_steps == 1000 * (played + 10)
 
 
-def test_totals():
+def test_forecast():
     work = Work(1000, 30, 500, 600, 3000, 7, True)
-    speed = Speed(2.0, 0.5, None, 3e9, 0.0, 10**6)
+    speed = Speed(2.0, 0.5, None, 3e9, 0.0, 10**6, 12288)
     frames = Frames(1000.0, 60.0, 2000.0, 120.0)
-    seconds = full_run.total_seconds(work, speed, frames)
-    assert seconds == pytest.approx(2000 + 20 + 250 + 10 + 3)
-    seconds = full_run.total_seconds(work, speed, frames, light=True)
-    assert seconds == pytest.approx(2000 + 20 + 250 + 5 + 3)
     params = agents.resolve("default")
-    memory = full_run.total_memory(work, speed, params)
-    assert memory == pytest.approx(3e9 + 0.35e9 + 600 * 12288)
-    bounded = {**params, "loader_max_bytes": 1000}
-    memory = full_run.total_memory(work, speed, bounded)
-    assert memory == pytest.approx(3e9 + 0.35e9 + 2000)
-    disk = full_run.total_disk(work, speed, frames)
+    found = full_run.forecast(work, speed, frames, params)
+    assert found.seconds == pytest.approx(2000 + 20 + 250 + 10 + 3)
+    assert found.memory_bytes == pytest.approx(3e9 + 0.35e9 + 600 * 12288)
     # Weights and two moments of each, in three checkpoints.
-    assert disk == pytest.approx(600 * 2000 + 3 * 3 * 4e6)
-    disk = full_run.total_disk(work, speed, frames, image_size=32)
-    assert disk == pytest.approx(600 * 500 + 3 * 3 * 4e6)
+    assert found.disk_bytes == pytest.approx(600 * 2000 + 3 * 3 * 4e6)
+    # Smaller shadows, a bounded loader, images of half the size.
+    params = {**params, "shadow_size": 512, "loader_max_bytes": 1000}
+    speed = speed._replace(step_bytes=12288 / 4)
+    found = full_run.forecast(work, speed, frames, params)
+    assert found.seconds == pytest.approx(2000 + 20 + 250 + 5 + 3)
+    assert found.memory_bytes == pytest.approx(3e9 + 0.35e9 + 2000)
+    assert found.disk_bytes == pytest.approx(600 * 500 + 3 * 3 * 4e6)
 
 
 def test_speed_is_scaled_from_a_smaller_batch():
@@ -208,12 +206,13 @@ def test_speed_is_scaled_from_a_smaller_batch():
         "peak_bytes": 1e9,
         "gpu_peak_bytes": 1e8,
         "weights": 7,
+        "step_bytes": 9,
     }
     decision = {"what": "decision", "preset": "default", "seconds": 0.6}
     assert full_run.read_speed([small], "default") is None
     assert full_run.read_speed([decision], "default") is None
     speed = full_run.read_speed([small, decision], "default")
-    assert speed == Speed(4.0, 0.6, 5, 2.8e9, 1e9, 7)
+    assert speed == Speed(4.0, 0.6, 5, 2.8e9, 1e9, 7, 9)
     whole = {**small, "sequences": 50, "seconds": 3.7, "peak_bytes": 3e9}
     speed = full_run.read_speed([small, decision, whole], "default")
     assert speed.update_seconds == 3.7

@@ -19,33 +19,6 @@ _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Failed)\b")
 _PATIENCE = 2.0  # Seconds that a child has to die once it was killed.
 
 
-class Deadline:
-    """Time that is left for everything.
-
-    Args:
-      seconds: how much there is from now on.
-    """
-
-    def __init__(self, seconds: float):
-        self._start = time.monotonic()
-        self._seconds = seconds
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds that have passed."""
-        return time.monotonic() - self._start
-
-    def limit(self, seconds: float, reserve: float = 0.0) -> float:
-        """Returns so many seconds, or fewer if that many are not left.
-
-        Args:
-          seconds: at most.
-          reserve: seconds to leave for what comes later.
-        """
-        left = self._seconds - self.elapsed - reserve
-        return max(0.0, min(seconds, left))
-
-
 @dataclasses.dataclass(frozen=True)
 class Result:
     """How a child ended.
@@ -84,10 +57,15 @@ class Result:
         found = []
         for line in self.stdout.splitlines():
             with contextlib.suppress(ValueError):
-                record = json.loads(line)
-                if isinstance(record, dict):
-                    found.append(record)
-        return found
+                found.append(json.loads(line))
+        return [record for record in found if isinstance(record, dict)]
+
+    @property
+    def answer(self) -> dict[str, Any] | None:
+        """The last of its records, if it ended well."""
+        return (
+            self.records[-1] if self.exit_code == 0 and self.records else None
+        )
 
 
 def run(
@@ -121,10 +99,12 @@ def run(
                 start_new_session=True,
             )
         except OSError as error:
-            text = f"{command[0]}: {error.strerror}"
-            return Result(127, "", text, time.monotonic() - start)
+            return Result(127, "", f"{command[0]}: {error.strerror}", 0.0)
         exit_code = _wait(process, seconds)
-        texts = [_read(file) for file in (out, err)]
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
         return Result(exit_code, *texts, time.monotonic() - start)
 
 
@@ -150,8 +130,3 @@ def _wait(process: subprocess.Popen, seconds: float) -> int | None:
         # A process that waits for a broken driver does not even die.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE)
-
-
-def _read(file: Any) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")

@@ -1,16 +1,21 @@
-"""What the doctor found, and how it is told."""
+"""What the doctor found, and how it is shown."""
 
 import dataclasses
-import textwrap
 from collections.abc import Sequence
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 # A note is worth knowing, but does not keep anything from working.
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 
-_LABELS = {OK: "ok", NOTE: "note", PROBLEM: "PROBLEM"}
-_INDENT = 21
-_WIDTH = 79
+_LABELS = {
+    OK: Text("ok", "green"),
+    NOTE: Text("note", "yellow"),
+    PROBLEM: Text("PROBLEM", "bold red"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,17 +42,16 @@ def is_well(findings: Sequence[Finding]) -> bool:
     return all(finding.status != PROBLEM for finding in findings)
 
 
-def describe(finding: Finding) -> str:
-    """Writes a finding for people, in lines that fit a terminal."""
-    head = f"{_LABELS[finding.status]:8} {finding.area:11} "
-    lines = []
-    for line in finding.text.splitlines():
-        lines += textwrap.wrap(line, _WIDTH - _INDENT) or [""]
-    text = head + ("\n" + " " * _INDENT).join(lines)
+def show(finding: Finding, console: Console) -> None:
+    """Prints a finding: label, area, and its text wrapped beside them."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(width=8)
+    table.add_column(width=11)
+    table.add_row(_LABELS[finding.status], finding.area, Text(finding.text))
+    console.print(table)
     if finding.fix is not None:
         # On a line of its own and never wrapped, to be copied.
-        text += "\n" + " " * _INDENT + f"-> {finding.fix}"
-    return text
+        console.print(Text(f"{'':21}-> {finding.fix}"), soft_wrap=True)
 
 
 def sum_up(findings: Sequence[Finding]) -> str:
@@ -57,21 +61,7 @@ def sum_up(findings: Sequence[Finding]) -> str:
         return "All is well."
     count = len(problems)
     lines = [f"{count} problem{'s' if count > 1 else ''} found."]
-    fixes = list(dict.fromkeys(f.fix for f in problems if f.fix))
+    fixes = dict.fromkeys(f"    {f.fix}" for f in problems if f.fix)
     if fixes:
-        lines += ["To mend it:", *(f"    {fix}" for fix in fixes)]
+        lines += ["To mend it:", *fixes]
     return "\n".join(lines)
-
-
-def as_dict(findings: Sequence[Finding], seconds: float) -> dict[str, Any]:
-    """Returns all findings for programs.
-
-    Args:
-      findings: what was found.
-      seconds: how long it took.
-    """
-    return {
-        "ok": is_well(findings),
-        "seconds": round(seconds, 1),
-        "findings": [dataclasses.asdict(finding) for finding in findings],
-    }

@@ -1,23 +1,32 @@
 """What a whole run would take here, from what its parts take."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from planet_tf2 import agents
 from planet_tf2.configs import collects, tasks
 from planet_tf2.doctor.findings import NOTE, OK, Finding
 from planet_tf2.doctor.graphics import Frames
 from planet_tf2.doctor.hardware import Card, Memory
+from planet_tf2.tools import schedule
 
 EPISODES = 1000  # What the paper's curves end with.
 PRESETS = ("default", "quickstart", "cpu")  # Those to tell about.
 
-_SIZE = 64  # Side of the images whose bytes are known.
+_FRAME_BYTES = 64 * 64 * 3  # Of the pictures that `Frames` is about.
 # An environment's process and the loader beside the training step.
 _WORKER_BYTES = 0.35e9
 _CHECKPOINTS, _VALUES_PER_WEIGHT, _VALUE_BYTES = 3, 3, 4
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_DAY = 86400
+# Units in seconds, and up to where each is used.
+_UNITS = (
+    ("second", 1, 90),
+    ("minute", 60, 90 * 60),
+    ("hour", 3600, 48 * 3600),
+    ("day", _DAY, float("inf")),
+)
 
 
 class Work(NamedTuple):
@@ -52,7 +61,8 @@ class Speed(NamedTuple):
         one, or None.
       peak_bytes: memory of the program without episodes.
       gpu_peak_bytes: of which on the GPU; 0 without one.
-      weights: number of weights of the model.
+      weights: number of weights of the agent.
+      step_bytes: what a time step of an episode takes in memory.
     """
 
     update_seconds: float
@@ -61,6 +71,15 @@ class Speed(NamedTuple):
     peak_bytes: float
     gpu_peak_bytes: float
     weights: int
+    step_bytes: float
+
+
+class Forecast(NamedTuple):
+    """What a run takes in the end."""
+
+    seconds: float
+    memory_bytes: float
+    disk_bytes: float
 
 
 def plan_work(params: Mapping[str, Any], episodes: int = EPISODES) -> Work:
@@ -75,85 +94,80 @@ def plan_work(params: Mapping[str, Any], episodes: int = EPISODES) -> Work:
     train, test = (
         -(-params[f"{split}_steps"] // size) for split in ("train", "test")
     )
+    epochs, rest = divmod(-(-params["max_steps"] // size), train + test)
+    most = epochs * train + min(rest, train)
     seeds = params["num_seed_episodes"] * len(names)
-    per_test = len(names) * sum(
+    steps = size * np.arange(most)
+    collected = np.zeros(most, int)
+    for entry in collects.train_collects(params):
+        due = schedule.binary(
+            steps, size, entry["after"], entry["every"], entry["until"]
+        )
+        collected += entry["batch_size"] * len(names) * np.cumsum(due)
+    enough = int(np.searchsorted(collected, episodes - seeds))
+    updates = min(enough + 1, most)
+    epochs = updates // train
+    played = int(collected[updates - 1]) + epochs * len(names) * sum(
         entry["batch_size"] for entry in collects.test_collects(params)
     )
-    entries = collects.train_collects(params)
-    # Steps of the training phase, in sequences.
-    most = _train_steps(params["max_steps"], train * size, test * size)
-    steps, collected = _until(entries, len(names), most, size, episodes - seeds)
-    updates = steps // size
-    epochs = updates // train
-    played = collected + epochs * per_test
     lengths = [_episode_length(name, params) for name in names]
-    decisions = sum(length for length, _ in lengths) / len(names)
-    simulated = sum(total for _, total in lengths) / len(names)
+    decisions, simulator_steps = np.mean(lengths, axis=0)
     total = played + 2 * seeds
     return Work(
         updates=updates,
         test_batches=epochs * test,
         decisions=round(played * decisions),
         frames=round(total * (decisions + 1)),
-        simulator_steps=round(total * simulated),
-        train_episodes=seeds + collected,
-        complete=steps >= most,
+        simulator_steps=round(total * simulator_steps),
+        train_episodes=seeds + int(collected[updates - 1]),
+        complete=updates == most,
     )
 
 
-def total_seconds(
-    work: Work, speed: Speed, frames: Frames | None, light: bool = False
-) -> float:
-    """Returns how long a run takes.
+def forecast(
+    work: Work,
+    speed: Speed,
+    frames: Frames | None,
+    params: Mapping[str, Any],
+    on_gpu: bool = False,
+) -> Forecast:
+    """Adds up what the parts of a run take.
 
     Args:
       work: what there is to do.
-      speed: what the model's parts take.
-      frames: what the simulator's parts take.
-      light: whether shadows are drawn from smaller maps.
+      speed: what was measured of the agent.
+      frames: what was measured of the simulator, if it renders.
+      params: parameters of the run, of which those of shadows and of the
+        loader's memory count.
+      on_gpu: whether batches are computed on a GPU, which has memory of its
+        own.
     """
-    seconds = work.updates * speed.update_seconds
     # Losses without gradients take about a third.
-    seconds += work.test_batches * speed.update_seconds / 3
+    updates = work.updates + work.test_batches / 3
+    seconds = updates * speed.update_seconds
     seconds += work.decisions * speed.decision_seconds
+    frame_bytes = _FRAME_BYTES / 4
     if frames is not None:
-        per_second = (
+        light = params["shadow_size"] is not None
+        rate = (
             frames.light_frames_per_second
             if light
             else frames.frames_per_second
         )
-        seconds += work.frames / per_second
+        seconds += work.frames / rate
         seconds += work.simulator_steps / frames.steps_per_second
-    return seconds
-
-
-def total_memory(
-    work: Work, speed: Speed, params: Mapping[str, Any], cards: bool = False
-) -> float:
-    """Returns the bytes of memory that a run takes in the end.
-
-    Args:
-      work: what there is to do.
-      speed: what was measured.
-      params: parameters of the run, of which the loader's bound counts.
-      cards: whether the batches are computed on a graphics card, which has
-        memory of its own.
-    """
-    episodes = work.frames * 3 * params["image_size"] ** 2
+        frame_bytes = frames.bytes_per_frame
+    episodes = work.frames * speed.step_bytes
     if params["loader_max_bytes"] is not None:
         episodes = min(episodes, 2 * params["loader_max_bytes"])
-    program = speed.peak_bytes if not cards else max(speed.peak_bytes, 3e9)
-    return program + _WORKER_BYTES + episodes
-
-
-def total_disk(
-    work: Work, speed: Speed, frames: Frames | None, image_size: int = _SIZE
-) -> float:
-    """Returns the bytes of disk that a run takes in the end."""
-    per_frame = frames.bytes_per_frame if frames else 3 * _SIZE**2 / 4
-    per_frame *= (image_size / _SIZE) ** 2
+    program = max(speed.peak_bytes, 3e9) if on_gpu else speed.peak_bytes
     checkpoint = speed.weights * _VALUES_PER_WEIGHT * _VALUE_BYTES
-    return work.frames * per_frame + _CHECKPOINTS * checkpoint
+    files = work.frames * frame_bytes * speed.step_bytes / _FRAME_BYTES
+    return Forecast(
+        seconds=seconds,
+        memory_bytes=program + _WORKER_BYTES + episodes,
+        disk_bytes=files + _CHECKPOINTS * checkpoint,
+    )
 
 
 def read_speed(
@@ -170,8 +184,7 @@ def read_speed(
     if not updates or not decisions:
         return None
     measured = max(updates, key=lambda record: record["sequences"])
-    size = agents.resolve(preset)["batch_shape"][0]
-    scale = size / measured["sequences"]
+    scale = agents.resolve(preset)["batch_shape"][0] / measured["sequences"]
     growth = measured["peak_bytes"] - measured["resident_bytes"]
     return Speed(
         update_seconds=scale * measured["seconds"],
@@ -180,6 +193,7 @@ def read_speed(
         peak_bytes=measured["resident_bytes"] + scale * growth,
         gpu_peak_bytes=scale * measured["gpu_peak_bytes"],
         weights=measured["weights"],
+        step_bytes=measured["step_bytes"],
     )
 
 
@@ -187,7 +201,7 @@ def check_preset(
     preset: str,
     speed: Speed,
     frames: Frames | None,
-    memory: Memory | None,
+    memory: Memory,
     disk_bytes: float,
     cards: list[Card],
 ) -> Finding:
@@ -203,44 +217,34 @@ def check_preset(
     """
     params = agents.resolve(preset)
     work = plan_work(params)
-    light = params["shadow_size"] is not None
-    seconds = total_seconds(work, speed, frames, light)
-    needed = total_memory(work, speed, params, bool(cards))
-    disk = total_disk(work, speed, frames, params["image_size"])
-    task = ", ".join(params["tasks"])
+    needed = forecast(work, speed, frames, params, bool(cards))
     text = (
-        f"{preset}: {work.train_episodes:,} episodes of {task} take about "
-        f"{duration(seconds)}, {_size(needed)} of memory and {_size(disk)} of "
-        "disk"
+        f"{preset}: {work.train_episodes:,} episodes of "
+        f"{', '.join(params['tasks'])} take about {duration(needed.seconds)}, "
+        f"{_size(needed.memory_bytes)} of memory and "
+        f"{_size(needed.disk_bytes)} of disk"
     )
-    details = {
-        "preset": preset,
-        "seconds": seconds,
-        "memory_bytes": needed,
-        "disk_bytes": disk,
-        **work._asdict(),
-    }
-    status, fix = OK, None
-    if memory is not None and needed > memory.total:
-        status, fix = NOTE, "--micro_batches=5 --loader_max_bytes=1e9"
+    details = {"preset": preset, **needed._asdict(), **work._asdict()}
+    status, fix = NOTE, None
+    if needed.memory_bytes > memory.total:
+        fix = "--micro_batches=5 --loader_max_bytes=1e9"
         text += f". There are only {_size(memory.total)} of memory"
     elif cards and speed.gpu_peak_bytes > max(card.memory for card in cards):
-        status, fix = NOTE, "--micro_batches=5"
+        fix = "--micro_batches=5"
         text += ". That is more than the graphics card has"
-    elif disk > disk_bytes:
-        status, fix = NOTE, "--logdir on a disk with more room"
+    elif needed.disk_bytes > disk_bytes:
+        fix = "--logdir on a disk with more room"
         text += f". There are only {_size(disk_bytes)} of disk"
-    elif seconds > 7 * _DAY and preset == "default":
-        status, fix = NOTE, f"--config {_smaller()}, or a machine with a GPU"
+    elif needed.seconds > 7 * _DAY and preset == PRESETS[0]:
+        fix = f"--config {PRESETS[-1]}, or a machine with a GPU"
+    else:
+        status = OK
     return Finding("full run", status, text, fix, details)
 
 
 def duration(seconds: float) -> str:
     """Writes a time span roughly, as `3 minutes` or `2.5 days`."""
-    units = ((1, "second"), (_MINUTE, "minute"), (_HOUR, "hour"), (_DAY, "day"))
-    most = (90 * 1, 90 * _MINUTE, 48 * _HOUR, math.inf)
-    index = next(i for i, limit in enumerate(most) if seconds < limit)
-    size, name = units[index]
+    name, size = next((n, s) for n, s, most in _UNITS if seconds < most)
     amount = seconds / size
     digits = f"{amount:.1f}" if amount < 10 else f"{amount:,.0f}"
     digits = digits.removesuffix(".0")
@@ -251,57 +255,6 @@ def _size(amount: float) -> str:
     if amount < 1e9:
         return f"{amount / 1e6:.0f} MB"
     return f"{amount / 1e9:.1f} GB"
-
-
-def _smaller() -> str:
-    """Returns the preset for those without a GPU."""
-    return PRESETS[-1]
-
-
-def _train_steps(max_steps: int, train: int, test: int) -> int:
-    """Returns the steps of training phases among the first so many."""
-    epochs, rest = divmod(max_steps, train + test)
-    return epochs * train + min(rest, train)
-
-
-def _until(
-    entries: list[Mapping[str, Any]],
-    num_tasks: int,
-    most: int,
-    size: int,
-    episodes: int,
-) -> tuple[int, int]:
-    """Returns steps, and episodes collected, up to so many of either."""
-
-    def collected(steps: int) -> int:
-        return sum(
-            num_tasks * entry["batch_size"] * _times(entry, steps, size)
-            for entry in entries
-        )
-
-    if collected(most) < episodes:
-        return most // size * size, collected(most)
-    low, high = 0, most // size
-    while high - low > 1:  # The first step with that many.
-        middle = (low + high) // 2
-        if collected(middle * size) >= episodes:
-            high = middle
-        else:
-            low = middle
-    return high * size, collected(high * size)
-
-
-def _times(entry: Mapping[str, Any], steps: int, size: int) -> int:
-    """Returns how often an entry is due in so many training steps."""
-    after, every = entry["after"], entry["every"]
-    last = steps - size  # Where the last update starts.
-    if entry["until"] >= 0:
-        last = min(last, entry["until"] - 1)
-    if every <= 0 or last < after:
-        return 0
-    if every >= size:
-        return (last - after) // every + 1
-    return -(-last // size) - -(-after // size) + 1  # In each update.
 
 
 def _episode_length(name: str, params: Mapping[str, Any]) -> tuple[int, int]:

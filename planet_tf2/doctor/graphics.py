@@ -16,7 +16,6 @@ SHADOW_SIZE = 512
 
 _PROBE = "planet_tf2.envs.rendering_probe"
 _SIMULATOR = "planet_tf2.doctor.simulator_probe"
-_SIMULATOR_PACKAGES = ("dm_control", "mujoco")
 
 
 class Tried(NamedTuple):
@@ -33,12 +32,10 @@ class Tried(NamedTuple):
     @property
     def renderers(self) -> dict[str, str]:
         """What OpenGL calls itself, of the backends that work."""
-        found = {}
-        for name, result in self.backends.items():
-            renderer, _ = _read(result)
-            if renderer is not None:
-                found[name] = renderer
-        return found
+        answers = {n: result.answer for n, result in self.backends.items()}
+        return {
+            n: answer["renderer"] for n, answer in answers.items() if answer
+        }
 
 
 class Frames(NamedTuple):
@@ -61,25 +58,19 @@ class Frames(NamedTuple):
 def try_all(seconds: float) -> Tried:
     """Runs the simulator, and renders with every backend, all side by side."""
 
-    def simulate() -> children.Result:
-        return children.run_module(
-            _SIMULATOR, ["0.4"], seconds, rendering.gl_variables(None)
-        )
-
-    def render(name: str) -> children.Result:
-        return children.run_module(
-            _PROBE, [], seconds, rendering.gl_variables(name)
+    def start(name: str | None) -> concurrent.futures.Future:
+        module, arguments = (_PROBE, []) if name else (_SIMULATOR, ["0.4"])
+        variables = rendering.gl_variables(name)
+        return pool.submit(
+            children.run_module, module, arguments, seconds, variables
         )
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        simulated = pool.submit(simulate)
-        rendered = {
-            name: pool.submit(render, name) for name in rendering.BACKENDS
-        }
-        return Tried(
-            simulated.result(),
-            {name: future.result() for name, future in rendered.items()},
-        )
+        simulator = start(None)
+        backends = {name: start(name) for name in rendering.BACKENDS}
+    return Tried(
+        simulator.result(), {n: tried.result() for n, tried in backends.items()}
+    )
 
 
 def check_simulator(tried: Tried, broken: bool = False) -> Finding:
@@ -90,25 +81,14 @@ def check_simulator(tried: Tried, broken: bool = False) -> Finding:
       broken: whether packages are known to be wrong, which is to mend first.
     """
     result = tried.simulator
-    if result.exit_code == 0 and result.records:
-        speed = result.records[-1]["steps_per_second"]
+    if result.answer:
+        speed = result.answer["steps_per_second"]
         text = f"MuJoCo runs: {speed:,.0f} steps of cheetah_run per second"
-        return Finding("simulator", OK, text, details=result.records[-1])
-    needed = [
-        requirement
-        for requirement in packages.requirements()
-        if requirement.name in _SIMULATOR_PACKAGES
-    ]
-    text = f"MuJoCo does not run: {result.complaint}"
-    if result.exit_code is None:
-        fix = _more_time()
-    elif broken:
-        text += "\nMend the packages first."
-        fix = None
-    else:
-        # Even where the versions look right, the files may be damaged.
-        fix = packages.install_command(needed or None)
-        fix = fix.replace(" install ", " install --force-reinstall ", 1)
+        return Finding("simulator", OK, text, details=result.answer)
+    more, fix = "", packages.MORE_TIME
+    if result.exit_code is not None:
+        more, fix = packages.repair(broken, "dm_control", "mujoco")
+    text = f"MuJoCo does not run: {result.complaint}{more}"
     return Finding("simulator", PROBLEM, text, fix)
 
 
@@ -123,10 +103,13 @@ def check_rendering(tried: Tried, cards: Sequence[Card] = ()) -> list[Finding]:
     if tried.simulator.exit_code != 0 and not renderers:
         text = "cannot be told while the simulator does not run"
         return [Finding("rendering", NOTE, text)]
-    findings = [_describe(name, tried) for name in tried.backends]
-    wanted = os.environ.get("MUJOCO_GL", "").strip().lower()
-    if wanted and wanted not in renderers:
-        findings.append(_wrong_variable(wanted, renderers))
+    findings = [
+        _describe(name, renderers.get(name), result)
+        for name, result in tried.backends.items()
+    ]
+    if wanted := _wanted():
+        if wanted not in renderers:
+            findings.append(_wrong_variable(wanted, renderers))
     elif not renderers:
         findings.append(_nothing_works(tried))
     chosen = choose(tried)
@@ -142,72 +125,57 @@ def check_rendering(tried: Tried, cards: Sequence[Card] = ()) -> list[Finding]:
 
 def choose(tried: Tried) -> str | None:
     """Returns the backend that a program would use here, if any works."""
-    wanted = os.environ.get("MUJOCO_GL", "").strip().lower()
-    for name in [wanted] if wanted else rendering.BACKENDS:
-        if name in tried.renderers:
-            return name
-    return None
+    wanted = _wanted()
+    names = [wanted] if wanted else rendering.BACKENDS
+    return next((name for name in names if name in tried.renderers), None)
 
 
-def time_frames(
-    backend: str, seconds: float
-) -> tuple[Frames | None, children.Result]:
+def time_frames(backend: str, seconds: float) -> tuple[Frames | None, Finding]:
     """Measures how fast a backend renders, and how large frames are."""
     result = children.run_module(
         _SIMULATOR, ["2"], seconds, rendering.gl_variables(backend)
     )
-    if result.exit_code == 0 and result.records:
-        return Frames(**result.records[-1]), result
-    return None, result
-
-
-def check_frames(
-    backend: str, frames: Frames | None, result: children.Result
-) -> Finding:
-    """Says how fast rendering is."""
-    if frames is None:
+    if result.answer is None:
         text = f"{backend} rendered once, and then failed: {result.complaint}"
-        return Finding("frames", PROBLEM, text, _more_time())
+        return None, Finding("frames", PROBLEM, text, packages.MORE_TIME)
+    frames = Frames(**result.answer)
     text = (
         f"{frames.frames_per_second:.0f} frames of 64 x 64 pixels per second "
         f"with {backend}, {frames.light_frames_per_second:.0f} with "
         f"--shadow_size={SHADOW_SIZE}"
     )
-    return Finding("frames", OK, text, details=frames._asdict())
+    return frames, Finding("frames", OK, text, details=result.answer)
 
 
-def _describe(name: str, tried: Tried) -> Finding:
-    renderer, complaint = _read(tried.backends[name])
+def _wanted() -> str:
+    return os.environ.get("MUJOCO_GL", "").strip().lower()
+
+
+def _describe(
+    name: str, renderer: str | None, result: children.Result
+) -> Finding:
     details = {"backend": name, "renderer": renderer}
     if renderer is None:
-        text = f"{name} does not work: {complaint}"
+        text = f"{name} does not work: {result.complaint}"
         return Finding("rendering", NOTE, text, details=details)
-    kind = "in software" if rendering.is_software(renderer) else "in hardware"
     details["software"] = rendering.is_software(renderer)
+    kind = "in software" if details["software"] else "in hardware"
     text = f"{name} works {kind}: {renderer}"
     return Finding("rendering", OK, text, details=details)
 
 
-def _read(result: children.Result) -> tuple[str | None, str]:
-    """Returns the renderer's name, or None and why there is none."""
-    if result.exit_code == 0 and result.records:
-        return result.records[-1]["renderer"], ""
-    return None, result.complaint
-
-
 def _wrong_variable(wanted: str, renderers: Mapping[str, str]) -> Finding:
     text = f"MUJOCO_GL is {wanted!r}, which cannot render here"
+    fix = f"unset MUJOCO_GL; {_install_command()}"
     if renderers:
         fix = f"unset MUJOCO_GL   # then {next(iter(renderers))} is taken"
-    else:
-        fix = f"unset MUJOCO_GL; {_install_command()}"
     return Finding("rendering", PROBLEM, text, fix)
 
 
 def _nothing_works(tried: Tried) -> Finding:
     if all(result.exit_code is None for result in tried.backends.values()):
         text = "No OpenGL answered in time."
-        return Finding("rendering", PROBLEM, text, _more_time())
+        return Finding("rendering", PROBLEM, text, packages.MORE_TIME)
     text = "No OpenGL was found that MuJoCo could render with."
     return Finding("rendering", PROBLEM, text, _install_command())
 
@@ -217,10 +185,4 @@ def _install_command() -> str:
     command = rendering.PACKAGES["egl"]
     if not shutil.which("apt-get"):
         return f"on Debian or Ubuntu: {command}"
-    if getattr(os, "geteuid", lambda: 0)() != 0:
-        return f"sudo {command}"
-    return command
-
-
-def _more_time() -> str:
-    return "try again while nothing else runs, or with --seconds=300"
+    return command if os.geteuid() == 0 else f"sudo {command}"

@@ -1,19 +1,18 @@
-"""The machine itself: processor, memory, disk, graphics card."""
+"""The machine itself: processor, memory, disk, load, graphics cards."""
 
 import contextlib
 import os
 import pathlib
 import platform
 import re
-import shutil
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import psutil
 
 from planet_tf2.doctor import children
 from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, Finding
 from planet_tf2.tools import machine
-
-GIGABYTE = 1e9
 
 # From what is asked about to what Linux calls it on Intel and AMD, or on ARM.
 _FEATURES = {
@@ -25,9 +24,9 @@ _FEATURES = {
     "AMX": ("amx_tile",),
     "AMX-bf16": ("amx_bf16",),
 }
-_SMALLEST_MEMORY = 1.5 * GIGABYTE  # The preset `quickstart` takes about 1.4.
-_SMALLEST_DISK = 1 * GIGABYTE
-_UNLIMITED = 1 << 60  # What control groups say where there is no limit.
+_SMALLEST_MEMORY = 1.5e9  # The preset `quickstart` takes about 1.4.
+_SMALLEST_DISK = 1e9
+_BUSY = 1.5  # Programs that want a core, for each core that there is.
 
 
 class Memory(NamedTuple):
@@ -64,28 +63,27 @@ def check_processor(cards: Sequence[Card] = ()) -> Finding:
     Args:
       cards: the graphics cards, which matter more if there are any.
     """
-    flags = _processor_flags()
-    name = machine.processor_name()
+    text = _read_text("/proc/cpuinfo")
+    match = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    flags = set(match[1].split()) if match else set()
     features = {
-        feature: any(flag in flags for flag in names)
-        for feature, names in _FEATURES.items()
+        name: not flags.isdisjoint(names) for name, names in _FEATURES.items()
     }
-    cores = usable_cores()
+    name, cores = machine.processor_name(), usable_cores()
     precision, reason = suggest_precision(features, cards)
-    details: dict[str, Any] = {
+    details = {
         "name": name,
         "cores": cores,
         "features": features,
         "precision": precision,
     }
+    intel = platform.machine().lower() in ("x86_64", "amd64")
+    shown = ("AVX2", "AVX-512", "bf16", "AMX") if intel else ("bf16",)
     words = [f"{name}, {cores} core{'s' if cores > 1 else ''}"]
     if flags:
-        shown = ("AVX2", "AVX-512", "bf16", "AMX")
-        if platform.machine().lower() not in ("x86_64", "amd64"):
-            shown = ("bf16",)
         words += [f"{f} {'yes' if features[f] else 'no'}" for f in shown]
     text = f"{', '.join(words)}\n--precision={precision} {reason}"
-    if flags and _is_intel() and not features["AVX"]:
+    if flags and intel and not features["AVX"]:
         text += "\nTensorFlow's packages need AVX, and die without it."
         fix = "use another machine, or build TensorFlow from its sources"
         return Finding("processor", PROBLEM, text, fix, details)
@@ -115,15 +113,14 @@ def suggest_precision(
 def check_memory() -> Finding:
     """Examines the memory."""
     memory = read_memory()
-    if memory is None:
-        return Finding("memory", NOTE, "cannot be told on this system")
-    total, available = (x / GIGABYTE for x in memory)
     details = {"total_bytes": memory.total, "available_bytes": memory.available}
-    text = f"{total:.1f} GB, of which {available:.1f} GB are free"
+    text = (
+        f"{memory.total / 1e9:.1f} GB, of which {memory.available / 1e9:.1f} "
+        "GB are free"
+    )
     if memory.available < _SMALLEST_MEMORY:
-        text += (
-            f"; even the preset quickstart wants {_SMALLEST_MEMORY / 1e9:g} GB"
-        )
+        needed = f"{_SMALLEST_MEMORY / 1e9:g} GB"
+        text += f"; even the preset quickstart wants {needed}"
         fix = "end other programs, or give the container more memory"
         return Finding("memory", PROBLEM, text, fix, details)
     return Finding("memory", OK, text, details=details)
@@ -134,8 +131,8 @@ def check_disk(folder: str | os.PathLike[str]) -> Finding:
     path = pathlib.Path(folder).absolute()
     while not path.exists():
         path = path.parent
-    free = shutil.disk_usage(path).free
-    text = f"{free / GIGABYTE:.1f} GB are free in {path}"
+    free = psutil.disk_usage(str(path)).free
+    text = f"{free / 1e9:.1f} GB are free in {path}"
     details = {"free_bytes": free, "folder": str(path)}
     if not os.access(path, os.W_OK):
         text += ", which cannot be written to"
@@ -145,6 +142,18 @@ def check_disk(folder: str | os.PathLike[str]) -> Finding:
         fix = "make room, or name a folder on another disk with --logdir"
         return Finding("disk", PROBLEM, text, fix, details)
     return Finding("disk", OK, text, details=details)
+
+
+def check_load() -> list[Finding]:
+    """Warns if other programs make everything slower."""
+    load, cores = psutil.getloadavg()[0], usable_cores()
+    if load <= _BUSY * cores:
+        return []
+    text = (
+        f"{load:.1f} programs want to run, and cores to use: {cores}. What is "
+        "timed below takes longer than it would alone"
+    )
+    return [Finding("load", NOTE, text, details={"load": load, "cores": cores})]
 
 
 def find_cards(seconds: float = 10) -> list[Card]:
@@ -159,26 +168,20 @@ def find_cards(seconds: float = 10) -> list[Card]:
     )
     cards = []
     for line in result.stdout.splitlines() if result.exit_code == 0 else ():
-        parts = [part.strip() for part in line.split(",")]
         with contextlib.suppress(ValueError):
-            name, megabytes, driver, capability = parts
+            name, megabytes, driver, capability = map(
+                str.strip, line.split(",")
+            )
             size = float(megabytes) * 2**20
             cards.append(Card(name, size, driver, float(capability)))
     return cards
 
 
-def read_memory() -> Memory | None:
-    """Returns how much memory there is, or None if that is not known."""
-    try:
-        text = pathlib.Path("/proc/meminfo").read_text()
-    except OSError:
-        total = machine.memory_bytes()
-        return None if total is None else Memory(total, total)
-    sizes = dict(re.findall(r"(\w+):\s+(\d+) kB", text))
-    total = 1024.0 * int(sizes["MemTotal"])
-    available = 1024.0 * int(sizes.get("MemAvailable", sizes["MemFree"]))
-    limit, used = _group_memory()
-    return Memory(min(total, limit), min(available, limit - used))
+def read_memory() -> Memory:
+    """Returns how much memory there is for this process."""
+    memory = psutil.virtual_memory()
+    limit, used = _container_memory()
+    return Memory(min(memory.total, limit), min(memory.available, limit - used))
 
 
 def usable_cores() -> int:
@@ -190,36 +193,25 @@ def usable_cores() -> int:
     return cores
 
 
-def _group_memory() -> tuple[float, float]:
-    """Returns limit and use of the container's memory in bytes."""
+def _container_memory() -> tuple[float, float]:
+    """Returns limit and use of the container's memory in bytes.
+
+    psutil knows only those of the whole machine. Version 1 of control groups
+    says a number above any memory where there is no limit.
+    """
     for limit, used in (
         ("memory.max", "memory.current"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
     ):
-        text = _read_text(f"/sys/fs/cgroup/{limit}").strip()
-        if text.isdigit() and int(text) < _UNLIMITED:
-            in_use = _read_text(f"/sys/fs/cgroup/{used}").strip()
+        most = _read_text(f"/sys/fs/cgroup/{limit}").strip()
+        in_use = _read_text(f"/sys/fs/cgroup/{used}").strip()
+        if most.isdigit() and in_use.isdigit():
             # Files that are only kept for later count as in use here.
-            cache = re.search(
-                r"^inactive_file (\d+)",
-                _read_text("/sys/fs/cgroup/memory.stat"),
-                re.MULTILINE,
-            )
+            stat = _read_text("/sys/fs/cgroup/memory.stat")
+            cache = re.search(r"^inactive_file (\d+)", stat, re.MULTILINE)
             spare = int(cache[1]) if cache else 0
-            busy = int(in_use) if in_use.isdigit() else 0
-            return float(text), float(max(0, busy - spare))
+            return float(most), float(max(0, int(in_use) - spare))
     return float("inf"), 0.0
-
-
-def _processor_flags() -> set[str]:
-    """Returns the processor's abilities, if known."""
-    text = _read_text("/proc/cpuinfo")
-    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    return set(flags[1].split()) if flags else set()
-
-
-def _is_intel() -> bool:
-    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _read_text(path: str) -> str:

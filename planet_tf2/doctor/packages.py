@@ -7,7 +7,6 @@ import importlib.metadata
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -18,6 +17,7 @@ from planet_tf2.envs.child_process import PACKAGE_ROOT
 from planet_tf2.version import __version__
 
 NAME = "planet_tf2"
+MORE_TIME = "try again while nothing else runs, or with --seconds=300"
 
 
 def check_packages() -> list[Finding]:
@@ -56,28 +56,46 @@ def requirements() -> list[Requirement]:
     ]
 
 
-def install_command(needed: Sequence[Requirement] | None = None) -> str:
+def install_command(
+    *names: str, extra: str | None = None, force: bool = False
+) -> str:
     """Returns the command that installs packages in the tested ranges.
 
     Args:
-      needed: the packages; by default planet_tf2 with everything.
+      *names: the packages; by default planet_tf2 with everything.
+      extra: an extra of these packages.
+      force: whether to install what is there already, as it may be damaged.
     """
-    pip = f"{shlex.quote(sys.executable)} -m pip install"
-    if needed is None:
-        return f"{pip} --editable {shlex.quote(str(PACKAGE_ROOT))}"
-    return " ".join([pip, *(shlex.quote(written(r)) for r in needed)])
+    command = [sys.executable, "-m", "pip", "install"]
+    if force:
+        command.append("--force-reinstall")
+    needed = [r for r in requirements() if r.name in names]
+    if not needed:
+        return shlex.join([*command, "--editable", str(PACKAGE_ROOT)])
+    for requirement in needed:
+        suffix = f"[{extra}]" if extra else ""
+        command.append(f"{requirement.name}{suffix}{_range(requirement)}")
+    return shlex.join(command)
 
 
-def written(requirement: Requirement) -> str:
-    """Writes a requirement with the lower bound first."""
-    extras = ",".join(sorted(requirement.extras))
-    name = requirement.name + (f"[{extras}]" if extras else "")
-    return name + range_of(requirement.specifier)
+def repair(broken: bool, *names: str) -> tuple[str, str | None]:
+    """Says how to mend packages that do not work.
+
+    Args:
+      broken: whether packages are known to be wrong, which comes first.
+      *names: the packages. Even where versions are right, files may be damaged.
+
+    Returns:
+      What to add to a text, and the command.
+    """
+    if broken:
+        return "\nMend the packages first.", None
+    return "", install_command(*names, force=True)
 
 
-def range_of(specifier: SpecifierSet) -> str:
-    """Writes a range with the lower bound first."""
-    return ",".join(sorted(map(str, specifier), reverse=True))
+def _range(requirement: Requirement) -> str:
+    """Writes the versions with the lower bound first."""
+    return ",".join(sorted(map(str, requirement.specifier), reverse=True))
 
 
 def _check_python(needed: str | None) -> Finding:
@@ -91,23 +109,23 @@ def _check_python(needed: str | None) -> Finding:
     return Finding("Python", OK, text, details=details)
 
 
-def _check_requirements(needed: Sequence[Requirement]) -> list[Finding]:
+def _check_requirements(needed: list[Requirement]) -> list[Finding]:
     installed = {r.name: _installed(r.name) for r in needed}
     bad = [r for r in needed if not _fits(r, installed[r.name])]
     if not bad:
         text = f"all {len(needed)} are in the ranges that were tested"
         return [Finding("packages", OK, text, details=installed)]
-    fix = install_command(bad)
-    return [
-        Finding(
-            "packages",
-            PROBLEM,
-            _describe(requirement, installed[requirement.name]),
-            fix,
-            {requirement.name: installed[requirement.name]},
+    fix = install_command(*(r.name for r in bad))
+    findings = []
+    for requirement in bad:
+        name, version = requirement.name, installed[requirement.name]
+        text = f"{name} is {version}, but {_range(requirement)} was tested"
+        if version is None:
+            text = f"{name} is missing; {_range(requirement)} was tested"
+        findings.append(
+            Finding("packages", PROBLEM, text, fix, {name: version})
         )
-        for requirement in bad
-    ]
+    return findings
 
 
 def _installed(name: str) -> str | None:
@@ -118,17 +136,10 @@ def _installed(name: str) -> str | None:
 
 
 def _fits(requirement: Requirement, version: str | None) -> bool:
-    if version is None:
-        return False
     try:
         # What was built from sources may call itself 3.17.1.dev0.
-        return requirement.specifier.contains(Version(version), True)
+        return version is not None and requirement.specifier.contains(
+            Version(version), prereleases=True
+        )
     except InvalidVersion:
         return False
-
-
-def _describe(requirement: Requirement, version: str | None) -> str:
-    tested = range_of(requirement.specifier)
-    if version is None:
-        return f"{requirement.name} is missing; {tested} was tested"
-    return f"{requirement.name} is {version}, but {tested} was tested"

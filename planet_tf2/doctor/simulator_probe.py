@@ -17,42 +17,41 @@ from planet_tf2 import envs
 from planet_tf2.configs import tasks
 from planet_tf2.doctor.graphics import SHADOW_SIZE
 
-TASK = "cheetah_run"
+_TASK = tasks.get_task("cheetah_run")
 _SIZE = 64
 
 
 def main() -> None:
     """Measures for about as many seconds as the argument says."""
     seconds = float(sys.argv[1])
-    task = tasks.get_task(TASK)
-    env = _open(task)
-    random = np.random.default_rng(0)
-    low, high = env.action_space.low, env.action_space.high
-    env.reset(seed=0)
+    env = _open()
     report = {
-        "steps_per_second": _rate(
-            lambda: env.step(random.uniform(low, high)), seconds / 4, 900
-        )
+        "steps_per_second": _rate(lambda: _step(env), seconds / 4, 900),
     }
     if os.environ.get("MUJOCO_GL") != "off":
         report["frames_per_second"] = _frame_rate(env, seconds / 2)
-        report["bytes_per_frame"] = _compressed_size(env, random)
-        light = _open(task, SHADOW_SIZE)
-        light.reset(seed=0)
+        report["bytes_per_frame"] = _compressed_size()
+        light = _open(SHADOW_SIZE)
         report["light_frames_per_second"] = _frame_rate(light, seconds / 2)
     print(json.dumps(report), flush=True)
 
 
-def _open(task: tasks.Task, shadow_size: int | None = None) -> envs.DMControl:
-    return envs.DMControl(
-        task.domain, task.task, size=_SIZE, shadow_size=shadow_size
+def _open(shadow_size: int | None = None) -> envs.DMControl:
+    env = envs.DMControl(
+        _TASK.domain, _TASK.task, size=_SIZE, shadow_size=shadow_size
     )
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    return env
+
+
+def _step(env: envs.DMControl) -> None:
+    env.step(env.action_space.sample())
 
 
 def _frame_rate(env: envs.DMControl, seconds: float) -> float:
     env.render()  # Sets the graphics up.
-    frames: list[np.ndarray] = []
-    return _rate(lambda: frames.append(env.render()), seconds, 500)
+    return _rate(env.render, seconds, 500)
 
 
 def _rate(work: Callable[[], object], seconds: float, most: int) -> float:
@@ -65,15 +64,14 @@ def _rate(work: Callable[[], object], seconds: float, most: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def _compressed_size(env: envs.DMControl, random: np.random.Generator) -> float:
+def _compressed_size() -> float:
     """Returns the bytes that a frame of an episode takes on the disk."""
-    env.reset(seed=1)
-    low, high = env.action_space.low, env.action_space.high
-    frames = []
+    env = _open()
+    frames: list[np.ndarray] = []
     for _ in range(10):
-        env.step(random.uniform(low, high))
-        frames.append(env.render().tobytes())
-    return len(zlib.compress(b"".join(frames))) / len(frames)
+        _step(env)
+        frames.append(env.render())
+    return len(zlib.compress(np.stack(frames).tobytes())) / len(frames)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import psutil
 
 _START = time.perf_counter()
 
@@ -108,6 +109,9 @@ class Probe:
             "peak_bytes": _peak(),
             "gpu_peak_bytes": _gpu_peak(),
             "weights": int(sum(np.prod(v.shape) for v in variables)),
+            "step_bytes": sum(
+                x.dtype.size * int(np.prod(x.shape[2:])) for x in batch.values()
+            ),
         }
         self.report("update", **values)
         return values
@@ -168,11 +172,7 @@ def _batch(
 
 def _resident() -> int:
     """Returns the memory of this process in bytes."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        return _peak()
+    return psutil.Process().memory_info().rss
 
 
 def _peak() -> int:
