@@ -150,10 +150,6 @@ def hangs():
     return Mistaken("hang")
 
 
-class Plane:
-    """No environment."""
-
-
 not_callable = {"name": "wrong"}
 nothing = None
 

@@ -163,9 +163,9 @@ def test_exception_comes_with_its_traceback(strategy):
     "constructor,message",
     [
         ("fakes:failing_constructor", "KeyError: 'no such thing'"),
-        ("fakes:missing", "ValueError: Module fakes has no function"),
-        ("fakes", "must look like module:function"),
-        ("no_such_module:make", "ModuleNotFoundError"),
+        ("fakes:missing", "ValueError: Cannot import 'fakes:missing'"),
+        ("fakes", "must look like my_module:my_name"),
+        ("no_such_module:make", "No module named 'no_such_module'"),
     ],
 )
 @pytest.mark.parametrize("strategy", _STRATEGIES)

@@ -1,7 +1,6 @@
 """Environments of classic gym: both of its interfaces, and the real one."""
 
 import sys
-import types
 
 import gymnasium
 import numpy as np
@@ -204,28 +203,6 @@ class TestWithoutThePackage:
             make_classic_gym("Pendulum-v1")
         assert "pip install -e '.[gym]'" in str(caught.value)
         assert "gym:Pendulum-v1" in str(caught.value)
-
-    def test_versions(self, monkeypatch):
-        """Only those after 0.24 take the arguments that we would like."""
-        calls = []
-
-        def new_make(id, disable_env_checker=None, **kwargs):
-            calls.append((id, disable_env_checker, kwargs))
-            return New()
-
-        def old_make(id, **kwargs):
-            calls.append((id, kwargs))
-            return Old()
-
-        for make in (new_make, old_make):
-            error = types.SimpleNamespace(Error=KeyError)
-            gym = types.SimpleNamespace(make=make, error=error)
-            monkeypatch.setitem(sys.modules, "gym", gym)
-            make_classic_gym("Some-v0")
-        assert calls == [
-            ("Some-v0", True, {"render_mode": "rgb_array"}),
-            ("Some-v0", {}),
-        ]
 
 
 class TestTheRealPackage:

@@ -47,18 +47,17 @@ class TestFunction:
     @pytest.mark.parametrize(
         "function,message",
         [
-            ("wants_more", "to the argument 'map_name'.*image_size, camera_id"),
-            ("wants_a_position", "to the argument 'image_size'"),
+            ("wants_more", "argument: 'map_name'.*image_size, camera_id"),
+            ("wants_a_position", "image_size"),
             ("returns_nothing", "returned nothing. Did you forget the return"),
             ("returns_the_class", r"returned the class Tiny. Call it: Tiny\("),
             ("returns_a_number", "returned int, which has no reset"),
-            ("not_callable", r"'not_callable' in .* is no function\.$"),
-            ("nothing", r"'nothing' in .* is no function\.$"),
+            ("not_callable", r"\{'name': 'wrong'\} is no function"),
+            ("nothing", "None is no function"),
             ("retunrs_nothing", "Did you mean 'returns_nothing'?"),
             ("Tinny", "Did you mean 'Tiny'?"),
-            ("not_callabel", r"does not exist\.$"),
-            ("raised_arm", r"does not exist\.$"),  # A bit like raises.
-            ("plane", "'plane' in .* does not exist. Did you mean 'plain'?"),
+            ("not_callabel", r"has nothing called 'not_callabel'\.$"),
+            ("raised_arm", r"nothing called 'raised_arm'\.$"),  # Like raises.
         ],
     )
     def test_errors(self, function, message):
@@ -87,17 +86,13 @@ class TestModule:
         with pytest.raises(ValueError) as caught:
             make_custom("my_modul:make", _ARGUMENTS)
         message = str(caught.value)
-        assert "Task 'my_modul:make': there is no module 'my_modul'" in message
+        assert "No module named 'my_modul'" in message
         assert "Did you mean 'my_module'?" in message
         assert f"PYTHONPATH, in installed packages and in {folder}" in message
 
-    def test_missing_in_a_package(self):
-        with pytest.raises(ValueError, match="no module 'json.nothing'"):
-            make_custom("json.nothing:make", _ARGUMENTS)
-
     def test_imports_something_that_is_missing(self, folder):
         (folder / "imports_missing.py").write_text("import not_there")
-        with pytest.raises(ModuleNotFoundError, match="not_there"):
+        with pytest.raises(ValueError, match="No module named 'not_there'"):
             make_custom("imports_missing:make", _ARGUMENTS)
 
     @pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])
@@ -128,7 +123,7 @@ class TestModule:
 
     def test_a_file_does_not_take_the_place_of_a_library(self, folder):
         (folder / "json.py").write_text("raise OSError")
-        with pytest.raises(ValueError, match="does not exist"):
+        with pytest.raises(ValueError, match="json has nothing called"):
             make_custom("json:make", _ARGUMENTS)
 
 
@@ -214,7 +209,7 @@ def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
 @pytest.mark.parametrize(
     "task,message",
     [
-        ("no_such_module:make", "there is no module 'no_such_module'"),
+        ("no_such_module:make", "No module named 'no_such_module'"),
         (_name("returns_nothing"), "Did you forget the return"),
         (_name("wants_more"), "'map_name'"),
         (_name("text_actions"), "action space Text.* is not supported"),

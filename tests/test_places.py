@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
+from planet_tf2.envs.errors import place_of
 from planet_tf2.envs.images import resize
-from planet_tf2.envs.places import place_of
 
 
 def _place(function, *args):

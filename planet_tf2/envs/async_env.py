@@ -15,16 +15,14 @@ from typing import Any
 import gymnasium
 
 from planet_tf2.envs import rendering
-from planet_tf2.envs.channels import InlineChannel, Promise, ThreadChannel
-from planet_tf2.envs.errors import EnvCrash, EnvError, EnvTimeout
-from planet_tf2.envs.process_channel import ProcessChannel
-
-__all__ = ["Async", "EnvCrash", "EnvError", "EnvTimeout", "Promise"]
+from planet_tf2.envs.channels import Channel, ProcessChannel, ThreadChannel
+from planet_tf2.envs.child_process import Variables
+from planet_tf2.envs.errors import EnvError
 
 _CHANNELS = {
     "process": ProcessChannel,
     "thread": ThreadChannel,
-    "none": InlineChannel,
+    "none": Channel,
 }
 
 
@@ -32,7 +30,7 @@ class Async:
     """An environment whose steps can be started now and collected later.
 
     `reset` and `step` return what the environment returns. With
-    `blocking=False` they return a `Promise`, a function without arguments that
+    `blocking=False` they return a promise, a function without arguments that
     waits for the result; several environments step in parallel when all are
     started before the first is collected.
 
@@ -42,6 +40,11 @@ class Async:
 
     Use it as a context manager, or call `close()`, which may be repeated. A
     forgotten one is closed with the interpreter.
+
+    What a promise raises, and a call that blocks:
+      EnvError: The environment raised an exception.
+      EnvCrash: The process died.
+      EnvTimeout: It took too long.
     """
 
     def __init__(
@@ -73,16 +76,9 @@ class Async:
           ValueError: The strategy is unknown, or would crash (see
             `rendering.check_isolation`).
           RenderingError: No OpenGL backend works.
-          EnvError: The constructor failed.
-          EnvCrash: The process died.
-          EnvTimeout: The constructor took too long.
         """
-        if strategy not in _CHANNELS:
-            raise ValueError(
-                f"The strategy is {strategy!r}, but must be one of"
-                f" {', '.join(_CHANNELS)}."
-            )
-        variables = _prepare_rendering(strategy, render)
+        rendering.check_strategy(strategy)
+        variables = _gl_variables(strategy, render)
         self._open = lambda: _CHANNELS[strategy](variables, timeout_seconds)
         self._request = ("construct", constructor, kwargs or {})
         self._closed = False
@@ -96,12 +92,12 @@ class Async:
                 raise
 
     @property
-    def observation_space(self):
+    def observation_space(self) -> gymnasium.Space:
         """Observation space of the environment; waits until it is built."""
         return (self._known_spaces or self._checked_spaces())[0]
 
     @property
-    def action_space(self):
+    def action_space(self) -> gymnasium.Space:
         """Action space of the environment; waits until it is built."""
         return (self._known_spaces or self._checked_spaces())[1]
 
@@ -132,11 +128,6 @@ class Async:
 
         Returns:
           Tuple of observation and info, or a promise of it.
-
-        Raises:
-          EnvError: The environment raised an exception.
-          EnvCrash: The process died.
-          EnvTimeout: It took too long.
         """
         if self.failed and not self._closed:
             self.restart()
@@ -148,21 +139,16 @@ class Async:
 
         return promise() if blocking else promise
 
-    def step(self, action, blocking: bool = True):
+    def step(self, action: Any, blocking: bool = True):
         """Steps the environment.
 
         Args:
-          action: Action `[A]`.
+          action: Action of the environment's action space.
           blocking: Whether to wait for the result.
 
         Returns:
           Tuple of observation, reward, terminated, truncated and info, or a
           promise of it.
-
-        Raises:
-          EnvError: The environment raised an exception.
-          EnvCrash: The process died.
-          EnvTimeout: It took too long.
         """
         promise = self._channel.call("step", action)
         return promise() if blocking else promise
@@ -201,9 +187,7 @@ class Async:
         return spaces
 
 
-def _prepare_rendering(
-    strategy: str, render: bool | None
-) -> dict[str, str | None]:
+def _gl_variables(strategy: str, render: bool | None) -> Variables:
     if render is False:
         return rendering.gl_variables(None)
     try:

@@ -1,9 +1,11 @@
 """Several environments as one with a batch axis."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
+Observations = dict[str, np.ndarray]
 
 
 class BatchEnv:
@@ -11,48 +13,43 @@ class BatchEnv:
 
     All steps are started before the first result is collected, so that
     environments in processes or threads run in parallel.
+
+    Args:
+      envs: Environments with equal spaces. Unless `blocking`, their `reset` and
+        `step` accept `blocking=False` as those of `Async` do.
+      blocking: Whether to step one after the other, as plain Gymnasium
+        environments need it.
+
+    Raises:
+      ValueError: There is none, or their spaces differ.
     """
 
     def __init__(self, envs: Sequence[Any], blocking: bool = False):
-        """Combines environments.
-
-        Args:
-          envs: Environments with equal spaces. Unless `blocking`, their `reset`
-            and `step` accept `blocking=False` as those of `Async` do.
-          blocking: Whether to step one after the other, as plain Gymnasium
-            environments need it.
-
-        Raises:
-          ValueError: There is none, or their spaces differ.
-        """
         if not envs:
             raise ValueError("A BatchEnv needs at least one environment.")
         self._envs = list(envs)
         self._blocking = blocking
         self.observation_space = self._envs[0].observation_space
         self.action_space = self._envs[0].action_space
-        for name in ("observation_space", "action_space"):
-            for index, env in enumerate(self._envs):
-                if getattr(env, name) != getattr(self, name):
-                    raise ValueError(
-                        f"All environments of a batch need the same {name}, but"
-                        f" that of number {index} is {getattr(env, name)} and"
-                        f" that of number 0 is {getattr(self, name)}."
-                    )
+        first = self.observation_space, self.action_space
+        for index, env in enumerate(self._envs):
+            spaces = env.observation_space, env.action_space
+            if spaces != first:
+                raise ValueError(
+                    "All environments of a batch need the same spaces, but"
+                    f" those of number {index} are {spaces} and those of number"
+                    f" 0 are {first}."
+                )
 
     def __len__(self) -> int:
         """Number of environments."""
         return len(self._envs)
 
-    def __getitem__(self, index: int) -> Any:
-        """One of the environments."""
-        return self._envs[index]
-
     def reset(
         self,
         indices: Sequence[int] | None = None,
         seeds: Sequence[int | None] | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> Observations:
         """Starts an episode in some or all environments.
 
         Args:
@@ -63,20 +60,17 @@ class BatchEnv:
           Observations `[n, ...]`, in the order of the indices.
 
         Raises:
-          ValueError: An index or the number of seeds is wrong.
+          ValueError: There is not one seed for each.
           EnvError: An environment raised an exception.
         """
         chosen = self._select(indices)
-        seeds = [None] * len(chosen) if seeds is None else list(seeds)
-        if len(seeds) != len(chosen):
-            raise ValueError(
-                f"Got {len(seeds)} seeds for {len(chosen)} environments."
-            )
-        results = self._collect(
-            [
-                self._start(env.reset, seed=_plain_seed(seed))
-                for env, seed in zip(chosen, seeds, strict=True)
-            ]
+        if seeds is None:
+            seeds = [None] * len(chosen)
+        # Gymnasium refuses NumPy's integers.
+        seeds = [None if seed is None else int(seed) for seed in seeds]
+        results = _collect(
+            self._start(env.reset, seed=seed)
+            for env, seed in zip(chosen, seeds, strict=True)
         )
         return _stack([obs for obs, _ in results])
 
@@ -84,9 +78,7 @@ class BatchEnv:
         self,
         actions: np.ndarray,
         indices: Sequence[int] | None = None,
-    ) -> tuple[
-        dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, list[dict]
-    ]:
+    ) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, list[dict]]:
         """Steps some or all environments.
 
         Args:
@@ -100,17 +92,14 @@ class BatchEnv:
           over when either is true; it is truncated at a time limit.
 
         Raises:
-          ValueError: An index is wrong, or the actions have another shape or
-            are not finite.
+          ValueError: The actions have another shape or are not finite.
           EnvError: An environment raised an exception.
         """
         chosen = self._select(indices)
         actions = self._check_actions(actions, len(chosen))
-        results = self._collect(
-            [
-                self._start(env.step, action)
-                for env, action in zip(chosen, actions, strict=True)
-            ]
+        results = _collect(
+            self._start(env.step, action)
+            for env, action in zip(chosen, actions, strict=True)
         )
         observs, rewards, terminated, truncated, infos = zip(
             *results, strict=True
@@ -128,36 +117,15 @@ class BatchEnv:
         for env in self._envs:
             env.close()
 
-    def _start(self, method, *args, **kwargs):
+    def _start(self, method: Callable, *args: Any, **kwargs: Any) -> Callable:
         if self._blocking:
             result = method(*args, **kwargs)
             return lambda: result
         return method(*args, blocking=False, **kwargs)
 
-    def _collect(self, promises) -> list[tuple]:
-        # Every result is waited for before the first error is raised, so that
-        # all environments are ready for the next request.
-        results, errors = [], []
-        for promise in promises:
-            try:
-                results.append(promise())
-            except RuntimeError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
-        return results
-
     def _select(self, indices: Sequence[int] | None) -> list[Any]:
         if indices is None:
             return self._envs
-        indices = [int(index) for index in indices]
-        amount = len(self._envs)
-        wrong = [index for index in indices if not 0 <= index < amount]
-        if wrong or not indices or len(set(indices)) < len(indices):
-            raise ValueError(
-                f"The environment indices are {indices}, but must be different"
-                f" numbers from 0 to {amount - 1}, at least one of them."
-            )
         return [self._envs[index] for index in indices]
 
     def _check_actions(self, actions: np.ndarray, amount: int) -> np.ndarray:
@@ -173,12 +141,23 @@ class BatchEnv:
         return actions
 
 
-def _plain_seed(seed: int | None) -> int | None:
-    # Gymnasium refuses NumPy's integers.
-    return None if seed is None else int(seed)
+def _collect(promises: Iterable[Callable[[], tuple]]) -> list[tuple]:
+    """Waits for every result before the first error is raised.
+
+    All environments are ready for the next request then.
+    """
+    results, errors = [], []
+    for promise in list(promises):
+        try:
+            results.append(promise())
+        except RuntimeError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return results
 
 
-def _stack(observs: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _stack(observs: Sequence[Observations]) -> Observations:
     return {
         key: np.stack([observ[key] for observ in observs]) for key in observs[0]
     }

@@ -3,12 +3,14 @@
 import os
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 PACKAGE_ROOT = pathlib.Path(__file__).resolve().parents[2]
 
+Variables = Mapping[str, str | None]
 
-def child_environ(changes: Mapping[str, str | None]) -> dict[str, str]:
+
+def child_environ(changes: Variables) -> dict[str, str]:
     """Returns environment variables for a Python child process.
 
     The child finds modules where this process finds them, in the same order,
@@ -28,9 +30,16 @@ def child_environ(changes: Mapping[str, str | None]) -> dict[str, str]:
     environ["PYTHONPATH"] = os.pathsep.join(paths)
     # Otherwise `python -m` puts the working directory in front of all these.
     environ["PYTHONSAFEPATH"] = "1"
+    update_environ(environ, changes)
+    return environ
+
+
+def update_environ(
+    environ: MutableMapping[str, str], changes: Variables
+) -> None:
+    """Sets environment variables, and removes those whose value is None."""
     for name, value in changes.items():
         if value is None:
             environ.pop(name, None)
         else:
             environ[name] = value
-    return environ

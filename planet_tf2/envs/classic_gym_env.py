@@ -39,7 +39,8 @@ class ClassicGym(gymnasium.Env):
         self.observation_space = _convert(env.observation_space)
         self.action_space = _convert(env.action_space)
         inner = getattr(env, "unwrapped", env)
-        self._reset_takes_seed = _takes(inner.reset, "seed")
+        known = inspect.signature(inner.reset).parameters
+        self._reset_takes_seed = "seed" in known
         self._renders_by_mode = getattr(env, "render_mode", None) is None
         spec = getattr(env, "spec", None)
         self.max_episode_steps = getattr(spec, "max_episode_steps", None)
@@ -78,9 +79,8 @@ class ClassicGym(gymnasium.Env):
         )
 
     def _step(self, action: Any) -> Any:
-        if not isinstance(action, np.ndarray) or action.dtype != np.float32:
-            return self._env.step(action)
-        if not self._widens:
+        is_narrow = getattr(action, "dtype", None) == np.float32
+        if not (is_narrow and self._widens):
             return self._env.step(action)
         # As float32 they would not mix with Python's numbers the way they did
         # in the days of gym: its Pendulum and CarRacing break.
@@ -130,20 +130,16 @@ def make_classic_gym(env_id: str) -> gymnasium.Env:
             " installed: pip install -e '.[gym]'. Most of its environments are"
             f" in Gymnasium too: gym:{env_id}."
         ) from error
-    kwargs = {}
-    if _takes(gym.make, "disable_env_checker"):
-        # That checker does not work with NumPy 2.
-        kwargs = {"render_mode": "rgb_array", "disable_env_checker": True}
     try:
-        return ClassicGym(gym.make(env_id, **kwargs))
+        # Its checker of environments does not work with NumPy 2.
+        env = gym.make(
+            env_id, render_mode="rgb_array", disable_env_checker=True
+        )
+        return ClassicGym(env)
     except gym.error.Error as error:
         raise ValueError(f"Classic gym cannot make {env_id!r}: {error}") from (
             error
         )
-
-
-def _takes(function: Any, name: str) -> bool:
-    return name in inspect.signature(function).parameters
 
 
 def _convert(space: Any) -> gymnasium.Space:

@@ -1,7 +1,13 @@
 """What goes wrong in an environment that lives somewhere else."""
 
 import contextlib
+import pathlib
 import signal
+import sysconfig
+import traceback
+
+_OWN = pathlib.Path(__file__).resolve().parents[1]
+_STANDARD = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
 
 
 class InterfaceError(ValueError):
@@ -74,6 +80,37 @@ class EnvTimeout(EnvError):
         self.args = (
             f"{self.summary}. If it is only slow, raise env_timeout_seconds.",
         )
+
+
+def place_of(error: BaseException) -> str:
+    """Returns the place of a user's code that an exception leads back to.
+
+    That is the innermost function that is no library's, so that a mistake in a
+    call to NumPy is shown where NumPy was called; without any, the innermost
+    one of an installed package. What this package itself objects to is in
+    nobody's line: '' is returned then.
+
+    Args:
+      error: The exception, while its traceback begins in this package.
+
+    Returns:
+      For example `my_module.py:70, in step`, or ''.
+    """
+    installed, users, last = [], [], None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith("<"):
+            continue
+        path = last = pathlib.Path(frame.filename)
+        place = f"{path.name}:{frame.lineno}, in {frame.name}"
+        if path.is_relative_to(_OWN):
+            continue
+        if {"site-packages", "dist-packages"} & set(path.parts):
+            installed.append(place)
+        elif not any(path.is_relative_to(folder) for folder in _STANDARD):
+            users.append(place)
+    if last is None or last.is_relative_to(_OWN):
+        return ""
+    return [*installed, *users][-1] if installed or users else ""
 
 
 def _how_it_ended(exit_code: int | None) -> str:

@@ -65,6 +65,15 @@ def choose_backend() -> Backend:
     return _choose(os.environ.get("MUJOCO_GL", "").strip().lower())
 
 
+def check_strategy(strategy: str) -> None:
+    """Raises a ValueError if there is no such place for environments."""
+    if strategy not in STRATEGIES:
+        raise ValueError(
+            f"isolate_envs is {strategy!r}, but must be one of"
+            f" {', '.join(STRATEGIES)}."
+        )
+
+
 def check_isolation(strategy: str, tensorflow: bool = True) -> None:
     """Makes sure that rendering cannot crash this process.
 
@@ -79,11 +88,7 @@ def check_isolation(strategy: str, tensorflow: bool = True) -> None:
       ValueError: The strategy is unknown, or unsafe on this machine.
       RenderingError: No backend can render, so that the question is moot.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(
-            f"isolate_envs is {strategy!r}, but must be one of"
-            f" {', '.join(STRATEGIES)}."
-        )
+    check_strategy(strategy)
     if strategy == "process" or not tensorflow:
         return
     backend = choose_backend()
@@ -195,19 +200,13 @@ def _probe(name: str) -> tuple[str | None, str]:
         )
     except subprocess.TimeoutExpired:
         return None, f"no frame within {PROBE_SECONDS} seconds"
-    return _read_probe(result.returncode, result.stdout, result.stderr)
-
-
-def _read_probe(
-    exit_code: int, stdout: str, stderr: str
-) -> tuple[str | None, str]:
-    lines = stdout.strip().splitlines()
-    if exit_code == 0 and lines:
-        return json.loads(lines[-1])["renderer"], ""
-    if exit_code < 0:
-        return None, f"the probe died of signal {-exit_code}"
-    errors = stderr.strip().splitlines()
-    return None, errors[-1] if errors else f"exit code {exit_code}"
+    code = result.returncode
+    if code == 0:
+        return json.loads(result.stdout.splitlines()[-1])["renderer"], ""
+    if code < 0:
+        return None, f"the probe died of signal {-code}"
+    errors = result.stderr.strip().splitlines()
+    return None, errors[-1] if errors else f"exit code {code}"
 
 
 def is_software(renderer: str) -> bool:

@@ -1,50 +1,97 @@
-"""The process in which an isolated environment lives.
+"""Answers requests for an environment; as a program, in a process of its own.
 
-Started by `async_env` as `python -m planet_tf2.envs.worker FD`, where FD is an
-inherited socket. It reads requests, answers them and exits when the other end
-closes. It is a fresh interpreter: it shares no memory with the program that
-started it, does not import that program's main module and never imports
-TensorFlow.
+Started as `python -m planet_tf2.envs.worker FD PARENT`, where FD is an
+inherited socket and PARENT the process id of the program that started it. It
+exits when the other end of the socket closes. It is a fresh interpreter: it
+shares no memory with that program, does not import its main module and never
+imports TensorFlow.
 
 With `--die-with-parent` the kernel kills it when the parent dies, even in the
 middle of a simulator step. That signal follows the *thread* that started the
 worker, so it is asked for only where that is the main thread.
 """
 
+import contextlib
 import ctypes
 import faulthandler
 import os
 import signal
 import sys
+import traceback
 from multiprocessing.connection import Connection
+from typing import Any
 
-from planet_tf2.envs import serving
+import gymnasium
+
+from planet_tf2.envs.errors import place_of
+from planet_tf2.tools import importing
+
+# What an answer begins with: a value follows, or an exception as (type,
+# message, traceback, place).
+VALUE = "value"
+ERROR = "error"
 
 _PR_SET_PDEATHSIG = 1
 
 
-def main(arguments: list[str]) -> None:
-    """Serves one environment until the other end of the socket closes.
+class Server:
+    """Holds one environment and turns requests into answers.
 
-    Args:
-      arguments: File descriptor of the socket, process id of the parent, and
-        optionally `--die-with-parent`.
+    Requests are `("construct", constructor, kwargs)`, `("reset", seed)` and
+    `("step", action)`. Answers are `(VALUE, result)` or `(ERROR, details)`;
+    nothing raises. `construct` answers with the two spaces.
     """
+
+    def __init__(self):
+        self._env: gymnasium.Env | None = None
+
+    def answer(self, request: tuple) -> tuple[str, Any]:
+        """Carries out one request."""
+        name, *arguments = request
+        try:
+            if name == "construct":
+                constructor, kwargs = arguments
+                self._env = importing.load(constructor)(**kwargs)
+                spaces = self._env.observation_space, self._env.action_space
+                return VALUE, spaces
+            if self._env is None:
+                raise RuntimeError("There is no environment: it was not built.")
+            if name == "reset":
+                return VALUE, self._env.reset(seed=arguments[0])
+            return VALUE, self._env.step(*arguments)
+        except Exception as error:
+            return describe(error)
+
+    def close(self) -> None:
+        """Closes the environment; a failure to do so is of no interest."""
+        if self._env is not None:
+            with contextlib.suppress(Exception):
+                self._env.close()
+        self._env = None
+
+
+def describe(error: BaseException) -> tuple[str, tuple[str, str, str, str]]:
+    """Returns the answer that stands for an exception."""
+    text = "".join(traceback.format_exception(error))
+    return ERROR, (type(error).__name__, str(error), text, place_of(error))
+
+
+def main(arguments: list[str]) -> None:
+    """Serves one environment until the other end of the socket closes."""
     _ignore_signals()
     # Also shows the line of a crash in native code, such as OpenGL's.
     faulthandler.enable()
-    descriptor, parent, *options = arguments
+    descriptor, parent = int(arguments[0]), int(arguments[1])
     # Programs that the environment starts must not hold the connection open.
-    os.set_inheritable(int(descriptor), False)
-    if "--die-with-parent" in options:
-        _die_with_parent(int(parent))
-    server = serving.Server()
-    with Connection(int(descriptor)) as connection:
-        try:
+    os.set_inheritable(descriptor, False)
+    if "--die-with-parent" in arguments:
+        _die_with_parent(parent)
+    server = Server()
+    with Connection(descriptor) as connection:
+        # The parent closes its end, or is gone.
+        with contextlib.suppress(EOFError, OSError):
             while True:
                 _send(connection, server.answer(connection.recv()))
-        except (EOFError, OSError):
-            pass  # The parent closed its end, or is gone.
     server.close()
 
 
@@ -74,7 +121,7 @@ def _send(connection: Connection, answer: tuple) -> None:
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:  # The answer cannot be pickled.
-        connection.send(serving.describe(error))
+        connection.send(describe(error))
 
 
 if __name__ == "__main__":
