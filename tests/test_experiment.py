@@ -63,7 +63,6 @@ def test_failed_runs_go_on_when_asked_to(make, messages):
         work(make(), fail)
 
     def train(run):
-        assert run.resumed
         assert not run.folder.fail.exists()
 
     experiment = make(retry_failed=True)
@@ -218,7 +217,7 @@ def test_a_run_that_was_lost_may_be_left_without_waiting(make):
     robbed.taker.release()
 
 
-@pytest.mark.parametrize(("theirs", "seconds"), [(30, 60), (1, 60), (50, 100)])
+@pytest.mark.parametrize(("theirs", "seconds"), [(30, 60), (1, 60), (48, 96)])
 def test_dead_workers_are_replaced_after_watching(
     make, messages, theirs, seconds
 ):

@@ -33,7 +33,7 @@ from planet_tf2.data.run_folder import (
 )
 from planet_tf2.experiment import fencing
 from planet_tf2.experiment.claims import Claim
-from planet_tf2.experiment.run import Run, was_started
+from planet_tf2.experiment.run import Run
 from planet_tf2.experiment.watching import (
     Watch,
     claim_id,
@@ -42,6 +42,9 @@ from planet_tf2.experiment.watching import (
     see,
 )
 from planet_tf2.tools.signals import Stopped
+
+# Looks at a claim while its owner refreshes it once.
+_LOOKS = 10
 
 
 class RunsLeft(RuntimeError):
@@ -152,7 +155,7 @@ class Experiment:
                     if not (run.lost and run.folder.ping.exists()):
                         del watches[number]
             if watches:
-                waited = self._wait_for(watches.values(), first=not waited)
+                waited = self._wait_a_while(watches.values(), not waited)
 
     def raise_if_left(self) -> None:
         """Tells, after iterating, whether there are runs that are not done.
@@ -211,7 +214,7 @@ class Experiment:
 
     def _is_kept(self, folder: RunFolder) -> bool:
         """Whether a run is not to be gone on with, as the user asked."""
-        return not self._resume_runs and was_started(folder)
+        return not self._resume_runs and _was_started(folder)
 
     def _claim(self, number: int, watch: Watch) -> Run | None:
         """Claims a run that is free or whose owner is dead.
@@ -246,13 +249,11 @@ class Experiment:
             raise
         return Run(number, folder, claim, self._should_stop, self._report)
 
-    def _wait_for(self, watches: Collection[Watch], first: bool) -> float:
-        """Waits until the next look at some claims.
-
-        Returns:
-          Seconds that this took.
-        """
-        if first:
+    def _wait_a_while(
+        self, watches: Collection[Watch], is_first: bool
+    ) -> float:
+        """Waits for those who hold runs, and returns for how many seconds."""
+        if is_first:
             names = [
                 f"{watch.path.parent.name} ({owner(watch.sight)})"
                 for watch in watches
@@ -267,6 +268,17 @@ class Experiment:
             )
         if self._should_stop():
             raise Stopped("Stopped while waiting for runs of other workers.")
-        seconds = min(watch.next_look() for watch in watches)
+        seconds = self._ping_every / _LOOKS
         self._wait(seconds)
         return seconds
+
+
+def _was_started(folder: RunFolder) -> bool:
+    """Whether a run's folder has more in it than claims."""
+    if not folder.path.is_dir():
+        return False
+    ping = folder.ping.name
+    return any(
+        not entry.name.startswith(ping) and not fencing.is_scratch(entry.name)
+        for entry in folder.path.iterdir()
+    )

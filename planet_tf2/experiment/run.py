@@ -41,7 +41,6 @@ class Run:
 
     Attributes:
       number, folder: See above.
-      resumed: Whether the run was started before.
       guard: What those who train have to know of the run.
     """
 
@@ -55,7 +54,6 @@ class Run:
     ) -> None:
         self.number = number
         self.folder = folder
-        self.resumed = was_started(folder)
         # Whoever lost the claim is to stop too; saving then finds it out.
         self.guard = Guard(
             lambda: self.lost or should_stop(), self.check, self.show
@@ -166,14 +164,3 @@ class Run:
             f"Run {self.folder.path.name} failed; the traceback is in "
             f"{self.folder.fail}. To try it again, add --retry_failed."
         )
-
-
-def was_started(folder: RunFolder) -> bool:
-    """Returns whether a run's folder has more in it than claims."""
-    if not folder.path.is_dir():
-        return False
-    ping = folder.ping.name
-    return any(
-        not entry.name.startswith(ping) and not fencing.is_scratch(entry.name)
-        for entry in folder.path.iterdir()
-    )

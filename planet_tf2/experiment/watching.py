@@ -14,8 +14,6 @@ import psutil
 # this order, as name and content. Empty if nobody claims the folder.
 Sight = dict[str, bytes]
 
-# Looks at a claim before it counts as dead.
-_LOOKS = 20
 # Seconds between refreshes: usually, and at most.
 _USUAL, _LONGEST = 30.0, 24 * 3600.0
 
@@ -89,15 +87,7 @@ class Watch:
 
     def is_dead(self) -> bool:
         """Whether the claim that was looked at may be taken over."""
-        return self.owners_are_gone or self.seconds > self.patience - 1e-6
-
-    def next_look(self) -> float:
-        """Seconds to wait until the next look."""
-        longest = 2 * self._ping_every / _LOOKS
-        if not self.sight:
-            return longest
-        left = max(self.patience - self.seconds, longest / 10)
-        return min(longest, left)
+        return self.owners_are_gone or self.seconds >= self.patience
 
 
 def owner(sight: Sight) -> str:
