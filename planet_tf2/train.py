@@ -1,10 +1,10 @@
 """Trains: from what a user asked for to finished runs."""
 
 import contextlib
-import functools
 import importlib.metadata
 import logging
 import platform
+import statistics
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,10 +13,10 @@ from planet_tf2.agents.planet import make_agent as making
 from planet_tf2.configs import resolve, tasks
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import probe
-from planet_tf2.data.run_folder import RunFolder, logging_to
+from planet_tf2.data.run_folder import RunFolder, RunFolderError, logging_to
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.run import Run
-from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.attr_dict import AttrDict, differences
 from planet_tf2.tools.devices import (
     check_gpus,
     gpu_names,
@@ -107,7 +107,8 @@ def train(
             _check_same(experiment, params, seed, agent)
             try:
                 with run:
-                    train_run(run, params, settings, seed + run.number, report)
+                    settings["seed"] = seed + run.number
+                    train_run(run, settings, report)
             except Stopped:
                 raise
             except Exception as error:
@@ -134,16 +135,26 @@ def _check_same(
     """Makes sure that the runs that exist were made with the same settings.
 
     Raises:
-      RunFolderError: one was not.
+      RunFolderError: one was not; lists the differences.
     """
     for folder in experiment.existing_folders():
-        compare = functools.partial(
-            resolve.lasting_differences,
-            agents.find(agent),
-            done=folder.done.exists(),
+        if not folder.config.exists():
+            continue
+        saved = folder.read_config()
+        if not isinstance(saved.get("params"), dict):
+            raise RunFolderError(f"{folder.config} has no parameters in it.")
+        changes = resolve.lasting_differences(
+            agents.find(agent), saved["params"], params, folder.done.exists()
         )
-        number = int(folder.path.name)
-        folder.check_same(params, compare, seed=seed + number, agent=agent)
+        new = {"agent": agent, "seed": seed + int(folder.path.name)}
+        old = {"agent": agents.DEFAULT, "seed": new["seed"], **saved}
+        changes += differences({name: old[name] for name in new}, new)
+        if changes:
+            raise RunFolderError(
+                f"{folder.path} was made with other settings: "
+                f"{'; '.join(changes)}. Use another --logdir, or the old "
+                "settings."
+            )
 
 
 def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
@@ -185,33 +196,21 @@ def _check_environments(params: AttrDict) -> None:
 
 def train_run(
     run: Run,
-    params: AttrDict,
     settings: Mapping[str, Any],
-    seed: int,
     report: Callable[[str], None] = print,
 ) -> None:
     """Trains a run that was claimed from wherever it stands to its end.
 
     Args:
       run: the run, inside of its `with` block.
-      params: its parameters.
-      settings: what else to write to its config.yaml.
-      seed: its seed.
+      settings: what its config.yaml is to hold, `params` and `seed` among it.
       report: shows a message.
     """
     folder, guard = run.folder, run.guard
+    params, seed = settings["params"], settings["seed"]
     guard.check()
     folder.create()
-    if not folder.config.exists():
-        folder.write_config({**settings, "params": params, "seed": seed})
-    _note_changes(folder, params, report)
-    threads = _saved_threads(folder)
-    if threads != settings.get("threads"):
-        report(
-            f"The run was begun with {threads} threads and goes on with "
-            f"{settings.get('threads')}, so that it will not be equal to one "
-            "that was never stopped."
-        )
+    _keep_settings(folder, settings, report)
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log) as log, _noting_errors(log, run):
         parts = assemble.make_parts(params, folder, seed, guard)
@@ -220,17 +219,31 @@ def train_run(
     report(closing_message(folder))
 
 
-def _note_changes(
-    folder: RunFolder, params: AttrDict, report: Callable[[str], None]
+def _keep_settings(
+    folder: RunFolder,
+    settings: Mapping[str, Any],
+    report: Callable[[str], None],
 ) -> None:
-    """Keeps what a run goes on with where its parameters may change."""
-    config = folder.read_config()
+    """Writes a run's config.yaml, and says what it goes on with that changed.
+
+    Those parameters that no number depends on may change.
+    """
+    if not folder.config.exists():
+        folder.write_config(settings)
+        return
+    saved = folder.read_config()
     changes = resolve.differences(
-        agents.of_run(config), config["params"], params
+        agents.of_run(saved), saved["params"], settings["params"]
     )
     if changes:
         report(f"{folder.path} goes on with {'; '.join(changes)}")
-        folder.write_config({**config, "params": params})
+        folder.write_config({**saved, "params": settings["params"]})
+    before, now = saved.get("threads"), settings.get("threads")
+    if before != now:
+        report(
+            f"The run was begun with {before} threads and goes on with {now}, "
+            "so that it will not be equal to one that was never stopped."
+        )
 
 
 @contextlib.contextmanager
@@ -263,22 +276,26 @@ def closing_message(folder: RunFolder) -> str:
     The random policy is that of the run's own seed episodes.
     """
     random: dict[str, list[float]] = {}
-    last: dict[str, tuple[int, list[float]]] = {}
+    last: dict[str, list[float]] = {}
+    last_step = None
     for record in Journal(folder.metrics):
         if "return" not in record:
             continue
-        task, value = record["task"], float(record["return"])
         if record["phase"] == "seed":
-            random.setdefault(task, []).append(value)
+            returns = random
         elif record["phase"] == "test":
-            step, values = last.get(task, (None, []))
-            same = values if step == record["step"] else []
-            last[task] = record["step"], [*same, value]
+            if record["step"] != last_step:
+                last, last_step = {}, record["step"]
+            returns = last
+        else:
+            continue
+        returns.setdefault(record["task"], []).append(float(record["return"]))
     lines = []
-    for task, (_, values) in last.items():
-        line = f"Test return on {task}: {_mean(values):.1f}"
+    for task, returns in last.items():
+        line = f"Test return on {task}: {statistics.fmean(returns):.1f}"
         if task in random:
-            line += f" (random policy: {_mean(random[task]):.1f})"
+            mean = statistics.fmean(random[task])
+            line += f" (random policy: {mean:.1f})"
         lines.append(line)
     if folder.prediction_gif.exists():
         lines.append(f"Open-loop prediction: {folder.prediction_gif}")
@@ -286,10 +303,6 @@ def closing_message(folder: RunFolder) -> str:
         lines.append(f"Last test episode:    {folder.episode_gif}")
     lines.append(f"Curves and videos:    tensorboard --logdir {folder.path}")
     return "\n".join(lines)
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _describe_program(threads: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import threading
-import types
 
 import numpy as np
 import pytest
@@ -19,13 +18,12 @@ from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.envs import DummyEnv, EnvError
-from planet_tf2.experiment.run import Run
+from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training import assemble
 from planet_tf2.training.checkpoints import Checkpoints
 from planet_tf2.training.finite import NonFiniteError
-from planet_tf2.training.trainer import Trainer
 
 
 @pytest.fixture
@@ -207,11 +205,6 @@ class TestFinishedRun:
         assert state() == before
         assert said == [f"Run 00001 is already done: {folder.path}"]
 
-    def test_other_parameters(self, finished):
-        folder, _, _ = finished
-        with pytest.raises(RunFolderError, match="free_nats: 3.0 -> 4.0"):
-            run(folder.path.parent, isolate_envs="process", free_nats=4)
-
     def test_in_a_thread(self, finished, tmp_path, spy, no_predictions):
         """Where the environment lives makes no difference to what it does."""
         folder, _ = run(tmp_path, isolate_envs="thread")
@@ -262,8 +255,7 @@ class TestFinishedRun:
 class TestThreads:
     """What `deterministic` keeps."""
 
-    @pytest.fixture
-    def asked(self, monkeypatch):
+    def prepare(self, monkeypatch, logdir, **params):
         asked = []
 
         def make_deterministic(threads):
@@ -271,46 +263,58 @@ class TestThreads:
             return threads or 3
 
         monkeypatch.setattr(launch, "make_deterministic", make_deterministic)
-        return asked
-
-    def prepare(self, *folders, **params):
-        experiment = types.SimpleNamespace(existing_folders=lambda: folders)
+        experiment = Experiment(logdir, num_runs=3)
         params = resolve("debug", overrides=params)
-        return launch._prepare_determinism(params, experiment)
+        return launch._prepare_determinism(params, experiment), asked
 
-    def test_only_if_asked_for(self, asked):
-        assert self.prepare() == 0
-        assert asked == []
-
-    def test_those_of_the_runs_that_are_there(self, asked, tmp_path):
-        folders = [RunFolder(tmp_path / name).create() for name in "abc"]
-        assert self.prepare(*folders, deterministic=True) == 3
+    def test_those_of_the_runs_that_are_there(self, monkeypatch, tmp_path):
+        assert self.prepare(monkeypatch, tmp_path) == (0, [])
+        folders = [RunFolder(tmp_path / f"0000{n}").create() for n in (1, 2, 3)]
+        found = self.prepare(monkeypatch, tmp_path, deterministic=True)
+        assert found == (3, [None])
         folders[1].write_config({"params": {}})
         folders[2].write_config({"threads": 7})
-        assert self.prepare(*folders, deterministic=True) == 7
-        assert asked == [None, 7]
+        found = self.prepare(monkeypatch, tmp_path, deterministic=True)
+        assert found == (7, [7])
 
-    def test_others_are_told(self, tmp_path, monkeypatch):
+    def test_others_are_told(self, tmp_path):
         """But keep nobody from going on."""
-        folder = RunFolder(tmp_path).create()
+        folder = RunFolder(tmp_path)
         folder.write_config({"threads": 7, "params": {}})
         said = []
-        monkeypatch.setattr(assemble, "make_parts", lambda *args: 1 / 0)
         for threads in (7, 3):
-            run = Run(1, folder)
-            settings = {"threads": threads}
-            with pytest.raises(ZeroDivisionError):
-                launch.train_run(run, {}, settings, 0, said.append)
-        assert [text for text in said if "threads" in text] == [
+            settings = {"threads": threads, "params": {}}
+            launch._keep_settings(folder, settings, said.append)
+        assert said == [
             "The run was begun with 7 threads and goes on with 3, so that it "
             "will not be equal to one that was never stopped."
         ]
 
 
+def test_other_settings_are_listed(tmp_path):
+    experiment = Experiment(tmp_path)
+    folder = experiment.folder(1).create()
+    params = resolve("debug")
+    launch._check_same(experiment, params, 4, "planet")
+    folder.write_config({"params": params, "seed": 5})
+    launch._check_same(experiment, params, 4, "planet")
+    other = resolve("debug", overrides={"free_nats": 4, "max_steps": 7})
+    with pytest.raises(RunFolderError) as caught:
+        launch._check_same(experiment, other, 3, "planet")
+    message = str(caught.value)
+    assert "free_nats: 3.0 -> 4.0; seed: 5 -> 4." in message
+    assert "max_steps" not in message and "\n" not in message
+    folder.write_config({"seed": 2})
+    with pytest.raises(RunFolderError, match="no parameters"):
+        launch._check_same(experiment, params, 4, "planet")
+
+
 def check_episode(episode, record):
     length = DECISIONS + 1
-    flags = {"is_first", "terminal"}
-    assert set(episode) == {"image", "action", "reward", *flags}
+    keys = {"image", "action", "reward", "is_first", "terminal"}
+    assert set(episode) == keys
+    assert episode["is_first"].tolist() == [True] + [False] * DECISIONS
+    assert not episode["terminal"].any()
     assert episode["image"].shape == (length, 64, 64, 3)
     assert episode["image"].dtype == np.uint8
     assert episode["action"].shape == (length, 5)
@@ -330,25 +334,6 @@ def check_episode(episode, record):
 
 @pytest.mark.slow
 class TestFailures:
-    def test_loss_that_is_not_finite(self, tmp_path, monkeypatch):
-        """It stops with FAIL, and goes on from the last good checkpoint."""
-
-        def broken(learner, batch, seed):
-            names = ("divergence", "image", "reward", "total", "gradient_norm")
-            return dict.fromkeys(names, tf.constant(np.nan))
-
-        monkeypatch.setattr(assemble.Learner, "_train_step", broken)
-        with pytest.raises(NonFiniteError, match="divergence_loss is nan"):
-            run(tmp_path)
-        folder = RunFolder(tmp_path / "00001")
-        assert "NonFiniteError" in folder.fail.read_text()
-        assert not folder.done.exists() and not folder.ping.exists()
-        state = tf.Variable(7, dtype=tf.int64)
-        latest = Trainer(folder.checkpoints, {}, 1).latest_checkpoint
-        checkpoint = tf.train.Checkpoint(global_step=state)
-        checkpoint.restore(latest).expect_partial()
-        assert state.numpy() == 0
-
     def test_image_that_is_not_finite(self, tmp_path, monkeypatch):
         prepare = assemble.preprocess
         monkeypatch.setattr(
@@ -359,6 +344,7 @@ class TestFailures:
             run(tmp_path)
         folder = RunFolder(tmp_path / "00001")
         assert "NonFiniteError" in folder.fail.read_text()
+        assert not folder.done.exists() and not folder.ping.exists()
         # Of the updates, nothing was saved; what was before can be read.
         assert [r["phase"] for r in records(folder)] == ["seed"] * 2
         store = Checkpoints(folder.checkpoints, {})

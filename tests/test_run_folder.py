@@ -98,36 +98,6 @@ def test_reading_a_folder_that_is_no_run(tmp_path):
         RunFolder(tmp_path / "missing").read_config()
 
 
-def test_same_settings_pass(folder):
-    folder.check_same(_CONFIG["params"], seed=2)  # Nothing there yet.
-    folder.write_config(_CONFIG)
-    folder.check_same(AttrDict(_CONFIG["params"]), seed=2)
-
-
-def test_other_settings_are_listed(folder):
-    folder.write_config(_CONFIG)
-    params = {**_CONFIG["params"], "num_units": 4, "tasks": ["cup_catch"]}
-    with pytest.raises(RunFolderError) as caught:
-        folder.check_same(params, seed=5)
-    message = str(caught.value)
-    assert "num_units: 3 -> 4" in message
-    assert "tasks: ['cheetah_run'] -> ['cup_catch']" in message
-    assert "seed: 2 -> 5" in message
-    assert "rate" not in message
-    assert "another --logdir" in message
-    assert "\n" not in message
-
-
-def test_comparison_can_be_chosen(folder):
-    folder.write_config(_CONFIG)
-    folder.check_same({"num_units": 7}, compare=lambda old, new: [])
-    with pytest.raises(RunFolderError, match="something"):
-        folder.check_same({}, compare=lambda old, new: ["something"])
-    folder.write_config({"seed": 2})
-    with pytest.raises(RunFolderError, match="no parameters"):
-        folder.check_same({})
-
-
 def test_writable_folders_pass_and_stay_untouched(tmp_path):
     check_writable(tmp_path)
     check_writable(tmp_path / "a" / "b" / "c")

@@ -4,19 +4,18 @@ from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.watching import Watch, owner, see
 
 
-@pytest.fixture(name="ping")
-def _ping(tmp_path):
+@pytest.fixture
+def ping(tmp_path):
     return tmp_path / "PING"
 
 
-@pytest.fixture(name="make")
-def _make(ping):
+@pytest.fixture
+def make(ping):
     made = []
 
-    def make(worker="other", ping_every=30, path=ping):
-        claim = Claim(path, worker, ping_every)
-        made.append(claim)
-        return claim
+    def make(worker="other", ping_every=30):
+        made.append(Claim(ping, worker, ping_every))
+        return made[-1]
 
     yield make
     for claim in made:
@@ -86,7 +85,8 @@ def test_nothing_there(ping):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"ping_every": 1e999}', b'{"ping_every": "long"}']
+    "content",
+    [b"", b"[1]", b"\x80", b'{"ping_every": 1e999}', b'{"ping_every": "long"}'],
 )
 def test_strange_files_are_watched_like_others(ping, content):
     ping.write_bytes(content)

@@ -20,15 +20,13 @@ import logging
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
-from planet_tf2.tools.attr_dict import differences, to_plain
+from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
-
-Compare = Callable[[Mapping[str, Any], Mapping[str, Any]], list[str]]
 
 
 class RunFolderError(ValueError):
@@ -132,41 +130,6 @@ class RunFolder:
                 "another --logdir."
             )
         return data
-
-    def check_same(
-        self,
-        params: Mapping[str, Any],
-        compare: Compare = differences,
-        **others: Any,
-    ) -> None:
-        """Checks that the run was made with the same settings.
-
-        Passes where nothing is there yet.
-
-        Args:
-          params: Parameters to go on with.
-          compare: Lists the differences of saved and new parameters.
-          **others: Further entries of the configuration that have to be
-            the same, `seed=3`, say.
-
-        Raises:
-          RunFolderError: Lists the differences, and how to solve it.
-        """
-        if not self.config.exists():
-            return
-        saved = self.read_config()
-        if not isinstance(saved.get("params"), dict):
-            raise RunFolderError(f"{self.config} has no parameters in it.")
-        changes = compare(saved["params"], params)
-        old = {name: saved[name] for name in others if name in saved}
-        new = {name: others[name] for name in old}
-        changes += differences(old, new)
-        if changes:
-            raise RunFolderError(
-                f"{self.path} was made with other settings: "
-                f"{'; '.join(changes)}. Use another --logdir, or the old "
-                "settings."
-            )
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -110,8 +110,8 @@ class Experiment:
             raise ValueError(
                 f"ping_every must be at least 0 seconds, not {ping_every}."
             )
-        self.base_dir = pathlib.Path(base_dir)
-        check_writable(self.base_dir)
+        self._base_dir = pathlib.Path(base_dir)
+        check_writable(self._base_dir)
         self._numbers = range(1, num_runs + 1)
         default_name = f"{socket.gethostname()}-{os.getpid()}"
         self._worker_name = worker_name or default_name
@@ -126,7 +126,7 @@ class Experiment:
 
     def folder(self, number: int) -> RunFolder:
         """Returns the folder of a run, which need not exist."""
-        return RunFolder(self.base_dir / f"{number:05d}")
+        return RunFolder(self._base_dir / f"{number:05d}")
 
     def existing_folders(self) -> list[RunFolder]:
         """Returns the folders that exist, to check them before starting."""
@@ -166,14 +166,16 @@ class Experiment:
         reasons, advice, held = [], "", True
         for number in self._numbers:
             folder = self.folder(number)
-            if folder.done.exists() or self._is_kept(folder):
-                continue
             sight = see(folder.ping)
+            if folder.done.exists():
+                continue
             if folder.fail.exists():
                 reason = f"it failed, see {folder.fail}"
                 advice = " Failed runs are tried again with --retry_failed."
             elif sight:
                 reason = f"{owner(sight)} works on it"
+            elif self._is_kept(folder):
+                continue
             else:
                 reason = "it was not finished"
             reasons.append(f"{folder.path.name}: {reason}")
@@ -239,15 +241,16 @@ class Experiment:
                 f"{owner(watch.sight)}, which is gone."
             )
         former = [claim_id(content) for content in watch.sight.values()]
+        run = Run(number, folder, claim, self._should_stop, self._report)
         try:
             fencing.open_scratch(folder, claim.id, scratch, former)
         except OSError:
-            held = claim.holds()
-            claim.release()
-            if not held:
+            run.is_lost()
+            run.release()
+            if run.lost:
                 return None  # It has been taken over in its turn.
             raise
-        return Run(number, folder, claim, self._should_stop, self._report)
+        return run
 
     def _wait_a_while(
         self, watches: Collection[Watch], is_first: bool
@@ -259,11 +262,8 @@ class Experiment:
                 for watch in watches
             ]
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            what = "Looking"
-            if self._wait_for_others:
-                what = "Waiting, and watching"
             self._report(
-                f"Others work on run {', '.join(names[:3])}{more}. {what} "
+                f"Others work on run {', '.join(names[:3])}{more}. Watching "
                 "whether they are alive."
             )
         if self._should_stop():
