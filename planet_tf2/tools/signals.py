@@ -1,10 +1,10 @@
 """Turns signals into a request to stop at the next good moment."""
 
+import contextlib
 import signal
 import socket
 import threading
 from types import FrameType
-from typing import Any
 
 
 class Stopped(Exception):
@@ -29,10 +29,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._before: dict[int, Any] = {}
-        self._wakeup_before = -1
-        self._sending: socket.socket | None = None
-        self._listener: threading.Thread | None = None
+        self._undo = contextlib.ExitStack()
 
     @property
     def requested(self) -> bool:
@@ -48,29 +45,27 @@ class StopSignals:
         return self._event.wait(seconds)
 
     def __enter__(self) -> "StopSignals":
-        if threading.current_thread() is threading.main_thread():
-            receiving, self._sending = socket.socketpair()
-            self._sending.setblocking(False)
-            self._listener = threading.Thread(
-                target=self._listen, args=(receiving,), daemon=True
-            )
-            self._listener.start()
-            self._wakeup_before = signal.set_wakeup_fd(
-                self._sending.fileno(), warn_on_full_buffer=False
-            )
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._handle)
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        receiving, sending = socket.socketpair()
+        sending.setblocking(False)
+        listener = threading.Thread(
+            target=self._listen, args=(receiving,), daemon=True
+        )
+        listener.start()
+        self._undo.callback(listener.join)
+        self._undo.callback(sending.close)
+        wakeup = signal.set_wakeup_fd(
+            sending.fileno(), warn_on_full_buffer=False
+        )
+        self._undo.callback(signal.set_wakeup_fd, wakeup)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            handler = signal.signal(number, self._handle)
+            self._undo.callback(signal.signal, number, handler)
         return self
 
     def __exit__(self, *unused: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
-        if self._sending is not None:
-            signal.set_wakeup_fd(self._wakeup_before)
-            self._sending.close()
-            self._listener.join()
-            self._sending = None
+        self._undo.close()
 
     def _listen(self, receiving: socket.socket) -> None:
         with receiving:
