@@ -38,8 +38,12 @@ from planet_tf2.evaluation.report.evaluations import find_evaluations
 from planet_tf2.tools import video
 
 
+def check(folder):
+    return [alarm for _, alarm in alarms.check([read_one(folder)])]
+
+
 def titles(folder):
-    return [alarm.title for alarm in alarms.check(read_one(folder))]
+    return [alarm.title for alarm in check(folder)]
 
 
 class TestAlarms:
@@ -50,7 +54,7 @@ class TestAlarms:
     def test_failed(self, tmp_path):
         folder = make(tmp_path / "run")
         folder.fail.write_text("at step 3\n\nOSError: the disk is full\n")
-        (alarm,) = alarms.check(read_one(folder))
+        (alarm,) = check(folder)
         assert alarm.level == BAD
         assert "the disk is full" in alarm.text
 
@@ -84,7 +88,7 @@ class TestAlarms:
             file.write("what?\n{}\n")
         run = read_one(folder)
         assert len(run.records) == 14
-        (alarm,) = alarms.check(run)
+        (alarm,) = check(folder)
         assert "damaged" in alarm.title and "what?" in alarm.text
 
     @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
@@ -93,7 +97,7 @@ class TestAlarms:
         records[4]["reward_loss"] = value
         records[-1]["return"] = value
         folder = make(tmp_path / "run", records)
-        (alarm,) = alarms.check(read_one(folder))
+        (alarm,) = check(folder)
         assert alarm.title == "Numbers are not finite"
         assert f"reward_loss {value} at step 15" in alarm.text
         assert f"return {value}" in alarm.text
@@ -192,39 +196,29 @@ class TestAlarms:
         folder.log.write_text(
             "2026-01-01 INFO fine\n2026-01-01 WARNING the simulator hung\n"
         )
-        (alarm,) = alarms.check(read_one(folder))
+        (alarm,) = check(folder)
         assert alarm.level == NOTE
         assert "the simulator hung" in alarm.text and "fine" not in alarm.text
 
 
 class TestTiming:
-    def test_measured(self, tmp_path):
-        records = [
-            episode("train", 1, 1.0, decision_seconds=0.5, planning_seconds=0.2)
-        ]
-        times = timing.planning_times(read_one(make(tmp_path / "r", records)))
-        assert (times.whole, times.planning) == (0.5, 0.2)
-        assert not times.estimated
-
-    def test_estimated(self, tmp_path):
-        """The last update was 10 seconds before, of which one more took 0.5."""
-        records = usual_records(40)
-        records[-2]["update"] = 41
-        records[-2]["step"] = 201
-        times = timing.planning_times(read_one(make(tmp_path / "r", records)))
-        assert times.estimated and times.planning is None
-        assert times.whole == pytest.approx((10 - 0.5) / 250)
+    def test_decisions(self, tmp_path):
+        times = {"decision_seconds": 0.5, "planning_seconds": 0.2}
+        run = read_one(
+            make(tmp_path / "r", [episode("train", 1, 1.0, **times)])
+        )
+        assert timing.decisions(run) == (1, 0.5, 0.2)
 
     def test_shares(self, tmp_path):
         records = usual_records(40)
         records[-2] |= {"decision_seconds": 0.02, "planning_seconds": 0.01}
         parts = timing.shares(read_one(make(tmp_path / "r", records)))
         # 40 updates at 2 per second, and two episodes of 250 decisions.
-        assert parts == pytest.approx((20, 10, 10))
+        assert parts == pytest.approx([20 / 40, 10 / 40, 10 / 40])
 
     def test_unknown(self, tmp_path):
         run = read_one(make(tmp_path / "r", [episode("seed", 1, 1.0)]))
-        assert timing.planning_times(run) is None
+        assert timing.decisions(run) is None
         assert timing.shares(run) is None
 
 

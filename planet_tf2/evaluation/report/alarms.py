@@ -1,7 +1,7 @@
 """What is wrong with a run, or might be, as far as its figures tell."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -23,15 +23,15 @@ _SHOWN = 3
 _IDLE_SECONDS = 600.0
 
 
-def check(run: RunData) -> list[Finding]:
-    """Returns everything that is to be said of a run, the worst first."""
-    found = [finding for look in _CHECKS for finding in look(run)]
-    return sorted(found, key=severity)
-
-
-def severity(finding: Finding) -> int:
-    """Returns what to sort findings by, so that the worst come first."""
-    return LEVELS.index(finding.level)
+def check(found: Sequence[RunData]) -> list[tuple[RunData, Finding]]:
+    """Returns everything that is to be said of runs, the worst first."""
+    findings = [
+        (run, finding)
+        for run in found
+        for look in _CHECKS
+        for finding in look(run)
+    ]
+    return sorted(findings, key=lambda pair: LEVELS.index(pair[1].level))
 
 
 def _ended(run: RunData) -> Iterator[Finding]:

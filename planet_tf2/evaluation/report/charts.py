@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from planet_tf2.agents.loss_info import loss_info
+from planet_tf2.agents.loss_info import LossInfo, loss_info
 from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.curves import AXES, Curve
 from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.plot import draw_returns
+from planet_tf2.evaluation.report import timing
 from planet_tf2.evaluation.report.gather import RunData
-from planet_tf2.evaluation.report.timing import planning_times
 
 _MAX_LOSSES = 12
 _IN_LEGEND = 10  # Runs.
@@ -71,74 +71,68 @@ def losses(group: Sequence[RunData]) -> list[Chart]:
     return [_loss(group, n, n == order[0]) for n in order[:_MAX_LOSSES]]
 
 
+def explained_losses(found: Sequence[RunData]) -> list[LossInfo]:
+    """Returns what is known of the losses that have to be explained."""
+    measured = {name for run in found for name in run.losses}
+    infos = {
+        name: info
+        for run in found
+        for name, info in run.loss_table.items()
+        if info.meaning and f"{name}_loss" in measured
+    }
+    return list(infos.values())
+
+
 def speed(group: Sequence[RunData]) -> list[Chart]:
     """Draws updates per second and the time of decisions over the run."""
-    figure, ax = figures.panel("Updates per second", "updates")
-    drawn = False
+    updates, ax = figures.panel("Updates per second", "updates")
     for number, run in enumerate(group):
-        updates, values = run.series("train", "updates_per_second")
-        drawn |= bool(len(updates))
-        _line(ax, updates, values, number, run.name)
-    charts = []
-    if drawn:
-        ax.set_ylim(bottom=0)
-        text = "Updates per second against updates."
-        charts.append(Chart(figures.to_svg(figure, text)))
-    return charts + _decisions(group)
-
-
-def _decisions(group: Sequence[RunData]) -> list[Chart]:
-    figure, ax = figures.panel("Milliseconds per decision", "training episodes")
-    estimated = drawn = False
+        _line(ax, *run.series("train", "updates_per_second"), number, run.name)
+    decisions, ax = figures.panel(
+        "Milliseconds per decision", "training episodes"
+    )
     for number, run in enumerate(group):
-        times = planning_times(run)
-        if times is None:
-            continue
-        drawn, estimated = True, estimated or times.estimated
-        x = times.episodes
-        if times.planning is not None:
-            _line(ax, x, 1000 * times.planning, number, "planner")
-        _line(ax, x, 1000 * times.whole, number, "with simulator", "--")
-    if not drawn:
-        return []
-    ax.set_ylim(bottom=0)
+        if times := timing.decisions(run):
+            x, whole, planning = times
+            _line(ax, x, 1000 * planning, number, "planner")
+            _line(ax, x, 1000 * whole, number, "with simulator", "--")
     if len(group) == 1:
         figures.legend(ax)
-    caption = "Dashed: planner and simulator together."
-    if estimated:
-        caption += (
-            " Estimated from the times in metrics.jsonl, since this run did "
-            "not measure it."
-        )
-    text = "Milliseconds per decision against training episodes."
-    return [Chart(figures.to_svg(figure, text), caption)]
+    charts = []
+    for figure, caption in (
+        (updates, ""),
+        (decisions, "Dashed: planner and simulator together."),
+    ):
+        (ax,) = figure.axes
+        ax.set_ylim(bottom=0)
+        text = f"{ax.get_title('left')} against {ax.get_xlabel()}."
+        if ax.lines:
+            charts.append(Chart(figures.to_svg(figure, text), caption))
+    return charts
 
 
 def _returns_of(
     task: str, curves: Sequence[Curve], names: dict[str, str]
 ) -> list[Chart]:
     chosen = [c for c in curves if c.task == task]
+    last = [
+        f"{names[str(c.run.path)]} {c.run.path.name}, {c.split}: "
+        f"{c.score[-1]:.0f}"
+        for c in chosen
+    ]
     charts = []
     for axis in ("steps", "hours"):
         if axis == "hours" and any(np.isnan(c.hours).any() for c in chosen):
             continue
-        figure, ax = figures.panel(
-            f"{task}: return", AXES[axis], axis != "hours"
-        )
+        title = f"{task}: return"
+        figure, ax = figures.panel(title, AXES[axis], axis != "hours")
         draw_returns(ax, chosen, names, axis, "std")
         figures.legend(ax)
         text = (
-            f"Return of {task} against {AXES[axis]}; last: "
-            + ", ".join(_last(c, names) for c in chosen)
-            + "."
+            f"Return of {task} against {AXES[axis]}; last: {', '.join(last)}."
         )
         charts.append(Chart(figures.to_svg(figure, text)))
     return charts
-
-
-def _last(curve: Curve, names: dict[str, str]) -> str:
-    name = f"{names[str(curve.run.path)]} {curve.run.path.name}"
-    return f"{name}, {curve.split}: {curve.score[-1]:.0f}"
 
 
 def _loss(group: Sequence[RunData], name: str, with_legend: bool) -> Chart:
@@ -153,8 +147,8 @@ def _loss(group: Sequence[RunData], name: str, with_legend: bool) -> Chart:
             label = phase if len(group) == 1 else run.name
             if len(group) > 1 and phase == "test":
                 label = None
+            _line(ax, updates, values - offset, number, label, style)
             if len(updates):
-                _line(ax, updates, values - offset, number, label, style)
                 ends.append(f"{run.name} {phase}: {values[-1] - offset:.3g}")
     _zoom(ax)
     caption = " ".join(_about_loss(group[0], name))
@@ -190,6 +184,8 @@ def _line(
     style: str = "-",
 ) -> None:
     """Draws one of many lines; of very many points, means of neighbours."""
+    if not len(x):
+        return
     thin = figures.stride(len(x))
     count = len(x) // thin
     ax.plot(

@@ -19,7 +19,7 @@ from planet_tf2.data.run_folder import (
     RunFolderError,
     failure_reason,
 )
-from planet_tf2.evaluation import runs
+from planet_tf2.evaluation import repeating, runs
 from planet_tf2.evaluation.curves import label_experiments
 from planet_tf2.evaluation.frames import half_variance
 from planet_tf2.evaluation.runs import UnusableRun
@@ -83,15 +83,26 @@ class RunData:
         return max((r.get("step", 0) for r in self.records), default=0)
 
     @property
+    def progress(self) -> float | None:
+        """How far it is, as a share; None if it has no end."""
+        end = self.params["max_steps"]
+        return min(1.0, self.step / end) if end else None
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """How much it has learned from; see `repeating.count_totals`."""
+        return repeating.count_totals(self.records)
+
+    @property
     def updates(self) -> int:
         """Gradient steps that were taken."""
-        updates, _ = self.series("train", "update")
-        return int(updates.max(initial=0))
+        return self.totals["updates"]
 
     @property
     def seconds(self) -> float | None:
         """Time that it was worked on, if that is known."""
-        return self.records[-1]["elapsed_seconds"] if self.records else None
+        hours = self.totals["hours"]
+        return None if hours is None else 3600 * hours
 
     @property
     def losses(self) -> list[str]:

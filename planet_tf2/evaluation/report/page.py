@@ -31,7 +31,6 @@ def render(template: str, content: Mapping[str, Any]) -> str:
     )
     environment.filters |= {
         "number": number,
-        "count": count,
         "time": time,
         "percent": percent,
         "drawing": Markup,
@@ -50,11 +49,6 @@ def render(template: str, content: Mapping[str, Any]) -> str:
 def number(value: float | None, digits: int = 1) -> str:
     """Writes a number, or a dash where there is none."""
     return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def count(value: float | None) -> str:
-    """Writes a whole number with separators."""
-    return "–" if value is None else f"{value:,.0f}"
 
 
 def percent(value: float | None) -> str:

@@ -4,11 +4,9 @@ import collections
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from planet_tf2.data.run_folder import make_folder
 from planet_tf2.evaluation import runs
-from planet_tf2.evaluation.curves import Curve
 from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.report import alarms, charts, media, page, tables
 from planet_tf2.evaluation.report.evaluations import (
@@ -77,15 +75,19 @@ def make_report(
     experiments = {run.folder.path.parent for run in found}
     places = [logdir, *experiments, out.parent, pathlib.Path()]
     evaluated, sums = find_evaluations(found, evaluations, places)
-    curves = charts.read_curves(found)
     groups = by_experiment(found)
     content = {
         "title": title or _title(logdir, found),
-        **_overview(found, groups, curves, evaluated),
-        "experiments": [
-            _experiment(number, name, group, curves, evaluated, sums)
-            for number, (name, group) in enumerate(groups.items(), 1)
-        ],
+        "state": describe_state(found),
+        "words": {state: words for state, (words, _) in _WORDS.items()},
+        "found": found,
+        "groups": groups,
+        "curves": charts.read_curves(found),
+        "evaluated": evaluated,
+        "sums": sums,
+        "alarms": alarms.check(found),
+        "charts": charts,
+        "tables": tables,
     }
     for budget in _MEDIA_BYTES:
         pictures = _pictures(groups, evaluated, budget)
@@ -115,54 +117,6 @@ def _title(logdir: pathlib.Path, found: Sequence[RunData]) -> str:
         name = found[0].experiment
         return name if name == found[0].name else f"{name} {found[0].name}"
     return logdir.resolve().name
-
-
-def _overview(
-    found: Sequence[RunData],
-    groups: Mapping[str, Sequence[RunData]],
-    curves: Sequence[Curve],
-    evaluated: Sequence[Evaluation],
-) -> dict[str, Any]:
-    infos = {name: info for r in found for name, info in r.loss_table.items()}
-    measured = {name for run in found for name in run.losses}
-    return {
-        "state": describe_state(found),
-        "words": {state: words for state, (words, _) in _WORDS.items()},
-        "rows": [tables.run_row(run) for run in found],
-        "scores": tables.score_rows(groups, evaluated),
-        "alarms": sorted(
-            ((run, alarm) for run in found for alarm in alarms.check(run)),
-            key=lambda pair: alarms.severity(pair[1]),
-        ),
-        # With one experiment its own charts say the same.
-        "comparison": charts.returns(curves, found) if len(groups) > 1 else [],
-        "failed": [run for run in found if run.failure],
-        "logged": [run for run in found if run.logged],
-        "losses": [i for n, i in infos.items() if f"{n}_loss" in measured],
-    }
-
-
-def _experiment(
-    number: int,
-    name: str,
-    group: Sequence[RunData],
-    curves: Sequence[Curve],
-    evaluated: Sequence[Evaluation],
-    sums: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    places = {run.folder.path.resolve().parent.name for run in group}
-    return {
-        "name": name,
-        "anchor": f"experiment-{number}",
-        "runs": group,
-        "origin": tables.origin(name, group),
-        "returns": charts.returns(curves, group),
-        "losses": charts.losses(group),
-        "speed": [tables.speed(run) for run in group],
-        "speed_charts": charts.speed(group),
-        "evaluations": [one for one in evaluated if one.run in group],
-        "sums": [s for s in sums if s["experiment"] in places],
-    }
 
 
 def _pictures(

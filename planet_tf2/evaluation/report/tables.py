@@ -20,33 +20,6 @@ Row = dict[str, Any]
 _LAST = 5  # Test returns that say how good an agent is now.
 
 
-def run_row(run: RunData) -> Row:
-    """Says in a row how far a run has come."""
-    totals = repeating.count_totals(run.records)
-    end = run.params["max_steps"]
-    return {
-        "name": run.name,
-        "experiment": run.experiment,
-        "state": run.state,
-        "seed": run.config.get("seed"),
-        "step": run.step,
-        "progress": min(1.0, run.step / end) if end else None,
-        "updates": totals["updates"],
-        "episodes": totals["train_episodes"],
-        "simulator_steps": totals["simulator_steps"],
-        "seconds": run.seconds,
-        "scores": {task: last_score(run, task) for task in run.params["tasks"]},
-    }
-
-
-def last_score(run: RunData, task: str) -> float | None:
-    """Returns the mean of the last test returns, at most five."""
-    scores = [
-        float(r["return"]) for r in run.episodes("test") if r["task"] == task
-    ][-_LAST:]
-    return float(np.mean(scores)) if scores else None
-
-
 def score_rows(
     groups: Mapping[str, Sequence[RunData]],
     evaluated: Sequence[Evaluation] = (),
@@ -58,51 +31,50 @@ def score_rows(
       evaluated: evaluations of those runs. That of the latest checkpoint is
         told beside the score of a single run.
     """
-    rows = []
-    for name, group in groups.items():
-        for task in dict.fromkeys(t for run in group for t in run.params.tasks):
-            scores = [last_score(run, task) for run in group]
-            known = [s for s in scores if s is not None and np.isfinite(s)]
-            anchors, notes = get_anchors(task, group[0].params["action_repeat"])
-            own = [
-                float(r["return"])
-                for run in group
-                for r in run.episodes("seed")
-                if r["task"] == task
-            ]
-            row: Row = {
-                "experiment": name,
-                "task": task,
-                "runs": len(known),
-                "mean": None,
-                "interval": None,
-                "seed": float(np.mean(own)) if own else None,
-                "random": anchors and anchors.random,
-                "published": anchors and anchors.published,
-                "way": None,
-                "notes": notes,
-                "evaluated": _latest(evaluated, group, task),
-            }
-            if known:
-                summary = aggregate.summarise_runs(known)
-                row["mean"] = summary["interquartile_mean"]
-                row["interval"] = summary["confidence_interval"]
-                if anchors is not None:
-                    row["way"] = anchors.normalised(row["mean"])
-            rows.append(row)
-    return rows
+    return [
+        _score_row(name, task, group, evaluated)
+        for name, group in groups.items()
+        for task in dict.fromkeys(t for run in group for t in run.params.tasks)
+    ]
 
 
-def _latest(
-    evaluated: Sequence[Evaluation], group: Sequence[RunData], task: str
-) -> Row | None:
-    """Returns the evaluation of the latest checkpoint, if there is one run."""
+def last_score(run: RunData, task: str) -> float | None:
+    """Returns the mean of the last test returns, at most five."""
+    scores = run.returns("test", task)[-_LAST:]
+    return float(np.mean(scores)) if scores else None
+
+
+def _score_row(
+    name: str,
+    task: str,
+    group: Sequence[RunData],
+    evaluated: Sequence[Evaluation],
+) -> Row:
+    scores = [last_score(run, task) for run in group]
+    known = [s for s in scores if s is not None and np.isfinite(s)]
+    summary = aggregate.summarise_runs(known) if known else {}
+    mean = summary.get("interquartile_mean")
+    anchors, notes = get_anchors(task, group[0].params["action_repeat"])
+    seed = [score for run in group for score in run.returns("seed", task)]
+    # Of the latest checkpoint; of several runs the interval says more.
     results = [
         one.result
         for one in evaluated
         if group == [one.run] and one.result["task"] == task
     ]
-    return max(results, key=lambda result: result["step"], default=None)
+    return {
+        "experiment": name,
+        "task": task,
+        "runs": len(known),
+        "mean": mean,
+        "interval": summary.get("confidence_interval"),
+        "seed": float(np.mean(seed)) if seed else None,
+        "random": anchors and anchors.random,
+        "published": anchors and anchors.published,
+        "way": anchors.normalised(mean) if anchors and known else None,
+        "notes": notes,
+        "evaluated": max(results, key=lambda r: r["step"], default=None),
+    }
 
 
 def origin(name: str, group: Sequence[RunData]) -> Row:
@@ -119,10 +91,8 @@ def origin(name: str, group: Sequence[RunData]) -> Row:
         ],
         "versions": first.config.get("versions") or {},
         "seeds": [run.config.get("seed") for run in group],
-        "machines": list(
-            dict.fromkeys(
-                run.config.get("machine") or "not recorded" for run in group
-            )
+        "machines": dict.fromkeys(
+            run.config.get("machine") or "not recorded" for run in group
         ),
         "different": different_params(group),
     }
@@ -132,16 +102,12 @@ def speed(run: RunData) -> Row:
     """Says how fast a run is, and what its time went into."""
     _, pace = run.series("train", "updates_per_second")
     pace = pace[np.isfinite(pace) & (pace > 0)]
-    times, parts = timing.planning_times(run), timing.shares(run)
-    planning = None if times is None else times.planning
-    total = sum(parts) if parts else 0.0
+    times = timing.decisions(run)
     return {
-        "name": run.name,
         "updates": float(np.median(pace)) if len(pace) else None,
-        "decision": None if times is None else 1000 * np.median(times.whole),
-        "planner": None if planning is None else 1000 * np.median(planning),
-        "estimated": times is not None and times.estimated,
-        "shares": [part / total for part in parts] if parts else None,
+        "decision": 1000 * np.median(times.whole) if times else None,
+        "planner": 1000 * np.median(times.planning) if times else None,
+        "shares": timing.shares(run),
     }
 
 
