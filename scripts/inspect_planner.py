@@ -54,10 +54,10 @@ def work() -> None:
     inspect_planner(
         folder,
         FLAGS.out,
-        FLAGS.episode,
-        FLAGS.decisions,
-        FLAGS.checkpoint,
-        FLAGS.seed,
+        episode=FLAGS.episode,
+        decisions=FLAGS.decisions,
+        checkpoint=FLAGS.checkpoint,
+        seed=FLAGS.seed,
     )
 
 

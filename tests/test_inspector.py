@@ -215,7 +215,7 @@ class TestInspector:
         found = Inspector(run).inspect(episode, [TIME])
         assert found.decisions[0].trace is None
         out = tmp_path / "p.html"
-        inspect_planner(run.folder, out, decisions=["1"], report=str)
+        inspect_planner(run.folder, out, decisions=["1"])
         page = Page(out)
         check_page(page)
         assert "does not tell how it searches" in page.text

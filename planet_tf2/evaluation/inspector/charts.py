@@ -1,6 +1,6 @@
 """The charts and pictures of an inspection."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,50 +21,32 @@ _ROWS = ("happened", "expected", "plan")
 def over_time(inspection: Inspection) -> list[Chart]:
     """Draws divergence, reward and image error of the whole episode."""
     filtered = inspection.filtered
-    times = [decision.time for decision in inspection.decisions]
-    received = inspection.episode.arrays["reward"]
-    charts = []
-    for title, lines, text, caption in (
-        (
+    rewards = {
+        "received": inspection.episode.arrays["reward"][1:],
+        "predicted": filtered.reward[1:],
+    }
+    return [
+        _over_frames(
+            inspection,
             "Divergence",
             {"KL": filtered.divergence},
-            f"{filtered.divergence.mean():.2f} nats on average",
             "KL of posterior and prior in nats: how much each frame tells "
             "beyond what was predicted.",
         ),
-        (
+        _over_frames(
+            inspection,
             "Reward",
-            {"received": received[1:], "predicted": filtered.reward[1:]},
-            f"{received[1:].mean():.2f} received and "
-            f"{filtered.reward[1:].mean():.2f} predicted on average",
+            rewards,
             "Predicted when the frame has been seen.",
         ),
-        (
+        _over_frames(
+            inspection,
             "Image error",
             {"error": filtered.image_error},
-            f"{filtered.image_error.mean():.2f} on average",
             "Half the squared error of the frame that is seen, summed over "
             "pixels.",
         ),
-    ):
-        figure, ax = figures.panel(title, "frame", counts=False)
-        first = 1 if title == "Reward" else 0
-        for number, (name, values) in enumerate(lines.items()):
-            steps = first + np.arange(len(values))
-            thin = figures.stride(len(values))
-            ax.plot(
-                steps[::thin],
-                values[::thin],
-                color=COLORS[number],
-                linewidth=1.2,
-                label=name,
-            )
-        for time in times:
-            ax.axvline(time, color=GREY, linestyle=":", linewidth=1.2)
-        figures.legend(ax)
-        description = f"{title} over the frames of the episode: {text}."
-        charts.append(Chart(figures.to_svg(figure, description), caption))
-    return charts
+    ]
 
 
 def of_decision(decision: Decision) -> list[Chart]:
@@ -83,11 +65,10 @@ def frames(decision: Decision) -> Picture:
         decision.planned.image,
     ]
     length = max(len(row) for row in rows)
-    size = rows[0].shape[1]
     videos = np.full((len(rows), length, *rows[0].shape[1:]), 24, np.uint8)
     for target, row in zip(videos, rows, strict=True):
         target[: len(row)] = row
-    strip = video.image_strip(video.magnify(videos, size, _FRAME))
+    strip = video.image_strip(video.magnify(videos, rows[0].shape[1], _FRAME))
     strip = video.add_labels(strip[None], _ROWS)[0]
     return media.image(
         strip,
@@ -100,148 +81,124 @@ def frames(decision: Decision) -> Picture:
     )
 
 
+def _over_frames(
+    inspection: Inspection,
+    title: str,
+    lines: Mapping[str, np.ndarray],
+    caption: str,
+) -> Chart:
+    """Draws lines over the frames, of which the last is that of all lines."""
+    _, ax = figures.panel(title, "frame", counts=False)
+    length = len(inspection.episode.arrays["reward"])
+    for color, (name, values) in zip(COLORS, lines.items(), strict=False):
+        thin = figures.stride(len(values))
+        steps = np.arange(length - len(values), length)[::thin]
+        ax.plot(steps, values[::thin], color=color, linewidth=1.2, label=name)
+    for decision in inspection.decisions:
+        ax.axvline(decision.time, color=GREY, linestyle=":", linewidth=1.2)
+    means = ", ".join(f"{k} {v.mean():.2f}" for k, v in lines.items())
+    text = f"{title} over the frames of the episode, on average: {means}."
+    return _finish(ax, text, caption)
+
+
 def _first_action(decision: Decision) -> Chart:
     """Draws mean and spread of the first action, iteration by iteration."""
     trace = decision.trace
-    figure, ax = figures.panel("The search: first action", "iteration", False)
-    iterations = np.arange(len(trace.mean))
-    for entry in range(_shown(trace.mean)):
-        mean, stddev = trace.mean[:, 0, entry], trace.stddev[:, 0, entry]
-        color = COLORS[entry]
-        ax.plot(iterations, mean, color=color, label=_name(trace.mean, entry))
-        ax.fill_between(
-            iterations,
-            mean - stddev,
-            mean + stddev,
-            color=color,
-            alpha=0.18,
-            linewidth=0,
-        )
-        _mark(ax, iterations[-1], decision.happened.action[0, entry], color)
+    mean, stddev = trace.mean[:, 0], trace.stddev[:, 0]
+    _, ax = figures.panel("The search: first action", "iteration", False)
+    iterations = np.arange(len(mean))
+    _draw_actions(ax, iterations, mean, stddev)
+    taken = decision.happened.action[0, :_ACTIONS]
+    for color, entry in zip(COLORS, taken, strict=False):
+        diamond = {"color": color, "markersize": 5, "clip_on": False}
+        ax.plot(iterations[-1:], [entry], "D", **diamond)
     ax.set_xticks(iterations[:: -(-len(iterations) // 8)])
-    figures.legend(ax)
     text = (
         "Mean and standard deviation of the first action in each iteration of "
-        f"the search; in the end {_numbers(trace.mean[-1, 0])} ± "
-        f"{_numbers(trace.stddev[-1, 0])}."
+        f"the search; in the end {_numbers(mean[-1])} ± {_numbers(stddev[-1])}."
     )
     caption = (
         "The normal that candidates are drawn from: mean, and a standard "
         "deviation to both sides. Diamond: the action that was taken."
     )
-    return Chart(figures.to_svg(figure, text), caption)
+    return _finish(ax, text, caption)
 
 
 def _returns(decision: Decision) -> Chart:
+    """Draws the returns of candidates, iteration by iteration."""
     trace = decision.trace
-    figure, ax = figures.panel("The search: returns", "iteration", False)
+    _, ax = figures.panel("The search: returns", "iteration", False)
     iterations = np.arange(1, len(trace.best) + 1)
-    for number, (name, values) in enumerate(
-        (
-            ("best candidate", trace.best),
-            ("those refit to", trace.elite),
-            ("all candidates", trace.average),
-        )
+    for color, values, name in (
+        (COLORS[0], trace.best, "best candidate"),
+        (COLORS[1], trace.elite, "those refit to"),
+        (COLORS[2], trace.average, "all candidates"),
     ):
-        ax.plot(
-            iterations,
-            values,
-            color=COLORS[number],
-            marker="o",
-            markersize=3,
-            label=name,
-        )
+        ax.plot(iterations, values, "o-", color=color, markersize=3, label=name)
     ax.set_xticks(iterations[:: -(-len(iterations) // 8)])
-    figures.legend(ax)
     text = (
         "Returns of candidates in each iteration; in the end "
         f"{trace.best[-1]:.2f} for the best, {trace.elite[-1]:.2f} for those "
         f"that were refit to, {trace.average[-1]:.2f} for all."
     )
-    return Chart(
-        figures.to_svg(figure, text),
+    caption = (
         "What the planner maximises. The search has found something as long as "
-        "the curves rise, and has ended where they meet.",
+        "the curves rise, and has ended where they meet."
     )
+    return _finish(ax, text, caption)
 
 
 def _plan(decision: Decision) -> Chart:
     """Draws the plan beside what was done."""
     plan, taken = decision.planned.action, decision.happened.action
-    figure, ax = figures.panel("The plan", "decisions ahead", False)
+    _, ax = figures.panel("The plan", "decisions ahead", False)
     steps = np.arange(1, len(plan) + 1)
-    for entry in range(_shown(plan)):
-        color = COLORS[entry]
-        ax.plot(steps, plan[:, entry], color=color, label=_name(plan, entry))
-        if decision.trace is not None:
-            stddev = decision.trace.stddev[-1, :, entry]
-            ax.fill_between(
-                steps,
-                plan[:, entry] - stddev,
-                plan[:, entry] + stddev,
-                color=color,
-                alpha=0.18,
-                linewidth=0,
-            )
-        ax.plot(
-            steps[: len(taken)],
-            taken[:, entry],
-            ":",
-            color=color,
-            linewidth=1.2,
-        )
+    stddev = None if decision.trace is None else decision.trace.stddev[-1]
+    _draw_actions(ax, steps, plan, stddev)
+    for color, entry in zip(COLORS, taken.T[:_ACTIONS], strict=False):
+        ax.plot(steps[: len(entry)], entry, ":", color=color, linewidth=1.2)
     ax.set_ylim(-1.15, 1.15)
-    figures.legend(ax)
-    text = f"The actions of the plan; the first is {_numbers(plan[0])}."
-    return Chart(
-        figures.to_svg(figure, text),
+    return _finish(
+        ax,
+        f"The actions of the plan; the first is {_numbers(plan[0])}.",
         "Shaded: what the search leaves open in the end. Dotted: the actions "
         "that were taken; the agent plans anew after each of them.",
     )
 
 
 def _rewards(decision: Decision) -> Chart:
-    figure, ax = figures.panel("Rewards", "decisions ahead", False)
-    for number, (name, future, style) in enumerate(
-        (
-            ("received", decision.happened, "-"),
-            ("expected of the same actions", decision.expected, "-"),
-            ("expected of the plan", decision.planned, "--"),
-        )
+    _, ax = figures.panel("Rewards", "decisions ahead", False)
+    sums = []
+    for color, future, name, style in (
+        (COLORS[0], decision.happened, "received", "-"),
+        (COLORS[1], decision.expected, "expected of the same actions", "-"),
+        (COLORS[2], decision.planned, "expected of the plan", "--"),
     ):
-        ax.plot(
-            np.arange(1, len(future.reward) + 1),
-            future.reward,
-            style,
-            color=COLORS[number],
-            label=name,
-            marker="o" if len(future.reward) == 1 else None,
-        )
+        reward = future.reward
+        marker = "o" if len(reward) == 1 else None
+        steps = np.arange(1, len(reward) + 1)
+        ax.plot(steps, reward, style, color=color, label=name, marker=marker)
+        sums.append(f"{reward.sum():.2f} {name}")
+    text = f"In sum: {', '.join(sums)}."
+    return _finish(ax, f"Rewards ahead. {text}", text)
+
+
+def _draw_actions(
+    ax: Axes, x: np.ndarray, mean: np.ndarray, stddev: np.ndarray | None
+) -> None:
+    """Draws actions `[N, A]`, and around them their standard deviations."""
+    for entry in range(min(_ACTIONS, mean.shape[1])):
+        color, values = COLORS[entry], mean[:, entry]
+        label = f"entry {entry + 1}" if mean.shape[1] > 1 else "action"
+        ax.plot(x, values, color=color, label=label)
+        if stddev is not None:
+            low, high = values - stddev[:, entry], values + stddev[:, entry]
+            ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def _finish(ax: Axes, description: str, caption: str) -> Chart:
     figures.legend(ax)
-    sums = [
-        f"{future.reward.sum():.2f} {words}"
-        for future, words in (
-            (decision.happened, "received"),
-            (decision.expected, "expected of the same actions"),
-            (decision.planned, "expected of the plan"),
-        )
-    ]
-    return Chart(
-        figures.to_svg(figure, f"Rewards ahead, in sum: {', '.join(sums)}."),
-        f"In sum: {', '.join(sums)}.",
-    )
-
-
-def _shown(actions: np.ndarray) -> int:
-    return min(_ACTIONS, actions.shape[-1])
-
-
-def _name(actions: np.ndarray, entry: int) -> str:
-    return f"entry {entry + 1}" if actions.shape[-1] > 1 else "action"
-
-
-def _mark(ax: Axes, x: float, y: float, color: str) -> None:
-    ax.plot([x], [y], "D", color=color, markersize=5, clip_on=False)
+    return Chart(figures.to_svg(ax.figure, description), caption)
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,11 +33,11 @@ _SHOWN = 4  # Entries of actions in tables.
 def inspect_planner(
     folder: RunFolder,
     out: str | os.PathLike[str],
+    *,
     episode: str | None = None,
     decisions: Sequence[str | int] | None = None,
     checkpoint: str | None = None,
     seed: int = 0,
-    report: Callable[[str], None] = print,
 ) -> Inspection:
     """Shows decisions of a stored episode as an HTML file. Needs no simulator.
 
@@ -54,7 +54,6 @@ def inspect_planner(
       decisions: numbers of decisions, from 0; by default three.
       checkpoint: which one to load; by default the newest.
       seed: determines all randomness; a whole number of at least 0.
-      report: shows a message.
 
     Returns:
       What is in the file.
@@ -72,8 +71,8 @@ def inspect_planner(
     text = page.render("inspector.html", _content(run, inspection, seed))
     write_atomically(out, text)
     for decision in inspection.decisions:
-        report(describe(decision))
-    report(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
+        print(describe(decision))
+    print(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
     return inspection
 
 
@@ -110,57 +109,17 @@ def _content(
         "search": [(name, run.params[name]) for name in names],
         "video": _video(inspection),
         "charts": charts.over_time(inspection),
-        "decisions": [_decision(one) for one in inspection.decisions],
-    }
-
-
-def _decision(decision: Decision) -> dict[str, Any]:
-    return {
-        "time": decision.time,
-        "summary": describe(decision).partition(": ")[2],
-        "charts": charts.of_decision(decision),
-        "frames": charts.frames(decision),
-        "iterations": _iterations(decision),
-        "steps": [
+        "decisions": [
             {
-                "ahead": step + 1,
-                "planned": _numbers(decision.planned.action[step]),
-                "planned_reward": float(decision.planned.reward[step]),
-                "taken": _entry(decision.happened.action, step, _numbers),
-                "expected": _entry(decision.expected.reward, step, float),
-                "received": _entry(decision.happened.reward, step, float),
+                "of": decision,
+                "summary": describe(decision).partition(": ")[2],
+                "charts": charts.of_decision(decision),
+                "frames": charts.frames(decision),
             }
-            for step in range(len(decision.planned.reward))
+            for decision in inspection.decisions
         ],
+        "numbers": _numbers,
     }
-
-
-def _iterations(decision: Decision) -> list[dict[str, Any]]:
-    """Returns the rows of the table on the search."""
-    trace = decision.trace
-    if trace is None:
-        return []
-    return [
-        {
-            "number": number,
-            "mean": _numbers(trace.mean[number, 0]),
-            "stddev": _numbers(trace.stddev[number, 0]),
-            "spread": float(trace.stddev[number].mean()),
-            "best": _entry(trace.best, number - 1, float),
-            "elite": _entry(trace.elite, number - 1, float),
-            "average": _entry(trace.average, number - 1, float),
-        }
-        for number in range(len(trace.mean))
-    ]
-
-
-def _entry(
-    values: np.ndarray, position: int, convert: Callable[[Any], Any]
-) -> Any:
-    """Returns an entry, or None where there is none."""
-    if not 0 <= position < len(values):
-        return None
-    return convert(values[position])
 
 
 def _numbers(action: np.ndarray) -> str:
