@@ -1,6 +1,7 @@
 # `make help` lists the commands.
 
-PYTHON ?= python3
+# Python 3.11 or 3.12; found by scripts/install_system.sh unless it is given.
+PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 
@@ -37,9 +38,9 @@ install: $(VENV)/installed
 
 # The last line makes sure that MuJoCo can render, and installs what is missing.
 $(VENV)/installed: setup.py pyproject.toml scripts/install_system.sh
-	@sh scripts/install_system.sh python $(PYTHON)
-	@echo "Installing into $(VENV), which takes a few minutes the first time."
-	@$(PYTHON) -m venv $(VENV)
+	@python=$$(sh scripts/install_system.sh python '$(PYTHON)') && \
+	    echo "Installing into $(VENV), which takes a few minutes at first." && \
+	    "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    --editable '.[test]'
 	@sh scripts/install_system.sh opengl $(BIN)/python

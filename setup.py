@@ -37,7 +37,7 @@ setuptools.setup(
         "planet_tf2.evaluation": ["templates/*"],
         "planet_tf2.evaluation.report": ["templates/*"],
     },
-    python_requires=">=3.11",
+    python_requires=">=3.11,<3.13",
     install_requires=[
         "absl-py>=2.1,<3",
         # CarRacing and other games of Gymnasium. There are no wheels for Linux

@@ -2,15 +2,16 @@
 # Makes sure of what pip cannot install. As root on Debian it installs what is
 # missing; otherwise it says what to install.
 #
-#   install_system.sh python PYTHON   a Python that can make environments
-#   install_system.sh opengl PYTHON   an OpenGL that MuJoCo can render with
+#   install_system.sh python [PYTHON]   prints a Python that can make
+#                                       environments: PYTHON, or one it finds
+#   install_system.sh opengl PYTHON     an OpenGL that MuJoCo can render with
 set -eu
 
 install_packages() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing system packages: $*"
+        echo "Installing system packages: $*" >&2
         export DEBIAN_FRONTEND=noninteractive
-        apt-get update -qq
+        apt-get update -qq >&2
         apt-get install -qq -y --no-install-recommends "$@" >/dev/null
     else
         echo "Missing system packages. Please run as root:" >&2
@@ -19,18 +20,36 @@ install_packages() {
     fi
 }
 
+# dm_control needs labmaze, which has no wheel for Python 3.13.
+fits() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+        2>/dev/null
+}
+
+find_python() {
+    for name in ${1:-python3.11 python3.12 python3}; do
+        if command -v "$name" >/dev/null && fits "$name"; then
+            echo "$name"
+            return
+        fi
+    done
+    found=$("${1:-python3}" -V 2>/dev/null || echo missing)
+    echo "Python 3.11 or 3.12 is needed, but ${1:-python3} is $found." \
+        "Install one (apt-get install python3.12 python3.12-venv, or uv" \
+        "python install 3.12), or name one: make PYTHON=/path/to/python3.12" >&2
+    exit 1
+}
+
 check_python() {
-    if ! command -v "$1" >/dev/null; then
+    if [ -z "$1" ] && ! command -v python3 >/dev/null; then
         install_packages python3 python3-venv
     fi
-    if ! "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-        echo "Python 3.11 or newer is needed, but $1 is $("$1" -V)." >&2
-        echo "Choose another one: make PYTHON=python3.12 ..." >&2
-        exit 1
+    python=$(find_python "$1")
+    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        install_packages "python$version-venv"
     fi
-    if ! "$1" -c 'import ensurepip, venv' 2>/dev/null; then
-        install_packages python3-venv
-    fi
+    echo "$python"
 }
 
 check_opengl() {
@@ -48,7 +67,7 @@ check_opengl() {
 }
 
 case "$1" in
-    python) check_python "$2" ;;
+    python) check_python "${2:-}" ;;
     opengl) check_opengl "$2" ;;
-    *) echo "usage: $0 python|opengl PYTHON" >&2; exit 2 ;;
+    *) echo "usage: $0 python|opengl [PYTHON]" >&2; exit 2 ;;
 esac
