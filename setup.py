@@ -68,6 +68,7 @@ setuptools.setup(
         "tensorflow-probability[tf]>=0.25,<0.26",
         "tf-keras>=2.21,<2.22",
         "tqdm>=4.66,<5",
+        "typing-extensions>=4.12,<5",
     ],
     extras_require={
         "gym": [GYM],

@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 from tf_fakes import tiny_params
 
+from planet_tf2.agents.planet import Parameters
 from planet_tf2.agents.planet import make_agent as agents
-from planet_tf2.agents.planet.acting_parameters import ActingParameters
 from planet_tf2.agents.planet.objectives import OBJECTIVES
 from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.configs.kinds import choices
+from planet_tf2.configs.validation import describe
 from planet_tf2.training import assemble
 
 SEED = tf.constant([1, 2])
@@ -87,9 +88,9 @@ class TestMakePlanner:
 
 
 def test_planners_and_objectives_have_the_names_of_the_parameters():
-    fields = ActingParameters.model_fields
-    assert tuple(PLANNERS) == choices(fields["planner"].annotation)
-    assert tuple(OBJECTIVES) == choices(fields["collect_objective"].annotation)
+    schemas = describe(Parameters)
+    assert list(PLANNERS) == choices(schemas["planner"])
+    assert list(OBJECTIVES) == choices(schemas["collect_objective"])
 
 
 def test_unknown_objectives_are_found_early():

@@ -32,9 +32,8 @@ def test_precedence():
     assert resolve("default").num_units == 300
     assert resolve("debug").num_units == 10
     assert resolve("debug", "{num_units: 20}").num_units == 20
-    assert (
-        resolve("debug", "{num_units: 20}", {"num_units": 30}).num_units == 30
-    )
+    both = resolve("debug", "{num_units: 20}", {"num_units": 30})
+    assert both.num_units == 30
 
 
 def test_values_have_their_proper_types():
@@ -208,7 +207,8 @@ def test_errors_show_only_the_beginning_of_long_texts():
 def test_all_parameters_are_flags(flag_values):
     assert set(PLANET.Parameters.model_fields) <= set(flag_values)
     for name, field in PLANET.Parameters.known().items():
-        assert field.description in flag_values[name].help
+        text = " ".join(field.description.split())
+        assert text in flag_values[name].help
 
 
 def test_flags_that_are_not_given_change_nothing(flag_values):
@@ -248,12 +248,6 @@ def test_broken_flag_names_the_flag(flag_values):
     flag_values(["program", "--batch_shape=[5, 10"])
     with pytest.raises(ConfigError, match=r"--batch_shape='\[5, 10'.*line 1"):
         flag_overrides(PLANET.Parameters, flag_values)
-
-
-def test_wrong_flag_value(flag_values):
-    flag_values(["program", "--planner_horizon=far"])
-    with pytest.raises(ConfigError, match="'planner_horizon' must be"):
-        resolve("debug", "", flag_overrides(PLANET.Parameters, flag_values))
 
 
 def test_differences_assume_defaults_for_new_parameters():

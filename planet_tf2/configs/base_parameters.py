@@ -25,19 +25,156 @@ from planet_tf2.configs.kinds import (
     Number,
     Positive,
     Switch,
-    group,
     integer,
 )
 
-_data = group("Data")
-_networks = group("Networks")
-_tasks = group("Tasks")
-_schedule = group("Schedule")
-_logging = group("Logging")
-_repeating = group("Repeatability")
+
+class Group(BaseModel):
+    """Parameters that are listed under one heading, `GROUP`.
+
+    What stands below a parameter explains it, with units, and is shown by
+    `--help` and in the documentation.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", defer_build=True, use_attribute_docstrings=True
+    )
+    GROUP: ClassVar[str]
 
 
-class BaseParameters(BaseModel):
+class Data(Group):
+    """What batches are made of."""
+
+    GROUP = "Data"
+
+    batch_shape: Annotated[
+        list[Positive], Field(min_length=2, max_length=2)
+    ] = [50, 50]
+    """Sequences per batch, and agent steps per sequence."""
+    micro_batches: Positive = 1
+    """Parts in which a batch is computed, one after the other. More parts need
+    less memory and a little more time, and learn the same but for the random
+    numbers. They have to divide the sequences of a batch."""
+    num_chunks: Positive = 1
+    """Sequences that are cut out of an episode each time it is drawn. Those of
+    an episode that is too short for that many overlap."""
+    loader: Literal["recent", "cache", "reload", "dummy"] = "recent"
+    """How episodes are drawn. `cache` draws from all of them evenly; `recent`
+    takes half of its episodes from the latest ones; `reload` does as `cache`,
+    but keeps none in memory and reads files anew; `dummy` makes up random ones,
+    to time or test the rest."""
+    loader_every: Annotated[Integer, Field(ge=2)] = 1000
+    """Episodes that the loader draws before it looks for new files."""
+    loader_max_episodes: Positive | None = None
+    """Episodes of each split to draw from, the latest ones. All by default."""
+    loader_max_bytes: Positive | None = None
+    """Memory in bytes for the episodes of each split. Those that do not fit,
+    the oldest, stay on disk. Unbounded by default. With `reload` all of them
+    stay there."""
+
+
+class Devices(Group):
+    """What the networks are computed with."""
+
+    GROUP = "Networks"
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """What the networks compute in. The latent state, losses, weights and the
+    optimizer stay in float32. `bfloat16` pays on GPUs and on CPUs that have it
+    in AVX-512 or AMX, `float16` on GPUs that lack bfloat16."""
+    num_gpus: Positive = 1
+    """GPUs that share each batch, if there are any. They have to divide the
+    sequences of a batch evenly."""
+
+
+class Tasks(Group):
+    """Environments, and the images of them."""
+
+    GROUP = "Tasks"
+
+    tasks: Annotated[list[Name], Field(min_length=1)] = ["cheetah_run"]
+    """Tasks to learn, all by the same agent: names of the README's list, or
+    `dmc:hopper_hop`, `gym:Pendulum-v1`, `classic_gym:Pendulum-v1`, or
+    `my_module:my_task`, see docs/custom_environments.md."""
+    isolate_envs: Literal["none", "thread", "process"] = "process"
+    """Where environments live. `thread` only works where rendering does not use
+    software OpenGL, and `none` where nothing is rendered by OpenGL. The
+    original's default is `thread`."""
+    action_repeat: Positive | None = None
+    """Simulator steps per agent step. None means the usual number of each
+    task."""
+    camera_id: Annotated[Integer, Field(ge=-1)] = 0
+    """Camera that the images are taken with, as the simulator counts them; -1
+    is the free camera of MuJoCo."""
+    image_size: Annotated[Literal[32, 64, 128], BeforeValidator(integer)] = 64
+    """Side of the images in pixels. The paper's networks are for 64; those for
+    32 and 128 have a layer less or more."""
+    image_supersampling: Positive = 1
+    """How many times larger images are drawn, to be averaged over blocks of
+    pixels. Small images show thin things that way, which flicker otherwise.
+    Images that an environment observes itself, rather than render, are not
+    concerned."""
+    shadow_size: Natural | None = None
+    """Side of the map from which the control suite draws shadows. On CPUs it
+    takes most of the time of a frame, whatever `image_size` is. None is the
+    suite's, 2048; 0 means no shadows. Other environments draw theirs as they
+    like."""
+    env_timeout_seconds: Annotated[Number, Field(ge=0.001)] | None = 300.0
+    """Seconds that an environment may take for a reset or a step. One that
+    takes longer is ended and started again, for which it has 300 seconds or
+    more. None waits for ever. Means nothing where `isolate_envs` is `none`."""
+    env_max_failures: Positive = 5
+    """Failures of an environment in a row, crashes, hangs and exceptions, after
+    which the run stops. After fewer of them the broken episode is dropped and
+    repeated in a new environment."""
+
+
+class Schedule(Group):
+    """When to learn, to test, and to collect."""
+
+    GROUP = "Schedule"
+
+    train_steps: Positive = 50000
+    """Length of a training phase, in sequences: an update is worth
+    `batch_shape[0]` steps."""
+    test_steps: Positive = 50
+    """Length of a test phase, in sequences."""
+    max_steps: Positive = 50000000
+    """Steps after which the run is done, in sequences, both phases counted."""
+    checkpoint_every: Positive | None = None
+    """Steps of test phases between checkpoints, in sequences, as in the
+    original. Besides, there is one after every collected episode and every test
+    phase. None means 10 times `test_steps`."""
+    num_seed_episodes: Positive = 5
+    """Random episodes to start from, for each task and for training and test
+    data each."""
+    collect_every: Positive = 5000
+    """Training steps between collected episodes, in sequences, where
+    `train_collects` says nothing else."""
+
+
+class Logging(Group):
+    """What to write down."""
+
+    GROUP = "Logging"
+
+    log_every: Positive = 100
+    """Updates between lines of `metrics.jsonl`."""
+
+
+class Repeatability(Group):
+    """Whether equal runs are equal."""
+
+    GROUP = "Repeatability"
+
+    deterministic: Switch = False
+    """Makes equal runs equal to the last bit on GPUs too, where operations may
+    take several times as long, and keeps the number of CPU threads when a run
+    is resumed elsewhere. On CPUs it costs nothing, and on the same machine
+    nothing depends on it. See docs/resuming.md."""
+
+
+class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
     """The parameters that the base reads; agents inherit them and add theirs.
 
     Attributes:
@@ -46,8 +183,6 @@ class BaseParameters(BaseModel):
       DEPRECATED: What is accepted with a warning, and ignored.
       GROUPS: The headings in the order of the documentation.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     CHANGEABLE: ClassVar[frozenset[str]] = frozenset(
         {
@@ -59,181 +194,26 @@ class BaseParameters(BaseModel):
         }
     )
     DEPRECATED: ClassVar[tuple[str, ...]] = ()
-    GROUPS: ClassVar[tuple[str, ...]] = (
-        "Data",
-        "Networks",
-        "Tasks",
-        "Schedule",
-        "Logging",
-        "Repeatability",
-    )
-
-    batch_shape: list[Positive] = _data(
-        [50, 50],
-        "Sequences per batch, and agent steps per sequence.",
-        min_length=2,
-        max_length=2,
-    )
-    micro_batches: Positive = _data(
-        1,
-        "Parts in which a batch is computed, one after the other. More parts "
-        "need less memory and a little more time, and learn the same but for "
-        "the random numbers. They have to divide the sequences of a batch.",
-    )
-    num_chunks: Positive = _data(
-        1,
-        "Sequences that are cut out of an episode each time it is drawn. "
-        "Those of an episode that is too short for that many overlap.",
-    )
-    loader: Literal["recent", "cache", "reload", "dummy"] = _data(
-        "recent",
-        "How episodes are drawn. `cache` draws from all of them evenly; "
-        "`recent` takes half of its episodes from the latest ones; `reload` "
-        "does as `cache`, but keeps none in memory and reads files anew; "
-        "`dummy` makes up random ones, to time or test the rest.",
-    )
-    loader_every: Integer = _data(
-        1000,
-        "Episodes that the loader draws before it looks for new files.",
-        ge=2,
-    )
-    loader_max_episodes: Positive | None = _data(
-        None,
-        "Episodes of each split to draw from, the latest ones. All by default.",
-    )
-    loader_max_bytes: Positive | None = _data(
-        None,
-        "Memory in bytes for the episodes of each split. Those that do not "
-        "fit, the oldest, stay on disk. Unbounded by default. With `reload` "
-        "all of them stay there.",
-    )
-
-    precision: Literal["float32", "bfloat16", "float16"] = _networks(
-        "float32",
-        "What the networks compute in. The latent state, losses, weights and "
-        "the optimizer stay in float32. `bfloat16` pays on GPUs and on CPUs "
-        "that have it in AVX-512 or AMX, `float16` on GPUs that lack "
-        "bfloat16.",
-    )
-    num_gpus: Positive = _networks(
-        1,
-        "GPUs that share each batch, if there are any. They have to divide "
-        "the sequences of a batch evenly.",
-    )
-
-    tasks: list[Name] = _tasks(
-        ["cheetah_run"],
-        "Tasks to learn, all by the same agent: names of the README's list, or "
-        "`dmc:hopper_hop`, `gym:Pendulum-v1`, `classic_gym:Pendulum-v1`, or "
-        "`my_module:my_task`, see docs/custom_environments.md.",
-        min_length=1,
-    )
-    isolate_envs: Literal["none", "thread", "process"] = _tasks(
-        "process",
-        "Where environments live. `thread` only works where rendering does not "
-        "use software OpenGL, and `none` where nothing is rendered by OpenGL. "
-        "The original's default is `thread`.",
-    )
-    action_repeat: Positive | None = _tasks(
-        None,
-        "Simulator steps per agent step. None means the usual number of each "
-        "task.",
-    )
-    camera_id: Integer = _tasks(
-        0,
-        "Camera that the images are taken with, as the simulator counts them; "
-        "-1 is the free camera of MuJoCo.",
-        ge=-1,
-    )
-    image_size: Annotated[Literal[32, 64, 128], BeforeValidator(integer)] = (
-        _tasks(
-            64,
-            "Side of the images in pixels. The paper's networks are for 64; "
-            "those for 32 and 128 have a layer less or more.",
-        )
-    )
-    image_supersampling: Positive = _tasks(
-        1,
-        "How many times larger images are drawn, to be averaged over blocks of "
-        "pixels. Small images show thin things that way, which flicker "
-        "otherwise. Images that an environment observes itself, rather than "
-        "render, are not concerned.",
-    )
-    shadow_size: Natural | None = _tasks(
-        None,
-        "Side of the map from which the control suite draws shadows. On CPUs "
-        "it takes most of the time of a frame, whatever `image_size` is. None "
-        "is the suite's, 2048; 0 means no shadows. Other environments draw "
-        "theirs as they like.",
-    )
-    env_timeout_seconds: Annotated[Number, Field(ge=0.001)] | None = _tasks(
-        300.0,
-        "Seconds that an environment may take for a reset or a step. One that "
-        "takes longer is ended and started again, for which it has 300 seconds "
-        "or more. None waits for ever. Means nothing where `isolate_envs` is "
-        "`none`.",
-    )
-    env_max_failures: Positive = _tasks(
-        5,
-        "Failures of an environment in a row, crashes, hangs and exceptions, "
-        "after which the run stops. After fewer of them the broken episode is "
-        "dropped and repeated in a new environment.",
-    )
-
-    train_steps: Positive = _schedule(
-        50000,
-        "Length of a training phase, in sequences: an update is worth "
-        "`batch_shape[0]` steps.",
-    )
-    test_steps: Positive = _schedule(
-        50, "Length of a test phase, in sequences."
-    )
-    max_steps: Positive = _schedule(
-        50000000,
-        "Steps after which the run is done, in sequences, both phases counted.",
-    )
-    checkpoint_every: Positive | None = _schedule(
-        None,
-        "Steps of test phases between checkpoints, in sequences, as in the "
-        "original. Besides, there is one after every "
-        "collected episode and every test phase. None means 10 times "
-        "`test_steps`.",
-    )
-    num_seed_episodes: Positive = _schedule(
-        5,
-        "Random episodes to start from, for each task and for training and "
-        "test data each.",
-    )
-    collect_every: Positive = _schedule(
-        5000,
-        "Training steps between collected episodes, in sequences, where "
-        "`train_collects` says nothing else.",
-    )
-
-    log_every: Positive = _logging(
-        100, "Updates between lines of `metrics.jsonl`."
-    )
-
-    deterministic: Switch = _repeating(
-        False,
-        "Makes equal runs equal to the last bit on GPUs too, where operations "
-        "may take several times as long, and keeps the number of CPU threads "
-        "when a run is resumed elsewhere. On CPUs it costs nothing, and on the "
-        "same machine nothing depends on it. See docs/resuming.md.",
-    )
+    GROUPS: ClassVar[tuple[str, ...]]
 
     @classmethod
     def known(cls) -> dict[str, FieldInfo]:
-        """Returns what there is to know of all parameters, by name.
-
-        Agents may add those whose names depend on the task.
-        """
+        """Returns the parameters whose names are known beforehand."""
         return dict(cls.model_fields)
 
     @classmethod
     def field(cls, name: Any) -> FieldInfo | None:
-        """Returns what there is to know of a parameter, or None."""
+        """Returns the parameter of a name, or None.
+
+        Agents may have some whose names depend on the task.
+        """
         return cls.model_fields.get(name)
+
+    @classmethod
+    def group_of(cls, name: str) -> str:
+        """Returns the heading of a parameter."""
+        groups = [c for c in cls.__mro__ if "GROUP" in vars(c)]
+        return next(c.GROUP for c in groups if name in c.model_fields)
 
     @model_validator(mode="after")
     def _complete_schedule(self) -> Self:

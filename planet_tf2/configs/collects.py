@@ -1,59 +1,15 @@
-"""The entries of `train_collects` and `test_collects`, and their defaults.
+"""What is collected, and when: the entries of `train_collects`.
 
-An agent whose users can have it collect in several ways declares these two
-parameters, as lists of `CollectEntry` or of a subclass with settings of its
-own. Without them there is one entry each.
+An agent whose users can have it collect in several ways declares the parameters
+`train_collects` and `test_collects`, as PlaNet does. Without them there is one
+entry each.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
-
-from pydantic import ConfigDict, Field
-from typing_extensions import TypedDict
+from typing import Any
 
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.configs.kinds import Integer, Name, Natural, Positive
 from planet_tf2.tools.attr_dict import AttrDict
-
-
-class CollectEntry(TypedDict, total=False):
-    """The settings of the base. All of them are optional."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    name: Annotated[
-        Name,
-        Field(description="Name for the logs: `main` for the first entry."),
-    ]
-    batch_size: Annotated[
-        Positive,
-        Field(
-            description="Agents that collect an episode each, at the same time."
-        ),
-    ]
-    after: Annotated[
-        Natural,
-        Field(
-            description="First training step to collect at: `collect_every`. "
-            "This and the next two are for training; tests collect once per "
-            "test phase."
-        ),
-    ]
-    every: Annotated[
-        Integer,
-        Field(
-            description="Training steps between collections: `collect_every`. "
-            "0 means never."
-        ),
-    ]
-    until: Annotated[
-        Integer,
-        Field(
-            ge=-1,
-            description="No collection at or behind this training step. -1 "
-            "means no end.",
-        ),
-    ]
 
 
 def train_collects(params: Mapping[str, Any]) -> list[AttrDict]:

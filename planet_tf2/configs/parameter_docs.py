@@ -1,13 +1,11 @@
 """Writes the documentation of the parameters from their declarations."""
 
 import types
-import typing
 from typing import Any
-
-from pydantic.fields import FieldInfo
 
 from planet_tf2.configs import kinds
 from planet_tf2.configs.base_parameters import BaseParameters
+from planet_tf2.configs.validation import describe
 
 _INTRODUCTION = """\
 # Parameters
@@ -40,34 +38,30 @@ settings of an entry are optional:
 
 def write_docs(agent: types.ModuleType) -> str:
     """Returns `docs/parameters.md` for the package of an agent."""
+    schemas = describe(agent.Parameters)
+    rows: dict[str, list] = {title: [] for title in agent.Parameters.GROUPS}
+    for name, schema in schemas.items():
+        default = _yaml(schema["default"])
+        row = f"`{name}`", default, kinds.expected(schema), _help(schema)
+        rows[agent.Parameters.group_of(name)].append(row)
     parts = [_INTRODUCTION]
-    fields = agent.Parameters.model_fields
-    for title in agent.Parameters.GROUPS:
-        rows = [
-            (
-                f"`{name}`",
-                _yaml(field.default),
-                kinds.expected(field.annotation, field.metadata),
-                field.description,
-            )
-            for name, field in fields.items()
-            if kinds.title(field) == title
-        ]
+    for title, group in rows.items():
         columns = ("Name", "Default", "Value", "Meaning")
-        parts.append(f"## {title}\n\n{_table(columns, rows)}")
-    parts += [_collects(agent.Parameters), _presets(agent)]
+        parts.append(f"## {title}\n\n{_table(columns, group)}")
+    parts += [_collects(schemas["train_collects"]), _presets(agent)]
     return "\n".join([*parts, _names(agent.Parameters)])
 
 
-def _collects(parameters: type[BaseParameters]) -> str:
-    (entry,) = typing.get_args(
-        parameters.model_fields["train_collects"].annotation
-    )
-    rows = []
-    for name, kind in typing.get_type_hints(entry, include_extras=True).items():
-        field = FieldInfo.from_annotation(kind)
-        rows.append((f"`{name}`", kinds.expected(kind), field.description))
+def _collects(schema: kinds.Schema) -> str:
+    rows = [
+        (f"`{name}`", kinds.expected(setting), _help(setting))
+        for name, setting in schema["items"]["properties"].items()
+    ]
     return f"{_COLLECTS}\n{_table(('Name', 'Value', 'Meaning'), rows)}"
+
+
+def _help(schema: kinds.Schema) -> str:
+    return " ".join(schema["description"].split())
 
 
 def _presets(agent: types.ModuleType) -> str:

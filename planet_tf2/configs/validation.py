@@ -1,16 +1,14 @@
 """Checks parameters, and says in one line what is wrong with them."""
 
 import logging
-import typing
 from collections.abc import Mapping
 from typing import Any
 
 import pydantic
-from pydantic.fields import FieldInfo
 
-from planet_tf2.configs import kinds
 from planet_tf2.configs.base_parameters import BaseParameters
 from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.configs.kinds import Schema, choices, expected, shown
 from planet_tf2.tools.nearest import did_you_mean
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,6 +51,17 @@ def validate(
         raise ConfigError(_explanation(parameters, given, error)) from None
 
 
+def describe(parameters: type[BaseParameters]) -> dict[str, Schema]:
+    """Returns the JSON schema of every parameter, without references."""
+    whole = parameters.model_json_schema()
+    for schema in whole["properties"].values():
+        reference = schema.get("items", {}).get("$ref")
+        if reference:
+            name = reference.removeprefix("#/$defs/")
+            schema["items"] = whole["$defs"][name]
+    return whole["properties"]
+
+
 def _explanation(
     parameters: type[BaseParameters],
     given: Mapping[str, Any],
@@ -63,23 +72,23 @@ def _explanation(
     if not place:  # It was found by comparing several parameters.
         return str(problem["ctx"]["error"])
     name, value = place[0], given[place[0]]
-    field = parameters.field(name)
+    # Those that depend on the task are numbers like this one.
+    others = parameters.model_json_schema()["additionalProperties"]
+    schema = describe(parameters).get(name, others)
     if len(place) > 2 and isinstance(value[place[1]], Mapping):
-        setting = _explain_setting(field, value[place[1]], place[2])
+        setting = _explain_setting(schema["items"], value[place[1]], place[2])
         return f"Parameter {name!r}: {setting}"
     return (
-        f"Parameter {name!r} must be "
-        f"{kinds.expected(field.annotation, field.metadata)}, not "
-        f"{kinds.shown(value)}.{_hint(field, value)}"
+        f"Parameter {name!r} must be {expected(schema)}, not {shown(value)}."
+        f"{_hint(schema, value)}"
     )
 
 
 def _explain_setting(
-    field: FieldInfo, entry: Mapping[str, Any], name: Any
+    schema: Schema, entry: Mapping[str, Any], name: Any
 ) -> str:
     """Says what is wrong with a setting inside of an entry of a list."""
-    (entry_type,) = typing.get_args(field.annotation)
-    known = typing.get_type_hints(entry_type, include_extras=True)
+    known = schema["properties"]
     if name not in known:
         return (
             f"Unknown setting {name!r} in {dict(entry)!r}."
@@ -87,17 +96,16 @@ def _explain_setting(
         )
     return (
         f"Setting {name!r} in {dict(entry)!r} must be "
-        f"{kinds.expected(known[name])}, not {kinds.shown(entry[name])}."
+        f"{expected(known[name])}, not {shown(entry[name])}."
     )
 
 
-def _hint(field: FieldInfo, value: Any) -> str:
+def _hint(schema: Schema, value: Any) -> str:
     if not isinstance(value, str):
         return ""
-    if typing.get_origin(field.annotation) is list:
+    if "items" in schema:
         return f" Write [{value}] for a list."
-    names = kinds.choices(field.annotation)
-    return did_you_mean(value, [str(name) for name in names])
+    return did_you_mean(value, map(str, choices(schema)))
 
 
 def _unknown(parameters: type[BaseParameters], name: Any) -> str:

@@ -10,11 +10,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from planet_tf2.configs import tasks
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.configs.kinds import Scale, group
 from planet_tf2.tools.nearest import did_you_mean
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def scale_field(name: Any) -> FieldInfo | None:
         return None
     head = name.removesuffix(_SUFFIX)
     text = f"Scale of the loss of the head that predicts {head}."
-    return FieldInfo.from_annotated_attribute(Scale, group("Losses")(1.0, text))
+    return Field(DEFAULT_SCALE, description=text)
 
 
 def component_scales() -> list[str]:

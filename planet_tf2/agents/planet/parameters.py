@@ -1,6 +1,7 @@
-"""What can be set of PlaNet.
+"""What can be set of PlaNet: networks, latent model, losses, optimizer.
 
-Names and defaults are those of the original wherever it had the parameter.
+How it acts is in `acting_parameters.py`. Names and defaults are those of the
+original wherever it had the parameter.
 """
 
 import logging
@@ -10,7 +11,12 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from planet_tf2.agents.planet import head_parameters
-from planet_tf2.agents.planet.acting_parameters import ActingParameters
+from planet_tf2.agents.planet.acting_parameters import (
+    Collections,
+    Exploration,
+    Planner,
+)
+from planet_tf2.configs.base_parameters import BaseParameters, Group
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
     Fraction,
@@ -21,49 +27,173 @@ from planet_tf2.configs.kinds import (
     Positive,
     Scale,
     Switch,
-    group,
 )
 
 _LOGGER = logging.getLogger(__name__)
 
-_data = group("Data")
-_networks = group("Networks")
-_model = group("Latent model")
-_losses = group("Losses")
-_optimizer = group("Optimizer")
-
+_Activation = Literal["relu", "elu", "tanh", "swish", "softplus", "none"]
 _Distribution = Literal[
     "normal", "truncated_normal", "tanh_normal", "deterministic"
 ]
 _Stddev = Annotated[Number, Field(ge=0.01)] | Literal["learned"]
+_Decay = Literal["constant", "linear", "exponential"]
+_Bounds = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
-def _dist_help(heads: str) -> str:
-    return (
-        f"What {heads} predict: a normal, one that is restricted to its "
-        "bounds, one that is squashed into them, or a value without any "
-        "doubt, which is trained by half the squared error."
-    )
+class Networks(Group):
+    """What sees, and what predicts."""
+
+    GROUP = "Networks"
+
+    image_bits: Annotated[Integer, Field(ge=1, le=8)] = 5
+    """Bits per color channel that the model sees. 8 keeps all of them."""
+    network: Literal["conv_ha"] = "conv_ha"
+    """Image encoder and decoder."""
+    cnn_depth: Positive = 32
+    """Channels of the first convolution. The other layers of the image encoder
+    and decoder scale with it. The original has 32."""
+    activation: _Activation = "relu"
+    """Activation function of the latent model and of the heads."""
+    num_layers: Natural = 3
+    """Hidden layers of the heads."""
+    num_units: Positive = 300
+    """Units per hidden layer of the heads."""
+    reward_head_dist: _Distribution = "normal"
+    """What the reward heads predict: a normal, one that is restricted to its
+    bounds, one that is squashed into them, or a value without any doubt, which
+    is trained by half the squared error."""
+    reward_head_stddev: _Stddev = 1.0
+    """Standard deviation that the reward heads predict. `learned` predicts one
+    for each feature, of at least 0.01."""
+    reward_head_bounds: _Bounds = [-1.0, 1.0]
+    """Smallest and largest value of what the reward heads predict, if it is
+    `truncated_normal` or `tanh_normal`. A reward is summed over the simulator
+    steps of an agent step, so that in the control suite it lies between 0 and
+    the action repeat."""
+    state_head_dist: _Distribution = "normal"
+    """What the heads of `state_diagnostics` predict: a normal, one that is
+    restricted to its bounds, one that is squashed into them, or a value without
+    any doubt, which is trained by half the squared error."""
+    state_head_stddev: _Stddev = 1.0
+    """Standard deviation that the heads of `state_diagnostics` predict.
+    `learned` predicts one for each feature, of at least 0.01."""
+    state_head_bounds: _Bounds = [-1.0, 1.0]
+    """Smallest and largest value of what the heads of `state_diagnostics`
+    predict, if it is `truncated_normal` or `tanh_normal`. They hold for all."""
+    gradient_heads: list[Name] = ["image", "reward"]
+    """Heads whose loss trains the latent model and the encoder. The other heads
+    train alone, on features that they cannot change, by optimizers of their
+    own. Apart from `image` and `reward` these are the heads of
+    `state_diagnostics`, which have the names of the observations."""
+    state_diagnostics: Switch = False
+    """Predict the state components that the environment observes, such as
+    `position`, with a head each, to see what the latent state knows.
+    `position_loss_scale` is then the scale of that loss, 1 by default. Only
+    with a single task."""
 
 
-def _stddev_help(heads: str) -> str:
-    return (
-        f"Standard deviation that {heads} predict. `learned` predicts one "
-        "for each feature, of at least 0.01."
-    )
+class LatentModel(Group):
+    """The latent dynamics."""
+
+    GROUP = "Latent model"
+
+    model: Literal["rssm", "ssm", "drnn"] = "rssm"
+    """Latent dynamics model: `rssm` has a deterministic and a stochastic path,
+    `ssm` the stochastic one alone, `drnn` puts it between a recurrent encoder
+    and a recurrent decoder."""
+    model_size: Positive = 200
+    """Units of the deterministic states and of the embedding layers."""
+    state_size: Positive = 30
+    """Dimensions of the stochastic state."""
+    mean_only: Switch = False
+    """Use the mean of the state in place of a sample."""
+    min_stddev: Scale = 0.1
+    """Smallest standard deviation of the stochastic state."""
+    future_rnn: Switch = True
+    """Predict the next state from the belief. Otherwise from the embedded
+    previous state and action. Only `rssm` has it."""
+    model_layers: Positive = 1
+    """Layers of each dense stack of the latent model. In the original only
+    `rssm` can have more than one."""
+    drnn_encoder_to_decoder: Switch = False
+    """Whether the decoder of `drnn` sees the previous encoder state."""
+    drnn_sample_to_sample: Switch = True
+    """Whether the stochastic state of `drnn` depends on the previous one."""
+    drnn_sample_to_encoder: Switch = True
+    """Whether the encoder of `drnn` sees the previous stochastic state."""
+    drnn_decoder_to_encoder: Switch = False
+    """Whether the encoder of `drnn` sees the previous decoder state."""
+    drnn_decoder_to_sample: Switch = True
+    """Whether the stochastic state of `drnn` depends on the previous decoder
+    state."""
+    drnn_action_to_decoder: Switch = False
+    """Whether the decoder of `drnn` sees the action."""
 
 
-def _bounds(heads: str, more: str) -> Any:
-    return _networks(
-        [-1.0, 1.0],
-        f"Smallest and largest value of what {heads} predict, if it is "
-        f"`truncated_normal` or `tanh_normal`. {more}",
-        min_length=2,
-        max_length=2,
-    )
+class Losses(Group):
+    """What is learned."""
+
+    GROUP = "Losses"
+
+    divergence_scale: Scale = 1.0
+    """Scale of the divergence between posterior and prior."""
+    global_div_scale: Scale = 0.0
+    """Scale of the divergence between posterior and standard normal."""
+    overshooting_scale: Scale = 0.0
+    """Scale of latent overshooting: the divergence between posterior and priors
+    that were predicted several steps ahead."""
+    overshooting_reward_scale: Scale = 0.0
+    """Scale of the reward loss of those predictions. Only the first release of
+    the original has it."""
+    overshooting_distance: Natural = 0
+    """Steps that overshooting predicts ahead, 1 being what the divergence
+    compares anyhow; so with less than 2 it does nothing."""
+    os_stop_posterior_grad: Switch = True
+    """Whether overshooting trains the predictions alone, and not the posteriors
+    that they are compared with."""
+    image_loss_scale: Scale = 1.0
+    """Scale of the image loss."""
+    reward_loss_scale: Scale = 10.0
+    """Scale of the reward loss."""
+    free_nats: Scale = 3.0
+    """Divergence per time step that costs nothing, in nats. Overshooting has
+    the same for each of its terms."""
 
 
-class PlanetParameters(ActingParameters):
+class Optimizer(Group):
+    """How it is learned."""
+
+    GROUP = "Optimizer"
+
+    main_learning_rate: Scale = 1e-3
+    """Learning rate of Adam."""
+    main_learning_rate_schedule: Literal[
+        "constant", "linear", "exponential"
+    ] = "constant"
+    """How the learning rate decays."""
+    main_learning_rate_warmup_updates: Natural = 0
+    """Updates in which the learning rate rises from zero. The decay begins
+    after them."""
+    main_learning_rate_decay_updates: Positive = 100000
+    """Updates in which the learning rate decays. Then it stays where it is."""
+    main_learning_rate_final: Fraction = 0.1
+    """Where the decay leads to, as a fraction of the learning rate."""
+    main_adam_epsilon: Scale = 1e-4
+    """Epsilon of Adam, beside the uncorrected second moment."""
+    main_gradient_clipping: Scale = 1000.0
+    """Largest global norm of the gradient."""
+
+
+class PlanetParameters(
+    Networks,
+    LatentModel,
+    Losses,
+    Optimizer,
+    Collections,
+    Exploration,
+    Planner,
+    BaseParameters,
+):
     """The parameters of PlaNet, and of the base.
 
     Every `<head>_loss_scale` is one too, see `head_parameters`.
@@ -86,171 +216,6 @@ class PlanetParameters(ActingParameters):
         "Planner",
         "Logging",
         "Repeatability",
-    )
-
-    image_bits: Integer = _data(
-        5,
-        "Bits per color channel that the model sees. 8 keeps all of them.",
-        ge=1,
-        le=8,
-    )
-
-    network: Literal["conv_ha"] = _networks(
-        "conv_ha", "Image encoder and decoder."
-    )
-    cnn_depth: Positive = _networks(
-        32,
-        "Channels of the first convolution. The other layers of the image "
-        "encoder and decoder scale with it. The original has 32.",
-    )
-    activation: Literal["relu", "elu", "tanh", "swish", "softplus", "none"] = (
-        _networks(
-            "relu", "Activation function of the latent model and of the heads."
-        )
-    )
-    num_layers: Natural = _networks(3, "Hidden layers of the heads.")
-    num_units: Positive = _networks(300, "Units per hidden layer of the heads.")
-
-    reward_head_dist: _Distribution = _networks(
-        "normal", _dist_help("the reward heads")
-    )
-    reward_head_stddev: _Stddev = _networks(
-        1.0, _stddev_help("the reward heads")
-    )
-    reward_head_bounds: list[Number] = _bounds(
-        "the reward heads",
-        "A reward is summed over the simulator steps of an agent step, so that "
-        "in the control suite it lies between 0 and the action repeat.",
-    )
-    state_head_dist: _Distribution = _networks(
-        "normal", _dist_help("the heads of `state_diagnostics`")
-    )
-    state_head_stddev: _Stddev = _networks(
-        1.0, _stddev_help("the heads of `state_diagnostics`")
-    )
-    state_head_bounds: list[Number] = _bounds(
-        "the heads of `state_diagnostics`", "They hold for all."
-    )
-
-    gradient_heads: list[Name] = _networks(
-        ["image", "reward"],
-        "Heads whose loss trains the latent model and the encoder. The other "
-        "heads train alone, on features that they cannot change, by optimizers "
-        "of their own. Apart from `image` and `reward` these are the heads of "
-        "`state_diagnostics`, which have the names of the observations.",
-    )
-    state_diagnostics: Switch = _networks(
-        False,
-        "Predict the state components that the environment observes, such as "
-        "`position`, with a head each, to see what the latent state knows. "
-        "`position_loss_scale` is then the scale of that loss, 1 by default. "
-        "Only with a single task.",
-    )
-
-    model: Literal["rssm", "ssm", "drnn"] = _model(
-        "rssm",
-        "Latent dynamics model: `rssm` has a deterministic and a stochastic "
-        "path, `ssm` the stochastic one alone, `drnn` puts it between a "
-        "recurrent encoder and a recurrent decoder.",
-    )
-    model_size: Positive = _model(
-        200, "Units of the deterministic states and of the embedding layers."
-    )
-    state_size: Positive = _model(30, "Dimensions of the stochastic state.")
-    mean_only: Switch = _model(
-        False, "Use the mean of the state in place of a sample."
-    )
-    min_stddev: Scale = _model(
-        0.1, "Smallest standard deviation of the stochastic state."
-    )
-    future_rnn: Switch = _model(
-        True,
-        "Predict the next state from the belief. Otherwise from the embedded "
-        "previous state and action. Only `rssm` has it.",
-    )
-    model_layers: Positive = _model(
-        1,
-        "Layers of each dense stack of the latent model. In the original only "
-        "`rssm` can have more than one.",
-    )
-    drnn_encoder_to_decoder: Switch = _model(
-        False, "Whether the decoder of `drnn` sees the previous encoder state."
-    )
-    drnn_sample_to_sample: Switch = _model(
-        True,
-        "Whether the stochastic state of `drnn` depends on the previous one.",
-    )
-    drnn_sample_to_encoder: Switch = _model(
-        True,
-        "Whether the encoder of `drnn` sees the previous stochastic state.",
-    )
-    drnn_decoder_to_encoder: Switch = _model(
-        False, "Whether the encoder of `drnn` sees the previous decoder state."
-    )
-    drnn_decoder_to_sample: Switch = _model(
-        True,
-        "Whether the stochastic state of `drnn` depends on the previous "
-        "decoder state.",
-    )
-    drnn_action_to_decoder: Switch = _model(
-        False, "Whether the decoder of `drnn` sees the action."
-    )
-
-    divergence_scale: Scale = _losses(
-        1.0, "Scale of the divergence between posterior and prior."
-    )
-    global_div_scale: Scale = _losses(
-        0.0, "Scale of the divergence between posterior and standard normal."
-    )
-    overshooting_scale: Scale = _losses(
-        0.0,
-        "Scale of latent overshooting: the divergence between posterior and "
-        "priors that were predicted several steps ahead.",
-    )
-    overshooting_reward_scale: Scale = _losses(
-        0.0,
-        "Scale of the reward loss of those predictions. Only the first release "
-        "of the original has it.",
-    )
-    overshooting_distance: Natural = _losses(
-        0,
-        "Steps that overshooting predicts ahead, 1 being what the divergence "
-        "compares anyhow; so with less than 2 it does nothing.",
-    )
-    os_stop_posterior_grad: Switch = _losses(
-        True,
-        "Whether overshooting trains the predictions alone, and not the "
-        "posteriors that they are compared with.",
-    )
-    image_loss_scale: Scale = _losses(1.0, "Scale of the image loss.")
-    reward_loss_scale: Scale = _losses(10.0, "Scale of the reward loss.")
-    free_nats: Scale = _losses(
-        3.0,
-        "Divergence per time step that costs nothing, in nats. Overshooting "
-        "has the same for each of its terms.",
-    )
-
-    main_learning_rate: Scale = _optimizer(1e-3, "Learning rate of Adam.")
-    main_learning_rate_schedule: Literal[
-        "constant", "linear", "exponential"
-    ] = _optimizer("constant", "How the learning rate decays.")
-    main_learning_rate_warmup_updates: Natural = _optimizer(
-        0,
-        "Updates in which the learning rate rises from zero. The decay begins "
-        "after them.",
-    )
-    main_learning_rate_decay_updates: Positive = _optimizer(
-        100000,
-        "Updates in which the learning rate decays. Then it stays where it is.",
-    )
-    main_learning_rate_final: Fraction = _optimizer(
-        0.1, "Where the decay leads to, as a fraction of the learning rate."
-    )
-    main_adam_epsilon: Scale = _optimizer(
-        1e-4, "Epsilon of Adam, beside the uncorrected second moment."
-    )
-    main_gradient_clipping: Scale = _optimizer(
-        1000.0, "Largest global norm of the gradient."
     )
 
     @classmethod
