@@ -156,7 +156,7 @@ class Program:
             ],
             "files": [self.count("train"), self.count("test")],
             "weight": float(self.learner.weight),
-            "step": self.session.trainer.global_step,
+            "step": self.steps[-1] if self.steps else None,
         }
 
     def count(self, split):

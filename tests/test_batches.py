@@ -152,7 +152,3 @@ class TestSteps:
                 if other.phase == name and other.global_step >= step.global_step
             )
             assert trainer.next_step(name) == expected
-
-    def test_unknown_phase(self, tmp_path):
-        with pytest.raises(ValueError, match="no phase 'tset'"):
-            make_trainer(tmp_path).step_of("tset", 0)

@@ -119,10 +119,8 @@ def test_full_disk(tmp_path, undisturbed, rollout):
             runs.work()
         folder = RunFolder(logdir / "00001")
         assert not folder.done.exists() and not folder.ping.exists()
-        last = runs.programs[0].session.trainer.latest_checkpoint
         (tmp_path / "disk" / "other").unlink()
         check_goes_on(logdir, undisturbed, retry_failed=True)
-        assert last is not None
 
 
 def test_full_disk_when_saving(tmp_path, undisturbed, monkeypatch):

@@ -134,12 +134,8 @@ class Session:
                 self._resume_summaries()
             for score in self._trainer.iterate(self._params["max_steps"]):
                 self._guard.show(score=score)
+        self._guard.show(step=self._trainer.global_step)
         return score
-
-    @property
-    def trainer(self) -> Trainer:
-        """The phase loop."""
-        return self._trainer
 
     def _check_fresh(self) -> None:
         """Makes sure that no checkpoint got lost, rather than start anew.

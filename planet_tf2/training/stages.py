@@ -202,7 +202,7 @@ class TestCollectStage:
             step.phase,
             place,
             self._collector.tag,
-            episode["image"],
+            episode.get("image"),
             self._gif_path,
             # The first entries belong to the reset.
             histograms={k: episode[k][1:] for k in ("action", "reward")},

@@ -69,20 +69,15 @@ class Phase:
 
     Attributes:
       name: its name.
-      steps: its length, in sequences.
+      length: steps that it takes, whole batches of sequences.
       batch_size: sequences per step.
       stages: what happens in each step, in this order.
     """
 
     name: str
-    steps: int
+    length: int
     batch_size: int
     stages: Sequence[Stage]
-
-    @property
-    def length(self) -> int:
-        """Steps that the phase really takes: whole batches."""
-        return -(-self.steps // self.batch_size) * self.batch_size
 
 
 class Trainer:
@@ -135,13 +130,8 @@ class Trainer:
     @property
     def reached_step(self) -> int:
         """The same, but with the current step once its update is done."""
-        phase, _ = self.step_at(self.global_step)
-        return self.global_step + phase.batch_size * (int(self._next_stage) > 0)
-
-    @property
-    def latest_checkpoint(self) -> str | None:
-        """The checkpoint that `restore` would load."""
-        return self._checkpoints.latest
+        _, step = self.step_at(self.global_step)
+        return step.end if self.has_begun(step) else self.global_step
 
     def add_phase(
         self,
@@ -159,7 +149,8 @@ class Trainer:
           stages: functions of a `Step`, run in order. One that did something
             which must be neither lost nor repeated returns an `Outcome`.
         """
-        self._phases.append(Phase(name, steps, batch_size, tuple(stages)))
+        length = -(-steps // batch_size) * batch_size
+        self._phases.append(Phase(name, length, batch_size, tuple(stages)))
 
     def restore(self) -> bool:
         """Loads the last checkpoint that is whole, if there is one.
@@ -205,7 +196,11 @@ class Trainer:
           name: name of the phase.
           update: number of the update, see `Step`.
         """
-        phase, start = self._find(name)
+        start = 0
+        for phase in self._phases:
+            if phase.name == name:
+                break
+            start += phase.length
         epoch, local = divmod(update * phase.batch_size, phase.length)
         return epoch * self._epoch_length + start + local
 
@@ -215,11 +210,11 @@ class Trainer:
         Args:
           name: name of the phase.
         """
-        phase, start = self._find(name)
-        epoch, local = divmod(self.global_step, self._epoch_length)
-        done = min(max(local - start, 0), phase.length)
-        update = (epoch * phase.length + done) // phase.batch_size
-        return self.step_at(self.step_of(name, update))[1]
+        phase, step = self.step_at(self.global_step)
+        while phase.name != name:
+            left = phase.length - step.local_step
+            phase, step = self.step_at(step.global_step + left)
+        return step
 
     def has_begun(self, step: Step) -> bool:
         """Whether some stages of a step are done, and others not."""
@@ -230,15 +225,6 @@ class Trainer:
     @property
     def _epoch_length(self) -> int:
         return sum(phase.length for phase in self._phases)
-
-    def _find(self, name: str) -> tuple[Phase, int]:
-        """Returns a phase, and the steps before it in every epoch."""
-        start = 0
-        for phase in self._phases:
-            if phase.name == name:
-                return phase, start
-            start += phase.length
-        raise ValueError(f"There is no phase {name!r}.")
 
     def iterate(self, max_step: int) -> Iterator[float]:
         """Trains until `max_step` sequences; yields every score.
