@@ -11,6 +11,7 @@ from absl import app, flags
 
 from planet_tf2.evaluation import events
 from planet_tf2.tools import command
+from planet_tf2.tools.quiet import native_stderr_silenced
 
 FLAGS = flags.FLAGS
 
@@ -23,7 +24,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_multi_string("tag", ["*"], "Pattern for tags.")
 flags.DEFINE_enum("type", events.SCALAR, list(events.TYPES), "What to read.")
-flags.DEFINE_integer("workers", 4, "Processes that read at a time.", 1)
+flags.DEFINE_integer("workers", 4, "Folders that are read at a time.", 1)
 flags.DEFINE_boolean("force", False, "Write files anew that are there.")
 flags.DEFINE_boolean("allow_failed", False, "Take runs that failed, too.")
 
@@ -38,6 +39,9 @@ def work(patterns: list[str]) -> None:
     folders = events.find_event_folders(
         patterns, FLAGS.runs, FLAGS.allow_failed
     )
+    # TensorBoard reads with it.
+    with native_stderr_silenced():
+        import tensorflow  # noqa: F401
     events.fetch(
         folders, FLAGS.outdir, FLAGS.tag, FLAGS.type, FLAGS.workers, FLAGS.force
     )
