@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from planet_tf2.data.run_folder import RunFolderError, make_folder
 from planet_tf2.tools import movie, video
 
 SUFFIXES = (".gif", ".mp4")
 _LINES = np.array([video.SEEN, video.UNSEEN], np.uint8)
+
+# Beginnings and ends, in pixels.
+_Spans = list[tuple[int, int]]
 
 
 class StripError(RunFolderError):
@@ -57,17 +60,6 @@ def find_strips(paths: Sequence[str | os.PathLike[str]]) -> list[pathlib.Path]:
     return list(dict.fromkeys(found))
 
 
-def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
-    found = sorted(folder.glob("*.png"))
-    if found:
-        return [path for path in found if "strip" in path.name] or found
-    below = next(iter(sorted(folder.rglob("*.png"))), None)
-    advice = "scripts/fetch_events.py --type image writes some."
-    if below is not None:
-        advice = f"There are some in {below.parent}."
-    raise StripError(f"There is no PNG file in the folder {folder}. {advice}")
-
-
 def read_strip(
     path: str | os.PathLike[str], frame_size: Sequence[int] | None = None
 ) -> Strip:
@@ -85,7 +77,7 @@ def read_strip(
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         text = str(error) or type(error).__name__
         raise StripError(f"{path} is no picture: {text}.") from None
     try:
@@ -107,14 +99,11 @@ def cut_strip(
       ValueError: it does not consist of such frames.
     """
     on_line = (pixels[:, :, None] == _LINES).all(-1).any(-1)  # [H, W]
-    rows = _between(on_line.all(1))
-    columns = _between(on_line.all(0))
+    rows, columns = _between(on_line.all(1)), _between(on_line.all(0))
     if not (rows and columns):
-        size = frame_size or _guess_size(pixels.shape[:2])
-        rows, columns = (
-            _every(total, step)
-            for total, step in zip(pixels.shape[:2], size, strict=True)
-        )
+        height, width = frame_size or _guess_size(pixels.shape[:2])
+        rows = _every(pixels.shape[0], height)
+        columns = _every(pixels.shape[1], width)
     sizes = {(b - t, r - x) for t, b in rows for x, r in columns}
     if len(sizes) > 1 or (frame_size and sizes != {tuple(frame_size)}):
         raise ValueError(
@@ -127,21 +116,17 @@ def cut_strip(
             f"single frame of {columns[0][1] - columns[0][0]} pixels per row, "
             "which makes no video. Tell the size with --frame_size."
         )
-    videos = np.stack(
-        [
-            np.stack(
-                [pixels[top:bottom, left:right] for left, right in columns]
-            )
-            for top, bottom in rows
-        ]
-    )
+    videos = [
+        [pixels[top:bottom, left:right] for left, right in columns]
+        for top, bottom in rows
+    ]
     # The line above a frame has the colour of what is seen.
-    top = rows[0][0]
+    above = rows[0][0] - 1
     seen = [
-        bool(top) and (pixels[top - 1, left] == video.SEEN).all()
+        above >= 0 and tuple(pixels[above, left]) == video.SEEN
         for left, _ in columns
     ]
-    return Strip(videos, int(sum(seen)))
+    return Strip(np.array(videos), sum(seen))
 
 
 def create_video(
@@ -150,7 +135,7 @@ def create_video(
     fps: float = 10,
     height: int = 1,
     scale: int = 1,
-) -> np.ndarray:
+) -> None:
     """Writes a strip as a video.
 
     Args:
@@ -161,30 +146,24 @@ def create_video(
         go to the right of them.
       scale: times to enlarge it.
 
-    Returns:
-      The video, uint8 `[T, H, W, 3]`.
-
     Raises:
       StripError: an argument does not fit.
     """
     path = pathlib.Path(path)
-    check_suffix(path)
+    _check_suffix(path)
     amount = len(strip.videos)
     if amount % height:
         raise StripError(
             f"The strip has {amount} rows, which cannot be laid out in columns "
             f"of {height}. Choose a --rows that divides {amount}."
         )
-    groups = strip.videos.reshape(-1, height, *strip.videos.shape[1:])
-    rows = [groups[:, row] for row in range(height)]
+    # Row r of the layout has the videos r, r + height, ...
+    rows = [strip.videos[row::height] for row in range(height)]
     frames = video.side_by_side(*rows, context=strip.context)
     frames = video.enlarge(frames, scale)
     make_folder(path.parent)
-    if path.suffix == ".gif":
-        video.write_gif(path, frames, fps)
-    else:
-        movie.write_mp4(path, frames, fps)
-    return frames
+    write = video.write_gif if path.suffix == ".gif" else movie.write_mp4
+    write(path, frames, fps)
 
 
 def create_videos(
@@ -195,7 +174,7 @@ def create_videos(
     scale: int = 1,
     frame_size: Sequence[int] | None = None,
     report: Callable[[str], None] = print,
-) -> list[pathlib.Path]:
+) -> None:
     """Turns strips to videos, one for each.
 
     Args:
@@ -207,9 +186,6 @@ def create_videos(
       frame_size: see `read_strip`.
       report: shows a message.
 
-    Returns:
-      The files that were written.
-
     Raises:
       StripError: a path or an argument does not fit.
     """
@@ -217,30 +193,32 @@ def create_videos(
     out = pathlib.Path(out)
     single = len(found) == 1 and not (out.is_dir() or not out.suffix)
     if single:
-        check_suffix(out)
+        _check_suffix(out)
     elif out.suffix:
         raise StripError(
             f"There are {len(found)} strips, but {out} is a single file. Name "
             "a folder with --out."
         )
-    written = []
     for source in found:
         target = out if single else out / f"{source.stem}.gif"
         strip = read_strip(source, frame_size)
-        height = rows or len(strip.videos)
-        create_video(strip, target, fps, height, scale)
+        create_video(strip, target, fps, rows or len(strip.videos), scale)
         count, length = strip.videos.shape[:2]
         report(f"{target}: {length} frames of {count} rows")
-        written.append(target)
-    return written
 
 
-def check_suffix(path: pathlib.Path) -> None:
-    """Checks that a file is to be a GIF or an MP4.
+def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
+    found = sorted(folder.glob("*.png"))
+    if found:
+        return [path for path in found if "strip" in path.name] or found
+    below = sorted(folder.rglob("*.png"))
+    advice = "scripts/fetch_events.py --type image writes some."
+    if below:
+        advice = f"There are some in {below[0].parent}."
+    raise StripError(f"There is no PNG file in the folder {folder}. {advice}")
 
-    Raises:
-      StripError: it is not.
-    """
+
+def _check_suffix(path: pathlib.Path) -> None:
     if path.suffix not in SUFFIXES:
         raise StripError(
             f"{path} ends in {path.suffix or 'nothing'}, but a video ends in "
@@ -248,18 +226,12 @@ def check_suffix(path: pathlib.Path) -> None:
         )
 
 
-def _between(lines: np.ndarray) -> list[tuple[int, int]]:
-    """Returns beginnings and ends of what lies between lines, `[L]`.
-
-    Nothing if there is no line at either end.
-    """
+def _between(lines: np.ndarray) -> _Spans:
+    """Returns what lies between lines, `[L]`, if both ends are lines."""
     if not (lines[0] and lines[-1]):
         return []
-    edges = np.flatnonzero(np.diff(lines.astype(int)))
-    return [
-        (int(start) + 1, int(end) + 1)
-        for start, end in zip(edges[::2], edges[1::2], strict=True)
-    ]
+    edges = np.flatnonzero(np.diff(lines.astype(int))) + 1
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
 def _guess_size(shape: tuple[int, int]) -> tuple[int, int]:
@@ -273,7 +245,7 @@ def _guess_size(shape: tuple[int, int]) -> tuple[int, int]:
     )
 
 
-def _every(total: int, step: int) -> list[tuple[int, int]]:
+def _every(total: int, step: int) -> _Spans:
     if total % step:
         raise ValueError(f"{total} pixels cannot be cut into frames of {step}.")
     return [(start, start + step) for start in range(0, total, step)]
