@@ -22,8 +22,9 @@ class Shown(NamedTuple):
     Attributes:
       episode: its number, from 1.
       decision: decisions that were made, 0 after the reset.
-      image: what the agent sees, uint8 `[H, W, 3]`.
-      expected: what it had expected to see, or the same after a reset.
+      image: what the environment shows, uint8 `[H, W, 3]`.
+      expected: what the agent had expected to see, or the same after a reset;
+        None if it expects no images.
       reward: of the last decision.
       score: sum of the rewards so far.
       done: whether the episode is over.
@@ -32,7 +33,7 @@ class Shown(NamedTuple):
     episode: int
     decision: int
     image: np.ndarray
-    expected: np.ndarray
+    expected: np.ndarray | None
     reward: float
     score: float
     done: bool
@@ -63,17 +64,17 @@ def watch(
     Raises:
       ValueError: the agent cannot act in the task.
     """
-    rollouts.check_task(agent.run, task)
     opened: Window | None = None
     with contextlib.ExitStack() as stack:
-        pace = _Pace(1 / fps)
+        shown_at = -np.inf
         for moment in play(agent, task, episodes, seed):
             state = describe(moment)
             picture = lay_out(moment, state, size)
             if opened is None:
                 height, width = picture.shape[:2]
                 opened = stack.enter_context(window(width, height))
-            pace.wait()
+            time.sleep(max(0, shown_at + 1 / fps - time.monotonic()))
+            shown_at = time.monotonic()
             title = f"{task}, episode {moment.episode}, {state}"
             if not opened.show(picture, title):
                 report("The window was closed.")
@@ -86,6 +87,9 @@ def play(agent: Agent, task: str, episodes: int, seed: int) -> Iterator[Shown]:
     """Plays episodes and yields every moment.
 
     The environment lives in a process of its own.
+
+    Raises:
+      ValueError: the agent cannot act in the task.
     """
     numbers = itertools.count() if not episodes else range(episodes)
     with rollouts.open_task(agent.run, task, blocking=True) as env:
@@ -93,31 +97,42 @@ def play(agent: Agent, task: str, episodes: int, seed: int) -> Iterator[Shown]:
             agent.reset()
             observation, _ = env.reset(seed=rollouts.env_seed(seed, number))
             image = observation["image"]
-            yield Shown(number + 1, 0, image, image, 0.0, 0.0, False)
-            done, score = False, 0.0
-            for decision in itertools.count(1):
-                action = agent.act(image)
-                expected = agent.imagine(action[None]).image[0]
+            expected = image if _expects_images(agent) else None
+            moment = Shown(number + 1, 0, image, expected, 0.0, 0.0, False)
+            yield moment
+            while not moment.done:
+                action = agent.act(observation["image"])
+                if expected is not None:
+                    expected = agent.imagine(action[None]).image[0]
                 observation, reward, terminated, truncated, _ = env.step(action)
-                image = observation["image"]
-                done, score = terminated or truncated, score + reward
-                yield Shown(
-                    number + 1, decision, image, expected, reward, score, done
+                moment = moment._replace(
+                    decision=moment.decision + 1,
+                    image=observation["image"],
+                    expected=expected,
+                    reward=reward,
+                    score=moment.score + reward,
+                    done=terminated or truncated,
                 )
-                if done:
-                    break
+                yield moment
+
+
+def _expects_images(agent: Agent) -> bool:
+    return "image" in agent.run.model.heads
 
 
 def lay_out(moment: Shown, caption: str, size: int) -> np.ndarray:
-    """Puts both pictures of a moment below each other, with words.
+    """Puts the pictures of a moment below each other, with words.
 
     Returns:
       Picture, uint8 `[H, W, 3]`.
     """
-    rows = [image[None, None] for image in (moment.image, moment.expected)]
+    images = [moment.image]
+    if moment.expected is not None:
+        images.append(moment.expected)
+    rows = [image[None, None] for image in images]
     frames = video.side_by_side(*rows, separator=1)  # [1, H, W, 3]
     frames = video.magnify(frames, moment.image.shape[0], size)
-    return video.add_labels(frames, _LABELS, [caption])[0]
+    return video.add_labels(frames, _LABELS[: len(rows)], [caption])[0]
 
 
 def describe(moment: Shown) -> str:
@@ -127,17 +142,3 @@ def describe(moment: Shown) -> str:
         f"decision {moment.decision}: reward {moment.reward:.2f}, return "
         f"{moment.score:.1f}{end}"
     )
-
-
-class _Pace:
-    """Keeps pictures apart by some time."""
-
-    def __init__(self, seconds: float):
-        self._seconds = seconds
-        self._next = time.monotonic()
-
-    def wait(self) -> None:
-        rest = self._next - time.monotonic()
-        if rest > 0:
-            time.sleep(rest)
-        self._next = time.monotonic() + self._seconds

@@ -2,28 +2,25 @@
 
 The program that sends the pictures may compute for seconds, and holds
 TensorFlow, which does not get along with the software OpenGL that a window may
-be drawn with. So `Window` starts this module as a program and writes to its
-standard input: for each picture a line of JSON with its size and the window's
-title, and then its pixels.
+be drawn with. So `Window` starts this module as a program, and sends it each
+picture and title through a socket.
 """
 
 import contextlib
-import json
+import multiprocessing
 import os
-import queue
 import subprocess
 import sys
-import threading
-from typing import Any, BinaryIO
+from multiprocessing.connection import Connection
+from typing import Any
 
 import numpy as np
 
 from planet_tf2.envs import child_process
 
-READY = "ready"
 _FRAMES_PER_SECOND = 30
 _START_SECONDS = 60
-_MODULE = "planet_tf2.evaluation.window"
+_CLOSE_SECONDS = 5
 _VARIABLES = {
     "PYGAME_HIDE_SUPPORT_PROMPT": "1",
     # Draws without OpenGL, whatever drivers there are.
@@ -55,25 +52,22 @@ class Window:
 
     def __init__(self, title: str, width: int, height: int):
         check_screen()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE, title, str(width), str(height)],
-            env=child_process.child_environ(_VARIABLES),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        answer = self._first_line()
-        if answer.strip() != READY:
+        self._connection, theirs = multiprocessing.Pipe()
+        command = [sys.executable, "-m", "planet_tf2.evaluation.window"]
+        command += [str(theirs.fileno()), title, str(width), str(height)]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                env=child_process.child_environ(_VARIABLES),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        problem = self._what_is_wrong()
+        if problem:
             self._process.kill()
-            lines = self._process.stderr.read().decode(errors="replace")
-            reason = lines.strip().splitlines()[-1:] or ["it did not answer"]
             self.close()
-            raise WindowError(f"No window can be opened: {reason[0]}\n{RECIPE}")
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the user has not closed it yet."""
-        return self._process.poll() is None
+            raise WindowError(f"No window can be opened: {problem}\n{RECIPE}")
 
     def show(self, image: np.ndarray, title: str) -> bool:
         """Shows a picture.
@@ -85,30 +79,19 @@ class Window:
         Returns:
           Whether the window is still open.
         """
-        head = {"height": image.shape[0], "width": image.shape[1]}
-        line = json.dumps({**head, "title": title}).encode() + b"\n"
         try:
-            self._process.stdin.write(line + image.tobytes())
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError):
+            self._connection.send((image, title))
+        except OSError:
             return False
-        return self.is_open
-
-    def wait(self) -> None:
-        """Waits until the user closes the window."""
-        self._process.wait()
+        return self._process.poll() is None
 
     def close(self) -> None:
         """Closes the window."""
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        self._process.stderr.close()
+        self._connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_CLOSE_SECONDS)
+        self._process.kill()
+        self._process.wait()
 
     def __enter__(self) -> "Window":
         return self
@@ -116,18 +99,14 @@ class Window:
     def __exit__(self, *args: object) -> None:
         self.close()
 
-    def _first_line(self) -> str:
-        """Returns what the program says first, or nothing if it takes long."""
-        answers: queue.Queue[bytes] = queue.Queue()
-        reader = threading.Thread(
-            target=lambda: answers.put(self._process.stdout.readline()),
-            daemon=True,
-        )
-        reader.start()
+    def _what_is_wrong(self) -> str:
+        """Waits until the window is open. Returns why it is not."""
         try:
-            return answers.get(timeout=_START_SECONDS).decode()
-        except queue.Empty:
-            return ""
+            if self._connection.poll(_START_SECONDS):
+                return self._connection.recv()
+        except (EOFError, OSError):
+            pass
+        return "its process did not answer"
 
 
 def check_screen() -> None:
@@ -145,54 +124,42 @@ def check_screen() -> None:
         )
 
 
-def main() -> None:
-    """Shows what comes from the standard input until it or the user ends."""
+def main(descriptor: str, title: str, width: str, height: str) -> None:
+    """Shows what comes from a socket until the sender or the user ends it."""
     # Imported here, since only this process draws.
     import pygame
 
-    title, width, height = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    pygame.display.init()
-    if pygame.display.get_driver() in ("dummy", "offscreen"):
-        sys.exit("the system has no screen to draw on")
-    screen = pygame.display.set_mode((width, height))
-    pygame.display.set_caption(title)
-    pygame.display.flip()
-    print(READY, flush=True)
-    frames: queue.Queue[tuple[dict[str, Any], bytes] | None] = queue.Queue()
-    reader = threading.Thread(
-        target=_read, args=(sys.stdin.buffer, frames), daemon=True
-    )
-    reader.start()
-    clock = pygame.time.Clock()
-    while not any(_closes(pygame, event) for event in pygame.event.get()):
-        clock.tick(_FRAMES_PER_SECOND)
-        while not frames.empty():
-            frame = frames.get()
-            if frame is None:  # The other program has ended.
-                return
-            head, pixels = frame
-            size = (head["width"], head["height"])
-            screen.blit(pygame.image.frombuffer(pixels, size, "RGB"), (0, 0))
-            pygame.display.set_caption(head["title"])
-        pygame.display.flip()
+    with Connection(int(descriptor)) as connection:
+        try:
+            pygame.display.init()
+            if pygame.display.get_driver() in ("dummy", "offscreen"):
+                raise pygame.error("the system has no screen to draw on")
+            screen = pygame.display.set_mode((int(width), int(height)))
+        except pygame.error as error:
+            connection.send(str(error))
+            return
+        pygame.display.set_caption(title)
+        connection.send("")
+        clock = pygame.time.Clock()
+        # The sender closes its end, or is gone.
+        with contextlib.suppress(EOFError, OSError):
+            while not any(map(_closes, pygame.event.get())):
+                clock.tick(_FRAMES_PER_SECOND)
+                while connection.poll():
+                    image, title = connection.recv()
+                    pygame.surfarray.blit_array(screen, image.swapaxes(0, 1))
+                    pygame.display.set_caption(title)
+                pygame.display.flip()
 
 
-def _closes(pygame: Any, event: Any) -> bool:
+def _closes(event: Any) -> bool:
     """Whether the user wants the window closed: its button, Escape or Q."""
+    import pygame
+
     if event.type == pygame.KEYDOWN:
         return event.key in (pygame.K_ESCAPE, pygame.K_q)
     return event.type == pygame.QUIT
 
 
-def _read(stream: BinaryIO, frames: queue.Queue) -> None:
-    while line := stream.readline():
-        head = json.loads(line)
-        size = 3 * head["height"] * head["width"]
-        pixels = stream.read(size)
-        if len(pixels) == size:
-            frames.put((head, pixels))
-    frames.put(None)
-
-
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
