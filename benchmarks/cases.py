@@ -7,10 +7,10 @@ import numpy as np
 from absl import flags
 
 from planet_tf2 import agents
+from planet_tf2.agents.planet import build
 from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.params_text import parse_params
-from planet_tf2.training import assemble
 
 ACTION_SIZE = 6
 
@@ -56,4 +56,4 @@ def batch() -> dict[str, np.ndarray]:
 
 def model(**changes: Any) -> WorldModel:
     """Makes the world model."""
-    return assemble.make_model(params(**changes), ACTION_SIZE)
+    return build.make_model(params(**changes), ACTION_SIZE)

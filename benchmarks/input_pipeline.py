@@ -11,8 +11,8 @@ import harness
 from absl import flags
 from training_batches import training_batches
 
+from planet_tf2.agents.planet import build
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 
@@ -26,7 +26,7 @@ _READY = 3
 def run() -> harness.Result:
     devices.prepare()
     params = cases.params()
-    learner = assemble.make_learner(params, cases.model())
+    learner = build.make_learner(params, cases.model())
     seed = seeds.derive(0)
 
     def step(batch: dict[str, Any]) -> None:

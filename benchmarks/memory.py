@@ -12,8 +12,8 @@ import harness
 from absl import flags
 from training_batches import training_batches
 
+from planet_tf2.agents.planet import build
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 
@@ -35,7 +35,7 @@ def run() -> harness.Result:
     devices.prepare()
     harness.check_processor_only()
     params = cases.params(loader_max_bytes=FLAGS.max_bytes or None)
-    learner = assemble.make_learner(params, cases.model())
+    learner = build.make_learner(params, cases.model())
     rows = [("program and model", resident_gigabytes(), peak_gigabytes())]
     with tempfile.TemporaryDirectory() as name:
         batches = training_batches(pathlib.Path(name), params, FLAGS.episodes)

@@ -9,9 +9,8 @@ import tensorflow as tf
 import variants
 from absl import flags
 
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet import build
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 
@@ -30,9 +29,9 @@ def variant(name: str) -> Callable[[], Any]:
         state = network.zero_state(1)
         return lambda: network.plan(state).numpy()
     params = cases.params(**changes)
-    model = assemble.make_model(params, cases.ACTION_SIZE)
+    model = build.make_model(params, cases.ACTION_SIZE)
     plan = tf.function(
-        agents.make_planner(params, model, cases.ACTION_SIZE),
+        build.make_planner(params, model, cases.ACTION_SIZE),
         autograph=False,
     )
     state, seed = model.cell.zero_state(1), seeds.derive(0)

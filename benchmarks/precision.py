@@ -22,11 +22,11 @@ import harness
 import numpy as np
 from absl import flags
 
+from planet_tf2.agents.planet import build
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 
@@ -74,8 +74,8 @@ def train(folder: pathlib.Path, seed: int, precision: str) -> dict[str, float]:
     params = cases.params(precision=precision)
     source = batches(folder / "train", (seed, 1))
     batch = next(source)
-    model = assemble.make_model(params, batch["action"].shape[-1], seed)
-    learner = assemble.make_learner(params, model)
+    model = build.make_model(params, batch["action"].shape[-1], seed)
+    learner = build.make_learner(params, model)
     start = time.perf_counter()
     for update in range(FLAGS.updates):
         values = learner.train_step(batch, seeds.derive(seed, update))

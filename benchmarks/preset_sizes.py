@@ -18,14 +18,13 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet import build
 from planet_tf2.agents.planet.preprocess import preprocess
 from planet_tf2.configs.environments import open_env
 from planet_tf2.configs.params_text import parse_params
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 
@@ -61,10 +60,10 @@ class Case:
             collect(self._folder, params)
         self._batches = self._read("train")
         action_size = next(self._batches)["action"].shape[-1]
-        self._model = assemble.make_model(params, action_size)
-        self._learner = assemble.make_learner(params, self._model)
+        self._model = build.make_model(params, action_size)
+        self._learner = build.make_learner(params, self._model)
         self._plan = tf.function(
-            agents.make_planner(params, self._model, action_size),
+            build.make_planner(params, self._model, action_size),
             autograph=False,
         )
         self._state = self._model.cell.zero_state(1)

@@ -33,8 +33,8 @@ def run() -> harness.Result:
         amount = len(list(folder.train_episodes.glob("*.npz")))
         amount += len(list(folder.test_episodes.glob("*.npz")))
     functions = {
-        "training step": parts.learner.train_step,
-        "test step": parts.learner.test_step,
+        "training step": parts.agent.train_step,
+        "test step": parts.agent.test_step,
         "summaries": parts.summaries._predict,
     }
     counts = {

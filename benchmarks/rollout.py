@@ -16,14 +16,13 @@ import harness
 import tensorflow as tf
 from absl import flags
 
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet import build
 from planet_tf2.agents.planet.mpc_agent import MPCAgent
 from planet_tf2.configs import environments, tasks
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 
@@ -71,11 +70,9 @@ def run() -> harness.Result:
             )
         )
         action_size = env.action_space.shape[0]
-        model = assemble.make_model(params, action_size)
-        planner = TimedPlanner(agents.make_planner(params, model, action_size))
-        agent = MPCAgent(
-            1, action_size, model.cell, model.encoder, model.preprocess, planner
-        )
+        model = build.make_model(params, action_size)
+        planner = TimedPlanner(build.make_planner(params, model, action_size))
+        agent = MPCAgent(1, action_size, model, planner)
         rollout = Rollout(agent, InGraphBatchEnv(BatchEnv([env])))
         rollout([0], seeds.derive(0))
         episodes = [

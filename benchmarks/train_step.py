@@ -10,8 +10,8 @@ import tensorflow as tf
 import variants
 from absl import flags
 
+from planet_tf2.agents.planet import build
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 
@@ -30,8 +30,8 @@ def variant(name: str) -> Callable[[], Any]:
         train_step = variants.plain_keras(cases.model()).train_step
         return lambda: train_step(tensors).numpy()
     params = cases.params(**changes)
-    learner = assemble.make_learner(
-        params, assemble.make_model(params, cases.ACTION_SIZE)
+    learner = build.make_learner(
+        params, build.make_model(params, cases.ACTION_SIZE)
     )
     seed = seeds.derive(0)
     return lambda: learner.train_step(tensors, seed)["total"].numpy()

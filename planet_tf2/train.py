@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from planet_tf2 import agents, envs
-from planet_tf2.agents.planet import make_agent as making
 from planet_tf2.configs import resolve, tasks
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import probe
@@ -81,7 +80,7 @@ def train(
     _check_logdir(logdir)
     params = agents.resolve(config, params_text, overrides, agent)
     # All of these fail before anything is written.
-    making.check_objectives(params)
+    agents.find(agent).check_settings(params)
     check_gpus(params.num_gpus)
     _check_environments(params)
     with StopSignals() as signals:
@@ -213,7 +212,9 @@ def train_run(
     _keep_settings(folder, settings, report)
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log) as log, _noting_errors(log, run):
-        parts = assemble.make_parts(params, folder, seed, guard)
+        parts = assemble.make_parts(
+            params, folder, seed, guard, settings.get("agent", agents.DEFAULT)
+        )
         with contextlib.closing(parts), parts.progress.console():
             Session(folder, parts, params, seed, guard).run()
     report(closing_message(folder))

@@ -4,7 +4,6 @@ import collections
 import contextlib
 import dataclasses
 import itertools
-import types
 
 import numpy as np
 import tensorflow as tf
@@ -42,7 +41,7 @@ class FakeLearner(tf.Module):
     def __init__(self):
         super().__init__()
         self.weight = tf.Variable(0.0)
-        self.model = types.SimpleNamespace(heads={"image": 0, "reward": 0})
+        self.saved = {"learner": self}
         self.losses = {"divergence": 1.0, "image": 2.0, "reward": 3.0}
 
     def train_step(self, batch, seed):
@@ -111,7 +110,7 @@ class Program:
             self.envs[task] = env
             self.rollouts[task] = FakeRollout(envs, on_rollout)
         self.parts = Parts(
-            learner=self.learner,
+            agent=self.learner,
             collectors={
                 "train": self._collectors(agents, after=5, every=10),
                 "test": self._collectors(agents, after=0, every=1),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 from tf_fakes import tiny_params
 
+from planet_tf2.agents import planet
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import DummyEnv
 from planet_tf2.tools.journal import Journal
@@ -82,11 +83,15 @@ class Trained(NamedTuple):
 
     Attributes:
       folder: its folder, alone in that of its experiment.
-      model: the model as it was in the end.
+      agent: the agent as it was in the end.
     """
 
     folder: RunFolder
-    model: object
+    agent: object
+
+    @property
+    def model(self):
+        return self.agent.model
 
 
 def train_and_keep_model(logdir):
@@ -94,14 +99,14 @@ def train_and_keep_model(logdir):
 
     Of so few units all may be dead; with another activation, none is.
     """
-    made, make_model = [], assemble.make_model
+    made, make_agent = [], planet.make_agent
 
     def keeping(*args, **kwargs):
-        made.append(make_model(*args, **kwargs))
+        made.append(make_agent(*args, **kwargs))
         return made[-1]
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(assemble, "make_model", keeping)
+        monkeypatch.setattr(planet, "make_agent", keeping)
         monkeypatch.setattr(
             assemble.Summaries, "predictions", lambda *args, **kwargs: None
         )

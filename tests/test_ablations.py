@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from planet_tf2 import agents
+from planet_tf2.agents.planet import build
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import seeds
-from planet_tf2.training import assemble
 
 EPISODES = pathlib.Path(__file__).parent / "episodes"
 COMPONENTS = {"position": (3,), "velocity": (2,)}
@@ -47,8 +47,8 @@ def train(text):
         },
     )
     components = COMPONENTS if params.state_diagnostics else {}
-    model = assemble.make_model(params, 1, components=components)
-    learner = assemble.make_learner(params, model)
+    model = build.make_model(params, 1, components=components)
+    learner = build.make_learner(params, model)
     batches = iter(
         SequenceBatches(
             EPISODES,

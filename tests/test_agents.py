@@ -4,22 +4,21 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from tf_fakes import tiny_params
+from tf_fakes import make_agent, tiny_params
 
-from planet_tf2.agents.planet import Parameters
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet import Parameters, build
+from planet_tf2.agents.planet.agent import check_settings
 from planet_tf2.agents.planet.objectives import OBJECTIVES
 from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.configs.kinds import choices
 from planet_tf2.configs.validation import describe
-from planet_tf2.training import assemble
 
 SEED = tf.constant([1, 2])
 
 
 @pytest.fixture(scope="module")
 def model():
-    return assemble.make_model(tiny_params(), 5)
+    return build.make_model(tiny_params(), 5)
 
 
 class TestMakePlanner:
@@ -42,7 +41,7 @@ class TestMakePlanner:
             planner_topk=4,
             planner_iterations=3,
         )
-        plan = agents.make_planner(params, model, 5)
+        plan = build.make_planner(params, model, 5)
         objective = plan({}, SEED)
         assert received == [((5, 7, 9, 4, 3), {"seed": SEED})]
         # A plan is rated by the rewards that the model predicts.
@@ -56,7 +55,7 @@ class TestMakePlanner:
 
     def test_collect_entries_win(self, received, model):
         params = tiny_params(objective_discount=0.0)
-        plan = agents.make_planner(
+        plan = build.make_planner(
             params, model, 5, horizon=8, objective="discounted_reward"
         )
         objective = plan({}, SEED)
@@ -83,7 +82,7 @@ class TestMakePlanner:
             planner="icem",
             **{f"icem_{name}": value for name, value in options.items()},
         )
-        agents.make_planner(params, model, 5)({}, SEED)
+        build.make_planner(params, model, 5)({}, SEED)
         assert received[0][1] == {"seed": SEED, **options}
 
 
@@ -96,14 +95,14 @@ def test_planners_and_objectives_have_the_names_of_the_parameters():
 def test_unknown_objectives_are_found_early():
     params = tiny_params(test_collects=[{"objective": "no_such_module:one"}])
     with pytest.raises(ValueError, match="no_such_module"):
-        agents.check_objectives(params)
-    agents.check_objectives(tiny_params(collect_objective="reward"))
+        check_settings(params)
+    check_settings(tiny_params(collect_objective="reward"))
 
 
-def test_make_agent(model):
-    agent = agents.make_agent(tiny_params(), model, 5, batch_size=2)
+def test_makes_actors():
+    actor = make_agent(tiny_params(), 5).actor(batch_size=2)
     image = tf.zeros([2, 64, 64, 3], tf.uint8)
-    action = agent.perform(tf.range(2), {"image": image}, 0.1, SEED)
+    action = actor.perform(tf.range(2), {"image": image}, 0.1, SEED)
     assert action.shape == (2, 5)
     assert np.abs(action).min() > 0
 
@@ -116,7 +115,8 @@ def test_own_objective_decides(model, monkeypatch):
     )
 
     class Cell:
-        latent_size = 1
+        def noise(self, seed, shape):
+            return tf.zeros([*shape, 1])
 
         def transition(self, state, action, noise=None):
             return {"sample": state["sample"], "action": action}
@@ -128,7 +128,7 @@ def test_own_objective_decides(model, monkeypatch):
     module.mine = mine
     monkeypatch.setitem(sys.modules, "my_module", module)
     monkeypatch.setattr(model, "cell", Cell())
-    plan = agents.make_planner(params, model, 3, objective="my_module:mine")
+    plan = build.make_planner(params, model, 3, objective="my_module:mine")
     found = plan({"sample": tf.zeros([2, 1])}, SEED)
     assert found.shape == (2, 2, 3)
     assert (found[..., 1].numpy() > 0.9).all()

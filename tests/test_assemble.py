@@ -3,9 +3,10 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
-from tf_fakes import tiny_params
+from tf_fakes import make_agent, tiny_params
 
-from planet_tf2.agents.planet import cells
+from planet_tf2.agents import planet
+from planet_tf2.agents.planet import build
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
@@ -38,7 +39,7 @@ def opened(monkeypatch):
 
 @pytest.fixture(scope="module")
 def model():
-    return assemble.make_model(tiny_params(), 5)
+    return build.make_model(tiny_params(), 5)
 
 
 COMMON = {
@@ -72,11 +73,11 @@ DRNN = {
 def test_make_cell_follows_the_parameters(kind, special, monkeypatch):
     received = {}
 
-    class Fake(getattr(cells, kind)):
+    class Fake(getattr(build, kind)):
         def __init__(self, **kwargs):
             received.update(kwargs)
 
-    monkeypatch.setattr(cells, kind, Fake)
+    monkeypatch.setattr(build, kind, Fake)
     params = tiny_params(
         model=kind.lower(),
         mean_only=True,
@@ -88,7 +89,7 @@ def test_make_cell_follows_the_parameters(kind, special, monkeypatch):
         drnn_sample_to_sample=False,
         drnn_action_to_decoder=True,
     )
-    assert isinstance(assemble.make_cell(params), Fake)
+    assert isinstance(build.make_cell(params), Fake)
     assert received == {**COMMON, **special}
 
 
@@ -104,13 +105,13 @@ class TestMakeModel:
             cnn_depth=3,
             image_bits=2,
         )
-        model = assemble.make_model(params, 5)
+        model = build.make_model(params, 5)
         scales = {"divergence": 0.1, "image": 0.2, "reward": 0.3}
         assert dict(model.loss_scales) == scales
         assert model.free_nats == 0.4
         assert tuple(model.gradient_heads) == ("image",)
         assert model.encoder.embedding_size == 96
-        assert len(model.head_variables("reward")) == 2 * 3
+        assert len(model.groups["reward"]) == 2 * 3
         image = model.preprocess(tf.fill([9], tf.constant(255, tf.uint8)), SEED)
         assert 0.25 <= np.min(image) and np.max(image) < 0.5
 
@@ -123,7 +124,7 @@ class TestMakeModel:
             num_layers=3,
             num_units=300,
         )
-        model = assemble.make_model(params, 6)
+        model = build.make_model(params, 6)
         shapes = [
             tuple(variable.shape)
             for variable in model.original_variables().values()
@@ -143,7 +144,7 @@ class TestMakeModel:
 
     @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
     def test_image_size(self, size, embedding):
-        model = assemble.make_model(tiny_params(image_size=size), 5)
+        model = build.make_model(tiny_params(image_size=size), 5)
         assert model.encoder.embedding_size == embedding
         features = tf.zeros([2, model.cell.feature_size])
         dist = model.heads["image"](features)
@@ -151,7 +152,7 @@ class TestMakeModel:
 
     def test_seed(self):
         def make(seed):
-            model = assemble.make_model(tiny_params(), 5, seed)
+            model = build.make_model(tiny_params(), 5, seed)
             return weights.save_weights(model)
 
         first, second, other = make(1), make(1), make(2)
@@ -164,18 +165,23 @@ class TestMakeModel:
 def test_make_learner_follows_the_parameters(monkeypatch, model):
     received = {}
 
-    def fake(variables, **kwargs):
-        received.update(kwargs, variables=variables)
+    def fake(variables, learning_rate, epsilon, clipping):
+        received.update(
+            variables=variables,
+            learning_rate=learning_rate,
+            epsilon=epsilon,
+            clipping=clipping,
+        )
 
-    monkeypatch.setattr(assemble, "Optimizer", fake)
+    monkeypatch.setattr(build, "Optimizer", fake)
     params = tiny_params(
         main_learning_rate=0.5,
         main_adam_epsilon=0.6,
         main_gradient_clipping=0.7,
     )
-    assemble.make_learner(params, model)
+    build.make_learner(params, model)
     variables = received.pop("variables")
-    assert len(variables) == len(model.main_variables)
+    assert len(variables) == len(model.groups["main"])
     assert received == {
         "learning_rate": 0.5,
         "epsilon": 0.6,
@@ -185,7 +191,7 @@ def test_make_learner_follows_the_parameters(monkeypatch, model):
 
 class TestEnvironments:
     def test_one_per_task_and_more_as_needed(self, folder, opened):
-        environments = assemble.Environments(tiny_params(), folder)
+        environments = assemble.Environments(tiny_params(), folder, planet)
         assert len(opened) == 1
         three = environments.get("dummy", 3)
         assert len(opened) == 3 and three == opened
@@ -193,7 +199,7 @@ class TestEnvironments:
         environments.close()
 
     def test_records_staged_episodes(self, folder):
-        environments = assemble.Environments(tiny_params(), folder)
+        environments = assemble.Environments(tiny_params(), folder, planet)
         (env,) = environments.get("dummy", 1)
         env.reset(seed=0)
         # The debug preset repeats actions 50 times.
@@ -210,7 +216,7 @@ class TestEnvironments:
     def test_recovers(self, folder, monkeypatch, opened):
         """Those that broke start anew, and what others recorded goes."""
         params = tiny_params(env_max_failures=2)
-        environments = assemble.Environments(params, folder)
+        environments = assemble.Environments(params, folder, planet)
         broken, other = environments.get("dummy", 2)
         other.reset(seed=0)
         for _ in range(1000 // 50):
@@ -243,7 +249,7 @@ class TestEnvironments:
     def test_closes_all(self, folder, monkeypatch):
         closed = []
         monkeypatch.setattr(DummyEnv, "close", lambda self: closed.append(1))
-        environments = assemble.Environments(tiny_params(), folder)
+        environments = assemble.Environments(tiny_params(), folder, planet)
         for env in environments.get("dummy", 2):
             env.reset()
         environments.close()
@@ -251,16 +257,16 @@ class TestEnvironments:
 
 
 class TestMakeCollectors:
-    def make(self, folder, model, **overrides):
+    def make(self, folder, **overrides):
         params = tiny_params(**overrides)
-        environments = assemble.Environments(params, folder)
+        environments = assemble.Environments(params, folder, planet)
         collectors = assemble.make_collectors(
-            params, model, environments, lambda: False
+            params, planet, make_agent(params, 5), environments, lambda: False
         )
         return collectors, environments
 
-    def test_train_and_test_share_a_graph(self, folder, model, opened):
-        collectors, environments = self.make(folder, model)
+    def test_train_and_test_share_a_graph(self, folder, opened):
+        collectors, environments = self.make(folder)
         (train,), (test,) = collectors["train"], collectors["test"]
         assert train.rollout is test.rollout
         assert train.env is test.env
@@ -271,10 +277,10 @@ class TestMakeCollectors:
         assert test.action_noise == 0
         environments.close()
 
-    def test_other_plans_have_graphs_of_their_own(self, folder, model, opened):
+    def test_other_plans_have_graphs_of_their_own(self, folder, opened):
         entries = [{}, {"horizon": 3}, {"batch_size": 2}, {"every": 7}]
         collectors, environments = self.make(
-            folder, model, train_collects=entries, test_collects=[{}, {}]
+            folder, train_collects=entries, test_collects=[{}, {}]
         )
         train = collectors["train"]
         assert [collector.index for collector in train] == [0, 1, 2, 3]
@@ -288,10 +294,10 @@ class TestMakeCollectors:
         assert len(opened) == 2
         environments.close()
 
-    def test_collects(self, folder, model):
+    def test_collects(self, folder):
         entries = [{"batch_size": 2}]
         collectors, environments = self.make(
-            folder, model, train_collects=entries, planner_iterations=1
+            folder, train_collects=entries, planner_iterations=1
         )
         (collector,) = collectors["train"]
         results = collector.collect((1, 2, 3), 0.3)
@@ -357,7 +363,7 @@ class TestMakeParts:
         def fail(*args, **kwargs):
             raise MemoryError("too large")
 
-        monkeypatch.setattr(assemble, "make_model", fail)
+        monkeypatch.setattr(planet, "make_agent", fail)
         with pytest.raises(MemoryError):
             assemble.make_parts(tiny_params(), folder, 0)
         assert closed == [1]

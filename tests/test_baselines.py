@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from planet_tf2 import agents
+from planet_tf2.agents.planet import build
 from planet_tf2.nets import weights
 from planet_tf2.tools import seeds
-from planet_tf2.training import assemble
 
 BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
 
@@ -24,7 +24,7 @@ def baselines(monkeypatch):
 
 @pytest.fixture(scope="module")
 def model():
-    return assemble.make_model(agents.resolve(), 6, 0)
+    return build.make_model(agents.resolve(), 6, 0)
 
 
 def make_batch(size, length):
@@ -59,7 +59,7 @@ def test_pytorch_has_the_same_networks(baselines, model):
 
     network = PyTorch(6)
     # PyTorch's recurrent cell has a second bias.
-    ours = sum(int(np.prod(v.shape)) for v in model.main_variables)
+    ours = sum(int(np.prod(v.shape)) for v in model.groups["main"])
     theirs = sum(p.numel() for p in network.parameters())
     assert theirs == ours + 3 * 200
     arrays = weights.save_weights(model)
@@ -98,15 +98,16 @@ def test_benchmarks_do_not_shadow_the_standard_library():
 VARIANTS = """
 from absl import flags
 import plan, train_step
+from planet_tf2.agents.planet import build
 from planet_tf2.training import assemble
 
-made, make_model = [], assemble.make_model
+made, make_model = [], build.make_model
 
 def spy(params, *others):
     made.append(params["precision"])
     return make_model(params, *others)
 
-assemble.make_model = spy
+build.make_model = spy
 flags.FLAGS(["benchmark", "--config=debug"])
 for program in (train_step, plan):
     for name in ("planet_tf2", "planet_tf2:bfloat16"):

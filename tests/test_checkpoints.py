@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from tf_fakes import random_batch, tiny_params
 
+from planet_tf2.agents.planet.build import make_learner, make_model
 from planet_tf2.nets import weights
 from planet_tf2.training import checkpoints
-from planet_tf2.training.assemble import make_learner, make_model
 from planet_tf2.training.checkpoints import (
     Checkpoints,
     RestoreError,

@@ -31,9 +31,9 @@ def episodes(loaded):
 @pytest.fixture
 def certain(loaded, monkeypatch):
     """The model takes means for samples, so that nothing is random in it."""
-    monkeypatch.setattr(loaded.model.cell, "_mean_only", True)
+    monkeypatch.setattr(loaded.agent.model.cell, "_mean_only", True)
     monkeypatch.setattr(
-        loaded.model,
+        loaded.agent.model,
         "preprocess",
         lambda image, seed: tf.constant(true_image(np.array(image), 5)),
     )
@@ -67,7 +67,7 @@ class TestPredictor:
             yield state, prior
 
     def test_filter(self, certain, predictor, episodes):
-        model, episode = certain.model, episodes[1]
+        model, episode = certain.agent.model, episodes[1]
         result = predictor.filter(episode)
         truth = true_image(episode.arrays["image"], 5)
         for time, (state, prior) in enumerate(
@@ -87,7 +87,7 @@ class TestPredictor:
                 np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
     def test_open_loop(self, certain, predictor, episodes):
-        model = certain.model
+        model = certain.agent.model
         windows = [Window(0, 2), Window(2, 0)]
         result = predictor.open_loop(episodes, windows, 2, 6)
         assert result.image.shape == (2, 6, 64, 64, 3)
@@ -126,7 +126,7 @@ class TestPredictor:
 
     def test_values(self, certain, predictor, episodes):
         """Sums of what is predicted behind each state."""
-        model, episode = certain.model, episodes[0]
+        model, episode = certain.agent.model, episodes[0]
         filtered = predictor.filter(episode)
         values = predictor.values(episode, filtered)
         assert predictor.horizon == 2

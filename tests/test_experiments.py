@@ -13,6 +13,7 @@ from small_runs import records, run
 from tf_fakes import random_batch, tiny_params
 
 from planet_tf2.agents import resolve
+from planet_tf2.agents.planet import build
 from planet_tf2.configs.params_text import parse_params
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools import seeds
@@ -79,8 +80,8 @@ def test_thirty_updates_lower_the_loss(text):
         cnn_depth=4,
         main_learning_rate=3e-3,
     )
-    model = assemble.make_model(params, 2)
-    learner = assemble.make_learner(params, model)
+    model = build.make_model(params, 2)
+    learner = build.make_learner(params, model)
     batch = random_batch()
     # Dark images, which is learned fast.
     batch["image"] //= 4
@@ -137,7 +138,7 @@ def test_deterministic_model():
             "free_nats": 0.0,
         }
     )
-    model = assemble.make_model(params, 2)
+    model = build.make_model(params, 2)
     batch = model.prepare(random_batch(), tf.constant([1, 2]))
     first, second = (
         model.losses(batch, tf.constant([seed, 3])) for seed in (4, 5)

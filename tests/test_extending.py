@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from doc_files import blocks, read
 from small_runs import records, run
-from tf_fakes import random_batch, tiny_params
+from tf_fakes import make_agent, random_batch, tiny_params
 
-from planet_tf2.agents.planet import make_agent as agents
-from planet_tf2.agents.planet.heads import make_heads
+from planet_tf2.agents.planet import build
+from planet_tf2.agents.planet.build import make_heads
 from planet_tf2.agents.planet.unroll import closed_loop, open_loop
 from planet_tf2.tools import seeds
 from planet_tf2.training import assemble
@@ -76,13 +76,13 @@ class TestModel:
 
     def test_learns(self, monkeypatch):
         monkeypatch.setattr(
-            assemble,
+            build,
             "make_cell",
             lambda params: example("LinearCell")(params["state_size"]),
         )
         params = tiny_params(cnn_depth=4, main_learning_rate=3e-3)
-        model = assemble.make_model(params, 2)
-        learner = assemble.make_learner(params, model)
+        model = build.make_model(params, 2)
+        learner = build.make_learner(params, model)
         batch = random_batch()
         batch["image"] //= 4
         losses = [
@@ -91,7 +91,7 @@ class TestModel:
         ]
         assert np.isfinite(losses).all()
         assert losses[-1] < losses[0]
-        plan = agents.make_planner(params, model, 2)
+        plan = build.make_planner(params, model, 2)
         actions = plan(model.cell.zero_state(3), seeds.derive(1))
         assert actions.shape == (3, params["planner_horizon"], 2)
 
@@ -100,16 +100,11 @@ class TestLoss:
     @pytest.fixture
     def model(self):
         params = tiny_params(mean_only=True)
-        made = assemble.make_model(params, 2)
+        made = build.make_model(params, 2)
         heads = make_heads(params, made.cell.feature_size, {})
-        return example("CalmModel")(
-            made.cell,
-            made.encoder,
-            heads,
-            made.preprocess,
-            {**made.loss_scales, "calm": 0.5},
-            free_nats=0.0,
-        )
+        model = example("CalmModel")(made.cell, made.encoder, heads, params)
+        model.loss_scales["calm"] = 0.5
+        return model
 
     def test_value(self, model):
         batch = model.prepare(random_batch(), seeds.derive(0))
@@ -125,7 +120,7 @@ class TestLoss:
         np.testing.assert_allclose(total, 0.5 * expected, atol=0.01)
 
     def test_is_learned_and_logged(self, model):
-        learner = assemble.make_learner(tiny_params(mean_only=True), model)
+        learner = build.make_learner(tiny_params(mean_only=True), model)
         assert "calm" in learner.loss_names
         values = learner.train_step(random_batch(), seeds.derive(0))
         assert np.isfinite(float(values["calm"]))
@@ -134,7 +129,8 @@ class TestLoss:
 class Point:
     """A place on a line that moves by the action, without any noise."""
 
-    latent_size = 1
+    def noise(self, seed, shape):
+        return tf.zeros([*shape, 1])
 
     def transition(self, prev_state, prev_action, noise=None):
         return {"sample": prev_state["sample"] + prev_action}
@@ -179,11 +175,10 @@ class TestPlanner:
 
     def test_serves_an_agent(self, monkeypatch):
         monkeypatch.setitem(
-            agents.PLANNERS, "shooting", example("random_shooting")
+            build.PLANNERS, "shooting", example("random_shooting")
         )
         params = tiny_params()
-        model = assemble.make_model(params, 2)
-        agent = agents.make_agent({**params, "planner": "shooting"}, model, 2)
+        agent = make_agent({**params, "planner": "shooting"}).actor()
         image = tf.zeros([1, 64, 64, 3], tf.uint8)
         action = agent.perform(
             tf.constant([0]), {"image": image}, seed=seeds.derive(0)

@@ -16,6 +16,7 @@ from planet_tf2.agents.planet import (
     DRNN,
     RSSM,
     SSM,
+    build,
     closed_loop,
     cross_entropy_method,
     objectives,
@@ -25,7 +26,6 @@ from planet_tf2.agents.planet.overshooting import overshooting
 from planet_tf2.agents.planet.preprocess import postprocess, preprocess
 from planet_tf2.nets import Decoder, Encoder, FeedForward, weights
 from planet_tf2.tools import schedule
-from planet_tf2.training import assemble
 
 CELLS = {"rssm": RSSM, "ssm": SSM, "drnn": DRNN}
 
@@ -301,7 +301,7 @@ def test_cem_one_iteration(name):
 
 def find_action_size(params, shapes):
     """Finds it from the sizes of the variables, which the file lists."""
-    cell = assemble.make_cell(params)
+    cell = build.make_cell(params)
     cell.build(1, Encoder().embedding_size)
     for name, variable in cell.original_variables().items():
         rows = shapes[f"graph/rnn/{params['model']}/{name}"][0]
@@ -320,7 +320,7 @@ def trained(request):
     arrays = golden.made_variables()
     shapes = {name: array.shape for name, array in arrays.items()}
     action_size = find_action_size(params, shapes)
-    model = assemble.make_model(params, action_size)
+    model = build.make_model(params, action_size)
     model.preprocess = lambda image, seed: image  # It comes prepared.
     weights.load_weights(model, arrays)
     shape = (golden.meta("batch"), golden.meta("length"))
@@ -333,7 +333,7 @@ def trained(request):
         ),
         "reward": golden.make("in/reward", "uniform", 0, 1, shape),
     }
-    learner = assemble.make_learner(params, model)
+    learner = build.make_learner(params, model)
     seed = tf.constant([0, 0])
     outputs = [learner.train_step(batch, seed) for _ in range(2)]
     return golden, model, outputs

@@ -10,13 +10,16 @@ from tf_fakes import random_batch, tiny_params
 
 from planet_tf2 import agents
 from planet_tf2.agents.planet import head_parameters
-from planet_tf2.agents.planet.heads import diagnosed_components
+from planet_tf2.agents.planet.build import (
+    diagnosed_components,
+    make_learner,
+    make_model,
+)
 from planet_tf2.configs import resolve
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.nets import weights
 from planet_tf2.nets.distributions import DISTRIBUTIONS
 from planet_tf2.tools import seeds
-from planet_tf2.training.assemble import make_learner, make_model
 
 SEED = tf.constant([1, 2])
 COMPONENTS = {"position": (3,), "height": ()}
@@ -115,7 +118,7 @@ class TestStateDiagnostics:
         batch = model.prepare(make_batch(), SEED)
         with tf.GradientTape() as tape:
             loss = model.losses(batch, SEED)["position"]
-        gradients = tape.gradient(loss, list(model.main_variables))
+        gradients = tape.gradient(loss, list(model.groups["main"]))
         assert all(gradient is None for gradient in gradients)
 
     def test_as_gradient_head(self):
@@ -128,7 +131,7 @@ class TestStateDiagnostics:
         gradients = tape.gradient(loss, list(model.encoder.variables))
         assert all(np.abs(gradient).max() > 0 for gradient in gradients)
         own = model.heads["position"].trainable_variables
-        main = {id(variable) for variable in model.main_variables}
+        main = {id(variable) for variable in model.groups["main"]}
         assert {id(variable) for variable in own} <= main
 
     @pytest.mark.slow

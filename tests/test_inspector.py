@@ -11,7 +11,6 @@ from tf_fakes import normal_kl
 from planet_tf2.agents.planet import planners
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.held_out import EpisodesError
-from planet_tf2.evaluation.inspector import inspection as module
 from planet_tf2.evaluation.inspector.choosing import (
     choose_decisions,
     choose_episode,
@@ -44,8 +43,8 @@ def normal(shape, seed):
 
 def reward_of(run, state):
     """What the reward head says of a state `[N, ...]`, as an array `[N]`."""
-    features = run.model.cell.features_from_state(state)
-    return run.model.heads["reward"].mean(features).numpy()
+    features = run.agent.model.cell.features_from_state(state)
+    return run.agent.model.heads["reward"].mean(features).numpy()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def stepped(run, episode):
     The noise is what the first call of a predictor draws, for an episode whose
     length is rounded up to a multiple of 25.
     """
-    model, cell = run.model, run.model.cell
+    model, cell = run.agent.model, run.agent.model.cell
     image_seed, latent_seed = seeds.split(seeds.derive(SEED, 3, 1), 2)
     rows = np.minimum(np.arange(25), episode.length)
     image = tf.constant(episode.arrays["image"][rows][None])
@@ -79,7 +78,7 @@ def imagine_by_hand(run, state, action, noise):
     state = {k: tf.repeat(v, len(action), 0) for k, v in state.items()}
     states = []
     for step in range(action.shape[1]):
-        state = run.model.cell.transition(
+        state = run.agent.model.cell.transition(
             state, tf.constant(action[:, step], tf.float32), noise[step]
         )
         states.append(state)
@@ -106,7 +105,7 @@ class TestAgainstSteppingByHand:
 
     def test_search(self, run, inspection, stepped):
         """Candidates, returns and best ones again, in NumPy."""
-        params, cell = run.params, run.model.cell
+        params, cell = run.params, run.agent.model.cell
         horizon, amount = params.planner_horizon, params.planner_amount
         search_seed, _ = seeds.split(seeds.derive(SEED, 4, TIME), 2)
         mean = np.zeros((horizon, run.action_size))
@@ -146,7 +145,7 @@ class TestAgainstSteppingByHand:
         decision = inspection.decisions[0]
         horizon = run.params.planner_horizon
         _, seed = seeds.split(seeds.derive(SEED, 4, TIME), 2)
-        noise = normal([horizon, 1, run.model.cell.latent_size], seed)
+        noise = normal([horizon, 1, run.agent.model.cell.latent_size], seed)
         taken = episode.arrays["action"][TIME + 1 : TIME + 1 + horizon]
         np.testing.assert_array_equal(decision.expected.action, taken)
         for future in (decision.expected, decision.planned):
@@ -158,8 +157,10 @@ class TestAgainstSteppingByHand:
                 future.reward, reward, rtol=1e-4, atol=1e-5
             )
             for state, image in zip(states, future.image, strict=True):
-                features = run.model.cell.features_from_state(state)
-                shown = run.model.heads["image"](features).mean()[0].numpy()
+                features = run.agent.model.cell.features_from_state(state)
+                shown = (
+                    run.agent.model.heads["image"](features).mean()[0].numpy()
+                )
                 np.testing.assert_allclose(
                     image / 255 - 0.5, np.clip(shown, -0.5, 0.5), atol=0.01
                 )
@@ -223,11 +224,9 @@ class TestInspector:
 
     def test_search_without_iterations(self, run, episode, monkeypatch):
         monkeypatch.setattr(
-            module,
-            "make_planner",
-            lambda params, *args, make=module.make_planner, **kwargs: make(
-                {**params, "planner_iterations": 0}, *args, **kwargs
-            ),
+            run.agent,
+            "_params",
+            {**run.params, "planner_iterations": 0},
         )
         trace = Inspector(run).inspect(episode, [TIME]).decisions[0].trace
         assert len(trace.mean) == 1 and len(trace.best) == 0

@@ -15,6 +15,7 @@ tf.config.set_logical_device_configuration(
 )
 
 from planet_tf2 import agents
+from planet_tf2.agents.planet import build
 from planet_tf2.training import assemble
 from planet_tf2.tools import devices, seeds
 from planet_tf2.nets import weights
@@ -38,8 +39,8 @@ tensors = {k: tf.constant(v) for k, v in batch.items()}
 def make(num_gpus):
     strategy = devices.make_strategy(num_gpus, ["CPU:0", "CPU:1"])
     with strategy.scope():
-        model = assemble.make_model(params, 2, 0)
-        return assemble.make_learner(params, model, strategy)
+        model = build.make_model(params, 2, 0)
+        return build.make_learner(params, model, strategy)
 
 
 def halves_on_one_device(learner, seed):
@@ -55,7 +56,7 @@ def halves_on_one_device(learner, seed):
 
 def all_parts_in_a_row():
     changed = {**params, "micro_batches": 2}
-    return assemble.make_learner(changed, assemble.make_model(changed, 2, 0))
+    return build.make_learner(changed, build.make_model(changed, 2, 0))
 
 
 one = make(1)

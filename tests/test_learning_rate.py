@@ -4,9 +4,9 @@ import tensorflow as tf
 from test_optimizers import RATE, STEPS, close, make_variables, numpy_adam
 from tf_fakes import tiny_params
 
+from planet_tf2.agents.planet.build import make_learner, make_model
 from planet_tf2.nets.learning_rate import LearningRate
 from planet_tf2.nets.optimizers import Optimizer
-from planet_tf2.training.assemble import make_learner, make_model
 
 
 def rates(schedule, steps):

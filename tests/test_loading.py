@@ -11,11 +11,11 @@ from small_runs import snapshot
 from tf_fakes import tiny_params
 
 import planet_tf2
+from planet_tf2.agents.planet import build
 from planet_tf2.agents.planet.unroll import imagine
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import loading
-from planet_tf2.training import assemble
 
 ACTIONS = 5
 
@@ -47,7 +47,7 @@ class TestWeights:
         loaded = loading.load_run(trained.folder)
         pairs = 0
         for one, other in zip(
-            variables(loaded.model), variables(trained.model), strict=True
+            variables(loaded.agent.model), variables(trained.model), strict=True
         ):
             for mine, theirs in zip(
                 one.variables, other.variables, strict=True
@@ -61,8 +61,8 @@ class TestWeights:
     def test_of_a_head_that_trains_alone(self, copied):
         """Its variables are in the list of another optimizer."""
         params = tiny_params(gradient_heads=["image"], activation="elu")
-        model = assemble.make_model(params, ACTIONS, seed=3)
-        learner = assemble.make_learner(params, model)
+        model = build.make_model(params, ACTIONS, seed=3)
+        learner = build.make_learner(params, model)
         step = tf.Variable(8, dtype=tf.int64)
         path = tf.train.Checkpoint(learner=learner, global_step=step).write(
             str(copied.checkpoints / "ckpt-90")
@@ -71,7 +71,7 @@ class TestWeights:
         loaded = loading.load_run(copied, path)
         assert loaded.step == 8
         for one, other in zip(
-            variables(loaded.model), variables(model), strict=True
+            variables(loaded.agent.model), variables(model), strict=True
         ):
             for mine, theirs in zip(
                 one.variables, other.variables, strict=True
@@ -88,8 +88,8 @@ class TestWeights:
             gradient_heads=["image", "reward", "velocity"],
             position_loss_scale=2,
         )
-        model = assemble.make_model(params, 1, 3, components)
-        learner = assemble.make_learner(params, model)
+        model = build.make_model(params, 1, 3, components)
+        learner = build.make_learner(params, model)
         step = tf.Variable(8, dtype=tf.int64)
         path = tf.train.Checkpoint(learner=learner, global_step=step).write(
             str(copied.checkpoints / "ckpt-90")
@@ -114,10 +114,10 @@ class TestWeights:
         }
         episodes.save_episode(copied.train_episodes, {**numbers, **others})
         loaded = loading.load_run(copied, path)
-        assert loaded.model.heads.keys() == model.heads.keys()
-        assert loaded.model.loss_scales["position"] == 2
+        assert loaded.agent.model.heads.keys() == model.heads.keys()
+        assert loaded.agent.model.loss_scales["position"] == 2
         for one, other in zip(
-            variables(loaded.model), variables(model), strict=True
+            variables(loaded.agent.model), variables(model), strict=True
         ):
             for mine, theirs in zip(
                 one.variables, other.variables, strict=True
@@ -157,23 +157,23 @@ class TestAgent:
             agent.reset()
             for number in numbers:
                 agent.act(image(number))
-            return agent._agent.state["belief"].numpy()
+            return agent._actor.state["belief"].numpy()
 
         assert (belief(1, 2) != belief(3, 2)).any()
         agent.reset()
-        assert not agent._agent.state["belief"].numpy().any()
+        assert not agent._actor.state["belief"].numpy().any()
 
     def test_imagines_from_where_it_is(self, agent):
         """Beliefs do not depend on the noise while the first step lasts."""
         agent.reset()
         agent.act(image(1))
-        before = agent._agent.state
+        before = agent._actor.state
         actions = np.random.default_rng(0).uniform(-1, 1, (4, ACTIONS))
         result = agent.imagine(actions)
         assert result.image.shape == (4, 64, 64, 3)
         assert result.image.dtype == np.uint8
         assert result.reward.shape == (4,)
-        for name, value in agent._agent.state.items():
+        for name, value in agent._actor.state.items():
             np.testing.assert_array_equal(value, before[name])
         again = agent.imagine(actions)
         np.testing.assert_array_equal(result.reward, again.reward)
@@ -182,9 +182,9 @@ class TestAgent:
     def test_imagines_what_the_model_predicts(self, agent, monkeypatch):
         noise = tf.random.stateless_normal([3, 1, 3], [5, 6])
         agent.reset()
-        model = agent.run.model
+        model = agent.run.agent.model
         agent.act(image(1))
-        state = agent._agent.state
+        state = agent._actor.state
         actions = np.full((3, ACTIONS), 0.5, np.float32)
         monkeypatch.setattr(
             loading.tf.random, "stateless_normal", lambda *args: noise
@@ -198,7 +198,10 @@ class TestAgent:
             reward, model.heads["reward"].mean(features), rtol=1e-5, atol=1e-6
         )
         np.testing.assert_allclose(
-            frames, model.heads["image"](features).mean(), rtol=1e-5, atol=1e-6
+            frames - 0.5,
+            model.heads["image"](features).mean(),
+            rtol=1e-5,
+            atol=1e-6,
         )
 
     @pytest.mark.parametrize(

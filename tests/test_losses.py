@@ -69,15 +69,6 @@ def test_divergence_of_normals_in_closed_form():
     )
 
 
-def test_global_divergence():
-    mean, stddev = normal(0, 2, 5, 3), np.exp(normal(1, 2, 5, 3))
-    expected = normal_kl(mean, stddev, np.zeros(3), np.ones(3)).mean()
-    result = losses.global_divergence(mean, tf.constant(stddev))
-    np.testing.assert_allclose(result, expected, rtol=1e-5)
-    standard = losses.global_divergence(tf.zeros([1, 2, 3]), tf.ones([1, 2, 3]))
-    assert standard == 0
-
-
 @pytest.mark.parametrize("graph", [False, True])
 def test_masked_mean(graph):
     values, mask = tf.constant([1.0, 2.0, 6.0]), tf.constant([1, 0, 1]) > 0

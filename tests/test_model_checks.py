@@ -8,6 +8,7 @@ import pytest
 from planet_tf2.data import episodes as files
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import model_checks, reward_checks
+from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import (
     EpisodesError,
     HeldOut,
@@ -22,7 +23,6 @@ from planet_tf2.evaluation.predictions import (
     Window,
     choose_windows,
     cut,
-    true_image,
 )
 from planet_tf2.tools.journal import Journal
 

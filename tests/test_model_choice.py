@@ -6,14 +6,12 @@ All other tests have the RSSM there.
 import numpy as np
 import pytest
 import tensorflow as tf
-from tf_fakes import random_batch, tiny_params
+from tf_fakes import make_agent, random_batch, tiny_params
 
-from planet_tf2.agents.planet import DRNN, SSM
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet import DRNN, SSM, build
 from planet_tf2.agents.planet.mpc_agent import MPCAgent
 from planet_tf2.nets import weights
 from planet_tf2.tools import seeds
-from planet_tf2.training import assemble
 from planet_tf2.training.summaries import Summaries
 
 CHOICES = {
@@ -27,8 +25,8 @@ class Made:
         self.params = tiny_params(
             **CHOICES[choice], activation="elu", free_nats=0, **overrides
         )
-        self.model = assemble.make_model(self.params, 2)
-        self.learner = assemble.make_learner(self.params, self.model)
+        self.agent = make_agent(self.params)
+        self.model, self.learner = self.agent.model, self.agent.learner
 
 
 @pytest.fixture(scope="module", params=CHOICES)
@@ -52,7 +50,7 @@ def test_trains_all_of_its_weights(made):
     for name, value in after.items():
         assert np.abs(value - before[name]).max() > 0, name
     assert set(made.model.original_variables()) == set(after)
-    trained = {id(variable) for variable in made.model.main_variables}
+    trained = {id(variable) for variable in made.model.groups["main"]}
     named = {id(v) for v in made.model.original_variables().values()}
     assert trained == named
 
@@ -74,9 +72,7 @@ def test_agents_filter(made):
     agent = MPCAgent(
         2,
         2,
-        model.cell,
-        model.encoder,
-        model.preprocess,
+        model,
         lambda state, seed: state["sample"][:, None, :2] / 10,
     )
     perform = tf.function(
@@ -92,14 +88,14 @@ def test_agents_filter(made):
 
 
 def test_plans(made):
-    plan = agents.make_planner(made.params, made.model, 2)
+    plan = build.make_planner(made.params, made.model, 2)
     actions = tf.function(plan)(made.model.cell.zero_state(3), seeds.derive(0))
     assert actions.shape == (3, made.params["planner_horizon"], 2)
     assert np.abs(actions).max() > 0
 
 
 def test_shows_predictions(made, tmp_path):
-    summaries = Summaries(tmp_path / "train", tmp_path / "test", made.model)
+    summaries = Summaries(tmp_path / "train", tmp_path / "test", made.agent)
     shown = summaries.predictions("test", 0, random_batch(), seeds.derive(0))
     summaries.close()
     assert shown.videos["openloop"]["prediction"].shape[1] == 5

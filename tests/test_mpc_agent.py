@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -33,10 +35,12 @@ def make_agent(batch_size=3, planner=None):
     return MPCAgent(
         batch_size,
         ACTION,
-        MemoryCell(),
-        encoder=lambda image: image,
-        preprocess=lambda image, seed: tf.cast(image, tf.float32),
-        planner=planner or FakePlanner(),
+        types.SimpleNamespace(
+            cell=MemoryCell(),
+            encoder=lambda image: image,
+            preprocess=lambda image, seed: tf.cast(image, tf.float32),
+        ),
+        planner or FakePlanner(),
     )
 
 
@@ -166,10 +170,12 @@ def make_real_agent(cell, batch_size=2, states=None):
     return MPCAgent(
         batch_size,
         ACTION,
-        cell,
-        encoder=lambda image: image,
-        preprocess=lambda image, seed: tf.cast(image, tf.float32) / 255,
-        planner=planner,
+        types.SimpleNamespace(
+            cell=cell,
+            encoder=lambda image: image,
+            preprocess=lambda image, seed: tf.cast(image, tf.float32) / 255,
+        ),
+        planner,
     )
 
 

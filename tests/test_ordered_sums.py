@@ -6,8 +6,8 @@ import tensorflow as tf
 from tensorflow.python.ops import gen_math_ops
 from tf_fakes import random_batch, tiny_params
 
+from planet_tf2.agents.planet import build
 from planet_tf2.nets.ordered_sums import ordered_sums
-from planet_tf2.training import assemble
 
 
 def sums(graph):
@@ -87,7 +87,7 @@ def test_everything_is_as_before_afterwards():
 )
 def test_no_update_has_a_sum_whose_order_is_open(params):
     params = tiny_params(**params)
-    learner = assemble.make_learner(params, assemble.make_model(params, 2))
+    learner = build.make_learner(params, build.make_model(params, 2))
     graph = learner.train_step.get_concrete_function(
         random_batch(), tf.constant([1, 2])
     ).graph

@@ -7,10 +7,10 @@ from numpy_cells import NumpyDRNN, NumpyRSSM, NumpySSM
 from test_cells import SWITCHES, make_cell, normal
 from tf_fakes import normal_kl, random_batch, tiny_params
 
-from planet_tf2.agents.planet import closed_loop, losses
+from planet_tf2.agents.planet import LatentCell, closed_loop, losses
+from planet_tf2.agents.planet.build import make_learner, make_model
 from planet_tf2.agents.planet.overshooting import overshooting
 from planet_tf2.tools import seeds
-from planet_tf2.training.assemble import make_learner, make_model
 
 BATCH, TIME, STATE, ACTION, OBS = 2, 4, 3, 2, 7
 EMBEDDED = normal(1, BATCH, TIME, OBS)
@@ -26,6 +26,13 @@ def rollout_noise(amount):
     return normal(5, amount + 1, BATCH, TIME, STATE)
 
 
+def flat(noise):
+    """The rollouts of all time steps one behind the other."""
+    if noise is None:
+        return None
+    return tf.reshape(noise, [-1, BATCH * TIME, STATE])
+
+
 def close(actual, desired, rtol=1e-4, atol=1e-5):
     np.testing.assert_allclose(actual, desired, rtol, atol)
 
@@ -33,7 +40,7 @@ def close(actual, desired, rtol=1e-4, atol=1e-5):
 class Adding:
     """Its state is one number, and actions are added to it."""
 
-    latent_size = 1
+    replace = LatentCell.replace
 
     def zero_state(self, batch_size):
         names = ("mean", "stddev", "sample", "other")
@@ -150,7 +157,7 @@ def test_noise():
     _, posterior = closed_loop(cell, EMBEDDED, ACTIONS, NOISE)
 
     def samples(noise):
-        args = cell, (), None, ACTIONS, FULL, 1, posterior, noise
+        args = cell, (), None, ACTIONS, FULL, 1, posterior, flat(noise)
         return overshooting(*args)[1]["sample"]
 
     np.testing.assert_array_equal(
@@ -225,7 +232,7 @@ def tf_loss(cell, distance, stop):
         FULL,
         amount,
         posterior,
-        rollout_noise(amount),
+        flat(rollout_noise(amount)),
     )
     prior, seen, mask = tf.nest.map_structure(
         lambda x: x[:, :, 1:], (prior, seen, mask)
@@ -424,7 +431,7 @@ class TestWorldModel:
             pair = [
                 tape.gradient(
                     loss,
-                    [variable.value for variable in model.main_variables],
+                    [variable.value for variable in model.groups["main"]],
                     unconnected_gradients=tf.UnconnectedGradients.ZERO,
                 )
                 for loss in (values[name], value)
@@ -472,9 +479,11 @@ class TestWorldModel:
         batch = model.prepare(random_batch(), self.SEED)
         with tf.GradientTape(persistent=True) as tape:
             loss = model.losses(batch, self.SEED)["overshooting_reward"]
-        inside = tape.gradient(loss, list(model.main_variables))
+        inside = tape.gradient(loss, list(model.groups["main"]))
         assert all(gradient is None for gradient in inside)
-        own = tape.gradient(loss, model.head_variables("reward"))
+        own = tape.gradient(
+            loss, list(model.heads["reward"].trainable_variables)
+        )
         assert all(np.abs(gradient).max() > 0 for gradient in own)
 
     def test_sequences_of_one_step(self):
@@ -484,5 +493,5 @@ class TestWorldModel:
             values = model.losses(batch, self.SEED)
             total = model.scale(values)
         assert values["overshooting"] == values["overshooting_reward"] == 0
-        for gradient in tape.gradient(total, list(model.main_variables)):
+        for gradient in tape.gradient(total, list(model.groups["main"])):
             assert gradient is None or np.isfinite(gradient).all()

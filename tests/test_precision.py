@@ -7,10 +7,9 @@ import tensorflow as tf
 
 from planet_tf2.agents import resolve
 from planet_tf2.agents.loss_scale import LossScale
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet import build
 from planet_tf2.nets.layers import Dense, add_bias
 from planet_tf2.tools import seeds
-from planet_tf2.training import assemble
 
 LOW = ["bfloat16", "float16"]
 
@@ -18,8 +17,8 @@ LOW = ["bfloat16", "float16"]
 def make(precision, changes=""):
     settings = f"{{precision: {precision}, cnn_depth: 2 {changes}}}"
     params = resolve("debug", settings)
-    model = assemble.make_model(params, 2, 0)
-    return params, model, assemble.make_learner(params, model)
+    model = build.make_model(params, 2, 0)
+    return params, model, build.make_learner(params, model)
 
 
 def make_batch():
@@ -62,7 +61,7 @@ def test_dense_is_the_layer_of_keras(activation):
 @pytest.mark.parametrize("precision", LOW)
 def test_variables_states_and_losses_are_float32(precision):
     _, model, learner = make(precision)
-    assert {v.dtype for v in model.main_variables} == {"float32"}
+    assert {v.dtype for v in model.groups["main"]} == {"float32"}
     assert model.encoder.compute_dtype == precision
     batch = model.prepare(make_batch(), seeds.derive(0))
     prior, posterior = model.infer(batch, seeds.derive(1))
@@ -103,7 +102,7 @@ def test_learns(precision):
 @pytest.mark.parametrize("precision", LOW)
 def test_plans(precision):
     params, model, _ = make(precision)
-    plan = tf.function(agents.make_planner(params, model, 2))
+    plan = tf.function(build.make_planner(params, model, 2))
     actions = plan(model.cell.zero_state(3), seeds.derive(0))
     assert actions.shape == (3, params["planner_horizon"], 2)
     assert actions.dtype == tf.float32
@@ -118,11 +117,11 @@ def test_only_float16_scales_its_loss():
 def test_overflow_lowers_the_scale_and_loses_no_step():
     learner = make("float16")[2]
     learner.loss_scale.factor.assign(2.0**40)
-    before = [v.numpy() for v in learner.model.main_variables]
+    before = [v.numpy() for v in learner.model.groups["main"]]
     values = learner.train_step(make_batch(), seeds.derive(0))
     assert np.isfinite(values["gradient_norm"])
     assert 1 <= learner.loss_scale.factor < 2.0**40
-    after = learner.model.main_variables
+    after = learner.model.groups["main"]
     assert any((x != y).any() for x, y in zip(before, after, strict=True))
 
 

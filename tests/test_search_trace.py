@@ -14,10 +14,9 @@ from planning_cases import (
 )
 from tf_fakes import LinearCell, tiny_params
 
-from planet_tf2.agents.planet import make_agent as agents
+from planet_tf2.agents.planet import build
 from planet_tf2.agents.planet.planners import PLANNERS, can_trace
 from planet_tf2.tools import seeds
-from planet_tf2.training import assemble
 
 AMOUNT, TOPK, ITERATIONS = 30, 6, 3
 SMALL = {"amount": AMOUNT, "topk": TOPK, "iterations": ITERATIONS}
@@ -141,9 +140,9 @@ def test_costs_nothing_where_nobody_looks(name):
 
 def test_of_a_run_without_building_graphs_again():
     params = tiny_params()
-    model = assemble.make_model(params, 2)
+    model = build.make_model(params, 2)
     search = tf.function(
-        agents.make_planner(params, model, 2, trace=True), autograph=False
+        build.make_planner(params, model, 2, trace=True), autograph=False
     )
     found = [
         search(model.cell.zero_state(3), seeds.derive(number))
@@ -151,7 +150,7 @@ def test_of_a_run_without_building_graphs_again():
     ]
     assert search.experimental_get_tracing_count() == 1
     actions, trace = found[0]
-    usual = agents.make_planner(params, model, 2)
+    usual = build.make_planner(params, model, 2)
     expected = usual(model.cell.zero_state(3), seeds.derive(0))
     np.testing.assert_allclose(actions, expected, rtol=1e-4, atol=1e-5)
     assert trace.mean.shape == (params.planner_iterations + 1, 3, 2, 2)

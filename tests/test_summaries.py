@@ -13,12 +13,9 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
     EventAccumulator,
 )
 from tensorboard.util import tensor_util
+from tf_fakes import make_agent, tiny_params
 
-from planet_tf2.agents.planet.preprocess import preprocess
-from planet_tf2.agents.planet.rssm import RSSM
-from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.evaluation import events
-from planet_tf2.nets import Decoder, Encoder, FeedForward
 from planet_tf2.tools import curves, seeds, video
 from planet_tf2.tools.guard import Guard
 from planet_tf2.training.summaries import Summaries
@@ -29,28 +26,20 @@ HEADS = ("image", "reward", "position")
 
 
 @pytest.fixture(scope="module")
-def model():
-    tf.keras.utils.set_random_seed(0)
-    cell = RSSM(state_size=5, belief_size=10, embed_size=10)
-    encoder = Encoder(depth=2)
-    heads = {
-        "image": Decoder(depth=2),
-        "reward": FeedForward((), 1, 10),
-        "position": FeedForward((3,), 1, 10),
-    }
-    encoder.build()
-    cell.build(2, encoder.embedding_size)
-    for head in heads.values():
-        head.build(cell.feature_size)
-    return WorldModel(
-        cell,
-        encoder,
-        heads,
-        lambda image, seed: preprocess(image, 5, seed),
-        dict.fromkeys([*HEADS, "divergence"], 1.0),
-        free_nats=0.0,
-        gradient_heads=HEADS,
+def agent():
+    params = tiny_params(
+        tasks=["cheetah_run"],
+        state_diagnostics=True,
+        state_size=5,
+        free_nats=0,
+        gradient_heads=list(HEADS),
     )
+    return make_agent(params, position=(3,))
+
+
+def closed_loop_seeds():
+    """What the closed loop of predictions with SEED is drawn from."""
+    return seeds.split(seeds.split(SEED, 2)[0], 2)
 
 
 @functools.cache
@@ -68,8 +57,8 @@ def make_batch(length=4, size=5):
     }
 
 
-def make_summaries(tmp_path, model):
-    return Summaries(tmp_path / "train", tmp_path / "test", model)
+def make_summaries(tmp_path, agent):
+    return Summaries(tmp_path / "train", tmp_path / "test", agent)
 
 
 def read(directory):
@@ -103,15 +92,15 @@ def read_image(directory, tag):
     return image
 
 
-def test_nothing_is_written_before_there_is_something(tmp_path, model):
-    summaries = make_summaries(tmp_path, model)
+def test_nothing_is_written_before_there_is_something(tmp_path, agent):
+    summaries = make_summaries(tmp_path, agent)
     summaries.flush()
     summaries.close()
     assert not list(tmp_path.iterdir())
 
 
-def test_scalars_of_both_splits_share_their_tags(tmp_path, model):
-    summaries = make_summaries(tmp_path, model)
+def test_scalars_of_both_splits_share_their_tags(tmp_path, agent):
+    summaries = make_summaries(tmp_path, agent)
     summaries.scalars("train", 10, {"general/image_loss": 2.5})
     summaries.scalars("test", 10, {"general/image_loss": 3.5})
     summaries.flush()
@@ -125,8 +114,8 @@ def test_scalars_of_both_splits_share_their_tags(tmp_path, model):
     }
 
 
-def test_writing_goes_on_after_closing(tmp_path, model):
-    summaries = make_summaries(tmp_path, model)
+def test_writing_goes_on_after_closing(tmp_path, agent):
+    summaries = make_summaries(tmp_path, agent)
     for step in (1, 2):
         summaries.scalars("test", step, {"general/a": step})
         summaries.close()
@@ -135,10 +124,10 @@ def test_writing_goes_on_after_closing(tmp_path, model):
 
 
 @pytest.mark.parametrize("resumed_at", [3, 5, 9])
-def test_resuming_takes_back_what_comes_again(tmp_path, model, resumed_at):
+def test_resuming_takes_back_what_comes_again(tmp_path, agent, resumed_at):
     """As TensorBoard sees it, and as this program does."""
     for first, last, offset in (0, 6, 0), (resumed_at, 10, 100):
-        summaries = make_summaries(tmp_path, model)
+        summaries = make_summaries(tmp_path, agent)
         if first:
             summaries.resume("train", first)
         for step in range(first, last):
@@ -173,10 +162,10 @@ def test_resuming_takes_back_what_comes_again(tmp_path, model, resumed_at):
 
 
 @pytest.fixture(scope="module")
-def predicted(tmp_path_factory, model):
+def predicted(tmp_path_factory, agent):
     """A folder with predictions, the last of them, and who wrote them."""
     path = tmp_path_factory.mktemp("predicted")
-    summaries = make_summaries(path, model)
+    summaries = make_summaries(path, agent)
     batch = make_batch()
     summaries.predictions("train", 50, batch, SEED + 1)
     summaries.predictions("test", 50, batch, SEED + 2)
@@ -206,11 +195,13 @@ def test_predictions_write_the_scalars_that_they_return(predicted):
     assert {tag.split("/")[0] for tag in written} == {"closedloop", "openloop"}
 
 
-def test_closed_loop_scalars_agree_with_the_losses(predicted, model):
+def test_closed_loop_scalars_agree_with_the_losses(predicted, agent):
     _, result, _ = predicted
     few = {key: value[:4] for key, value in make_batch().items()}
-    image_seed, latent_seed, _ = seeds.split(SEED, 3)
-    losses = model.losses(model.prepare(few, image_seed), latent_seed)
+    image_seed, latent_seed = closed_loop_seeds()
+    losses = agent.model.losses(
+        agent.model.prepare(few, image_seed), latent_seed
+    )
     scalars = result.scalars
     for name in HEADS:
         actual = -scalars[f"closedloop/{name}_log_prob"]
@@ -240,16 +231,16 @@ def test_open_loop_scalars_agree_with_each_other(predicted):
     )
 
 
-def test_prior_predicts_each_step_before_seeing_it(predicted, model):
+def test_prior_predicts_each_step_before_seeing_it(predicted, agent):
     """Its numbers are those of the heads on the prior states."""
     _, result, _ = predicted
     few = {key: value[:4] for key, value in make_batch().items()}
-    image_seed, latent_seed, _ = seeds.split(SEED, 3)
-    prepared = model.prepare(few, image_seed)
-    prior, _ = model.infer(prepared, latent_seed)
-    features = model.cell.features_from_state(prior)
+    image_seed, latent_seed = closed_loop_seeds()
+    prepared = agent.model.prepare(few, image_seed)
+    prior, _ = agent.model.infer(prepared, latent_seed)
+    features = agent.model.cell.features_from_state(prior)
     for name in HEADS:
-        mean = model.heads[name](features).mean().numpy()
+        mean = agent.model.heads[name](features).mean().numpy()
         error = mean - prepared[name].numpy()
         size = error[0, 0].size
         log_prob = -(error**2).sum() / 32 - size * math.log(2 * math.pi) / 2
@@ -264,11 +255,13 @@ def test_prior_predicts_each_step_before_seeing_it(predicted, model):
         )
 
 
-def test_entropy_and_stddev_are_of_the_states(predicted, model):
+def test_entropy_and_stddev_are_of_the_states(predicted, agent):
     _, result, _ = predicted
     few = {key: value[:4] for key, value in make_batch().items()}
-    image_seed, latent_seed, _ = seeds.split(SEED, 3)
-    states = model.infer(model.prepare(few, image_seed), latent_seed)
+    image_seed, latent_seed = closed_loop_seeds()
+    states = agent.model.infer(
+        agent.model.prepare(few, image_seed), latent_seed
+    )
     for name, state in zip(("prior", "posterior"), states, strict=True):
         stddev = state["stddev"].numpy()
         entropy = np.log(stddev * math.sqrt(2 * math.pi * math.e)).sum(-1)
@@ -412,12 +405,12 @@ def test_lines_mark_what_is_seen(predicted):
             assert corner == (video.SEEN if time < seen else video.UNSEEN)
 
 
-def test_open_loop_uses_no_later_observation(tmp_path, model, predicted):
+def test_open_loop_uses_no_later_observation(tmp_path, agent, predicted):
     _, before, _ = predicted
     batch = make_batch()
     late = tf.zeros_like(batch["image"][:, 2:])
     image = tf.concat([batch["image"][:, :2], late], 1)
-    after = make_summaries(tmp_path, model).predictions(
+    after = make_summaries(tmp_path, agent).predictions(
         "test", 0, {**batch, "image": image}, SEED
     )
     for group, same in (("openloop", True), ("closedloop", False)):
@@ -454,8 +447,8 @@ def test_gif_file_is_the_large_animation(predicted):
     assert np.abs(shown - truth).mean() < 16
 
 
-def test_long_animations_leave_frames_out(tmp_path, model):
-    summaries = make_summaries(tmp_path, model)
+def test_long_animations_leave_frames_out(tmp_path, agent):
+    summaries = make_summaries(tmp_path, agent)
     batch = make_batch(length=26, size=1)
     gif = tmp_path / "prediction.gif"
     result = summaries.predictions("train", 0, batch, SEED, gif)
@@ -468,9 +461,9 @@ def test_long_animations_leave_frames_out(tmp_path, model):
     assert [int(tag[-2:]) for tag in ahead] == [1, 2, 5, 10, 20]
 
 
-def test_single_steps_have_no_open_loop_scalars(tmp_path, model):
+def test_single_steps_have_no_open_loop_scalars(tmp_path, agent):
     batch = make_batch(length=1, size=1)
-    result = make_summaries(tmp_path, model).predictions(
+    result = make_summaries(tmp_path, agent).predictions(
         "train", 0, batch, SEED
     )
     assert {tag.split("/")[0] for tag in result.scalars} == {"closedloop"}
@@ -538,10 +531,10 @@ def test_context_is_half_of_short_sequences(length, expected):
     assert context_length(length, 5) == expected
 
 
-def test_episode_is_an_animation_of_bounded_length(tmp_path, model):
+def test_episode_is_an_animation_of_bounded_length(tmp_path, agent):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (251, 16, 16, 3), np.uint8)
-    summaries = make_summaries(tmp_path, model)
+    summaries = make_summaries(tmp_path, agent)
     gif = tmp_path / "episode.gif"
     group = "simulation/cup_catch/main"
     summaries.episode(

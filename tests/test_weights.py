@@ -7,8 +7,8 @@ import tensorflow as tf
 from tf_fakes import tiny_params
 
 import planet_tf2
+from planet_tf2.agents.planet.build import make_model
 from planet_tf2.nets import FeedForward, weights
-from planet_tf2.training.assemble import make_model
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ class TestNames:
     def test_every_weight_has_one(self, model):
         named = model.original_variables()
         assert all(name.startswith("graph/") for name in named)
-        trained = {id(variable) for variable in model.main_variables}
+        trained = {id(variable) for variable in model.groups["main"]}
         assert {id(variable) for variable in named.values()} == trained
         assert len(named) == len(trained)
 

@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 from tf_fakes import normal_kl, random_batch, tiny_params
 
+from planet_tf2.agents.planet.build import make_learner, make_model
 from planet_tf2.tools import seeds
-from planet_tf2.training.assemble import make_learner, make_model
 from planet_tf2.training.finite import NonFiniteError, check_finite
 from planet_tf2.training.trainer import Step
 
@@ -158,10 +158,10 @@ class TestWorldModel:
     def test_variables(self, tiny, apart):
         model, _ = tiny
         everything = set(map(id, model.original_variables().values()))
-        assert set(map(id, model.main_variables)) == everything
+        assert set(map(id, model.groups["main"])) == everything
         model, _ = apart
-        reward = set(map(id, model.head_variables("reward")))
-        main = set(map(id, model.main_variables))
+        reward = set(map(id, list(model.heads["reward"].trainable_variables)))
+        main = set(map(id, model.groups["main"]))
         everything = set(map(id, model.original_variables().values()))
         assert len(reward) == 4 and not reward & main
         assert reward | main == everything
@@ -212,7 +212,7 @@ class TestLearner:
         prepared = model.prepare(batch, image_seed)
         with tf.GradientTape() as tape:
             total = model.scale(model.losses(prepared, latent_seed))
-        gradients = tape.gradient(total, model.main_variables)
+        gradients = tape.gradient(total, model.groups["main"])
         expected = np.sqrt(sum((np.float64(g) ** 2).sum() for g in gradients))
         result = learner.train_step(batch, SEED)["gradient_norm"]
         np.testing.assert_allclose(result, expected, rtol=1e-3)
@@ -248,9 +248,11 @@ class TestHeadsOutside:
         batch = model.prepare(random_batch(), SEED)
         with tf.GradientTape(persistent=True) as tape:
             losses = model.losses(batch, SEED)
-        outside = tape.gradient(losses["reward"], model.main_variables)
+        outside = tape.gradient(losses["reward"], model.groups["main"])
         assert all(gradient is None for gradient in outside)
-        own = tape.gradient(losses["reward"], model.head_variables("reward"))
+        own = tape.gradient(
+            losses["reward"], list(model.heads["reward"].trainable_variables)
+        )
         assert all(np.abs(gradient).max() > 0 for gradient in own)
         inside = tape.gradient(losses["image"], model.encoder.variables)
         assert all(gradient is not None for gradient in inside)
@@ -263,8 +265,8 @@ class TestHeadsOutside:
         assert norms == learner.norm_names
         assert norms == ["gradient_norm", "gradient_norm_reward"]
         for name, expected in (
-            ("main", model.main_variables),
-            ("reward", model.head_variables("reward")),
+            ("main", model.groups["main"]),
+            ("reward", list(model.heads["reward"].trainable_variables)),
         ):
             trained = learner.optimizers[name].variables_to_train
             assert list(map(id, trained)) == list(map(id, expected))

@@ -2,8 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
+from gymnasium import spaces
 
-from planet_tf2.agents import resolve
+from planet_tf2.agents import planet, resolve
 
 
 def tiny_params(**overrides):
@@ -19,6 +20,18 @@ def tiny_params(**overrides):
         "isolate_envs": "none",
     }
     return resolve("debug", overrides={**small, **overrides})
+
+
+def make_agent(params, action_size=2, **vectors):
+    """PlaNet as made for an environment that observes images and vectors."""
+    observed = {
+        name: spaces.Box(-np.inf, np.inf, shape, np.float32)
+        for name, shape in vectors.items()
+    }
+    side = params["image_size"]
+    observed["image"] = spaces.Box(0, 255, (side, side, 3), np.uint8)
+    action = spaces.Box(-1.0, 1.0, (action_size,))
+    return planet.make_agent(params, spaces.Dict(observed), action)
 
 
 def random_batch(seed=0, size=2, length=5, action_size=2):
@@ -52,7 +65,8 @@ class LinearCell:
     handed in is kept in `noises`.
     """
 
-    latent_size = 2
+    def noise(self, seed, shape):
+        return tf.random.stateless_normal([*shape, 2], seed)
 
     def __init__(self, noise_scale=0.0):
         self._noise_scale = noise_scale
@@ -82,7 +96,8 @@ class MemoryCell:
     is seen. The action counts for a tenth.
     """
 
-    latent_size = 1
+    def noise(self, seed, shape):
+        return tf.random.stateless_normal([*shape, 1], seed)
 
     def zero_state(self, batch_size):
         return {"sample": tf.zeros([batch_size, 1])}

@@ -1,31 +1,50 @@
-"""The training step: gradients of the world model's losses, and Adam."""
+"""One gradient step: parts of a batch, devices, loss scale, optimizers."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from planet_tf2.agents.loss_scale import LossScale
-from planet_tf2.agents.planet.world_model import Batch, WorldModel
 from planet_tf2.nets.ordered_sums import ordered_sums
 from planet_tf2.tools import seeds
 
+Batch = dict[str, tf.Tensor]
 Scalars = dict[str, tf.Tensor]
 Gradients = list[list[tf.Tensor]]
 
 
+class Model(Protocol):
+    """What can be trained."""
+
+    @property
+    def loss_names(self) -> list[str]:
+        """What `losses` computes."""
+
+    @property
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """Variables by the name of their optimizer, `main` first."""
+
+    def prepare(self, batch: Batch, seed: tf.Tensor) -> Batch:
+        """Turns a batch as it is stored into what `losses` takes."""
+
+    def losses(self, batch: Batch, seed: tf.Tensor) -> Scalars:
+        """Computes every loss, before scaling."""
+
+    def scale(self, values: Scalars) -> tf.Tensor:
+        """Returns the weighted sum of losses."""
+
+
 class Learner(tf.Module):
-    """Trains a world model by one gradient step per batch.
+    """Trains a model by one gradient step per batch.
 
     On several devices each takes an equal part of the batch, and may take it
     in smaller parts one after the other, to need less memory. Every part has
     random numbers of its own, and losses and gradients are the average.
 
     Args:
-      model: the world model.
-      make_optimizer: makes an `Optimizer` for a list of variables. One serves
-        everything that the summed loss trains, and each head outside
-        `gradient_heads` has one of its own.
+      model: the model.
+      make_optimizer: makes an `Optimizer` for the variables of a group.
       loss_scale: keeps small gradients from vanishing in float16.
       micro_batches: parts that each device takes one after the other.
       strategy: the devices to train on, those that the model's variables are
@@ -34,7 +53,7 @@ class Learner(tf.Module):
 
     def __init__(
         self,
-        model: WorldModel,
+        model: Model,
         make_optimizer: Callable[[list], Any],
         loss_scale: LossScale | None = None,
         micro_batches: int = 1,
@@ -45,11 +64,10 @@ class Learner(tf.Module):
         self.loss_scale = loss_scale
         self._micro_batches = micro_batches
         self._strategy = strategy or tf.distribute.get_strategy()
-        self.optimizers = {"main": make_optimizer(model.main_variables)}
-        for name in model.heads:
-            if name not in model.gradient_heads:
-                variables = model.head_variables(name)
-                self.optimizers[name] = make_optimizer(variables)
+        self.optimizers = {
+            name: make_optimizer(variables)
+            for name, variables in model.groups.items()
+        }
         self.train_step = tf.function(self._train_step, autograph=False)
         self.test_step = tf.function(self._test_step, autograph=False)
 
@@ -72,7 +90,7 @@ class Learner(tf.Module):
         If a loss or a gradient is not finite, nothing is changed.
 
         Args:
-          batch: batch of the model; see `WorldModel.prepare`.
+          batch: batch of the model; see `Model.prepare`.
           seed: int32 `[2]`, determines all noise.
           prepare: whether the batch is as stored, and not prepared yet.
 

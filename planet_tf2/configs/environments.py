@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium import spaces
 
@@ -96,21 +97,31 @@ def open_env(
         )
 
 
-def action_size(task_name: str, params: Mapping[str, Any]) -> int:
-    """Returns the entries of a task's actions, as vectors.
+def task_spaces(
+    task_name: str, params: Mapping[str, Any], vector_actions: bool = True
+) -> tuple[spaces.Dict, gymnasium.Space]:
+    """Returns what a task observes, and how one acts in it.
 
     Only the environment knows it of tasks that are not in the table; it is
-    built and closed again then.
+    built and closed again then. Of the others the image is all that is told.
+
+    Args:
+      task_name: Name of the task.
+      params: Parameters of the run.
+      vector_actions: Whether actions are to be vectors in [-1, 1].
 
     Raises:
       ConfigError: The environment says that it cannot be built this way.
       EnvError: It failed in any other way.
     """
     known = tasks.get_task(task_name).action_size
-    if known is not None:
-        return known
-    with _build_once(task_name, {**params, "vector_actions": True}) as env:
-        return env.action_space.shape[0]
+    if known is None:
+        chosen = {**params, "vector_actions": vector_actions}
+        with _build_once(task_name, chosen) as env:
+            return env.observation_space, env.action_space
+    side = params["image_size"]
+    image = spaces.Box(0, 255, (side, side, 3), np.uint8)
+    return spaces.Dict({"image": image}), spaces.Box(-1.0, 1.0, (known,))
 
 
 def probe(task_name: str, params: Mapping[str, Any]) -> None:

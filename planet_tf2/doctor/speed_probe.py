@@ -20,12 +20,11 @@ _START = time.perf_counter()
 
 import tensorflow as tf  # noqa: E402
 
-from planet_tf2.agents import resolve  # noqa: E402
-from planet_tf2.agents.planet import make_agent as agents  # noqa: E402
-from planet_tf2.configs import tasks  # noqa: E402
+from planet_tf2 import agents  # noqa: E402
+from planet_tf2.agents.agent import Agent  # noqa: E402
+from planet_tf2.configs.environments import task_spaces  # noqa: E402
 from planet_tf2.doctor import full_run  # noqa: E402
 from planet_tf2.tools import devices, seeds  # noqa: E402
-from planet_tf2.training import assemble  # noqa: E402
 
 # A batch of the preset `default` may take longer than there is time for.
 FEW = 5
@@ -72,7 +71,7 @@ class Probe:
             if name != "default" and self.left > 2 * tracing:
                 self._update(name)
                 self._decision(name)
-        size = resolve("default")["batch_shape"][0]
+        size = agents.resolve("default")["batch_shape"][0]
         scale = size / FEW
         growth = few["peak_bytes"] - few["resident_bytes"]
         needed = tracing + 2.5 * scale * few["seconds"]
@@ -84,22 +83,21 @@ class Probe:
         self, preset: str, sequences: int | None = None, updates: int = _UPDATES
     ) -> dict[str, float]:
         """Measures gradient steps with batches of some size."""
-        params = resolve(preset)
+        params = agents.resolve(preset)
         size = sequences or params["batch_shape"][0]
-        action_size = _action_size(params)
-        model = assemble.make_model(params, action_size)
-        learner = assemble.make_learner(params, model)
-        batch = _batch(size, params, action_size)
+        agent = _agent(params)
+        batch = _batch(agent, size, params["batch_shape"][1])
+        step_graph = tf.function(agent.train_step, autograph=False)
         start = time.perf_counter()
-        learner.train_step.get_concrete_function(batch, seeds.derive(0))
+        step_graph.get_concrete_function(batch, seeds.derive(0))
         tracing = time.perf_counter() - start
         before = _resident()
 
         def step(number: int) -> None:
-            values = learner.train_step(batch, seeds.derive(number))
+            values = step_graph(batch, seeds.derive(number))
             float(values["total"])
 
-        variables = model.main_variables
+        variables = agent.trained_variables
         values = {
             "preset": preset,
             "sequences": size,
@@ -118,22 +116,21 @@ class Probe:
 
     def _decision(self, preset: str) -> None:
         """Measures decisions, as when an episode is collected."""
-        params = resolve(preset)
-        action_size = _action_size(params)
-        model = assemble.make_model(params, action_size)
-        agent = agents.make_agent(params, model, action_size)
+        params = agents.resolve(preset)
+        agent = _agent(params)
+        actor = agent.actor()
         everyone = tf.constant([0])
         perform = tf.function(
-            lambda image, seed: agent.perform(
-                everyone, {"image": image}, seed=seed
-            ),
+            lambda observ, seed: actor.perform(everyone, observ, seed=seed),
             autograph=False,
         )
-        side = params["image_size"]
-        image = tf.zeros([1, side, side, 3], tf.uint8)
+        observ = {
+            name: tf.zeros([1, *space.shape], space.dtype)
+            for name, space in agent.observation_space.items()
+        }
 
         def decide(number: int) -> None:
-            perform(image, seeds.derive(number)).numpy()
+            perform(observ, seeds.derive(number)).numpy()
 
         self.report("decision", preset=preset, seconds=_time(decide, 3))
 
@@ -152,22 +149,24 @@ def _time(work: Callable[[int], None], count: int) -> float:
     return min(seconds)
 
 
-def _action_size(params: Mapping[str, Any]) -> int:
-    return max(tasks.get_task(name).action_size for name in params["tasks"])
+def _agent(params: Mapping[str, Any]) -> Agent:
+    """Makes an agent for the first of the tasks, with random weights."""
+    package = agents.find()
+    spaces = task_spaces(params["tasks"][0], params, package.VECTOR_ACTIONS)
+    return package.make_agent(params, *spaces)
 
 
-def _batch(
-    size: int, params: Mapping[str, Any], action_size: int
-) -> dict[str, tf.Tensor]:
+def _batch(agent: Agent, size: int, length: int) -> dict[str, tf.Tensor]:
     random = np.random.default_rng(0)
-    length, side = params["batch_shape"][1], params["image_size"]
-    image = random.integers(0, 256, (size, length, side, side, 3), np.uint8)
-    action = random.uniform(-1, 1, (size, length, action_size))
-    return {
-        "image": tf.constant(image),
-        "action": tf.constant(action, tf.float32),
-        "reward": tf.zeros([size, length]),
-    }
+    batch = {}
+    for name, shape in agent.batch_spec.items():
+        shape = (size, length, *shape)
+        if name == "image":
+            values = random.integers(0, 256, shape, np.uint8)
+        else:
+            values = random.uniform(-1, 1, shape).astype(np.float32)
+        batch[name] = tf.constant(values)
+    return batch
 
 
 def _resident() -> int:

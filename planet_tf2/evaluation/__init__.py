@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "loading": ["Agent", "load_agent"],
+        "loading": ["LoadedAgent", "load_agent"],
         "runs": ["find_runs"],
     },
 )

@@ -3,10 +3,11 @@
 import os
 import pathlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
-from planet_tf2.agents.learner import Learner
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
 
@@ -52,18 +53,19 @@ def find_checkpoint(
     )
 
 
-def load_weights(learner: Learner, path: str) -> int:
-    """Loads the weights of a learner's model and returns the global step.
+def load_weights(saved: Mapping[str, Any], path: str) -> int:
+    """Loads the weights of an agent and returns the global step.
 
-    It takes the learner, since Keras hides layers that are in lists: their
-    variables are only found in the list that the optimizer has of them.
+    Args:
+      saved: what checkpoints hold of the agent, see `Agent.saved`.
+      path: the checkpoint, without suffix.
 
     Raises:
       CheckpointError: the checkpoint does not fit the model, or is damaged.
       tf.errors.NotFoundError: there is none, or not any more.
     """
     step = tf.Variable(-1, dtype=tf.int64, trainable=False)
-    checkpoint = tf.train.Checkpoint(global_step=step, learner=learner)
+    checkpoint = tf.train.Checkpoint(global_step=step, **saved)
     try:
         status = checkpoint.read(path).expect_partial()
         status.assert_existing_objects_matched()

@@ -2,15 +2,14 @@
 
 import dataclasses
 import os
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.planet.make_agent import make_agent
-from planet_tf2.agents.planet.unroll import imagine
-from planet_tf2.agents.planet.world_model import WorldModel
-from planet_tf2.configs.environments import action_size
+from planet_tf2.agents.agent import Agent
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.checkpoints import (
@@ -21,20 +20,18 @@ from planet_tf2.evaluation.checkpoints import (
 )
 from planet_tf2.tools import seeds
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.training import assemble
 
 _LOOKS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedRun:
-    """A run's world model and what belongs to it.
+    """What a run has learned, and what belongs to it.
 
     Attributes:
       folder: the run's folder.
       params: the run's parameters.
-      model: the world model with the weights of the checkpoint.
-      action_size: A, entries of an action.
+      agent: the agent with the weights of the checkpoint.
       checkpoint: path of the checkpoint, without suffix.
       step: global step of the checkpoint, in sequences.
       state: `finished`, `running`, `stopped` or `failed`.
@@ -42,27 +39,31 @@ class LoadedRun:
 
     folder: RunFolder
     params: AttrDict
-    model: WorldModel
-    action_size: int
+    agent: Agent
     checkpoint: str
     step: int
     state: str
 
+    @property
+    def action_size(self) -> int:
+        """A, entries of an action."""
+        return self.agent.action_space.shape[0]
+
 
 class Imagined(NamedTuple):
-    """What a model expects.
+    """What an agent expects.
 
     Attributes:
-      image: the images, uint8 `[T, H, H, 3]`.
+      image: the images, uint8 `[T, H, H, 3]`; None if it predicts none.
       reward: the rewards, float32 `[T]`.
     """
 
-    image: np.ndarray
+    image: np.ndarray | None
     reward: np.ndarray
 
 
-class Agent:
-    """A trained agent: shown an image, it plans and chooses an action.
+class LoadedAgent:
+    """A trained agent: shown what there is to see, it chooses an action.
 
     Each decision is random only as far as the planner is, and follows from the
     seed, the number of the episode and the number of the decision.
@@ -76,11 +77,12 @@ class Agent:
         self.run = run
         self._seed = seed
         self._episode, self._time = -1, 0
-        self._agent = make_agent(run.params, run.model, run.action_size)
+        self._agent = run.agent
+        self._actor = run.agent.actor()
         self._everyone = tf.constant([0])
         self._perform = tf.function(
-            lambda image, seed: self._agent.perform(
-                self._everyone, {"image": image}, seed=seed
+            lambda observ, seed: self._actor.perform(
+                self._everyone, observ, seed=seed
             )[0],
             autograph=False,
         )
@@ -88,7 +90,7 @@ class Agent:
             self._imagine,
             autograph=False,
             input_signature=[
-                tf.TensorSpec([1, None, run.action_size], tf.float32),
+                tf.TensorSpec([1, None, *run.agent.action_space.shape]),
                 tf.TensorSpec([2], tf.int32),
             ],
         )
@@ -106,28 +108,36 @@ class Agent:
 
     def reset(self) -> None:
         """Forgets what it has seen and done; to be called between episodes."""
-        self._agent.begin_episode(self._everyone)
+        self._actor.begin_episode(self._everyone)
         self._episode += 1
         self._time = 0
 
-    def act(self, image: np.ndarray) -> np.ndarray:
+    def act(
+        self, observation: np.ndarray | Mapping[str, np.ndarray]
+    ) -> np.ndarray:
         """Chooses the next action, without exploration noise.
 
         The agent takes it for granted that the action is executed.
 
         Args:
-          image: what is seen now, uint8 `[H, H, 3]`, rendered as in training;
-            H is the run's `image_size`.
+          observation: what is seen now, by name, or the image alone, uint8
+            `[H, H, 3]`, rendered as in training.
 
         Returns:
-          Action in [-1, 1], float32 `[A]`.
+          Action in the agent's action space: float32 `[A]` in [-1, 1], say.
 
         Raises:
-          ValueError: the image has another shape or type.
+          ValueError: an observation is missing or has another shape or type.
         """
-        image = _check_image(image, self.run.params["image_size"])
+        space = self._agent.observation_space
+        if not isinstance(observation, Mapping):
+            observation = dict.fromkeys(space, observation)
+        seen = {
+            name: tf.constant(_check(name, part, observation.get(name))[None])
+            for name, part in space.items()
+        }
         seed = seeds.derive(self._seed, 1, self._episode, self._time)
-        action = self._perform(tf.constant(image[None]), seed)
+        action = self._perform(seen, seed)
         self._time += 1
         return action.numpy()
 
@@ -144,9 +154,11 @@ class Agent:
           The images and rewards that follow each of the actions.
 
         Raises:
-          ValueError: the actions have another shape, or nothing has been seen
-            since the last `reset`.
+          ValueError: the actions have another shape, nothing has been seen
+            since the last `reset`, or the agent has no model to imagine with.
         """
+        if not self._agent.has_model:
+            raise ValueError("This agent has no model to imagine with.")
         actions = self._check_actions(actions)
         if not self._time:
             raise ValueError(
@@ -155,19 +167,16 @@ class Agent:
             )
         seed = seeds.derive(self._seed, 2, self._episode, self._time)
         image, reward = self._expect(tf.constant(actions[None]), seed)
-        image = tf.image.convert_image_dtype(image[0] + 0.5, tf.uint8, True)
-        return Imagined(image.numpy(), reward[0].numpy())
+        if image is not None:
+            image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
+            image = image.numpy()
+        return Imagined(image, reward[0].numpy())
 
     def _imagine(
         self, actions: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        cell, heads = self.run.model.cell, self.run.model.heads
-        noise = tf.random.stateless_normal(
-            [tf.shape(actions)[1], 1, cell.latent_size], seed
-        )
-        states = imagine(cell, self._agent.state, actions, noise)
-        features = cell.features_from_state(states)
-        return heads["image"](features).mean(), heads["reward"].mean(features)
+    ) -> tuple[tf.Tensor | None, tf.Tensor]:
+        mean = self._agent.imagine(self._actor.state, actions, seed).mean
+        return mean.get("image"), mean["reward"]
 
     def _check_actions(self, actions: np.ndarray) -> np.ndarray:
         actions = np.asarray(actions, np.float32)
@@ -186,7 +195,7 @@ def load_agent(
     run_dir: str | os.PathLike[str],
     checkpoint: str | int | os.PathLike[str] | None = None,
     seed: int = 0,
-) -> Agent:
+) -> LoadedAgent:
     """Loads a trained agent. Writes nothing.
 
     Args:
@@ -196,7 +205,7 @@ def load_agent(
       seed: determines all randomness of the agent.
 
     Returns:
-      Agent with `reset()`, `act(image)` and `imagine(actions)`.
+      Agent with `reset()`, `act(observation)` and `imagine(actions)`.
 
     Raises:
       RunFolderError: a `ValueError`; the folder is empty, not that of a run, or
@@ -207,13 +216,13 @@ def load_agent(
         allow_failed=checkpoint is not None,
         if_failed="Name a checkpoint to load what there is.",
     )
-    return Agent(load_run(folder, checkpoint), seed)
+    return LoadedAgent(load_run(folder, checkpoint), seed)
 
 
 def load_run(
     folder: RunFolder, checkpoint: str | int | os.PathLike[str] | None = None
 ) -> LoadedRun:
-    """Loads the world model of a run.
+    """Loads the agent of a run.
 
     The run may still be going on: its checkpoints are complete whenever they
     can be seen, and if one is removed meanwhile, the next newest is taken.
@@ -227,13 +236,12 @@ def load_run(
     """
     params = runs.read_params(folder)
     find_checkpoint(folder, checkpoint)  # Before anything is built.
-    size = max(action_size(name, params) for name in params["tasks"])
-    components = runs.read_components(folder, params)
-    model = assemble.make_model(params, size, components=components)
+    package = runs.read_agent(folder)
+    agent = package.make_agent(params, *runs.read_spaces(folder, params))
     for look in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
         try:
-            step = load_weights(assemble.make_learner(params, model), path)
+            step = load_weights(agent.saved, path)
             break
         except tf.errors.NotFoundError as error:
             if checkpoint is not None or look == _LOOKS - 1:
@@ -245,16 +253,20 @@ def load_run(
             f"The run {folder.path} is unfinished: it has not learned anything "
             "yet. Train it further first."
         )
-    return LoadedRun(
-        folder, params, model, size, path, step, runs.run_state(folder)
-    )
+    state = runs.run_state(folder)
+    return LoadedRun(folder, params, agent, path, step, state)
 
 
-def _check_image(image: np.ndarray, size: int) -> np.ndarray:
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.shape != (size, size, 3):
+def _check(name: str, space: gymnasium.Space, value: Any) -> np.ndarray:
+    """Returns an observation as an array, if it is what the agent sees."""
+    if value is None:
+        raise ValueError(f"The observation {name!r} is missing.")
+    value = np.asarray(value)
+    if np.issubdtype(space.dtype, np.floating):
+        value = value.astype(space.dtype)
+    if value.dtype != space.dtype or value.shape != space.shape:
         raise ValueError(
-            f"The image is {image.dtype} {list(image.shape)}, but must be "
-            f"uint8 {[size, size, 3]}."
+            f"The {name} is {value.dtype} {list(value.shape)}, but must be "
+            f"{space.dtype} {list(space.shape)}."
         )
-    return image
+    return value

@@ -6,9 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.planet.make_agent import make_planner
-from planet_tf2.agents.planet.unroll import imagine, open_loop
-from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools import seeds
@@ -33,14 +30,14 @@ class Filtered(NamedTuple):
     """What a model makes of an episode that it sees from the beginning.
 
     Attributes:
-      states: posterior states, arrays `[T+1, ...]`.
+      states: posterior states, nested arrays `[T+1, ...]`.
       reward: predicted from them, float32 `[T+1]`.
       image_error: half the squared error of the images predicted from them,
         summed over pixels, `[T+1]`.
       divergence: KL(posterior || prior) in nats, `[T+1]`.
     """
 
-    states: dict[str, np.ndarray]
+    states: Any
     reward: np.ndarray
     image_error: np.ndarray
     divergence: np.ndarray
@@ -88,15 +85,14 @@ class Predictor:
         self._run = run
         self._seed = seed
         self._calls = 0
-        self.bits: int = run.params["image_bits"]
-        self.horizon: int = run.params["planner_horizon"]
+        self.bits: int = run.params.get("image_bits", 8)
+        self.horizon: int = run.agent.horizon
         self._filter = tf.function(self._filter_graph, autograph=False)
         self._predict = tf.function(self._predict_graph, autograph=False)
         self._values = tf.function(
             self._value_graph, autograph=False, reduce_retracing=True
         )
         self._plan = tf.function(self._plan_graph, autograph=False)
-        self._planner = make_planner(run.params, run.model, run.action_size)
 
     def filter(self, episode: HeldOut) -> Filtered:
         """Shows the model a whole episode."""
@@ -108,7 +104,6 @@ class Predictor:
         batch = {
             "image": tf.constant(image[None]),
             "action": tf.constant(episode.arrays["action"][rows][None]),
-            "truth": tf.constant(true_image(image, self.bits)[None]),
         }
         result = self._filter(batch, self._next_seed())
         return Filtered(
@@ -165,7 +160,7 @@ class Predictor:
         if amount < 1:
             return np.zeros([0], np.float32)
         following = np.arange(amount)[:, None] + np.arange(1, self.horizon + 1)
-        states = {name: x[:amount] for name, x in filtered.states.items()}
+        states = tf.nest.map_structure(lambda x: x[:amount], filtered.states)
         action = episode.arrays["action"][following]
         return self._values(
             tf.nest.map_structure(tf.constant, states),
@@ -177,10 +172,7 @@ class Predictor:
         """Plans from the states at some time steps, as the agent does."""
         plans = []
         for time in times:
-            state = {
-                name: tf.constant(x[time : time + 1])
-                for name, x in filtered.states.items()
-            }
+            state = state_at(filtered.states, time)
             plans.append(self._plan(state, self._next_seed()))
         actions, values = zip(*plans, strict=True)
         return Plans(
@@ -193,56 +185,43 @@ class Predictor:
         return seeds.derive(self._seed, 3, self._calls)
 
     def _filter_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor):
-        model, cell = self._run.model, self._run.model.cell
-        image_seed, latent_seed = seeds.split(seed, 2)
-        image = model.preprocess(batch["image"], image_seed)
-        prior, posterior = model.infer({**batch, "image": image}, latent_seed)
-        features = cell.features_from_state(posterior)
-        error = model.heads["image"](features).mean() - batch["truth"]
+        agent = self._run.agent
+        prior, posterior = agent.filter(batch, seed)
+        error = posterior.mean["image"] - agent.truth(batch)["image"]
         return (
-            posterior,
-            model.heads["reward"].mean(features),
+            posterior.state,
+            posterior.mean["reward"],
             tf.reduce_sum(tf.square(error), [2, 3, 4]) / 2,
-            cell.divergence_from_states(posterior, prior),
+            agent.divergence(posterior.state, prior.state),
         )
 
     def _predict_graph(
         self, image: tf.Tensor, action: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        model, cell = self._run.model, self._run.model.cell
-        image_seed, latent_seed = seeds.split(seed, 2)
-        context, (size, length) = image.shape[1], action.shape[:2]
-        noise = tf.random.stateless_normal(
-            [length, 2, size, cell.latent_size], latent_seed
-        )
-        embedded = model.encoder(model.preprocess(image, image_seed))
-        states = open_loop(cell, embedded, action, context, noise)
-        return self._decode(states)
-
-    def _decode(self, states: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        heads = self._run.model.heads
-        features = self._run.model.cell.features_from_state(states)
-        return heads["image"](features).mean(), heads["reward"].mean(features)
+        batch = {"image": image, "action": action}
+        mean = self._run.agent.open_loop(batch, image.shape[1], seed).mean
+        return mean["image"] - 0.5, mean["reward"]
 
     def _value_graph(
-        self, states: dict[str, tf.Tensor], action: tf.Tensor, seed: tf.Tensor
+        self, states: Any, action: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
-        cell = self._run.model.cell
-        noise = tf.random.stateless_normal(
-            [action.shape[1], tf.shape(action)[0], cell.latent_size], seed
-        )
-        features = cell.features_from_state(
-            imagine(cell, states, action, noise)
-        )
-        return tf.reduce_sum(self._run.model.heads["reward"].mean(features), 1)
+        mean = self._run.agent.imagine(states, action, seed).mean
+        return tf.reduce_sum(mean["reward"], 1)
 
     def _plan_graph(
-        self, state: dict[str, tf.Tensor], seed: tf.Tensor
+        self, state: Any, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         plan_seed, value_seed = seeds.split(seed, 2)
-        plan = self._planner(state, plan_seed)
+        plan = self._run.agent.plan(state, plan_seed).action
         plan = tf.ensure_shape(plan, [1, self.horizon, self._run.action_size])
         return plan, self._value_graph(state, plan, value_seed)
+
+
+def state_at(states: Any, time: int) -> Any:
+    """Returns the state of a time step, tensors `[1, ...]`, of `[T, ...]`."""
+    return tf.nest.map_structure(
+        lambda x: tf.constant(x[time : time + 1]), states
+    )
 
 
 def choose_windows(

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planet_tf2.agents.planet.make_agent import make_agent
-from planet_tf2.configs.environments import action_size, open_env
+from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import (
     InGraphBatchEnv,
     RolloutStopped,
@@ -18,6 +17,7 @@ from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.evaluation.loading import LoadedRun
+from planet_tf2.evaluation.runs import read_agent
 from planet_tf2.tools import seeds
 from planet_tf2.tools.signals import StopSignals
 from planet_tf2.training import assemble
@@ -88,8 +88,7 @@ def play(
             ]
         )
         env = InGraphBatchEnv(envs, lambda: signals.requested)
-        agent = make_agent(run.params, run.model, run.action_size, agents)
-        rollout = Rollout(agent, env)
+        rollout = Rollout(run.agent.actor(agents), env)
         for first in range(0, num_episodes, agents):
             # A last round with too many starts episodes that nobody asked for.
             numbers = range(first, first + agents)
@@ -110,7 +109,7 @@ def check_task(run: LoadedRun, task: str) -> None:
     Raises:
       ValueError: it cannot, since it has too few actions.
     """
-    size = action_size(task, run.params)
+    size = _action_size(task, run)
     if size > run.action_size:
         raise ValueError(
             f"The run {run.folder.path} was trained on "
@@ -140,8 +139,8 @@ def open_task(
       ValueError: the agent cannot act in the task.
     """
     check_task(run, task)
-    interface = assemble.shared_interface(run.params)
-    if action_size(task, run.params) != run.action_size:
+    interface = assemble.shared_interface(run.params, read_agent(run.folder))
+    if _action_size(task, run) != run.action_size:
         interface = {**interface, "pad_actions": run.action_size}
     params = {**run.params, "isolate_envs": "process"}
     return open_env(
@@ -153,6 +152,12 @@ def env_seed(seed: int, number: int) -> int:
     """Returns what the environment of an episode is seeded with."""
     sequence = np.random.SeedSequence((seed, _ENVS, number))
     return int(sequence.generate_state(1)[0]) >> 1
+
+
+def _action_size(task: str, run: LoadedRun) -> int:
+    vectors = read_agent(run.folder).VECTOR_ACTIONS
+    _, action = task_spaces(task, run.params, vectors)
+    return action.shape[0]
 
 
 def _played(number: int, result: dict) -> PlayedEpisode:

@@ -7,12 +7,16 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
+import gymnasium
 import numpy as np
+from gymnasium import spaces
 
 from planet_tf2 import agents
 from planet_tf2.configs import resolve
+from planet_tf2.configs.environments import task_spaces
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import (
     RunFolder,
@@ -24,7 +28,7 @@ from planet_tf2.tools.attr_dict import AttrDict
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
 
-_NOT_COMPONENTS = ("image", "action", "reward", "return")
+_NOT_OBSERVED = ("action", "reward", "return")
 _NUMBERED = re.compile(r"\d{5,}")
 # What a run's folder may have before its config.yaml is there.
 _BEFORE_CONFIG = ("PING", "checkpoints", "log.txt")
@@ -157,19 +161,44 @@ def read_params(folder: RunFolder) -> AttrDict:
         ) from None
 
 
-def read_components(
-    folder: RunFolder, params: Mapping[str, Any]
-) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of the state components that a run's heads predict.
-
-    The names of the components are those of the environment's observations,
-    which are in every episode.
+def read_agent(folder: RunFolder) -> ModuleType:
+    """Returns the package of a run's agent.
 
     Raises:
-      UnusableRun: there are such heads, but there is no episode to look at.
+      RunFolderError: there is no such agent.
     """
-    if not params["state_diagnostics"]:
-        return {}
+    try:
+        return agents.of_run(folder.read_config())
+    except ValueError as error:
+        raise RunFolderError(f"{folder.config}: {error}") from None
+
+
+def read_spaces(
+    folder: RunFolder, params: Mapping[str, Any]
+) -> tuple[spaces.Dict, gymnasium.Space]:
+    """Returns what the agent of a run observes, and how it acts.
+
+    Vectors that are observed are in every episode; of images the run's
+    parameters tell.
+
+    Raises:
+      UnusableRun: vectors are needed, but there is no episode to look at.
+    """
+    package = read_agent(folder)
+    found = [
+        task_spaces(name, params, package.VECTOR_ACTIONS)
+        for name in params["tasks"]
+    ]
+    # Several tasks share the largest action space.
+    observed, action = max(found, key=lambda pair: pair[1].shape or (0,))
+    unknown = set(package.OBSERVATIONS) - set(observed)
+    if unknown or params.get("state_diagnostics"):
+        observed = spaces.Dict({**observed, **_read_vectors(folder)})
+    return observed, action
+
+
+def _read_vectors(folder: RunFolder) -> dict[str, spaces.Box]:
+    """Returns the spaces of the vectors in a run's episodes, by name."""
     for directory in (folder.train_episodes, folder.test_episodes):
         for name in episodes.list_episodes(directory):
             try:
@@ -177,15 +206,15 @@ def read_components(
             except episodes.BrokenEpisode:
                 continue
             return {
-                key: value.shape[1:]
+                key: spaces.Box(-np.inf, np.inf, value.shape[1:], value.dtype)
                 for key, value in episode.items()
-                if key not in _NOT_COMPONENTS
+                if key not in _NOT_OBSERVED
                 and np.issubdtype(value.dtype, np.floating)
             }
     raise UnusableRun(
-        f"The run {folder.path} predicts state components, and only its "
-        "episodes tell which ones, but there are none. Put one back into "
-        f"{folder.train_episodes}."
+        f"The agent of the run {folder.path} sees or predicts state components,"
+        " and only its episodes tell which ones, but there are none. Put one "
+        f"back into {folder.train_episodes}."
     )
 
 

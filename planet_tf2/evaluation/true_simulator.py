@@ -10,7 +10,7 @@ The paper has the same experiment in table 1.
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,11 +80,12 @@ class SimulatorCell:
       simulator: `envs.BatchSimulator`, or anything with its `predict`.
     """
 
-    # Nothing is random.
-    latent_size = 0
-
     def __init__(self, simulator: Any):
         self._simulator = simulator
+
+    def noise(self, seed: tf.Tensor, shape: Sequence[Any]) -> tf.Tensor:
+        """Returns nothing `[T, N, 0]`, since nothing is random."""
+        return tf.zeros([*shape, 0])
 
     def transition(
         self,

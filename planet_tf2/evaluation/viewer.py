@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planet_tf2.evaluation import rollouts
-from planet_tf2.evaluation.loading import Agent
+from planet_tf2.evaluation.loading import LoadedAgent
 from planet_tf2.evaluation.window import Window
 from planet_tf2.tools import video
 
@@ -40,7 +40,7 @@ class Shown(NamedTuple):
 
 
 def watch(
-    agent: Agent,
+    agent: LoadedAgent,
     task: str,
     window: Callable[[int, int], Window],
     episodes: int = 1,
@@ -83,7 +83,9 @@ def watch(
                 report(title)
 
 
-def play(agent: Agent, task: str, episodes: int, seed: int) -> Iterator[Shown]:
+def play(
+    agent: LoadedAgent, task: str, episodes: int, seed: int
+) -> Iterator[Shown]:
     """Plays episodes and yields every moment.
 
     The environment lives in a process of its own.

@@ -148,6 +148,10 @@ class Decoder(keras.layers.Layer):
         mean = tf.ensure_shape(mean, features.shape[:-1] + self._image_shape)
         return UnitNormal(tf.cast(mean, tf.float32), 3)
 
+    def mean(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns the mean alone, `[..., H, H, 3]`."""
+        return self(features).mean()
+
     def original_variables(self) -> dict[str, Any]:
         """Returns the variables by the names that the original gives them."""
         return {

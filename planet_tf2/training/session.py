@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.learner import Learner
+from planet_tf2.agents.agent import Agent
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard, RolloutStopped
@@ -33,7 +33,7 @@ class Parts:
     """What a configuration is made of, ready to use.
 
     Attributes:
-      learner: the world model with its training and test step.
+      agent: what is trained.
       collectors: what to collect while training and testing, by split.
       seed_envs: recording environments for the seed episodes, by task.
       make_batches: makes the batches of a split, endlessly; see `Batches`.
@@ -43,7 +43,7 @@ class Parts:
       attempts: what to do when an environment breaks.
     """
 
-    learner: Learner
+    agent: Agent
     collectors: Mapping[str, Sequence[Collector]]
     seed_envs: Mapping[str, Any]
     make_batches: MakeBatches
@@ -84,15 +84,15 @@ class Session:
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
             trainable=False,
         )
-        losses = parts.learner.loss_names
+        losses = parts.agent.loss_names
         self._means = {
-            "train": StreamingMean([*losses, *parts.learner.norm_names]),
+            "train": StreamingMean([*losses, *parts.agent.norm_names]),
             "test": StreamingMean(losses),
         }
         self._trainer = Trainer(
             folder.checkpoints,
             {
-                "learner": parts.learner,
+                **parts.agent.saved,
                 "metrics_position": self._log.saved_position,
                 "test_returns": self._test_returns,
                 "train_mean": self._means["train"],
@@ -238,7 +238,7 @@ class Session:
     def _train_stages(self, context: stages.Context) -> list[Stage]:
         update = stages.LossStage(
             context,
-            self._parts.learner.train_step,
+            self._parts.agent.train_step,
             self._means["train"],
             self._params["log_every"],
         )
@@ -250,7 +250,7 @@ class Session:
 
     def _test_stages(self, context: stages.Context) -> list[Stage]:
         update = stages.LossStage(
-            context, self._parts.learner.test_step, self._means["test"]
+            context, self._parts.agent.test_step, self._means["test"]
         )
         collect = [
             stages.TestCollectStage(

@@ -9,11 +9,11 @@ is called `prior` predicts each step before seeing it.
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from planet_tf2.agents.agent import Agent
 from planet_tf2.tools import video
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.palette import choose_palette, positions
@@ -37,8 +37,7 @@ class Summaries:
     Args:
       train_dir: folder for the events of training.
       test_dir: folder for the events of testing.
-      model: the world model.
-      image_bits: bits per colour that the model sees.
+      agent: what is trained.
       guard: asked before anything is written.
       scratch: folder for files that are being written; by default the one that
         they are for.
@@ -48,8 +47,7 @@ class Summaries:
         self,
         train_dir: str | os.PathLike[str],
         test_dir: str | os.PathLike[str],
-        model: Any,
-        image_bits: int = 5,
+        agent: Agent,
         guard: Guard = Guard(),
         scratch: str | os.PathLike[str] | None = None,
     ):
@@ -59,7 +57,7 @@ class Summaries:
         self._scratch = scratch
         self._predict = tf.function(
             lambda batch, seed: summary_graph.compute(
-                model, image_bits, _CONTEXT, batch, seed
+                agent, _CONTEXT, batch, seed
             ),
             autograph=False,
         )

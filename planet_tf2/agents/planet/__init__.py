@@ -2,14 +2,23 @@
 
 import lazy_loader
 
+# What it sees of its environments, and whether it acts by vectors in [-1, 1]
+# where they have other actions.
+OBSERVATIONS = ("image",)
+VECTOR_ACTIONS = True
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "acting_parameters": ["test_collects", "train_collects"],
+        "agent": ["PlaNet", "check_settings", "make_agent"],
+        "build": ["make_learner", "make_model", "make_planner"],
         "cell": ["LatentCell"],
         "drnn": ["DRNN"],
         "loss_table": ["LOSSES"],
         "mpc_agent": ["MPCAgent"],
         "parameters": ["Parameters"],
+        "planners": ["PLANNERS"],
         "planning": ["cross_entropy_method"],
         "presets": ["PRESETS", "PRESET_HELP"],
         "rssm": ["RSSM"],

@@ -1,6 +1,6 @@
 """The contract of latent cells: what a model of the dynamics offers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,22 +12,24 @@ from planet_tf2.nets.layers import Dense
 tfd = tfp.distributions
 
 State = dict[str, tf.Tensor]
-Noises = tuple[tf.Tensor | None, tf.Tensor | None]
+Noises = tf.Tensor | tuple[tf.Tensor | None, tf.Tensor | None]
 
 
 class LatentCell(keras.layers.Layer):
     """One time step of a latent dynamics model.
 
     A state is a dictionary of tensors `[B, size]` that always holds `mean`,
-    `stddev` and `sample` of the stochastic state. The two ways through time
-    are (section 3 of the paper, Figure 2):
+    `stddev` and `sample` of the stochastic state. Only the cell looks into it:
+    everything else hands it on. The two ways through time are (section 3 of the
+    paper, Figure 2):
 
         prior      p(s[t] | s[t-1], a[t-1])           `transition`
         posterior  q(s[t] | s[t-1], a[t-1], o[t])     `posterior`
 
-    Samples are reparameterised, `mean + stddev * noise`, with the standard
-    normal `noise: [B, S]` handed in, so that a caller who passes the same
-    noise gets the same sample. Without it the cell draws its own.
+    Samples are reparameterised, `mean + stddev * noise`. Callers get the noise
+    of a whole sequence from `noise`, and hand it on step by step without
+    knowing what it is made of; the same noise gives the same samples. Without
+    noise the cell draws its own.
 
     States are float32 whatever precision the layers compute in.
 
@@ -116,6 +118,37 @@ class LatentCell(keras.layers.Layer):
 
     # What follows from it.
 
+    def noise(
+        self,
+        seed: tf.Tensor,
+        shape: Sequence[int | tf.Tensor],
+        observing: bool = False,
+    ) -> tf.Tensor:
+        """Draws what the samples of a whole sequence need.
+
+        Args:
+          seed: int32 `[2]`.
+          shape: leading axes, time first: `[T, B]`, or `[B]` for one step.
+          observing: whether for `observe`, which samples prior and posterior,
+            or for `transition` and `posterior`, which sample once.
+
+        Returns:
+          Standard normal `[T, B, S]`, or `[T, 2, B, S]` when observing. Entry t
+          is what time step t takes.
+        """
+        *time, batch = shape
+        pair = [2] if observing else []
+        shape = tf.stack([*time, *pair, batch, self.latent_size])
+        return tf.random.stateless_normal(shape, seed)
+
+    def transition_noise(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns the part of `observe`'s noise that `transition` takes.
+
+        Args:
+          noise: of a sequence, from `noise` with `observing`.
+        """
+        return noise[:, 0]
+
     def posterior(
         self,
         prev_state: State,
@@ -153,6 +186,45 @@ class LatentCell(keras.layers.Layer):
         return tfd.kl_divergence(
             self.dist_from_state(lhs), self.dist_from_state(rhs)
         )
+
+    def describe(self, state: State) -> dict[str, tf.Tensor]:
+        """Says how sure a state is.
+
+        Returns:
+          `entropy` of the stochastic state in nats, `[...]`, and `stddev`,
+          `[..., S]`.
+        """
+        entropy = self.dist_from_state(state).entropy()
+        return {"entropy": entropy, "stddev": state["stddev"]}
+
+    def latent(self, state: State) -> tf.Tensor:
+        """Returns the mean of the stochastic state, `[..., S]`, for plots."""
+        return state["mean"]
+
+    def divergence_from_standard(self, state: State) -> tf.Tensor:
+        """Returns KL(state || N(0, 1)), summed over the state, `[...]`."""
+        mean, stddev = state["mean"], state["stddev"]
+        kl = (tf.square(mean) + tf.square(stddev) - 1) / 2 - tf.math.log(stddev)
+        return tf.reduce_sum(kl, -1)
+
+    def replace(self, state: State, keep: tf.Tensor) -> State:
+        """Replaces states that there are not by standard normal ones.
+
+        Their mean is 0, their stddev 1, and all other entries 0, so that
+        divergences and their gradients are finite.
+
+        Args:
+          state: tensors `[..., size]`.
+          keep: which of them there are, bool `[...]`.
+        """
+        return {
+            name: tf.where(
+                keep[..., None],
+                value,
+                tf.cast(1 if name == "stddev" else 0, value.dtype),
+            )
+            for name, value in state.items()
+        }
 
     def _dense(self, units: int, activation: Callable | None = None) -> Dense:
         """Makes a dense layer of this cell's precision."""

@@ -34,7 +34,7 @@ class DRNN(LatentCell):
       embed_size: units of every dense layer.
       mean_only: use the mean in place of a sample.
       min_stddev: lower bound of the predicted standard deviations.
-      activation: of the dense layers, see `tools.activations`.
+      activation: of the dense layers, see `nets.activations`.
       encoder_to_decoder: the decoder sees the last encoder state.
       sample_to_sample: mean and stddev depend on the last sample.
       sample_to_encoder: the encoder sees the last sample.

@@ -38,6 +38,13 @@ def scale_field(name: Any) -> FieldInfo | None:
     return Field(DEFAULT_SCALE, description=text)
 
 
+def head_scales(
+    params: Mapping[str, Any], heads: Iterable[str]
+) -> dict[str, float]:
+    """Returns the scale of every head's loss."""
+    return {name: params.get(scale_name(name), DEFAULT_SCALE) for name in heads}
+
+
 def component_scales() -> list[str]:
     """Returns such names for all observations of the known tasks."""
     found = {c for task in tasks.TASKS.values() for c in task.components}

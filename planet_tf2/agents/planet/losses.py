@@ -55,18 +55,18 @@ def has_density(dist: tfd.Distribution) -> bool:
     )
 
 
-def divergence(kl: tf.Tensor, free_nats: float = 0.0) -> tf.Tensor:
+def divergence(kl: tf.Tensor, free: float = 0.0) -> tf.Tensor:
     """Returns the divergence of posterior from prior beyond the free nats.
 
     Args:
       kl: KL(posterior || prior) of every time step, `[B, T]`.
-      free_nats: nats per time step that cost nothing.
+      free: nats per time step that cost nothing.
     """
-    return tf.reduce_mean(tf.maximum(0.0, kl - free_nats))
+    return tf.reduce_mean(tf.maximum(0.0, kl - free))
 
 
 def overshooting(
-    kl: tf.Tensor, mask: tf.Tensor, free_nats: float = 0.0
+    kl: tf.Tensor, mask: tf.Tensor, free: float = 0.0
 ) -> tf.Tensor:
     """Returns the divergence of posteriors from priors of several steps ahead.
 
@@ -75,9 +75,9 @@ def overshooting(
     Args:
       kl: KL(posterior || prior) of every time step and distance, `[B, T, D]`.
       mask: which of them there are, bool `[B, T, D]`.
-      free_nats: nats that cost nothing, of each of them.
+      free: nats that cost nothing, of each of them.
     """
-    return masked_mean(tf.maximum(0.0, kl - free_nats), mask)
+    return masked_mean(tf.maximum(0.0, kl - free), mask)
 
 
 def overshooting_reconstruction(
@@ -102,14 +102,3 @@ def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     count = tf.reduce_sum(tf.cast(mask, values.dtype))
     total = tf.reduce_sum(tf.where(mask, values, tf.zeros_like(values)))
     return tf.math.divide_no_nan(total, count)
-
-
-def global_divergence(mean: tf.Tensor, stddev: tf.Tensor) -> tf.Tensor:
-    """Returns KL(posterior || N(0, 1)), summed over the state.
-
-    Args:
-      mean: of the posterior, `[B, T, S]`.
-      stddev: of the posterior, `[B, T, S]`.
-    """
-    kl = (tf.square(mean) + tf.square(stddev) - 1) / 2 - tf.math.log(stddev)
-    return tf.reduce_mean(tf.reduce_sum(kl, -1))

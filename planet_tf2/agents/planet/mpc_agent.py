@@ -1,27 +1,27 @@
 """The agent: filters what it sees, plans, executes the first action."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.agents.agent import Actor
 from planet_tf2.tools import seeds
 
+_map = tf.nest.map_structure
 
-class MPCAgent(tf.Module):
+
+class MPCAgent(Actor):
     """Model-predictive control in latent space (algorithm 1 of the paper).
 
     One object serves a batch of agents, each in its own environment. The
     belief and the last executed action of every agent are kept in variables,
-    so that the methods work inside a `tf.function`. `agent_indices: [N]` tells
-    which of the agents a call is about.
+    so that the methods work inside a `tf.function`.
 
     Args:
       batch_size: number of agents.
       action_size: A, entries of an action.
-      cell: latent cell, built.
-      encoder: maps preprocessed images `[N, ...]` to embeddings `[N, E]`.
-      preprocess: maps stored images and a seed to preprocessed images.
+      model: the world model; its `preprocess`, `encoder` and `cell` are used.
       planner: maps states `[N, ...]` and a seed to plans `[N, H, A]`.
     """
 
@@ -29,20 +29,16 @@ class MPCAgent(tf.Module):
         self,
         batch_size: int,
         action_size: int,
-        cell: Any,
-        encoder: Callable[[tf.Tensor], tf.Tensor],
-        preprocess: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-        planner: Callable[[dict[str, tf.Tensor], tf.Tensor], tf.Tensor],
+        model: Any,
+        planner: Callable[[Any, tf.Tensor], tf.Tensor],
     ):
         super().__init__("mpc_agent")
-        self._cell = cell
-        self._encoder = encoder
-        self._preprocess = preprocess
+        self._model = model
         self._planner = planner
-        self._state = {
-            name: tf.Variable(value, trainable=False)
-            for name, value in cell.zero_state(batch_size).items()
-        }
+        self._state = _map(
+            lambda value: tf.Variable(value, trainable=False),
+            model.cell.zero_state(batch_size),
+        )
         self._prev_action = tf.Variable(
             tf.zeros([batch_size, action_size]), trainable=False
         )
@@ -50,67 +46,46 @@ class MPCAgent(tf.Module):
     @property
     def state(self) -> dict[str, tf.Tensor]:
         """What the agents believe, tensors `[B, ...]`."""
-        return {name: tf.identity(v) for name, v in self._state.items()}
+        return _map(tf.identity, self._state)
 
-    def begin_episode(self, agent_indices: tf.Tensor) -> None:
+    def begin_episode(self, indices: tf.Tensor) -> None:
         """Forgets state and previous action of these agents, no others."""
-        for variable in [*self._state.values(), self._prev_action]:
-            zeros = tf.zeros_like(tf.gather(variable, agent_indices))
-            _assign_rows(variable, agent_indices, zeros)
+        for variable in tf.nest.flatten([self._state, self._prev_action]):
+            zeros = tf.zeros_like(tf.gather(variable, indices))
+            _assign_rows(variable, indices, zeros)
 
     def perform(
         self,
-        agent_indices: tf.Tensor,
-        observ: dict[str, tf.Tensor],
-        action_noise: float | tf.Tensor = 0.0,
+        indices: tf.Tensor,
+        observ: Mapping[str, tf.Tensor],
+        explore: float | tf.Tensor = 0.0,
         seed: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Observes and chooses an action for each of the given agents.
+        """Filters `image`, plans, and takes the first action of the plan.
 
-        Args:
-          agent_indices: int `[N]`.
-          observ: observations; `image`, uint8 `[N, ...]`, is used.
-          action_noise: standard deviation of the exploration noise, which is
-            added after planning; the sum is clipped to [-1, 1].
-          seed: int32 `[2]`, determines all randomness of the decision.
-
-        Returns:
-          Actions `[N, A]`. They are remembered as executed.
+        Actions lie in [-1, 1]; the noise of exploration is added after
+        planning, and the sum clipped.
         """
         seed = seeds.new_seed() if seed is None else seed
         image_seed, state_seed, plan_seed, noise_seed = seeds.split(seed, 4)
-        embedded = self._encoder(self._preprocess(observ["image"], image_seed))
-        prev_state = {
-            name: tf.gather(variable, agent_indices)
-            for name, variable in self._state.items()
-        }
-        prev_action = tf.gather(self._prev_action, agent_indices)
-        latent_noise = tf.random.stateless_normal(
-            tf.shape(prev_state["sample"]), state_seed
+        image = self._model.preprocess(observ["image"], image_seed)
+        embedded = self._model.encoder(image)
+        prev_state, prev_action = _map(
+            lambda variable: tf.gather(variable, indices),
+            (self._state, self._prev_action),
         )
-        state = self._cell.posterior(
-            prev_state, prev_action, embedded, latent_noise
-        )
+        cell = self._model.cell
+        noise = cell.noise(state_seed, [tf.shape(indices)[0]])
+        state = cell.posterior(prev_state, prev_action, embedded, noise)
         action = self._planner(state, plan_seed)[:, 0]
         exploration = tf.random.stateless_normal(tf.shape(action), noise_seed)
-        action = tf.clip_by_value(action + action_noise * exploration, -1, 1)
-        for name, variable in self._state.items():
-            _assign_rows(variable, agent_indices, state[name])
-        _assign_rows(self._prev_action, agent_indices, action)
+        action = tf.clip_by_value(action + explore * exploration, -1, 1)
+        _map(
+            lambda variable, rows: _assign_rows(variable, indices, rows),
+            (self._state, self._prev_action),
+            (state, action),
+        )
         return action
-
-    def experience(
-        self,
-        agent_indices: tf.Tensor,
-        observ: dict[str, tf.Tensor],
-        action: tf.Tensor,
-        reward: tf.Tensor,
-        done: tf.Tensor,
-    ) -> None:
-        """Is told what came of an action. This agent learns from disk."""
-
-    def end_episode(self, agent_indices: tf.Tensor) -> None:
-        """Is told that these agents' episodes are over."""
 
 
 def _assign_rows(

@@ -7,6 +7,8 @@ import tensorflow as tf
 from planet_tf2.agents.planet.cell import LatentCell, State
 from planet_tf2.agents.planet.unroll import closed_loop, imagine
 
+_map = tf.nest.map_structure
+
 
 def overshooting(
     cell: LatentCell,
@@ -16,7 +18,7 @@ def overshooting(
     length: tf.Tensor,
     amount: int,
     posterior: State | None = None,
-    noise: tf.Tensor | None = None,
+    noise: Any = None,
 ) -> tuple[Any, State, State, tf.Tensor]:
     """Predicts forward from the posterior of every time step.
 
@@ -48,8 +50,8 @@ def overshooting(
         lies behind the end costs time but is masked.
       posterior: posterior states of the sequences, tensors `[B, T, ...]`, if
         they are known already.
-      noise: standard normal `[amount + 1, B, T, S]` for the samples of the
-        rollouts.
+      noise: of the cell, for `amount + 1, B * T`, the rollouts of a sequence
+        one behind the other.
 
     Returns:
       Targets, prior states and posterior states, tensors
@@ -63,49 +65,44 @@ def overshooting(
     if posterior is None:
         embedded = _keep(inside, embedded)
         _, posterior = closed_loop(cell, embedded, prev_action)
-    posterior = {k: _keep(inside, v) for k, v in posterior.items()}
+    posterior = _map(lambda x: _keep(inside, x), posterior)
     # Index and mask of the time step that an entry is about.
     time = tf.range(steps)[:, None] + tf.range(amount + 1)  # [T, D]
     mask = time < tf.cast(length, tf.int32)[:, None, None]
     time = tf.minimum(time, steps - 1)
     actions = _keep(mask, tf.gather(prev_action, time, axis=1))
     prior = _rollouts(cell, _states_before(cell, posterior), actions, noise)
-    seen = {k: tf.gather(v, time, axis=1) for k, v in posterior.items()}
-    target = tf.nest.map_structure(
-        lambda x: _keep(mask, tf.gather(x, time, axis=1)), target
-    )
-    return target, _pad(prior, mask), _pad(seen, mask), mask
+    seen = _map(lambda x: tf.gather(x, time, axis=1), posterior)
+    target = _map(lambda x: _keep(mask, tf.gather(x, time, axis=1)), target)
+    return target, cell.replace(prior, mask), cell.replace(seen, mask), mask
 
 
 def _states_before(cell: LatentCell, posterior: State) -> State:
     """Returns the state before every time step; zeros before the first."""
-    zeros = cell.zero_state(tf.shape(posterior["mean"])[0])
-    return {
-        name: tf.concat([zeros[name][:, None], value[:, :-1]], 1)
-        for name, value in posterior.items()
-    }
+    zeros = cell.zero_state(tf.shape(tf.nest.flatten(posterior)[0])[0])
+    return _map(
+        lambda zero, value: tf.concat([zero[:, None], value[:, :-1]], 1),
+        zeros,
+        posterior,
+    )
 
 
 def _rollouts(
     cell: LatentCell,
     start: State,
     actions: tf.Tensor,
-    noise: tf.Tensor | None,
+    noise: Any,
 ) -> State:
     """Predicts from states `[B, T, ...]` by actions `[B, T, D, A]`."""
     batch_shape = tf.shape(actions)[:2]
     distance = actions.shape[2]
-    start = {name: _merge(value) for name, value in start.items()}
-    if noise is not None:
-        noise = tf.reshape(noise, [distance, -1, cell.latent_size])
-    states = imagine(cell, start, _merge(actions), noise)
-    return {
-        name: tf.reshape(
-            value,
-            tf.concat([batch_shape, [distance, value.shape[-1]]], 0),
-        )
-        for name, value in states.items()
-    }
+    states = imagine(cell, _map(_merge, start), _merge(actions), noise)
+
+    def separate(value: tf.Tensor) -> tf.Tensor:
+        shape = [batch_shape, [distance, *value.shape[2:]]]
+        return tf.reshape(value, tf.concat(shape, 0))
+
+    return _map(separate, states)
 
 
 def _merge(tensor: tf.Tensor) -> tf.Tensor:
@@ -113,16 +110,8 @@ def _merge(tensor: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tensor, [-1, *tensor.shape[2:]])
 
 
-def _pad(state: State, mask: tf.Tensor) -> State:
-    """Puts standard normal states where the mask is false."""
-    return {
-        name: _keep(mask, value, 1 if name == "stddev" else 0)
-        for name, value in state.items()
-    }
-
-
-def _keep(mask: tf.Tensor, tensor: tf.Tensor, other: int = 0) -> tf.Tensor:
-    """Replaces entries; unlike a product this also gets rid of NaN."""
+def _keep(mask: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
+    """Puts zeros elsewhere; unlike a product this also gets rid of NaN."""
     tensor = tf.convert_to_tensor(tensor)
     shape = tf.concat(
         [
@@ -131,6 +120,4 @@ def _keep(mask: tf.Tensor, tensor: tf.Tensor, other: int = 0) -> tf.Tensor:
         ],
         0,
     )
-    return tf.where(
-        tf.reshape(mask, shape), tensor, tf.constant(other, tensor.dtype)
-    )
+    return tf.where(tf.reshape(mask, shape), tensor, tf.zeros([], tensor.dtype))

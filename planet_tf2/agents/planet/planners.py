@@ -1,12 +1,27 @@
 """The planners by the names that the parameter `planner` gives them.
 
-All of them are called alike:
+All of them search the action sequence with the highest predicted return, and
+are called alike:
 
     planner(cell, objective_fn, state, action_size, horizon, amount, topk,
-            iterations, seed=seed, **options)
+            iterations, min_action, max_action, seed, noise, trace, **own)
 
-and return plans `[B, H, A]` for states `[B, ...]`. Those that can tell how they
-found them do so with `trace=True`, and return plans and a `search_trace.Trace`.
+    cell          latent cell; `noise` and `transition` are used
+    objective_fn  maps imagined states, tensors [N, H, ...], to the return of
+                  every candidate, [N]
+    state         a state of every agent, tensors [B, ...]
+    action_size   A, entries of an action
+    horizon       H, steps to look ahead
+    amount        K, candidates of the first iteration
+    topk          K', candidates that the normal is refit to
+    iterations    I, rounds of sampling and refitting; none returns zeros
+    min_action, max_action   bounds of actions
+    seed          int32 [2], determines all samples; drawn if not given
+    noise         standard normal [I, B, K, H, A] in place of the candidates'
+    trace         whether to tell how the search went
+
+They return a plan for every agent, [B, H, A]; with `trace` also a
+`search_trace.Trace`.
 """
 
 import inspect

@@ -1,6 +1,6 @@
 """Planning by the cross-entropy method (algorithm 2 of the paper)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -9,7 +9,7 @@ from planet_tf2.agents.planet import search_trace
 from planet_tf2.agents.planet.search_trace import Trace
 from planet_tf2.tools import seeds
 
-State = dict[str, tf.Tensor]
+State = Any  # Opaque: nested tensors `[N, ...]`.
 
 
 def cross_entropy_method(
@@ -31,53 +31,22 @@ def cross_entropy_method(
 
     A diagonal normal over sequences starts at mean 0 and standard deviation
     1. Every iteration samples candidates, imagines each from the one state of
-    its agent, and refits the normal to the best of them.
-
-    Args:
-      cell: latent cell; `transition(state, action, noise)` and `latent_size`
-        are used.
-      objective_fn: maps the imagined states, tensors `[B * K, H, ...]`, to the
-        return of every candidate, `[B * K]`.
-      state: a state of every agent, tensors `[B, ...]`.
-      action_size: A, entries of an action.
-      horizon: H, steps to look ahead.
-      amount: K, candidates per iteration.
-      topk: candidates that the normal is refit to.
-      iterations: rounds of sampling and refitting; none returns zeros.
-      min_action: lower bound of actions.
-      max_action: upper bound of actions.
-      seed: int32 `[2]`, determines all samples; drawn if not given.
-      noise: standard normal `[iterations, B, K, H, A]` in place of the
-        candidates' own.
-      trace: whether to tell how the search went.
-
-    Returns:
-      The mean of the final normal: a plan for every agent, `[B, H, A]`; with
-      `trace` also a `Trace`.
+    its agent, and refits the normal to the best of them. The plan is the mean
+    of the final normal. Arguments and results: see `planners`.
     """
     seed = seeds.new_seed() if seed is None else seed
-    batch = tf.shape(state["sample"])[0]
+    batch = batch_size(state)
     shape = tf.stack([batch, horizon, action_size])  # [B, H, A]
-    # All candidates of an agent start at its state, so rows b * K to
-    # (b + 1) * K - 1 belong to agent b; the candidates below are laid out
-    # in the same order.
-    state = {k: tf.repeat(v, amount, axis=0) for k, v in state.items()}
 
     def iterate(iteration, mean, stddev, notes):
         action_seed, latent_seed = seeds.split(
             seeds.fold_in(seed, iteration), 2
         )
-        if noise is None:
-            sampled = tf.random.stateless_normal(
-                tf.stack([batch, amount, horizon, action_size]), action_seed
-            )
-        else:
-            sampled = noise[iteration]
+        size = [batch, amount, horizon, action_size]
+        sampled = sample(size, action_seed, noise, iteration)
         candidates = mean[:, None] + stddev[:, None] * sampled
         candidates = tf.clip_by_value(candidates, min_action, max_action)
-        actions = tf.reshape(candidates, [-1, horizon, action_size])
-        states = imagine_all(cell, state, actions, latent_seed)
-        returns = tf.reshape(objective_fn(states), [-1, amount])  # [B, K]
+        returns = rate(cell, objective_fn, state, candidates, latent_seed)
         mean, variance = _refit(candidates, returns, topk)
         stddev = tf.sqrt(variance + 1e-6)
         notes = search_trace.note(notes, iteration, mean, stddev, returns, topk)
@@ -85,14 +54,15 @@ def cross_entropy_method(
 
     start = tf.zeros(shape), tf.ones(shape)
     notes = search_trace.begin(trace, iterations)
+    plan_shape = tf.TensorShape([None, horizon, action_size])
     _, mean, _, notes = tf.while_loop(
         lambda iteration, *_: iteration < iterations,
         iterate,
         (0, *start, notes),
         shape_invariants=(
             tf.TensorShape([]),
-            tf.TensorShape([None, horizon, action_size]),
-            tf.TensorShape([None, horizon, action_size]),
+            plan_shape,
+            plan_shape,
             search_trace.invariants(notes),
         ),
     )
@@ -101,22 +71,71 @@ def cross_entropy_method(
     return mean, search_trace.finish(notes, iterations, *start)
 
 
+def sample(
+    shape: Sequence[int | tf.Tensor],
+    seed: tf.Tensor,
+    noise: tf.Tensor | None,
+    iteration: tf.Tensor,
+) -> tf.Tensor:
+    """Draws standard normal `[B, K, H, A]`, or takes it from `noise`.
+
+    Args:
+      shape: `B, K, H, A`.
+      seed: int32 `[2]`.
+      noise: `[I, B, K or more, H, A]`, or None.
+      iteration: which entry of `noise` to take.
+    """
+    if noise is not None:
+        return noise[iteration, :, : shape[1]]
+    return tf.random.stateless_normal(tf.stack(shape), seed)
+
+
+def rate(
+    cell: Any,
+    objective_fn: Callable[[State], tf.Tensor],
+    state: State,
+    candidates: tf.Tensor,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Imagines candidates and returns their predicted returns, `[B, K]`.
+
+    Args:
+      cell: latent cell.
+      objective_fn: see `planners`.
+      state: a state of every agent, tensors `[B, ...]`.
+      candidates: `[B, K, H, A]`.
+      seed: int32 `[2]`, determines the samples of the imagined states.
+    """
+    amount = tf.shape(candidates)[1]
+    # All candidates of an agent start at its state, so rows b * K to
+    # (b + 1) * K - 1 belong to agent b, as in the reshaped candidates.
+    starts = tf.nest.map_structure(lambda x: tf.repeat(x, amount, 0), state)
+    actions = tf.reshape(candidates, [-1, *candidates.shape[2:]])
+    states = imagine_all(cell, starts, actions, seed)
+    return tf.reshape(objective_fn(states), [-1, amount])
+
+
 def imagine_all(
     cell: Any, state: State, actions: tf.Tensor, seed: tf.Tensor
 ) -> State:
     """Rolls the prior along actions `[N, H, A]`; states `[N, H, ...]`.
 
-    What `models.unroll.imagine` does, for a horizon that is known: a few steps,
-    one after the other in the graph, are faster than a loop in it.
+    What `unroll.imagine` does, for a horizon that is known: a few steps, one
+    after the other in the graph, are faster than a loop in it.
     """
     horizon = actions.shape[1]
-    shape = tf.stack([horizon, tf.shape(actions)[0], cell.latent_size])
-    noise = tf.random.stateless_normal(shape, seed)
+    noise = cell.noise(seed, [horizon, tf.shape(actions)[0]])
     states = []
     for step in range(horizon):
-        state = cell.transition(state, actions[:, step], noise[step])
+        drawn = tf.nest.map_structure(lambda x, t=step: x[t], noise)
+        state = cell.transition(state, actions[:, step], drawn)
         states.append(state)
     return tf.nest.map_structure(lambda *s: tf.stack(s, 1), *states)
+
+
+def batch_size(state: State) -> tf.Tensor:
+    """Returns N, how many states there are."""
+    return tf.shape(tf.nest.flatten(state)[0])[0]
 
 
 def _refit(

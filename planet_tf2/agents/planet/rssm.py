@@ -30,7 +30,7 @@ class RSSM(LatentCell):
         the GRU's input, and only the posterior sees the belief.
       mean_only: use the mean in place of a sample.
       min_stddev: lower bound of the predicted standard deviations.
-      activation: of the dense layers, see `tools.activations`.
+      activation: of the dense layers, see `nets.activations`.
       num_layers: dense layers in each of the three stacks.
     """
 

@@ -26,7 +26,7 @@ class SSM(LatentCell):
       embed_size: units of every dense layer.
       mean_only: use the mean in place of a sample.
       min_stddev: lower bound of the predicted standard deviations.
-      activation: of the dense layers, see `tools.activations`.
+      activation: of the dense layers, see `nets.activations`.
       num_layers: dense layers in each of the two stacks; 1 in the original.
     """
 

@@ -1,5 +1,7 @@
 """Latent cells through time: with all observations, or with the first few."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, State
@@ -9,7 +11,7 @@ def closed_loop(
     cell: LatentCell,
     embedded: tf.Tensor,
     prev_action: tf.Tensor,
-    noise: tf.Tensor | None = None,
+    noise: Any = None,
     state: State | None = None,
 ) -> tuple[State, State]:
     """Filters a sequence: every step sees its observation.
@@ -18,8 +20,7 @@ def closed_loop(
       cell: latent cell, built.
       embedded: embedded observations, `[B, T, E]`.
       prev_action: `[B, T, A]`; entry t leads to observation t.
-      noise: standard normal `[T, 2, B, S]` for the samples of prior and
-        posterior.
+      noise: of the cell, for `T, B` and `observing`.
       state: state before the first step; zeros by default.
 
     Returns:
@@ -29,9 +30,7 @@ def closed_loop(
         state = cell.zero_state(tf.shape(embedded)[0])
 
     def step(prev, inputs):
-        action, obs, *noises = inputs
-        noises = tf.unstack(noises[0]) if noises else (None, None)
-        return cell.observe(prev[1], action, obs, noises)
+        return cell.observe(prev[1], *inputs)
 
     inputs = [_time_major(prev_action), _time_major(embedded)]
     if noise is not None:
@@ -45,7 +44,7 @@ def open_loop(
     embedded: tf.Tensor,
     prev_action: tf.Tensor,
     context: int = 1,
-    noise: tf.Tensor | None = None,
+    noise: Any = None,
 ) -> State:
     """Filters the first steps, then predicts the rest without looking.
 
@@ -55,7 +54,7 @@ def open_loop(
         ones are ignored.
       prev_action: `[B, T, A]`; entry t leads to observation t.
       context: steps whose observations are used, at least 1.
-      noise: standard normal `[T, 2, B, S]`.
+      noise: of the cell, for `T, B` and `observing`.
 
     Returns:
       States `[B, T, ...]`: posteriors for the first `context` steps, priors
@@ -65,20 +64,20 @@ def open_loop(
     _, posterior = closed_loop(
         cell, embedded[:, :context], prev_action[:, :context], early
     )
-    last = {name: value[:, -1] for name, value in posterior.items()}
-    late = None if late is None else late[:, 0]
+    last = tf.nest.map_structure(lambda x: x[:, -1], posterior)
+    if late is not None:
+        late = cell.transition_noise(late)
     predicted = imagine(cell, last, prev_action[:, context:], late)
-    return {
-        name: tf.concat([posterior[name], predicted[name]], 1)
-        for name in posterior
-    }
+    return tf.nest.map_structure(
+        lambda *parts: tf.concat(parts, 1), posterior, predicted
+    )
 
 
 def imagine(
     cell: LatentCell,
     state: State,
     actions: tf.Tensor,
-    noise: tf.Tensor | None = None,
+    noise: Any = None,
 ) -> State:
     """Predicts forward from a state by the prior alone.
 
@@ -86,7 +85,7 @@ def imagine(
       cell: latent cell, built.
       state: state to start from, tensors `[B, ...]`.
       actions: `[B, T, A]`, the first leads to the first predicted state.
-      noise: standard normal `[T, B, S]`.
+      noise: of the cell, for `T, B`.
 
     Returns:
       Prior states, tensors `[B, T, ...]`.
@@ -102,8 +101,11 @@ def imagine(
     return tf.nest.map_structure(_time_major, states)
 
 
-def _split(noise: tf.Tensor, index: int) -> tuple[tf.Tensor, tf.Tensor]:
-    return noise[:index], noise[index:]
+def _split(noise: Any, index: int) -> tuple[Any, Any]:
+    return (
+        tf.nest.map_structure(lambda x: x[:index], noise),
+        tf.nest.map_structure(lambda x: x[index:], noise),
+    )
 
 
 def _time_major(tensor: tf.Tensor) -> tf.Tensor:

@@ -1,13 +1,13 @@
 """The world model: cell, encoder and heads, and what they are to learn."""
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from planet_tf2.agents.planet import losses
+from planet_tf2.agents.planet import head_parameters, losses
 from planet_tf2.agents.planet.overshooting import overshooting
+from planet_tf2.agents.planet.preprocess import preprocess
 from planet_tf2.agents.planet.unroll import closed_loop
 from planet_tf2.nets import weights
 from planet_tf2.tools import seeds
@@ -19,22 +19,6 @@ State = dict[str, tf.Tensor]
 OPTIONAL_LOSSES = ("global_divergence", "overshooting", "overshooting_reward")
 
 
-@dataclasses.dataclass(frozen=True)
-class Overshooting:
-    """How far latent overshooting goes.
-
-    Attributes:
-      distance: D, steps to predict ahead; below 2 there is nothing beside the
-        one step of the divergence.
-      stop_posterior: whether the posteriors that predictions are compared with
-        are constants to the gradient. The states that predictions start from
-        never are.
-    """
-
-    distance: int = 0
-    stop_posterior: bool = True
-
-
 class WorldModel(tf.Module):
     """Latent dynamics with an encoder and the heads that it learns from.
 
@@ -43,13 +27,13 @@ class WorldModel(tf.Module):
       encoder: from preprocessed images to embeddings, built.
       heads: from features to distributions, by the name of what they
         predict, built.
-      preprocess: maps stored images and a seed to preprocessed images.
+      params: parameters of the run.
+
+    Attributes:
       loss_scales: weight of every head's loss, of `divergence`, and of those
-        among `OPTIONAL_LOSSES` that are to be computed.
-      free_nats: nats of divergence per time step that cost nothing.
+        among `OPTIONAL_LOSSES` that are computed.
       gradient_heads: heads whose loss trains the whole model. The others see
         a stopped gradient and train alone.
-      overshooting: what the two losses of that name are about.
 
     Raises:
       ValueError: if a head has the name of another loss.
@@ -60,11 +44,7 @@ class WorldModel(tf.Module):
         cell: Any,
         encoder: Any,
         heads: Mapping[str, Any],
-        preprocess: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-        loss_scales: Mapping[str, float],
-        free_nats: float = 3.0,
-        gradient_heads: Sequence[str] = ("image", "reward"),
-        overshooting: Overshooting = Overshooting(),
+        params: Mapping[str, Any],
     ):
         super().__init__("world_model")
         taken = set(heads) & {"divergence", *OPTIONAL_LOSSES, "total"}
@@ -76,11 +56,17 @@ class WorldModel(tf.Module):
         self.cell = cell
         self.encoder = encoder
         self.heads = dict(heads)
-        self.preprocess = preprocess
-        self.loss_scales = dict(loss_scales)
-        self.free_nats = free_nats
-        self.gradient_heads = tuple(gradient_heads)
-        self.overshooting = overshooting
+        self.loss_scales = {
+            **_loss_scales(params),
+            **head_parameters.head_scales(params, heads),
+        }
+        self.gradient_heads = tuple(params["gradient_heads"])
+        self._bits: int = params["image_bits"]
+        self.free_nats: float = params["free_nats"]
+        # Steps to predict ahead; below 2 there is nothing to add to the
+        # divergence, which is about one.
+        self._distance: int = params["overshooting_distance"]
+        self._stop_posterior: bool = params["os_stop_posterior_grad"]
 
     @property
     def loss_names(self) -> list[str]:
@@ -89,15 +75,49 @@ class WorldModel(tf.Module):
         return ["divergence", *optional, *self.heads]
 
     @property
-    def main_variables(self) -> list[tf.Variable]:
-        """What the summed loss trains."""
+    def groups(self) -> dict[str, list[tf.Variable]]:
+        """Variables by the optimizer that they get.
+
+        `main` is what the summed loss trains; each head outside of
+        `gradient_heads` has a group of its own.
+        """
         modules = [self.cell, self.encoder]
         modules += [self.heads[name] for name in self.gradient_heads]
-        return [v for m in modules for v in m.trainable_variables]
+        return {
+            "main": [v for m in modules for v in m.trainable_variables],
+            **{
+                name: list(head.trainable_variables)
+                for name, head in self.heads.items()
+                if name not in self.gradient_heads
+            },
+        }
 
-    def head_variables(self, name: str) -> list[tf.Variable]:
-        """What one head's own loss trains."""
-        return list(self.heads[name].trainable_variables)
+    def preprocess(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Turns stored images into what the model sees; see `preprocess`."""
+        return preprocess(image, self._bits, seed)
+
+    def truth(self, batch: Batch) -> Batch:
+        """Returns what the heads should predict at best, images in 0 to 1.
+
+        Images are without the noise that the model sees on top: each level is
+        at its centre, the mean over that noise.
+
+        Args:
+          batch: as stored.
+        """
+        levels = 2.0**self._bits
+        result = {}
+        for name in self.heads:
+            if name not in batch:
+                continue
+            value = batch[name]
+            if name == "image":
+                shift = tf.constant(8 - self._bits, tf.uint8)
+                value = tf.bitwise.right_shift(value, shift)
+                result[name] = (tf.cast(value, tf.float32) + 0.5) / levels
+            else:
+                result[name] = tf.cast(value, tf.float32)
+        return result
 
     def prepare(self, batch: Batch, seed: tf.Tensor) -> Batch:
         """Preprocesses the images of a batch as it is stored.
@@ -131,10 +151,8 @@ class WorldModel(tf.Module):
         embedded = self.encoder(batch["image"])
         noise = None
         if seed is not None:
-            size, length = embedded.shape[0], embedded.shape[1]
-            noise = tf.random.stateless_normal(
-                [length, 2, size, self.cell.latent_size], seed
-            )
+            size, length = embedded.shape[:2]
+            noise = self.cell.noise(seed, [length, size], observing=True)
         return closed_loop(self.cell, embedded, batch["action"], noise)
 
     def losses(
@@ -170,9 +188,8 @@ class WorldModel(tf.Module):
         kl = self.cell.divergence_from_states(posterior, prior)
         result = {"divergence": losses.divergence(kl, self.free_nats)}
         if "global_divergence" in self.loss_scales:
-            result["global_divergence"] = losses.global_divergence(
-                posterior["mean"], posterior["stddev"]
-            )
+            kl = self.cell.divergence_from_standard(posterior)
+            result["global_divergence"] = tf.reduce_mean(kl)
         return result
 
     def _predict(self, name: str, features: tf.Tensor) -> Any:
@@ -188,7 +205,7 @@ class WorldModel(tf.Module):
         # No set, whose order differs from one program to the next.
         names = [name for name in both if name in self.loss_scales]
         # A rollout of more steps would lead out of the sequence.
-        distance = min(self.overshooting.distance, batch["action"].shape[1])
+        distance = min(self._distance, batch["action"].shape[1])
         if not names or distance < 2:
             return dict.fromkeys(names, tf.zeros([]))
         reward, prior, seen, mask = self._overshoot(
@@ -196,7 +213,7 @@ class WorldModel(tf.Module):
         )
         result = {}
         if "overshooting" in names:
-            if self.overshooting.stop_posterior:
+            if self._stop_posterior:
                 seen = tf.nest.map_structure(tf.stop_gradient, seen)
             kl = self.cell.divergence_from_states(seen, prior)
             result["overshooting"] = losses.overshooting(
@@ -220,9 +237,8 @@ class WorldModel(tf.Module):
         size, length = batch["action"].shape[:2]
         noise = None
         if seed is not None:
-            noise = tf.random.stateless_normal(
-                [distance, size, length, self.cell.latent_size],
-                seeds.fold_in(seed, 1),
+            noise = self.cell.noise(
+                seeds.fold_in(seed, 1), [distance, size * length]
             )
         arranged = overshooting(
             self.cell,
@@ -254,3 +270,14 @@ class WorldModel(tf.Module):
                 f"graph/{scope}", part.original_variables()
             ).items()
         }
+
+
+def _loss_scales(params: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the scales of all losses to compute but those of the heads."""
+    scales = {
+        "global_divergence": params["global_div_scale"],
+        "overshooting": params["overshooting_scale"],
+        "overshooting_reward": params["overshooting_reward_scale"],
+    }
+    wanted = {name: scale for name, scale in scales.items() if scale}
+    return {"divergence": params["divergence_scale"], **wanted}

@@ -6,13 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.planet import planners
-from planet_tf2.agents.planet.make_agent import make_planner
-from planet_tf2.agents.planet.search_trace import Trace
-from planet_tf2.agents.planet.unroll import imagine
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
-from planet_tf2.evaluation.predictions import Filtered, Predictor
+from planet_tf2.evaluation.predictions import Filtered, Predictor, state_at
 from planet_tf2.tools import seeds
 
 # Tells its random numbers from those of other uses.
@@ -39,7 +35,8 @@ class Decision(NamedTuple):
     Attributes:
       time: its number, from 0: it is made at that frame of the episode.
       trace: how the search for a plan went, arrays `[I, ...]` without the axis
-        of the agents; None where the planner does not tell.
+        of the agents, see `agents.planet.search_trace`; None where the planner
+        does not tell.
       planned: what the model expects of the plan, as far as it reaches.
       expected: what it expects of the actions that were taken, as far as plan
         and episode reach.
@@ -47,7 +44,7 @@ class Decision(NamedTuple):
     """
 
     time: int
-    trace: Trace | None
+    trace: Any
     planned: Future
     expected: Future
     happened: Future
@@ -84,12 +81,8 @@ class Inspector:
         self._run = run
         self._seed = seed
         self._predictor = Predictor(run, seed)
-        self._horizon: int = run.params["planner_horizon"]
-        self._tells = planners.can_trace(run.params["planner"])
-        self._planner = make_planner(
-            run.params, run.model, run.action_size, trace=self._tells
-        )
-        self._search = tf.function(self._search_graph, autograph=False)
+        self._horizon: int = run.agent.horizon
+        self._search = tf.function(run.agent.plan, autograph=False)
         self._imagine = tf.function(self._imagine_graph, autograph=False)
 
     def inspect(self, episode: HeldOut, times: Sequence[int]) -> Inspection:
@@ -119,18 +112,14 @@ class Inspector:
     def _decide(
         self, episode: HeldOut, filtered: Filtered, time: int
     ) -> Decision:
-        state = {
-            name: tf.constant(value[time : time + 1])
-            for name, value in filtered.states.items()
-        }
+        state = state_at(filtered.states, time)
         # Both futures have the same noise, so that only the actions differ.
         search_seed, future_seed = seeds.split(
             seeds.derive(self._seed, _USE, time), 2
         )
-        found = self._search(state, search_seed)
-        plan, trace = found if self._tells else (found, None)
+        plan, trace = self._search(state, search_seed)
         if trace is not None:
-            trace = Trace(*(value[:, 0].numpy() for value in trace))
+            trace = tf.nest.map_structure(lambda x: x[:, 0].numpy(), trace)
         following = slice(time + 1, time + 1 + self._horizon)
         taken = episode.arrays["action"][following]
         happened = Future(
@@ -147,7 +136,7 @@ class Inspector:
         )
 
     def _expect(
-        self, state: dict[str, tf.Tensor], action: np.ndarray, seed: tf.Tensor
+        self, state: Any, action: np.ndarray, seed: tf.Tensor
     ) -> Future:
         """Imagines what comes of actions `[L, A]`."""
         length = len(action)
@@ -155,23 +144,13 @@ class Inspector:
         padded = np.zeros([self._horizon, self._run.action_size], np.float32)
         padded[:length] = action
         reward, image = self._imagine(state, tf.constant(padded[None]), seed)
-        image = tf.image.convert_image_dtype(image[0] + 0.5, tf.uint8, True)
+        image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
         return Future(
             action, reward[0, :length].numpy(), image[:length].numpy()
         )
 
-    def _search_graph(
-        self, state: dict[str, tf.Tensor], seed: tf.Tensor
-    ) -> Any:
-        return self._planner(state, seed)
-
     def _imagine_graph(
-        self, state: dict[str, tf.Tensor], action: tf.Tensor, seed: tf.Tensor
+        self, state: Any, action: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        model, cell = self._run.model, self._run.model.cell
-        noise = tf.random.stateless_normal(
-            [action.shape[1], 1, cell.latent_size], seed
-        )
-        features = cell.features_from_state(imagine(cell, state, action, noise))
-        heads = model.heads
-        return heads["reward"].mean(features), heads["image"](features).mean()
+        mean = self._run.agent.imagine(state, action, seed).mean
+        return mean["reward"], mean["image"]
