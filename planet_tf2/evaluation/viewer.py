@@ -118,8 +118,9 @@ def play(
                 yield moment
 
 
-def _expects_images(agent: Agent) -> bool:
-    return "image" in agent.run.model.heads
+def _expects_images(agent: LoadedAgent) -> bool:
+    learned = agent.run.agent
+    return learned.has_model and "image" in learned.batch_spec
 
 
 def lay_out(moment: Shown, caption: str, size: int) -> np.ndarray:
