@@ -134,7 +134,7 @@ def test_families(name, kind, task, renders):
         ("gym:CartPole", "Did you mean 'gym:CartPole-v1'?"),
         ("gym:halfcheetah-v5", "Did you mean 'gym:HalfCheetah-v5'?"),
         ("gym:", "Gymnasium has no environment of that id"),
-        ("classic_gym:", "classic_gym:Pendulum-v1"),
+        ("classic_gym:", "classic_gym:Id-v0"),
         ("hopper_hop", "Did you mean 'dmc:hopper_hop'?"),
         ("Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("gymn:Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),

@@ -8,13 +8,12 @@ my_module:my_task       a function of yours that makes an environment
 """
 
 import dataclasses
-import re
-from collections.abc import Iterable
 
 import gymnasium
 
 from planet_tf2.configs.suite_tasks import SUITE_TASKS, suite_action_repeat
-from planet_tf2.tools.nearest import nearest
+from planet_tf2.tools.importing import is_reference
+from planet_tf2.tools.nearest import did_you_mean, nearest
 
 DM_CONTROL = "dm_control"
 GYMNASIUM = "gymnasium"
@@ -22,10 +21,13 @@ CLASSIC_GYM = "classic_gym"
 CUSTOM = "custom"
 DUMMY = "dummy"
 
-# Gymnasium's own environments that draw without OpenGL, and those with it.
-_FLAT = ("classic_control", "box2d", "toy_text")
-_OPENGL = ("mujoco",)
-_FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+# Whether Gymnasium's own environments draw with OpenGL.
+_DRAWS_WITH_OPENGL = {
+    "classic_control": False,
+    "box2d": False,
+    "toy_text": False,
+    "mujoco": True,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,159 +71,108 @@ def get_task(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]
-    prefix, colon, rest = str(name).partition(":")
-    if colon and prefix in _FAMILIES:
-        return _FAMILIES[prefix](name, rest)
-    if colon and _FUNCTION.fullmatch(name):
-        return Task(
-            name,
-            CUSTOM,
-            task=name,
-            max_length=None,
-            renders=None,
-            stretched=True,
-        )
-    raise ValueError(_unknown(name))
+    prefix, _, rest = str(name).partition(":")
+    if prefix == "dmc":
+        if rest not in SUITE_TASKS:
+            raise ValueError(
+                f"Unknown task {name!r}.{_hint(rest, 'dmc')} The control suite"
+                f" has {', '.join(SUITE_TASKS)}."
+            )
+        task = _suite_task(name, rest, None, ())
+        return dataclasses.replace(task, stretched=True)
+    if prefix == "gym":
+        # What a module registers when it is imported shows in the worker only.
+        if rest not in gymnasium.registry and ":" not in rest:
+            raise ValueError(
+                f"Unknown task {name!r}.{_hint(rest, 'gym')} Gymnasium has no"
+                " environment of that id. One that a package registers is"
+                " called gym:package:Name-v0."
+            )
+        return _foreign_task(name, GYMNASIUM, rest, _draws_with_opengl(rest))
+    if prefix == "classic_gym" and rest:
+        return _foreign_task(name, CLASSIC_GYM, rest)
+    if is_reference(str(name)):
+        return _foreign_task(name, CUSTOM, name)
+    raise ValueError(
+        f"Unknown task {name!r}.{_hint(name)} The tasks are"
+        f" {', '.join(TASKS)}, and dmc:domain_task, gym:Id-v0,"
+        " classic_gym:Id-v0, module:function."
+    )
 
 
-def _suite_family(name: str, rest: str) -> Task:
-    if rest not in SUITE_TASKS:
-        raise ValueError(
-            f"Unknown task {name!r}.{_hint(rest, SUITE_TASKS, 'dmc:')} The"
-            f" control suite has {', '.join(SUITE_TASKS)}."
-        )
-    domain, task = SUITE_TASKS[rest]
+def _suite_task(
+    name: str,
+    suite_name: str,
+    action_size: int | None,
+    components: tuple[str, ...] = ("position", "velocity"),
+) -> Task:
+    domain, task = SUITE_TASKS[suite_name]
     return Task(
         name,
         DM_CONTROL,
         domain,
         task,
-        action_repeat=suite_action_repeat(domain),
-        renders=True,
-        stretched=True,
-    )
-
-
-def _gymnasium_family(name: str, rest: str) -> Task:
-    registered = gymnasium.registry
-    # What a module registers when it is imported shows in the worker only.
-    if not rest or (rest not in registered and ":" not in rest):
-        raise ValueError(
-            f"Unknown task {name!r}.{_hint(rest, registered, 'gym:')} Gymnasium"
-            " has no environment of that id. One that a package registers"
-            " is called gym:package:Name-v0."
-        )
-    return Task(
-        name,
-        GYMNASIUM,
-        task=rest,
-        max_length=None,
-        renders=_draws_with_opengl(rest),
-        stretched=True,
-    )
-
-
-def _classic_family(name: str, rest: str) -> Task:
-    if not rest:
-        raise ValueError(
-            f"Unknown task {name!r}. Write an id behind the colon, as in"
-            " classic_gym:Pendulum-v1."
-        )
-    return Task(
-        name,
-        CLASSIC_GYM,
-        task=rest,
-        max_length=None,
-        renders=None,
-        stretched=True,
-    )
-
-
-_FAMILIES = {
-    "dmc": _suite_family,
-    "gym": _gymnasium_family,
-    "classic_gym": _classic_family,
-}
-
-
-def _draws_with_opengl(env_id: str) -> bool | None:
-    entry = getattr(gymnasium.registry.get(env_id), "entry_point", "")
-    family = str(entry).removeprefix("gymnasium.envs.").partition(".")[0]
-    if family in _FLAT:
-        return False
-    return True if family in _OPENGL else None
-
-
-def _unknown(name: str) -> str:
-    close = nearest(name, TASKS, cutoff=0.6) or _nearest_of_families(name)
-    hint = f" Did you mean {close!r}?" if close else ""
-    return (
-        f"Unknown task {name!r}.{hint} The tasks are {', '.join(TASKS)}, and"
-        " dmc:domain_task, gym:Id-v0, classic_gym:Id-v0, module:function."
-    )
-
-
-def _nearest_of_families(name: str) -> str | None:
-    """Suggests a name with a prefix, also to somebody who left it out."""
-    prefixed = [f"dmc:{known}" for known in SUITE_TASKS]
-    prefixed += [f"gym:{known}" for known in gymnasium.registry]
-    if ":" in str(name):
-        return nearest(name, prefixed, cutoff=0.7)
-    bare = {known.partition(":")[2]: known for known in prefixed}
-    close = nearest(name, bare, cutoff=0.7)
-    return bare[close] if close else None
-
-
-def _hint(name: str, names: Iterable[str], prefix: str) -> str:
-    close = nearest(name, names)
-    return f" Did you mean {prefix + close!r}?" if close else ""
-
-
-def _suite_task(
-    name: str,
-    domain: str,
-    task: str,
-    action_size: int,
-    action_repeat: int,
-    components: tuple[str, ...] = ("position", "velocity"),
-) -> Task:
-    return Task(
-        name=name,
-        kind=DM_CONTROL,
-        domain=domain,
-        task=task,
-        action_size=action_size,
-        action_repeat=action_repeat,
+        action_size,
+        suite_action_repeat(domain),
         components=components,
         renders=True,
     )
 
 
+def _foreign_task(
+    name: str, kind: str, task: str, renders: bool | None = None
+) -> Task:
+    """Describes an environment of others, which knows its own figures."""
+    return Task(
+        name,
+        kind,
+        task=task,
+        max_length=None,
+        renders=renders,
+        stretched=True,
+    )
+
+
+def _draws_with_opengl(env_id: str) -> bool | None:
+    entry = getattr(gymnasium.registry.get(env_id), "entry_point", "")
+    family = str(entry).removeprefix("gymnasium.envs.").partition(".")[0]
+    return _DRAWS_WITH_OPENGL.get(family)
+
+
+def _hint(name: object, prefix: str = "") -> str:
+    """Suggests a name, also with a prefix that somebody left out."""
+    prefixed = [f"dmc:{known}" for known in SUITE_TASKS]
+    prefixed += [f"gym:{known}" for known in gymnasium.registry]
+    bare = {known.partition(":")[2]: known for known in prefixed}
+    if prefix:
+        names = [n for n in bare if bare[n].startswith(f"{prefix}:")]
+        close = nearest(name, names)
+        return f" Did you mean {bare[close]!r}?" if close else ""
+    hint = did_you_mean(name, TASKS, 0.6)
+    if hint or ":" in str(name):
+        return hint or did_you_mean(name, prefixed, 0.7)
+    close = nearest(name, bare, 0.7)
+    return f" Did you mean {bare[close]!r}?" if close else ""
+
+
 _ALL = (
     # Action repeats of the paper; cartpole_balance, which it does not use,
     # has that of the other cartpole task.
-    _suite_task("cartpole_balance", "cartpole", "balance", 1, 8),
-    _suite_task("cartpole_swingup", "cartpole", "swingup", 1, 8),
+    _suite_task("cartpole_balance", "cartpole_balance", 1),
+    _suite_task("cartpole_swingup", "cartpole_swingup", 1),
     _suite_task(
         "reacher_easy",
-        "reacher",
-        "easy",
+        "reacher_easy",
         2,
-        4,
         ("position", "velocity", "to_target"),
     ),
-    _suite_task("cheetah_run", "cheetah", "run", 6, 4),
+    _suite_task("cheetah_run", "cheetah_run", 6),
     _suite_task(
-        "finger_spin", "finger", "spin", 2, 2, ("position", "velocity", "touch")
+        "finger_spin", "finger_spin", 2, ("position", "velocity", "touch")
     ),
-    _suite_task("cup_catch", "ball_in_cup", "catch", 2, 4),
+    _suite_task("cup_catch", "ball_in_cup_catch", 2),
     _suite_task(
-        "walker_walk",
-        "walker",
-        "walk",
-        6,
-        2,
-        ("height", "orientations", "velocity"),
+        "walker_walk", "walker_walk", 6, ("height", "orientations", "velocity")
     ),
     Task(
         name="gym_cheetah",
