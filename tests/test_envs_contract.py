@@ -194,7 +194,11 @@ def test_default_cheetah_episode_has_251_steps(tmp_path):
         "action": ((251, 6), "float32"),
         "reward": ((251,), "float32"),
         "return": ((251,), "float32"),
+        "is_first": ((251,), "bool"),
+        "terminal": ((251,), "bool"),
     }
+    # A time limit is no end.
+    assert not episode["terminal"].any()
 
 
 @pytest.mark.render
@@ -289,8 +293,8 @@ def test_tasks_of_one_agent_share_spaces():
             "camera_id is 7, but cheetah run has cameras 0 to 1",
         ),
         ({"camera_id": "side"}, "camera_id is 'side'"),
-        ({"domain": "cheetahs"}, "the domains are acrobot, "),
-        ({"task": "walk"}, "the tasks of cheetah are run"),
+        ({"domain": "cheetahs"}, "'cheetahs' does not exist"),
+        ({"task": "walk"}, "'walk' does not exist in domain 'cheetah'"),
     ],
 )
 def test_suite_errors(kwargs, message):

@@ -219,7 +219,23 @@ class TestNames:
         space = spaces.Box(-1, 1, (2,), np.float64)
         found = self.named(space, np.array([0.1, 0.2]))
         assert list(found) == ["state"]
-        np.testing.assert_array_equal(found["state"], [0.1, 0.2])
+        np.testing.assert_array_equal(found["state"], np.float32([0.1, 0.2]))
+
+    def test_whole_numbers_become_floats(self):
+        space = spaces.Dict(
+            {
+                "wide": spaces.Box(0, 2**64 - 1, (2,), np.uint64),
+                "memory": spaces.Box(0, 255, (128,), np.uint8),
+                "camera": _IMAGE,
+            }
+        )
+        found = self.named(space, space.sample())
+        types = {name: array.dtype.name for name, array in found.items()}
+        assert types == {
+            "wide": "float32",
+            "memory": "float32",
+            "camera": "uint8",
+        }
 
     def test_number(self):
         found = self.named(spaces.Box(-1, 1, ()), np.float32(0.5))

@@ -74,7 +74,8 @@ def make_env(
         ("max_length", length),
         ("min_length", min_length),
     ):
-        _check_positive(name, value)
+        _check_whole(name, value, 1)
+    _check_whole("shadow_size", shadow_size, 0)
     if length is not None and repeat > length:
         raise ValueError(
             f"action_repeat is {repeat}, but an episode has only {length}"
@@ -91,7 +92,7 @@ def make_env(
         env = envs.ImageObservation(env, image_size, image_supersampling)
     shortest = min_length if spec.stretched and min_length else 1
     env = envs.Duration(env, max(1, length // repeat), shortest)
-    env = envs.ConvertTo32Bit(env)
+    env = envs.CheckFinite(env)
     if pad_actions is not None:
         env = envs.PadActions(env, pad_actions)
     if observations is not None:
@@ -126,12 +127,14 @@ def _simulator(
     return envs.CheckedInterface(env)
 
 
-def _check_positive(name: str, value: int | None) -> None:
+def _check_whole(name: str, value: int | None, minimum: int) -> None:
     if value is None:
-        return  # A length that the environment knows, or that has no bound.
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        return  # The environment knows.
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < minimum:
         raise ValueError(
-            f"{name} is {value!r}, but must be a whole number of at least 1."
+            f"{name} is {value!r}, but must be a whole number of at least"
+            f" {minimum}."
         )
 
 

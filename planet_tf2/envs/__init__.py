@@ -29,6 +29,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "choose_backend",
             "forbid_rendering",
         ],
-        "wrappers": ["ActionRepeat", "ConvertTo32Bit", "Duration"],
+        "wrappers": ["ActionRepeat", "CheckFinite", "Duration"],
     },
 )

@@ -26,8 +26,8 @@ class CheckedInterface(gymnasium.Wrapper):
     kept but `simulator_steps`: it may hold what no other process can read.
 
     A bare image is called `image`, everything else that is bare `state`; a dict
-    keeps its names. Arrays stay as they are, other observations become vectors
-    (a discrete one becomes one-hot), and what has no fixed size is left out.
+    keeps its names. Images stay uint8, everything else becomes float32 (a
+    discrete observation one-hot), and what has no fixed size is left out.
 
     Raises:
       ValueError: The environment does not have Gymnasium's interface.
@@ -119,12 +119,14 @@ def episode_limit(env: gymnasium.Env) -> int | None:
 
 
 def _array_space(space: gymnasium.Space) -> spaces.Box | None:
+    if is_image(space):
+        return space
     if isinstance(space, spaces.Box):
-        if space.shape:
-            return space
-        return spaces.Box(
-            space.low.reshape(1), space.high.reshape(1), dtype=space.dtype
+        low, high = (
+            bound.astype(np.float32).reshape(space.shape or (1,))
+            for bound in (space.low, space.high)
         )
+        return spaces.Box(low, high, dtype=np.float32)
     try:
         flat = spaces.flatten_space(space) if space.is_np_flattenable else None
     except NotImplementedError:  # Somebody's own kind of space.

@@ -1,10 +1,9 @@
-"""Wrappers that change time and number types of an environment."""
+"""Wrappers that change the time of an environment, and check its numbers."""
 
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
 
 from planet_tf2.envs.errors import InterfaceError
 
@@ -97,27 +96,22 @@ class Duration(gymnasium.Wrapper):
         return obs, reward, terminated, truncated, info
 
 
-class ConvertTo32Bit(gymnasium.Wrapper):
-    """Converts named observations and rewards to 32-bit numbers.
+class CheckFinite(gymnasium.Wrapper):
+    """Refuses numbers that are not finite, and returns rewards as float32.
 
-    Floats become float32 and wide integers int32; smaller types such as the
-    uint8 of images stay. A value that is not finite is an error here, where
-    the simulator that made it is known, rather than a broken model later.
+    Such a number is an error here, where the simulator that made it is known,
+    rather than a broken model later.
     """
 
-    def __init__(self, env: gymnasium.Env):
-        super().__init__(env)
-        self.observation_space = spaces.Dict(
-            {
-                name: _convert_space(space)
-                for name, space in env.observation_space.items()
-            }
-        )
-
     def reset(self, *, seed: int | None = None, options: dict | None = None):
-        """Starts an episode."""
+        """Starts an episode.
+
+        Raises:
+          InterfaceError: An observation is not finite.
+        """
         obs, info = self.env.reset(seed=seed, options=options)
-        return _convert(obs), info
+        _check_finite(obs)
+        return obs, info
 
     def step(self, action: Any) -> tuple[Any, np.float32, bool, bool, dict]:
         """Steps the environment.
@@ -131,44 +125,14 @@ class ConvertTo32Bit(gymnasium.Wrapper):
             raise InterfaceError(
                 f"The environment returned the reward {reward}."
             )
-        return _convert(obs), reward, terminated, truncated, info
+        _check_finite(obs)
+        return obs, reward, terminated, truncated, info
 
 
-def _convert(observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    converted = {}
+def _check_finite(observation: dict[str, np.ndarray]) -> None:
     for name, array in observation.items():
-        narrow = array.astype(_narrow(array.dtype), copy=False)
-        if np.issubdtype(narrow.dtype, np.floating):
-            if not np.isfinite(narrow).all():
-                raise InterfaceError(
-                    f"The environment returned {name!r} with values that are"
-                    " not finite."
-                )
-        elif narrow is not array and not np.array_equal(narrow, array):
+        if not np.isfinite(array).all():
             raise InterfaceError(
-                f"The environment returned {name!r} with whole numbers of more"
-                " than 32 bits. Observe them as floats."
+                f"The environment returned {name!r} with values that are not"
+                " finite."
             )
-        converted[name] = narrow
-    return converted
-
-
-def _convert_space(space: spaces.Box) -> spaces.Box:
-    dtype = _narrow(space.dtype)
-    low, high = space.low, space.high
-    if dtype == np.int32:
-        bounds = np.iinfo(dtype)
-        # As floats, since NumPy refuses to clip unsigned numbers below zero.
-        low, high = (
-            np.clip(bound.astype(np.float64), bounds.min, bounds.max)
-            for bound in (low, high)
-        )
-    return spaces.Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
-
-
-def _narrow(dtype: np.dtype) -> np.dtype:
-    if np.issubdtype(dtype, np.floating):
-        return np.dtype(np.float32)
-    if dtype in (np.int64, np.uint64, np.uint32):
-        return np.dtype(np.int32)
-    return np.dtype(dtype)
