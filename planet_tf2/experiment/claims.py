@@ -1,25 +1,25 @@
 """The exclusive right to work on a folder, held through a PING file.
 
-Whoever creates PING owns the folder, and rewrites the file again and again
-to show that they are alive. Somebody else may take over once they have
-watched the file for some time without seeing it change, so nothing depends
-on clocks that agree. All of it rests on operations that the system carries
-out as a whole, on local disks and on NFS: making a file that must not exist
-yet, and renaming.
+The worker that creates PING owns the folder, and rewrites the file at regular
+intervals to show that it is alive. Another worker may take over after it has
+watched the file for some time without seeing it change, so clocks need not
+agree. The protocol relies on operations that are atomic on local disks and on
+NFS: creating a file that must not exist yet, and renaming.
 
 These rules keep two workers from owning one folder:
 
-- Only its owner writes into a PING file, through the file handle that it was
-  created with. After a takeover that handle leads to a file without a name,
-  so an owner that was asleep cannot overwrite the claim of another.
-- A claim ends only once. Whoever wants to end the claim with the id X, be it
-  another worker that takes over or the owner that gives it back, first has to
-  create the note `PING.X.next`, with an id of its own. If they die
-  before they have replaced PING, the same holds for them: the right to go on
-  in place of Y is the note `PING.Y.next`.
-- A claim that is to replace PING is prepared as `PING.Y`. Whoever goes on in
-  place of Y removes that file, so that Y cannot replace PING any more.
-- Owners ask `holds()` before they write anything that matters.
+- Only its owner writes to a PING file, through the file handle that it opened
+  when it got the claim. After a takeover that handle leads to a file without a
+  name, so an owner that was asleep cannot overwrite the claim of another.
+- A claim ends only once. To end the claim with the id X, a worker first creates
+  the note `PING.X.next`, with an id Y of its own; both a worker that takes over
+  and an owner that releases do so. If it dies before it has replaced PING,
+  others may continue in its place, by the same rule: with the note
+  `PING.Y.next`.
+- The file that is to replace PING is prepared as `PING.Y`. A worker that
+  continues in place of Y removes that file, so that Y cannot replace PING any
+  more.
+- Owners call `holds()` before they write anything that matters.
 """
 
 import atexit
@@ -46,9 +46,9 @@ from planet_tf2.experiment.watching import (
 
 _LOGGER = logging.getLogger(__name__)
 
-# Contents have a multiple of so many bytes, so that they rarely change size.
+# PING is padded to a multiple of so many bytes, so that it keeps its size.
 _BLOCK = 512
-# What file systems without hard links say when asked for one.
+# The errors of file systems without hard links.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -93,12 +93,12 @@ class Claim:
         """Claims the folder.
 
         Args:
-          dead: What there was to see of a claim that was watched and found
-            dead, and that is to be replaced.
+          dead: What was last seen of a claim that is to be replaced, since its
+            owner was watched and found dead.
 
         Returns:
-          Whether it worked. Not so if somebody else has the folder, is faster,
-          or came back to life.
+          Whether it worked. It does not if another worker has the folder or is
+          faster, or if the owner came back to life.
         """
         if not dead:
             with self._prepared(self.id) as prepared:
@@ -128,8 +128,7 @@ class Claim:
     def holds(self) -> bool:
         """Looks whether the claim is still there.
 
-        A file that cannot be read counts as a claim that was lost, since
-        whoever cannot see it cannot know.
+        If the file cannot be read, the claim counts as lost.
         """
         if self._descriptor is None:
             return False
@@ -140,7 +139,7 @@ class Claim:
         return not self.lost
 
     def release(self) -> None:
-        """Gives the folder back. Leaves the claims of others alone."""
+        """Gives the folder back. Does nothing to the claims of others."""
         atexit.unregister(self.release)
         self._released.set()
         if self._pinger.is_alive():
@@ -173,7 +172,7 @@ class Claim:
                 if prepared and self._is_there():
                     self.path.unlink()
         except OSError:
-            # The disk is full. Better without a note than not at all.
+            # The disk may be full. Better without a note than not at all.
             if self._is_there():
                 self.path.unlink()
 
@@ -191,7 +190,7 @@ class Claim:
         try:
             os.replace(prepared, self.path)
         except FileNotFoundError:
-            return False  # Another one goes on in place of this one.
+            return False  # Another worker continues in place of this one.
         for name in notes:
             self.path.with_name(name).unlink(missing_ok=True)
         return self._own()
@@ -207,14 +206,14 @@ class Claim:
 
     @contextlib.contextmanager
     def _ending(self, of: str, by: str) -> Iterator[pathlib.Path | None]:
-        """Obtains the right to end a claim.
+        """Obtains the right to end a claim, by its note.
 
         Args:
           of: The id of that claim.
-          by: The id of what comes after it.
+          by: The id that the note is to name.
 
         Yields:
-          A file that says so, prepared to replace PING. None if another worker
+          The file that is prepared to replace PING, or None if another worker
           has the right.
         """
         note = self._file(f"{of}.next")
@@ -262,15 +261,15 @@ def utc_time() -> str:
 
 
 def _link(prepared: pathlib.Path, path: pathlib.Path) -> bool:
-    """Gives a file a second name, if there is no file of that name yet.
+    """Gives a file a second name, unless there is a file of that name.
 
-    Copies it where a file can only have one name.
+    Copies the file where there are no hard links.
     """
     try:
         os.link(prepared, path)
         return True
     except FileExistsError:
-        # Over a network the answer to a first try may have been lost.
+        # It is there already, too, if NFS lost the answer and tried again.
         return os.stat(prepared).st_nlink > 1
     except OSError as error:
         if error.errno not in _NO_LINKS:

@@ -1,4 +1,4 @@
-"""Runs an experiment with several seeds, by one or many workers.
+"""An experiment: runs with a seed each, trained by one or many workers.
 
 ```
 for run in Experiment(logdir, num_runs=3):
@@ -7,17 +7,16 @@ for run in Experiment(logdir, num_runs=3):
         run.show(score=score)
 ```
 
-A run lives in a folder of its own, `00001` and so on. Three files tell its
-state to people and to other workers:
+Each run has a folder, `00001` and so on. Three files tell its state to people
+and to other workers:
 
-- PING: a worker is at it, and refreshes the file; JSON.
+- PING: a worker trains it, and refreshes the file; JSON.
 - DONE: it is finished, and will not be touched again; JSON.
 - FAIL: it raised an exception; the traceback.
 
-A run with none of them can be started, or goes on from where it was, and so
-does one whose PING is not refreshed any more. A failed run is left alone
-unless `retry_failed` is set. A stop by SIGTERM or Ctrl-C is no failure: it
-only removes PING.
+A run without any of them can be started or resumed, and so can one whose PING
+is not refreshed any more. A failed run is left alone unless `retry_failed` is
+set. A stop by SIGTERM or Ctrl-C is no failure: it only removes PING.
 """
 
 import os
@@ -62,11 +61,10 @@ class RunsLeft(RuntimeError):
 class Experiment:
     """The runs below a folder, claimed one after the other.
 
-    Iterating yields each `Run` that is free, after claiming it. Those that
-    another worker holds are watched meanwhile, all at once, and yielded when
-    that worker turns out to be gone. By default iterating ends when nobody
-    works on any of the runs any more, so that the last worker takes over
-    whatever others leave behind.
+    Iterating yields each `Run` that is free, after claiming it. The runs that
+    other workers hold are watched meanwhile, all at once, and yielded once
+    their worker is gone. By default iterating ends when nobody works on any of
+    the runs any more, so that the last worker takes over what others leave.
 
     Args:
       base_dir: Folder of all runs.

@@ -1,17 +1,18 @@
 """Keeps workers that lost a run from writing to its folder.
 
-A worker that was asleep for too long, with others taking over, wakes up in the
-middle of whatever it was doing. It looks at its claim before it writes
-anything, but it may have fallen asleep between the look and the writing. So
-whoever takes a run over puts up a fence first:
+A worker that slept for too long, so that another took over its run, wakes up in
+the middle of its work. It checks its claim before it writes, but may have
+fallen asleep between the check and the writing. So the new owner puts up a
+fence first:
 
-- What is written as a whole is written in a *scratch folder* that belongs to
-  the claim, and renamed to its place (`tools.files.replacing`). The new owner
-  removes the scratch folders of earlier claims, and renaming fails.
-- What is appended to is opened first, and written to after another look at the
-  claim. The new owner has replaced these files by copies, so that whoever
-  opened one before has a file without a name in hand, and whoever opens one
-  afterwards finds that the claim is lost.
+- A file that is replaced as a whole is written in a *scratch folder* that
+  belongs to the claim, and renamed to its place (`tools.files.replacing`). The
+  new owner removes the scratch folders of earlier claims, so that renaming
+  fails.
+- A file that is appended to is opened first, and written to after another check
+  of the claim. The new owner replaces these files by copies. A worker that
+  opened one before has a file without a name in hand, and one that opens it
+  afterwards finds that its claim is lost.
 """
 
 import contextlib
@@ -28,8 +29,8 @@ _PREFIX = ".scratch-"
 def scratch_folders(folder: RunFolder) -> set[pathlib.Path]:
     """Returns the scratch folders of a run.
 
-    To be called before claiming: those that appear later may be of somebody who
-    has a better claim.
+    To be called before claiming: those that appear later may belong to a newer
+    claim.
     """
     return set(folder.path.glob(f"{_PREFIX}*"))
 
@@ -65,7 +66,7 @@ def open_scratch(
     if not former:
         return
     for path in former:
-        # In one go, so that nothing can be written to what is being removed.
+        # Atomic, so that nothing can be written to what is being removed.
         removed = folder.scratch / path.name
         with contextlib.suppress(FileNotFoundError):
             path.rename(removed)
@@ -76,7 +77,7 @@ def open_scratch(
 
 
 def close_scratch(folder: RunFolder) -> None:
-    """Removes the scratch folder and what was not finished in it."""
+    """Removes the scratch folder and unfinished files in it."""
     if folder.scratch is not None:
         shutil.rmtree(folder.scratch, ignore_errors=True)
 

@@ -24,13 +24,12 @@ class Run:
 
     The `with` block trains, and ends in one of these ways:
 
-    - It comes to its end: DONE is written.
-    - The claim was lost: the block ends without an error, and the folder is
-      left alone.
-    - `Stopped`, or an exit or interruption: no FAIL, passed on.
-    - Any other exception: FAIL is written, passed on.
+    - It reaches its end: DONE is written.
+    - The claim was lost: it ends without an error, and nothing is written.
+    - `Stopped`, an exit or an interruption: passed on, and nothing is written.
+    - Any other exception: FAIL is written, and the exception passed on.
 
-    Whichever it is, the claim is given back.
+    In any case the claim is given back.
 
     Args:
       number: Counted from 1, to be added to the seed.
@@ -41,7 +40,7 @@ class Run:
 
     Attributes:
       number, folder: See above.
-      guard: What those who train have to know of the run.
+      guard: What to hand to those who train.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class Run:
             raise
         except Exception as error:
             if self.is_lost():
-                # Whatever went wrong, it did so in somebody else's folder.
+                # The folder is another worker's, and so is the failure.
                 kind = type(error).__name__
                 self._report(f"{self._lost_message()} ({kind})")
                 return

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 
-# What there is to see of a claim: PING and the notes that lead on from it, in
-# this order, as name and content. Empty if nobody claims the folder.
+# What others see of a claim: PING and the notes that lead on from it, in this
+# order, as name and content. Empty if nobody claims the folder.
 Sight = dict[str, bytes]
 
 # Seconds between refreshes: usually, and at most.
@@ -21,22 +21,22 @@ _USUAL, _LONGEST = 30.0, 24 * 3600.0
 class Watch:
     """Watches a claim to find out whether its owner is alive.
 
-    A claim is dead if nothing about it changes in twice the time within which
-    its owner wanted to refresh it. That time is made up of the watcher's own
-    waiting, so no clocks are compared. If the watcher itself is asleep in
-    between, that counts as a single wait.
+    A claim is dead if it does not change in twice the time within which its
+    owner wanted to refresh it. This time is the sum of the watcher's own waits,
+    so no clocks are compared. If the watcher itself sleeps in between, that
+    counts as a single wait.
 
-    A claim is also dead if its owner is known not to exist any more, which can
-    only be known on one and the same machine.
+    A claim is also dead if the process of its owner is known to have ended,
+    which can only be known on the same machine.
 
     Args:
       path: The PING file.
-      ping_every: Seconds between refreshes that the watcher takes for usual. A
-        claim that names a longer time is watched for longer.
+      ping_every: Seconds between refreshes that the watcher expects. A claim
+        that names a longer time is watched for longer.
 
     Attributes:
       sight: What the last look showed.
-      seconds: For how long the claim was watched since it last changed.
+      seconds: Time for which the claim was watched since it last changed.
       alive: Whether it was refreshed since it was first seen.
     """
 
@@ -54,7 +54,7 @@ class Watch:
           waited: Seconds that were waited since the last look.
 
         Returns:
-          What there is to see; empty if nobody claims the folder.
+          What it shows; empty if nobody claims the folder.
 
         Raises:
           OSError: A file is there but cannot be read.
@@ -71,11 +71,11 @@ class Watch:
 
     @property
     def patience(self) -> float:
-        """For how many seconds the claim may stay the same."""
+        """Seconds without a change after which the claim is dead."""
         every = self._ping_every
         for content in self.sight.values():
             named = describe(content).get("ping_every")
-            # Nobody should have to wait forever because of what a file says.
+            # No file may make others wait forever.
             usable = isinstance(named, int | float) and 0 < named <= _LONGEST
             every = max(every, named if usable else _USUAL)
         return 2 * every
@@ -102,7 +102,7 @@ def owner(sight: Sight) -> str:
 
 
 def see(path: pathlib.Path) -> Sight:
-    """Returns what there is to see of the claim on a folder.
+    """Returns what others see of the claim on a folder.
 
     Args:
       path: The PING file.
@@ -136,18 +136,17 @@ def describe(content: bytes | None) -> dict[str, Any]:
 
 
 def claim_id(content: bytes) -> str:
-    """Returns what tells a claim from all others."""
+    """Returns the id of a claim, or a hash if it has none."""
     found = describe(content).get("id")
     if isinstance(found, str) and found.isalnum() and len(found) <= 64:
         return found
-    # A file that somebody else wrote.
     return hashlib.sha256(content).hexdigest()[:32]
 
 
 def owner_is_gone(content: bytes | None) -> bool:
-    """Returns whether the owner's process is known not to exist any more.
+    """Returns whether the owner's process is known to have ended.
 
-    Only known on the owner's machine. False means nothing.
+    This is only known on the owner's machine. False means nothing.
     """
     about = describe(content)
     process, machine = about.get("process"), about.get("machine")
@@ -169,10 +168,10 @@ def owner_is_gone(content: bytes | None) -> bool:
 
 
 def machine_id() -> str | None:
-    """Returns what tells apart the process numbers of two machines.
+    """Returns a name of the machine within which process numbers are unique.
 
-    Containers, and one machine before and after a restart, are different.
-    None if it cannot be found out.
+    Each container has one of its own, and each start of a machine. None if it
+    cannot be found out.
     """
     try:
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text()
