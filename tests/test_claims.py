@@ -90,32 +90,28 @@ def test_takeover_ends_the_old_claim(make, path):
     assert names(path) == ["PING"]
 
 
-def test_takeover_of_a_claim_that_woke_up(make, path):
+@pytest.mark.parametrize("end", ["refresh", "release"])
+def test_takeover_of_a_claim_that_woke_up(make, path, end):
     old, new = make(), make()
     old.acquire()
     watched = see(path)
-    old.refresh()
+    getattr(old, end)()
     assert not new.acquire(watched)
-    assert old.holds()
-    assert names(path) == ["PING"]
+    assert old.holds() == (end == "refresh")
+    assert names(path) == ["PING"] * old.holds()
 
 
-def test_only_one_takes_over(make, path):
+@pytest.mark.parametrize("strange", [False, True])
+def test_only_one_takes_over(make, path, strange):
     old, first, second = make(), make(), make()
     old.acquire()
+    if strange:
+        path.write_bytes(b"")
     watched = see(path)
+    assert not first.acquire()
     assert first.acquire(watched)
     assert not second.acquire(watched)
     assert first.holds()
-
-
-def test_takeover_of_a_claim_that_is_gone(make, path):
-    old, new = make(), make()
-    old.acquire()
-    watched = see(path)
-    old.release()
-    assert not new.acquire(watched)
-    assert names(path) == []
 
 
 def test_sleeper_cannot_overwrite_the_new_claim(make, path, monkeypatch):
@@ -244,13 +240,6 @@ def test_folder_that_was_removed(make, path):
     assert not claim.refresh()
     claim.release()
     assert not path.parent.exists()
-
-
-def test_strange_ping_files_can_be_taken_over(make, path):
-    path.write_bytes(b"")
-    assert not make().acquire()
-    assert make().acquire(see(path))
-    assert names(path) == ["PING"]
 
 
 def start(path, end):

@@ -35,25 +35,15 @@ def episode():
     }
 
 
-def test_scratch_comes_and_goes(old):
-    assert old.scratch.parent == old.path
-    assert fencing.scratch_folders(old) == {old.scratch}
-    assert fencing.is_scratch(old.scratch.name)
-    assert not fencing.is_scratch("train")
-    (old.scratch / "file").touch()
-    fencing.close_scratch(old)
-    assert not fencing.scratch_folders(old)
-    fencing.close_scratch(old)
-    fencing.close_scratch(RunFolder(old.path))
-
-
 def test_takeover_removes_the_scratch_of_others_only(old):
     (old.scratch / "folder").mkdir()
     new = take_over(old)
     assert not old.scratch.exists()
     assert new.scratch.is_dir() and not list(new.scratch.iterdir())
     fencing.close_scratch(old)
-    assert new.scratch.is_dir()
+    assert fencing.scratch_folders(old) == {new.scratch}
+    fencing.close_scratch(new)
+    assert not fencing.scratch_folders(old)
 
 
 def test_scratch_that_appears_later_stays(old):

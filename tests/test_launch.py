@@ -190,21 +190,6 @@ class TestFinishedRun:
             assert "general/total_loss" in tags
             assert "simulation/dummy/main/return" in tags
 
-    def test_again(self, finished):
-        """A run that is done is left alone."""
-        folder, _, _ = finished
-
-        def state():
-            return {
-                path: (path.stat().st_mtime_ns, path.stat().st_size)
-                for path in folder.path.rglob("*")
-            }
-
-        before = state()
-        _, said = run(folder.path.parent, isolate_envs="process")
-        assert state() == before
-        assert said == [f"Run 00001 is already done: {folder.path}"]
-
     def test_in_a_thread(self, finished, tmp_path, spy, no_predictions):
         """Where the environment lives makes no difference to what it does."""
         folder, _ = run(tmp_path, isolate_envs="thread")
