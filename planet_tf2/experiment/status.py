@@ -69,10 +69,9 @@ class RunStatus:
 class Overview:
     """The runs below a folder.
 
-    Whether a run is stale is told at first by the age of its PING file, so a
-    clock that differs from that of the file server by more than a minute
-    may mislead. A second look at the same runs relies on what was seen to
-    change in between instead.
+    The first look tells by the age of its PING file whether a run is stale, so
+    it may be wrong if the clock differs from that of the file server by more
+    than a minute. Later looks rely on the changes that were seen in between.
 
     Args:
       logdir: a run's folder, or any folder above.
@@ -140,7 +139,8 @@ class Overview:
         """Adds what PING says, and returns it."""
         watch = self._watches.setdefault(folder.path, Watch(folder.ping, 0))
         try:
-            watch.look(waited)
+            if not watch.look(waited):
+                return {}
             age = self._clock() - folder.ping.stat().st_mtime
         except OSError:
             return {}
@@ -148,11 +148,10 @@ class Overview:
         status.worker = _text(about.get("worker"))
         status.host = _text(about.get("host"))
         status.process = _number(about.get("process"))
-        if not watch.alive:  # What was seen counts for more than any clock.
-            status.ping_age_seconds = max(age, watch.seconds)
-        else:
-            status.ping_age_seconds = watch.seconds
-        if watch.owners_are_gone or status.ping_age_seconds > watch.patience:
+        # Once it was seen to change, no clock is needed.
+        age = watch.seconds if watch.alive else max(age, watch.seconds)
+        status.ping_age_seconds = age
+        if watch.owners_are_gone or age > watch.patience:
             status.state = "stale"
             return about
         status.state = "running"
