@@ -7,7 +7,7 @@ from fakes import CountingEnv, FailingEnv
 
 from planet_tf2.control import in_graph_batch_env, simulate
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
-from planet_tf2.control.simulate import Rollout, StepRollout, episode_seed
+from planet_tf2.control.simulate import Rollout, episode_seed
 from planet_tf2.envs import Async, BatchEnv, EnvCrash, EnvError
 from planet_tf2.tools.guard import RolloutStopped
 
@@ -74,7 +74,7 @@ def test_returns_and_lengths(rollout):
 def test_without_a_graph_of_its_own(agent, envs):
     env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
     seeds = tf.constant([1, 2, 3], tf.int64)
-    assert simulate.simulate(agent, env, seeds, SEED) == 5
+    assert simulate.simulate(agent, env, seeds, SEED).time == 5
     returns = {e["index"]: e["return"] for e in env.take_finished()}
     assert returns == {0: 6, 1: 15, 2: 1}
 
@@ -247,7 +247,7 @@ class Watched(CountingEnv):
         return super().reset(seed=seed, options=options)
 
 
-class TestStepRollout:
+class TestSteps:
     """Environments of 3, 5 and 1 steps are reset when they are over:
 
     step       0  1  2  3  4  5  6
@@ -264,9 +264,7 @@ class TestStepRollout:
 
     @pytest.fixture
     def rollout(self, agent, envs):
-        return StepRollout(
-            agent, InGraphBatchEnv(BatchEnv(envs, blocking=True))
-        )
+        return Rollout(agent, InGraphBatchEnv(BatchEnv(envs, blocking=True)))
 
     def seen(self, agent):
         return [
@@ -281,7 +279,7 @@ class TestStepRollout:
         episodes = [
             (episode["index"], episode["length"], episode["return"])
             for steps in calls
-            for episode in rollout(steps, [7, 8, 9], SEED, 0.1)
+            for episode in rollout.steps(steps, [7, 8, 9], SEED, 0.1)
         ]
         a, b, c = (0, 3, 6), (1, 5, 15), (2, 1, 1)
         assert episodes == [c, c, a, c, c, b, c, a, c, c]
@@ -302,16 +300,16 @@ class TestStepRollout:
     def test_division_into_calls_makes_no_difference(self, agent, envs):
         def act(*calls):
             env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
-            rollout = StepRollout(agent, env)
+            rollout = Rollout(agent, env)
             for steps in calls:
-                rollout(steps, [7, 8, 9], SEED, 0.1)
+                rollout.steps(steps, [7, 8, 9], SEED, 0.1)
             actions = [env.actions for env in envs]
             return np.concatenate(actions)
 
         np.testing.assert_array_equal(act(10), act(4, 1, 5))
 
     def test_agent_experiences_both_ends(self, rollout, agent):
-        rollout(6, [7, 8, 9], SEED)
+        rollout.steps(6, [7, 8, 9], SEED)
         last = agent.named("experience")[5]
         for array, expected in zip(
             last,
@@ -325,14 +323,23 @@ class TestStepRollout:
         env = InGraphBatchEnv(
             BatchEnv([Watched(5), Watched(3)], blocking=True), lambda: stopping
         )
-        rollout = StepRollout(agent, env)
-        rollout(2, [1, 2], SEED)
+        rollout = Rollout(agent, env)
+        rollout.steps(2, [1, 2], SEED)
         stopping = True
         with pytest.raises(RolloutStopped):
-            rollout(2, [1, 2], SEED)
+            rollout.steps(2, [1, 2], SEED)
         stopping = False
         agent.calls.clear()
-        (episode,) = rollout(4, [1, 2], SEED)
+        (episode,) = rollout.steps(4, [1, 2], SEED)
         assert (episode["index"], episode["length"]) == (1, 3)
         assert self.seen(agent) == ["00", "11", "22", "30"]
+        assert rollout.retraces == 0
+
+    def test_whole_episodes_in_between(self, rollout, agent):
+        rollout.steps(2, [1, 2, 3], SEED)
+        agent.calls.clear()
+        assert [r["return"] for r in rollout([1, 2, 3], SEED)] == [6, 15, 1]
+        agent.calls.clear()
+        rollout.steps(2, [1, 2, 3], SEED)
+        assert self.seen(agent) == self.COUNTS[:2]
         assert rollout.retraces == 0

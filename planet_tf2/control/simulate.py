@@ -1,12 +1,11 @@
 """Rollouts: planner and environments together in one graph.
 
-`Rollout` runs whole episodes, one in every environment. `StepRollout` runs for
-a number of steps, and begins new episodes on the way.
+Either whole episodes, one in every environment, until all are over; or a number
+of steps, with new episodes begun on the way.
 """
 
 import functools
 import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,21 +48,21 @@ def simulate(
     env_seeds: tf.Tensor,
     seed: tf.Tensor,
     action_noise: float | tf.Tensor = 0.0,
-) -> tf.Tensor:
+) -> RolloutState:
     """Runs one episode in every environment, until all of them are over.
 
     An agent whose episode is over waits for the others. Environments have to
     bound their episodes (`Duration`).
 
     Args:
-      agent: `MPCAgent` or anything with its methods, for `B = len(env)`.
+      agent: acts in `B = len(env)` environments, see `agents.agent.Actor`.
       env: batch of environments.
       env_seeds: int64 `[B]`, the environments' seeds.
       seed: int32 `[2]`, determines the agents' randomness.
       action_noise: standard deviation of exploration noise.
 
     Returns:
-      The number of decisions, int32: the length of the longest episode.
+      The state at the end; its `time` is the length of the longest episode.
     """
 
     def step(state):
@@ -76,7 +75,7 @@ def simulate(
         (_begin(agent, env, initial_state(env), env_seeds),),
         parallel_iterations=1,
     )
-    return state.time
+    return state
 
 
 def simulate_steps(
@@ -95,7 +94,7 @@ def simulate_steps(
     the original. Therefore no episode begins without a step being taken.
 
     Args:
-      agent: `MPCAgent` or anything with its methods, for `B = len(env)`.
+      agent: acts in `B = len(env)` environments, see `agents.agent.Actor`.
       env: batch of environments.
       state: where to go on.
       num_steps: int32, steps to take in each environment.
@@ -134,7 +133,7 @@ def episode_seed(env_seed: int, number: int) -> int:
 
 
 class Rollout:
-    """`simulate` compiled once for an agent and its environments.
+    """Runs an agent in its environments, in graphs that are built once.
 
     Args:
       agent: the agent.
@@ -143,8 +142,12 @@ class Rollout:
 
     def __init__(self, agent: Any, env: InGraphBatchEnv):
         self._env = env
-        self._simulate = tf.function(
+        self._state = initial_state(env)
+        self._episodes = tf.function(
             functools.partial(simulate, agent, env), autograph=False
+        )
+        self._steps = tf.function(
+            functools.partial(simulate_steps, agent, env), autograph=False
         )
 
     def __call__(
@@ -169,43 +172,16 @@ class Rollout:
           RolloutStopped: if the program is about to stop.
           Exception: whatever an environment raised.
         """
-
-        def run() -> int:
-            decisions = self._simulate(
-                tf.constant(env_seeds, tf.int64),
-                seed,
-                tf.constant(action_noise, tf.float32),
-            )
-            return int(decisions)
-
-        episodes = _timed(self._env, run)
+        self._state = initial_state(self._env)
+        episodes = self._run(
+            self._episodes,
+            env_seeds=tf.constant(env_seeds, tf.int64),
+            seed=seed,
+            action_noise=tf.constant(action_noise, tf.float32),
+        )
         return sorted(episodes, key=lambda episode: episode["index"])
 
-    @property
-    def retraces(self) -> int:
-        """How often the graph was built after the first time."""
-        return _retraces(self._simulate)
-
-
-class StepRollout:
-    """`simulate_steps` compiled once for an agent and its environments.
-
-    A call goes on where the one before ended, also within episodes. After an
-    exception, all environments begin new episodes.
-
-    Args:
-      agent: the agent.
-      env: its environments.
-    """
-
-    def __init__(self, agent: Any, env: InGraphBatchEnv):
-        self._env = env
-        self._state = initial_state(env)
-        self._simulate = tf.function(
-            functools.partial(simulate_steps, agent, env), autograph=False
-        )
-
-    def __call__(
+    def steps(
         self,
         num_steps: int,
         env_seeds: list[int],
@@ -213,6 +189,9 @@ class StepRollout:
         action_noise: float = 0.0,
     ) -> list[dict[str, Any]]:
         """Takes a number of steps in every environment.
+
+        This goes on where the call before ended, also within episodes. After
+        an exception, all environments begin new episodes.
 
         Args:
           num_steps: steps to take in each environment, at least 1.
@@ -222,31 +201,47 @@ class StepRollout:
 
         Returns:
           The episodes that ended during these steps, in the order in which they
-          did; see `Rollout`.
-
-        Raises:
-          RolloutStopped: if the program is about to stop.
-          Exception: whatever an environment raised.
+          did; see `__call__`, also for what may be raised.
         """
-        before = self._state
-        self._state = before._replace(done=tf.ones_like(before.done))
-
-        def run() -> int:
-            self._state = self._simulate(
-                before,
-                tf.constant(num_steps),
-                env_seeds=tf.constant(env_seeds, tf.int64),
-                seed=seed,
-                action_noise=tf.constant(action_noise, tf.float32),
-            )
-            return num_steps
-
-        return _timed(self._env, run)
+        return self._run(
+            self._steps,
+            state=self._state,
+            num_steps=tf.constant(num_steps),
+            env_seeds=tf.constant(env_seeds, tf.int64),
+            seed=seed,
+            action_noise=tf.constant(action_noise, tf.float32),
+        )
 
     @property
     def retraces(self) -> int:
-        """How often the graph was built after the first time."""
-        return _retraces(self._simulate)
+        """How often a graph was built after the first time."""
+        counts = [
+            graph.experimental_get_tracing_count()
+            for graph in (self._episodes, self._steps)
+        ]
+        return sum(max(0, count - 1) for count in counts)
+
+    def _run(self, graph: Any, **arguments: Any) -> list[dict[str, Any]]:
+        before, env = self._state, self._env
+        # Unless all goes well.
+        self._state = before._replace(done=tf.ones_like(before.done))
+        env.error = None
+        env.take_finished()  # Those of a call that failed.
+        start, waited = time.monotonic(), env.busy_seconds
+        try:
+            self._state = graph(**arguments)
+        except tf.errors.OpError:
+            if env.error is not None:
+                raise env.error from None
+            raise
+        decisions = int(self._state.time - before.time)
+        seconds = time.monotonic() - start
+        waited = env.busy_seconds - waited
+        times = {
+            "decision_seconds": seconds / decisions,
+            "planning_seconds": max(0.0, seconds - waited) / decisions,
+        }
+        return [{**episode, **times} for episode in env.take_finished()]
 
 
 def _begin(
@@ -313,36 +308,3 @@ def _episode_seeds(env_seeds: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         return np.array([episode_seed(*pair) for pair in pairs], np.int64)
 
     return tf.numpy_function(compute, [env_seeds, numbers], tf.int64)
-
-
-def _retraces(function: Any) -> int:
-    return max(0, function.experimental_get_tracing_count() - 1)
-
-
-def _timed(
-    env: InGraphBatchEnv, run: Callable[[], int]
-) -> list[dict[str, Any]]:
-    """Calls a function that takes steps and returns how many decisions.
-
-    Returns:
-      The episodes that ended meanwhile, with the seconds of a decision.
-
-    Raises:
-      Exception: whatever an environment raised, with its own type.
-    """
-    env.error = None
-    env.take_finished()  # Those of a call that failed.
-    start, waited = time.monotonic(), env.busy_seconds
-    try:
-        decisions = run()
-    except tf.errors.OpError:
-        if env.error is not None:
-            raise env.error from None
-        raise
-    seconds = time.monotonic() - start
-    waited = env.busy_seconds - waited
-    times = {
-        "decision_seconds": seconds / decisions,
-        "planning_seconds": max(0.0, seconds - waited) / decisions,
-    }
-    return [{**episode, **times} for episode in env.take_finished()]
