@@ -138,6 +138,7 @@ def test_goes_on_after_a_signal(tmp_path, number):
         (["--params", "{tasks: [cheetah_rum]}"], "'cheetah_run'"),
         (["--planner_horizon=many"], "integer"),
         (["--config", "debgu"], "'debug'"),
+        (["--agent", "plnet"], "'planet'"),
         (["--config=debug", "extra"], "extra"),
     ],
 )
