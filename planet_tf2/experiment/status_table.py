@@ -7,13 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    RenderableType,
-    RenderResult,
-)
-from rich.measure import Measurement
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
@@ -85,73 +79,50 @@ class StatusTable:
         self, console: Console, options: ConsoleOptions, with_reasons: bool
     ) -> Table:
         """Makes a table that is no wider than there is room, if possible."""
+        room = options.max_width - (_REASON if with_reasons else 0)
+        options = options.update(max_width=9999)
         rows = [_cells(run) for run in self._runs]
-        # Nobody has anything to say of the others.
+        # The other columns are empty.
         columns = [n for n in rows[0] if any(row[n] for row in rows)]
         for superfluous in (None, *_SUPERFLUOUS):
             columns = [name for name in columns if name != superfluous]
-            table = self._make_table(rows, columns, with_reasons)
-            least = Measurement.get(
-                console, options.update(max_width=9999), table
-            )
-            if least.minimum <= options.max_width:
+            table = self._make_table(rows, columns, {}, False)
+            excess = console.measure(table, options=options).maximum - room
+            widths = {}
+            for name in _LEAST:
+                longest = max(len(row[name]) for row in rows)
+                if name in columns:
+                    least = min(longest, _LEAST[name])
+                    widths[name] = max(least, longest - max(0, excess))
+                    excess -= longest - widths[name]
+            if excess <= 0:
                 break
-        return table
+        return self._make_table(rows, columns, widths, with_reasons)
 
     def _make_table(
         self,
         rows: Sequence[dict[str, str]],
         columns: Sequence[str],
+        widths: dict[str, int],
         with_reasons: bool,
     ) -> Table:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in columns:
             left = name in ("run", "state", "worker")
             table.add_column(
-                name,
-                justify="left" if left else "right",
-                no_wrap=name not in _LEAST,
+                name, justify="left" if left else "right", no_wrap=True
             )
         if with_reasons:
-            table.add_column("reason", overflow="fold", min_width=_REASON)
+            table.add_column("reason", overflow="fold")
         for run, row in zip(self._runs, rows, strict=True):
-            cells: list[RenderableType] = []
-            for name in columns:
-                style = _STYLES[run.state] if name == "state" else ""
-                cells.append(_Cell(row[name], _LEAST.get(name), style))
+            cells = [
+                Text(_end(row[name], widths.get(name)), _style(run, name))
+                for name in columns
+            ]
             if with_reasons:
-                cells.append(run.reason or "")
+                cells.append(Text(run.reason or ""))
             table.add_row(*cells)
         return table
-
-
-@dataclasses.dataclass(frozen=True)
-class _Cell:
-    """A text that is cut off at the left where it gets narrow.
-
-    Attributes:
-      text: the text.
-      least: characters to leave in any case; by default all.
-      style: how it looks.
-    """
-
-    text: str
-    least: int | None = None
-    style: str = ""
-
-    def __rich_measure__(
-        self, console: Console, options: ConsoleOptions
-    ) -> Measurement:
-        length = len(self.text)
-        return Measurement(min(self.least or length, length), length)
-
-    def __rich_console__(
-        self, console: Console, options: ConsoleOptions
-    ) -> RenderResult:
-        text, width = self.text, options.max_width
-        if len(text) > width:
-            text = "…" + text[len(text) - width + 1 :]
-        yield Text(text, style=self.style, no_wrap=True)
 
 
 def to_json(runs: Sequence[RunStatus]) -> str:
@@ -184,6 +155,17 @@ def _cells(run: RunStatus) -> dict[str, str]:
         "ping": _seconds(run.ping_age_seconds),
         "left": _seconds(run.seconds_left),
     }
+
+
+def _end(text: str, width: int | None) -> str:
+    """Returns a text, or as much of its end as there is room for."""
+    if width is None or len(text) <= width:
+        return text
+    return "…" + text[len(text) - width + 1 :]
+
+
+def _style(run: RunStatus, column: str) -> str:
+    return _STYLES[run.state] if column == "state" else ""
 
 
 def _number(value: float | None, form: str) -> str:
