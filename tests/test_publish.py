@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import shlex
-import shutil
 
 import numpy as np
 import pytest
@@ -70,13 +69,11 @@ class TestCommand:
         saved = folder.read_config()["params"]
         assert to_plain(params) == to_plain(saved)
 
-    def test_of_a_preset_as_it_is(self, tmp_path):
-        folder = RunFolder(make_run(tmp_path / "run"))
-        assert "--params" not in repeating.training_command(folder, "x")
-
     def test_seed(self, tmp_path):
         """The new run is the first of its experiment."""
         folder = RunFolder(make_run(tmp_path / "00003"))
+        # Of a preset as it is.
+        assert "--params" not in repeating.training_command(folder, "x")
         folder.write_config({**folder.read_config(), "seed": 13})
         words = self.words(repeating.training_command(folder, "x"))
         assert words["--seed"] == "12"
@@ -247,12 +244,16 @@ class TestPage:
         results_page.update_page(page, tmp_path / "results")
         assert page.read_text() == text
 
-    def test_results_of_earlier_versions(self, page, tmp_path):
-        result = self.result()
-        del result["model"]["one_future_image_ratio"]
-        self.publish(tmp_path, result)
+    def test_earlier_versions_and_agents_without_images(self, page, tmp_path):
+        early, blind = self.result(), self.result("walk-other-1", model=None)
+        del early["model"]["one_future_image_ratio"]
+        blind["tasks"][0]["policy"] = None
+        self.publish(tmp_path, early, blind)
         results_page.update_page(page, tmp_path / "results")
-        assert "of one sampled future - of a still" in page.read_text()
+        text = page.read_text()
+        assert "of one sampled future - of a still" in text
+        pictures = [w for w in text.split("](") if "walk-other-1/" in w]
+        assert len(pictures) == 1 and "curve.png" in pictures[0]
 
     def test_pages_without_marks(self, tmp_path):
         with pytest.raises(RunFolderError, match="Cannot read"):
@@ -315,7 +316,7 @@ class TestPublish:
             assert gif.n_frames == 11
 
     def test_says_what_is_needed_to_repeat_it(self, published, trained):
-        target, _ = published
+        target, page = published
         result = json.loads((target / "result.json").read_text())
         config = trained.folder.read_config()
         assert result["seed"] == 1 and result["preset"] == "debug"
@@ -327,18 +328,15 @@ class TestPublish:
         assert to_plain(params) == config["params"]
         assert params["batch_shape"] == SMALL["batch_shape"]
         assert RunFolder(target).read_config() == config
-        readme = (target / "README.md").read_text()
-        assert result["command"] in readme and "A very small run." in readme
-
-    def test_says_how_it_was_evaluated(self, published):
-        target, page = published
-        result = json.loads((target / "result.json").read_text())
         assert result["evaluation"] == (
             "python scripts/evaluate.py --logdir logs/dummy-debug-1 "
             "--episodes=2 --seed=0 --agents=1"
         )
-        for text in (page, target / "README.md"):
-            assert result["evaluation"] in text.read_text()
+        for text in (page.read_text(), (target / "README.md").read_text()):
+            assert result["command"] in text and result["evaluation"] in text
+            assert "A very small run." in text
+        assert "](results/dummy-debug-1/prediction.gif)" in page.read_text()
+        assert page.read_text().endswith("More.\n")
 
     def test_figures(self, published, trained):
         target, _ = published
@@ -362,43 +360,36 @@ class TestPublish:
         rows = csv.DictReader(io.StringIO((target / "curve.csv").read_text()))
         assert {row["experiment"] for row in rows} == {target.name}
 
-    def test_page(self, published):
-        _, page = published
-        text = page.read_text()
-        assert "](results/dummy-debug-1/prediction.gif)" in text
-        assert "| dummy | " in text and text.endswith("More.\n")
-
     def test_only_on_request_over_another(self, published, trained):
         target, page = published
         with pytest.raises(RunFolderError, match="there already"):
             publish(trained.folder, target.parent, page)
 
-    def test_unfinished_runs(self, trained, tmp_path):
-        shutil.copytree(trained.folder.path, tmp_path / "run")
-        folder = RunFolder(tmp_path / "run")
-        folder.done.unlink()
-        with pytest.raises(RunFolderError, match="is unfinished"):
-            publish(folder, tmp_path / "results")
-        assert not (tmp_path / "results").exists()
+    @pytest.mark.parametrize(
+        "change, message",
+        [
+            ({"name": "a/b"}, "name is 'a/b'"),
+            ({"results": "run/results"}, "in the folder of the run"),
+            ({"page": "run/config.yaml"}, "needs the lines"),
+        ],
+    )
+    def test_mistakes_show_before_the_work(
+        self, trained, tmp_path, monkeypatch, change, message
+    ):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "run").symlink_to(trained.folder.path)
+        with pytest.raises(ValueError, match=message):
+            publish(RunFolder("run"), **change)
+        assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
-    def test_runs_that_do_not_tell_their_machine(self, trained, tmp_path):
-        shutil.copytree(trained.folder.path, tmp_path / "run")
-        folder = RunFolder(tmp_path / "run")
-        config = folder.read_config()
-        del config["machine"]
-        folder.write_config(config)
-        with pytest.raises(RunFolderError, match="--hardware"):
-            publish(folder, tmp_path / "results")
 
-    def test_mistakes_show_before_the_work(self, trained, tmp_path, page):
-        with pytest.raises(ValueError, match="name is 'a/b'"):
-            publish(trained.folder, tmp_path / "results", name="a/b")
-        with pytest.raises(RunFolderError, match="in the folder of the run"):
-            publish(trained.folder, trained.folder.path / "results")
-        page.write_text("nothing")
-        with pytest.raises(RunFolderError, match="needs the lines"):
-            publish(trained.folder, tmp_path / "results", page)
-        assert not (tmp_path / "results").exists()
+def test_runs_that_are_not_ready(tmp_path):
+    folder = RunFolder(make_run(tmp_path / "run"))
+    with pytest.raises(RunFolderError, match="is unfinished"):
+        publish(folder, tmp_path / "results")
+    with pytest.raises(RunFolderError, match="--hardware"):
+        publish(folder, tmp_path / "results", allow_unfinished=True)
+    assert not (tmp_path / "results").exists()
 
 
 def test_names():
