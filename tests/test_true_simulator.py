@@ -11,9 +11,8 @@ import pytest
 import tensorflow as tf
 
 from planet_tf2 import envs
-from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.evaluation import true_simulator
-from planet_tf2.evaluation.true_simulator import Search, SimulatorCell
+from planet_tf2.evaluation.true_simulator import PLANNERS, Search, SimulatorCell
 
 _SCRIPT = (
     pathlib.Path(__file__).parents[1] / "scripts" / "plan_true_simulator.py"

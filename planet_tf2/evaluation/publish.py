@@ -22,7 +22,11 @@ from planet_tf2.evaluation.figures import write_figure
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import file_name, write_json
 from planet_tf2.evaluation.plot import collect_curves, curve_table, draw
-from planet_tf2.evaluation.video_prediction import lay_out, predict
+from planet_tf2.evaluation.video_prediction import (
+    lay_out,
+    predict,
+    predicts_images,
+)
 from planet_tf2.tools import video
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
@@ -54,7 +58,8 @@ def publish(
     The folder has `README.md` with the command that repeats the run,
     `config.yaml`, `metrics.csv`, `curve.png` and `.csv`, `policy.gif`,
     `prediction.gif`, `evaluation.json`, `diagnosis.json` and `.png`, and
-    `result.json` with the sum of it all. It appears when everything is done.
+    `result.json` with the sum of it all; without pictures that the agent cannot
+    make. It appears when everything is done.
 
     Args:
       folder: the run. Nothing is written there.
@@ -257,7 +262,12 @@ def _evaluate(
 def _check_model(
     place: pathlib.Path, run: LoadedRun, seed: int
 ) -> Result | None:
-    """Writes the diagnosis of the world model, and what it predicts."""
+    """Writes the diagnosis of the world model, and what it predicts.
+
+    Of agents that predict no images there is nothing to write.
+    """
+    if not predicts_images(run):
+        return None
     figures = diagnose(
         run.folder,
         run.checkpoint,

@@ -17,11 +17,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from planet_tf2 import envs
-from planet_tf2.agents.planet.planners import PLANNERS
+from planet_tf2 import agents, envs
 from planet_tf2.configs import tasks
 from planet_tf2.tools import seeds
 from planet_tf2.tools.nearest import did_you_mean
+
+PLANNERS = agents.find("planet").PLANNERS
 
 State = dict[str, tf.Tensor]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from planet_tf2.data.run_folder import RunFolder, make_folder
@@ -16,7 +17,6 @@ from planet_tf2.evaluation.figures import (
     new_figure,
     write_figure,
 )
-from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
@@ -26,6 +26,7 @@ from planet_tf2.evaluation.predictions import (
     Window,
     cut,
 )
+from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.tools import movie, video
 
 _ROWS = ("truth", "prediction", "error")
@@ -89,6 +90,7 @@ def video_prediction(
     out = pathlib.Path(out).with_suffix(".gif")
     check_outside(out, [folder])
     run = load_run(folder, checkpoint)
+    check_predicts_images(run)
     episodes = held_out.load_held_out(run, max(20, sequences), episodes_dir)
     predicted = predict(run, episodes, sequences, context, horizon, seed)
     make_folder(out.parent)
@@ -145,9 +147,28 @@ def predict(
         )
     windows = _choose(episodes, length, sequences)
     predictor = Predictor(run, seed)
-    truth = true_image(cut(episodes, windows, "image", length), predictor.bits)
     image = predictor.open_loop(episodes, windows, context, length).image
+    stored = {"image": tf.constant(cut(episodes, windows, "image", length))}
+    truth = run.agent.truth(stored)["image"].numpy() - 0.5
     return Predicted(truth, image, context)
+
+
+def check_predicts_images(run: LoadedRun) -> None:
+    """Checks that a run's agent has a model that predicts images.
+
+    Raises:
+      UnusableRun: it does not.
+    """
+    if not predicts_images(run):
+        raise UnusableRun(
+            f"The agent of {run.folder.path} predicts no images, so that there "
+            "is nothing to show."
+        )
+
+
+def predicts_images(run: LoadedRun) -> bool:
+    """Whether a run's agent has a model that predicts images."""
+    return run.agent.has_model and "image" in run.agent.batch_spec
 
 
 def lay_out(predicted: Predicted, scale: int = 2) -> np.ndarray:

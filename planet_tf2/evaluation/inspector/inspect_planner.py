@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation.inspector import charts
 from planet_tf2.evaluation.inspector.choosing import (
@@ -21,6 +22,8 @@ from planet_tf2.evaluation.inspector.inspection import (
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.report import media, page
+from planet_tf2.evaluation.runs import UnusableRun
+from planet_tf2.evaluation.video_prediction import check_predicts_images
 from planet_tf2.tools import video
 from planet_tf2.tools.files import write_atomically
 
@@ -64,6 +67,9 @@ def inspect_planner(
     out = pathlib.Path(out)
     check_outside(out, [folder])
     run = load_run(folder, checkpoint)
+    if not run.agent.has_plans:
+        raise UnusableRun(f"The agent of {folder.path} makes no plans to show.")
+    check_predicts_images(run)
     chosen = choose_episode(run, episode)
     times = choose_decisions(chosen.length, decisions)
     inspection = Inspector(run, seed).inspect(chosen, times)
@@ -92,8 +98,7 @@ def _content(
     run: LoadedRun, inspection: Inspection, seed: int
 ) -> dict[str, Any]:
     episode = inspection.episode
-    names = ("planner", "planner_horizon", "planner_amount", "planner_topk")
-    names += ("planner_iterations", "collect_objective")
+    parameters = agents.of_run(run.folder.read_config()).Parameters
     return {
         "title": f"Plans of {run.folder.path.resolve().name}, "
         f"{run.folder.path.resolve().parent.name}",
@@ -106,7 +111,11 @@ def _content(
         }.get(episode.source, "from another place"),
         "score": float(episode.arrays["reward"].sum()),
         "seed": seed,
-        "search": [(name, run.params[name]) for name in names],
+        "search": [
+            (name, run.params[name])
+            for name in parameters.model_fields
+            if parameters.group_of(name) == "Planner"
+        ],
         "video": _video(inspection),
         "charts": charts.over_time(inspection),
         "decisions": [
