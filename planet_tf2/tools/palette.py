@@ -32,11 +32,15 @@ def choose_palette(
     # Colours that agree in five bits per channel count as one.
     bins = pixels.astype(np.uint16) >> 3
     bins = bins[:, 0] << 10 | bins[:, 1] << 5 | bins[:, 2]
-    _, examples, counts = np.unique(bins, return_index=True, return_counts=True)
+    _, inverse, counts = np.unique(
+        bins, return_inverse=True, return_counts=True
+    )
+    sums = [np.bincount(inverse, channel) for channel in pixels.T]
+    means = np.rint(np.stack(sums, -1) / counts[:, None]).astype(np.uint8)
     # The root keeps large backgrounds from taking all colours, so that small
     # things, which are what moves, keep theirs.
     weights = np.ceil(np.sqrt(counts)).astype(int)
-    picture = Image.fromarray(pixels[examples].repeat(weights, 0)[None])
+    picture = Image.fromarray(means.repeat(weights, 0)[None])
     picture = picture.quantize(
         _NUM_COLORS - len(exact), Image.Quantize.MEDIANCUT, kmeans=1
     )
