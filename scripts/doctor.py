@@ -14,6 +14,7 @@ try:
     import rich.console
     from absl import app, flags
 
+    from planet_tf2 import agents
     from planet_tf2.doctor import examination, findings
     from planet_tf2.tools import command
 except ModuleNotFoundError as error:
@@ -29,6 +30,7 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_boolean("json", False, "Write a JSON object in the end instead.")
 flags.DEFINE_string("logdir", ".", "Folder that runs are going to be in.")
+flags.DEFINE_string("agent", agents.DEFAULT, "Agent to time, see train.py.")
 flags.DEFINE_float("seconds", 110, "Time for everything.", 30)
 
 
@@ -45,7 +47,7 @@ def work(found: list[findings.Finding]) -> None:
     console = rich.console.Console(highlight=False)
     with console.status("") as status:
         for finding in examination.examine(
-            FLAGS.seconds, FLAGS.logdir, status.update
+            FLAGS.seconds, FLAGS.logdir, status.update, FLAGS.agent
         ):
             found.append(finding)
             if not FLAGS.json:

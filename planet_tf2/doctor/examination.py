@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from planet_tf2 import agents
 from planet_tf2.doctor import children, full_run, graphics, hardware, packages
 from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, Finding
 
@@ -18,6 +19,7 @@ def examine(
     seconds: float = 110,
     folder: str | os.PathLike[str] = ".",
     report: Callable[[str], None] = lambda text: None,
+    agent: str = agents.DEFAULT,
 ) -> Iterator[Finding]:
     """Examines everything; yields what is found as it is found.
 
@@ -27,6 +29,7 @@ def examine(
       seconds: time for everything.
       folder: where runs are going to be.
       report: told what goes on now.
+      agent: name of the agent to time.
     """
     end = time.monotonic() + seconds
 
@@ -59,7 +62,7 @@ def examine(
     left = limit(float("inf"), _LAST_SECONDS)
     result = children.run_module(
         "planet_tf2.doctor.speed_probe",
-        [f"{max(0.0, left - 5):.1f}", f"{0.9 * memory.available:.0f}"],
+        [f"{max(0.0, left - 5):.1f}", f"{0.9 * memory.available:.0f}", agent],
         left,
     )
     started = [r for r in result.records if r["what"] == "start"]
@@ -67,9 +70,12 @@ def examine(
         yield _not_started(result, broken)
         return
     yield _check_gpu(started[0], cards)
-    yield from _check_speed(result)
-    for preset in full_run.PRESETS:
-        speed = full_run.read_speed(result.records, preset)
+    speeds = {
+        preset: full_run.read_speed(result.records, preset, agent)
+        for preset in full_run.presets(agent)
+    }
+    yield from _check_speeds(result, speeds)
+    for preset, speed in speeds.items():
         if speed is not None:
             yield full_run.check_preset(
                 preset,
@@ -78,6 +84,7 @@ def examine(
                 memory,
                 disk.details["free_bytes"],
                 cards if started[0]["gpus"] else [],
+                agent=agent,
             )
 
 
@@ -113,18 +120,20 @@ def _check_gpu(start: Mapping[str, Any], cards: list[hardware.Card]) -> Finding:
     return Finding("GPU", OK, text, details=details)
 
 
-def _check_speed(result: children.Result) -> Iterator[Finding]:
+def _check_speeds(
+    result: children.Result, speeds: Mapping[str, full_run.Speed | None]
+) -> Iterator[Finding]:
     """Says how fast each preset is, or why that is not known."""
-    for number, preset in enumerate(full_run.PRESETS):
-        speed = full_run.read_speed(result.records, preset)
+    first = next(iter(speeds))
+    for preset, speed in speeds.items():
         if speed is not None:
             yield _describe_speed(preset, speed)
-        elif number == 0:
+        elif preset == first:
             yield _nothing_timed(result)
         elif result.exit_code == 0 or result.exit_code is None:
             text = f"{preset}: not timed, since there was no time left"
             yield Finding("speed", NOTE, text, "--seconds=300")
-        elif full_run.read_speed(result.records, full_run.PRESETS[0]):
+        elif speeds[first] is not None:
             text = f"{preset} does not work: {result.complaint}"
             yield Finding("speed", PROBLEM, text, packages.install_command())
 

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from planet_tf2 import agents
-from planet_tf2.configs import collects, tasks
+from planet_tf2.configs import tasks
 from planet_tf2.doctor.findings import NOTE, OK, Finding
 from planet_tf2.doctor.graphics import Frames
 from planet_tf2.doctor.hardware import Card, Memory
 from planet_tf2.tools import schedule
 
 EPISODES = 1000  # What the paper's curves end with.
-PRESETS = ("default", "quickstart", "cpu")  # Those to tell about.
+# Those to tell about, the largest first, and for small machines last.
+PRESETS = ("default", "quickstart", "cpu")
 
 _FRAME_BYTES = 64 * 64 * 3  # Of the pictures that `Frames` is about.
 # An environment's process and the loader beside the training step.
@@ -82,13 +83,25 @@ class Forecast(NamedTuple):
     disk_bytes: float
 
 
-def plan_work(params: Mapping[str, Any], episodes: int = EPISODES) -> Work:
+def presets(agent: str = agents.DEFAULT) -> list[str]:
+    """Returns those of `PRESETS` that an agent has, or its first."""
+    known = agents.find(agent).PRESETS
+    return [name for name in PRESETS if name in known] or list(known)[:1]
+
+
+def plan_work(
+    params: Mapping[str, Any],
+    episodes: int = EPISODES,
+    agent: str = agents.DEFAULT,
+) -> Work:
     """Counts what a run does until it is done, or has so many episodes.
 
     Args:
       params: parameters of the run.
       episodes: training episodes to stop at, the random ones included.
+      agent: name of the agent.
     """
+    package = agents.find(agent)
     names = params["tasks"]
     size = params["batch_shape"][0]
     train, test = (
@@ -99,7 +112,7 @@ def plan_work(params: Mapping[str, Any], episodes: int = EPISODES) -> Work:
     seeds = params["num_seed_episodes"] * len(names)
     steps = size * np.arange(most)
     collected = np.zeros(most, int)
-    for entry in collects.train_collects(params):
+    for entry in package.train_collects(params):
         due = schedule.binary(
             steps, size, entry["after"], entry["every"], entry["until"]
         )
@@ -108,7 +121,7 @@ def plan_work(params: Mapping[str, Any], episodes: int = EPISODES) -> Work:
     updates = min(enough + 1, most)
     epochs = updates // train
     played = int(collected[updates - 1]) + epochs * len(names) * sum(
-        entry["batch_size"] for entry in collects.test_collects(params)
+        entry["batch_size"] for entry in package.test_collects(params)
     )
     lengths = [_episode_length(name, params) for name in names]
     decisions, simulator_steps = np.mean(lengths, axis=0)
@@ -171,7 +184,9 @@ def forecast(
 
 
 def read_speed(
-    records: Iterable[Mapping[str, Any]], preset: str
+    records: Iterable[Mapping[str, Any]],
+    preset: str,
+    agent: str = agents.DEFAULT,
 ) -> Speed | None:
     """Returns what the probe says of a preset, or None if that is too little.
 
@@ -184,7 +199,8 @@ def read_speed(
     if not updates or not decisions:
         return None
     measured = max(updates, key=lambda record: record["sequences"])
-    scale = agents.resolve(preset)["batch_shape"][0] / measured["sequences"]
+    size = agents.resolve(preset, agent=agent)["batch_shape"][0]
+    scale = size / measured["sequences"]
     growth = measured["peak_bytes"] - measured["resident_bytes"]
     return Speed(
         update_seconds=scale * measured["seconds"],
@@ -204,6 +220,7 @@ def check_preset(
     memory: Memory,
     disk_bytes: float,
     cards: list[Card],
+    agent: str = agents.DEFAULT,
 ) -> Finding:
     """Says what a run of a preset would take here.
 
@@ -214,9 +231,10 @@ def check_preset(
       memory: what there is.
       disk_bytes: free space.
       cards: graphics cards that TensorFlow uses.
+      agent: name of the agent.
     """
-    params = agents.resolve(preset)
-    work = plan_work(params)
+    params = agents.resolve(preset, agent=agent)
+    work = plan_work(params, agent=agent)
     needed = forecast(work, speed, frames, params, bool(cards))
     text = (
         f"{preset}: {work.train_episodes:,} episodes of "

@@ -1,11 +1,12 @@
 """Times updates and decisions of the real program, and the memory they take.
 
-Run as `python -m planet_tf2.doctor.speed_probe SECONDS BYTES`.
+Run as `python -m planet_tf2.doctor.speed_probe SECONDS BYTES AGENT`.
 Prints a JSON object for everything that was measured, at once, so that nothing
 is lost if it has to be stopped. It leaves out what would take it beyond so many
 seconds or bytes of memory.
 """
 
+import itertools
 import json
 import resource
 import sys
@@ -23,6 +24,7 @@ import tensorflow as tf  # noqa: E402
 from planet_tf2 import agents  # noqa: E402
 from planet_tf2.agents.agent import Agent  # noqa: E402
 from planet_tf2.configs.environments import task_spaces  # noqa: E402
+from planet_tf2.data.loader import made_up  # noqa: E402
 from planet_tf2.doctor import full_run  # noqa: E402
 from planet_tf2.tools import devices, seeds  # noqa: E402
 
@@ -38,11 +40,15 @@ class Probe:
     Args:
       seconds: how long, from the start of the process.
       memory: bytes that may be used.
+      agent: name of the agent.
     """
 
-    def __init__(self, seconds: float, memory: float):
+    def __init__(
+        self, seconds: float, memory: float, agent: str = agents.DEFAULT
+    ):
         self._seconds = seconds
         self._memory = memory
+        self._name = agent
 
     @property
     def left(self) -> float:
@@ -64,28 +70,37 @@ class Probe:
             cuda=bool(tf.test.is_built_with_cuda()),
             resident_bytes=_resident(),
         )
-        few = self._update("default", FEW)
+        first, *others = full_run.presets(self._name)
+        few = self._update(first, FEW)
         tracing = few["trace_seconds"]
-        self._decision("default")
-        for name in full_run.PRESETS:
-            if name != "default" and self.left > 2 * tracing:
-                self._update(name)
-                self._decision(name)
-        size = agents.resolve("default")["batch_shape"][0]
-        scale = size / FEW
+        self._decision(first)
+        for preset in others:
+            if self.left > 2 * tracing:
+                self._update(preset)
+                self._decision(preset)
+        scale = self._params(first)["batch_shape"][0] / FEW
         growth = few["peak_bytes"] - few["resident_bytes"]
         needed = tracing + 2.5 * scale * few["seconds"]
         memory = few["resident_bytes"] + scale * growth
         if self.left > needed and memory < self._memory:
-            self._update("default", updates=1)
+            self._update(first, updates=1)
+
+    def _params(self, preset: str) -> Mapping[str, Any]:
+        return agents.resolve(preset, agent=self._name)
+
+    def _agent(self, params: Mapping[str, Any]) -> Agent:
+        """Makes an agent for the first of the tasks, with random weights."""
+        package = agents.find(self._name)
+        spaces = task_spaces(params["tasks"][0], params, package.VECTOR_ACTIONS)
+        return package.make_agent(params, *spaces)
 
     def _update(
         self, preset: str, sequences: int | None = None, updates: int = _UPDATES
     ) -> dict[str, float]:
         """Measures gradient steps with batches of some size."""
-        params = agents.resolve(preset)
+        params = self._params(preset)
         size = sequences or params["batch_shape"][0]
-        agent = _agent(params)
+        agent = self._agent(params)
         batch = _batch(agent, size, params["batch_shape"][1])
         step_graph = tf.function(agent.train_step, autograph=False)
         start = time.perf_counter()
@@ -95,7 +110,7 @@ class Probe:
 
         def step(number: int) -> None:
             values = step_graph(batch, seeds.derive(number))
-            float(values["total"])
+            float(values[agent.loss_names[0]])
 
         variables = agent.trained_variables
         values = {
@@ -116,8 +131,7 @@ class Probe:
 
     def _decision(self, preset: str) -> None:
         """Measures decisions, as when an episode is collected."""
-        params = agents.resolve(preset)
-        agent = _agent(params)
+        agent = self._agent(self._params(preset))
         actor = agent.actor()
         everyone = tf.constant([0])
         perform = tf.function(
@@ -149,24 +163,24 @@ def _time(work: Callable[[int], None], count: int) -> float:
     return min(seconds)
 
 
-def _agent(params: Mapping[str, Any]) -> Agent:
-    """Makes an agent for the first of the tasks, with random weights."""
-    package = agents.find()
-    spaces = task_spaces(params["tasks"][0], params, package.VECTOR_ACTIONS)
-    return package.make_agent(params, *spaces)
-
-
 def _batch(agent: Agent, size: int, length: int) -> dict[str, tf.Tensor]:
-    random = np.random.default_rng(0)
-    batch = {}
-    for name, shape in agent.batch_spec.items():
-        shape = (size, length, *shape)
-        if name == "image":
-            values = random.integers(0, 256, shape, np.uint8)
-        else:
-            values = random.uniform(-1, 1, shape).astype(np.float32)
-        batch[name] = tf.constant(values)
-    return batch
+    """Makes up what the agent learns from, `[size, length, ...]`."""
+    types = {n: space.dtype for n, space in agent.observation_space.items()}
+    types |= {"is_first": bool, "terminal": bool}
+    example = {
+        name: np.zeros((1, *shape), types.get(name, np.float32))
+        for name, shape in agent.batch_spec.items()
+    }
+    episodes = list(itertools.islice(made_up(example, length, (0,)), size))
+    batch = {key: np.stack([e[key] for e in episodes]) for key in example}
+    agent.action_space.seed(0)
+    batch["action"] = np.stack(
+        [
+            [agent.action_space.sample() for _ in range(length)]
+            for _ in range(size)
+        ]
+    )
+    return {name: tf.constant(values) for name, values in batch.items()}
 
 
 def _resident() -> int:
@@ -188,4 +202,4 @@ def _gpu_peak() -> int:
 
 
 if __name__ == "__main__":
-    Probe(float(sys.argv[1]), float(sys.argv[2])).run()
+    Probe(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3]).run()
