@@ -44,7 +44,6 @@ class EpisodeLog:
       clock: returns the time in seconds.
 
     Attributes:
-      env_step: simulator steps of all training episodes of this run.
       saved_position: variable, to be part of checkpoints: the length of
         `metrics.jsonl` at the last `flush`, in bytes.
     """
@@ -83,9 +82,15 @@ class EpisodeLog:
         """Length of `metrics.jsonl` in bytes."""
         return self._journal.position
 
+    @property
+    def env_step(self) -> int:
+        """Simulator steps of all training episodes of this run."""
+        own = self._own["train"]
+        return own[-1]["env_step"] if own else 0
+
     def count(self, split: str) -> int:
         """Number of episodes of `train` or `test`, those of a user included."""
-        return len(self._foreign[split]) + len(self._files[split])
+        return len(self._foreign[split]) + len(self._own[split])
 
     def episodes_until(self, split: str, step: int) -> list[str]:
         """Lists the files that there were when a step began, oldest first.
@@ -96,25 +101,21 @@ class EpisodeLog:
           split: `train` or `test`.
           step: global step.
         """
+        own = self._own[split]
         return [
             *self._foreign[split],
-            *(name for name, known in self._files[split] if known <= step),
+            *(r["file"] for r in own if r.get("step", 0) <= step),
         ]
 
-    def announced(self, split: str, task: str) -> int:
-        """Number of episodes of a task that this run has collected."""
-        return self._announced.get((split, task), 0)
+    def announced(self, split: str, task: str | None = None) -> int:
+        """Number of episodes that this run collected, of a task or of all."""
+        own = self._own[split]
+        return sum(task in (None, record["task"]) for record in own)
 
-    @property
-    def announced_episodes(self) -> int:
-        """Number of episodes that this run has collected."""
-        return sum(self._announced.values())
-
-    def write(self, record: dict[str, Any]) -> None:
-        """Appends a line to `metrics.jsonl`."""
-        self._journal.append(
-            {**record, "elapsed_seconds": self.elapsed_seconds}
-        )
+    def write(self, record: dict[str, Any], sync: bool = False) -> None:
+        """Appends a line to `metrics.jsonl`, and on request waits for it."""
+        record = {**record, "elapsed_seconds": self.elapsed_seconds}
+        self._journal.append(record, sync)
 
     def flush(self) -> None:
         """Waits until the disk has all lines, and keeps their length."""
@@ -140,23 +141,21 @@ class EpisodeLog:
           Path of the episode file.
         """
         staged = self._in_order(split, pathlib.Path(episode["path"]))
+        new_steps = episode["simulator_steps"] if split == "train" else 0
         record = {
             **details,
             "split": split,
             "task": task,
             "episode": self.count(split) + 1,
-            "env_step": self.env_step,
+            "env_step": self.env_step + new_steps,
             "simulator_steps": episode["simulator_steps"],
             "length": episode["length"],
             "return": episode["return"],
             "file": staged.name.removesuffix(".staged"),
-            "elapsed_seconds": self.elapsed_seconds,
         }
-        if split == "train":
-            record["env_step"] += episode["simulator_steps"]
-        self._journal.append(record, sync=True)
+        self.write(record, sync=True)
         path = episodes.publish(staged, self._folders[split])
-        self._count(record)
+        self._own[split].append(record)
         return path
 
     def rollback(self, position: int) -> None:
@@ -174,27 +173,16 @@ class EpisodeLog:
         self._read()
 
     def _read(self) -> None:
-        """Finds out what there is."""
-        self.env_step = 0
-        self._announced: dict[tuple[str, str], int] = {}
-        self._files: dict[str, list[tuple[str, int]]] = {s: [] for s in SPLITS}
+        """Finds out what there is: announced episodes, and a user's own."""
+        self._own: dict[str, list[dict[str, Any]]] = {s: [] for s in SPLITS}
         for record in self._journal:
-            self._count(record)
+            if "file" in record:
+                self._own[record["split"]].append(record)
         self._foreign: dict[str, list[str]] = {}
         for split, folder in self._folders.items():
-            own = {name for name, _ in self._files[split]}
+            own = {record["file"] for record in self._own[split]}
             found = episodes.list_episodes(folder)
             self._foreign[split] = [name for name in found if name not in own]
-
-    def _count(self, record: dict[str, Any]) -> None:
-        if "file" not in record:
-            return
-        split = record["split"]
-        self._files[split].append((record["file"], record.get("step", 0)))
-        key = (split, record["task"])
-        self._announced[key] = self._announced.get(key, 0) + 1
-        if split == "train":
-            self.env_step = record["env_step"]
 
     def _in_order(self, split: str, staged: pathlib.Path) -> pathlib.Path:
         """Renames an episode, if need be, to sort behind those before it.
@@ -202,8 +190,8 @@ class EpisodeLog:
         Environments that end their episodes at the same time name them in any
         order.
         """
-        files = self._files[split]
-        if not files or staged.name > files[-1][0]:
+        own = self._own[split]
+        if not own or staged.name > own[-1]["file"]:
             return staged
         name = episodes.episode_name() + episodes.STAGED_SUFFIX
         return staged.rename(staged.with_name(name))

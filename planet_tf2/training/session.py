@@ -143,7 +143,7 @@ class Session:
         The first checkpoint follows the first episode, so that at most one
         episode can have been announced without it.
         """
-        episodes = self._log.announced_episodes
+        episodes = sum(self._log.announced(split) for split in SPLITS)
         if episodes > 1:
             raise ValueError(
                 f"{self._folder.path} has {episodes} episodes in "
@@ -164,8 +164,8 @@ class Session:
         # Episodes that were in the folders before the run count as well. Their
         # files do not tell their task, so they count for all alike.
         for split in SPLITS:
-            own = sum(self._log.announced(split, task) for task in envs)
-            found = (self._log.count(split) - own) // len(envs)
+            foreign = self._log.count(split) - self._log.announced(split)
+            found = foreign // len(envs)
             for task, env in envs.items():
                 start = self._log.announced(split, task) + found
                 for number in range(start, amount):
