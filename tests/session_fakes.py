@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from fakes import CountingEnv
 
+from planet_tf2.agents.agent import Agent
 from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
@@ -32,17 +33,21 @@ PARAMS = {
 LENGTH, RETURN = 3, 6.0
 
 
-class FakeLearner(tf.Module):
+class FakeAgent(Agent):
     """Its weight is the number of updates."""
 
     loss_names = ["divergence", "image", "reward", "total"]
     norm_names = ["gradient_norm"]
+    has_model = True
 
     def __init__(self):
         super().__init__()
         self.weight = tf.Variable(0.0)
-        self.saved = {"learner": self}
         self.losses = {"divergence": 1.0, "image": 2.0, "reward": 3.0}
+
+    @property
+    def saved(self):
+        return {"learner": self}
 
     def train_step(self, batch, seed):
         self.weight.assign_add(1)
@@ -101,7 +106,7 @@ class Program:
         self.closed = 0
         self.steps = []
         self.scores = []
-        self.learner = FakeLearner()
+        self.agent = FakeAgent()
         on_rollout = kwargs.pop("on_rollout", lambda: None)
         self.attempts = kwargs.pop("attempts", Attempts())
         self.envs, self.rollouts = {}, {}
@@ -110,7 +115,7 @@ class Program:
             self.envs[task] = env
             self.rollouts[task] = FakeRollout(envs, on_rollout)
         self.parts = Parts(
-            agent=self.learner,
+            agent=self.agent,
             collectors={
                 "train": self._collectors(agents, after=5, every=10),
                 "test": self._collectors(agents, after=0, every=1),
@@ -154,7 +159,7 @@ class Program:
                 for record in Journal(self.folder.metrics)
             ],
             "files": [self.count("train"), self.count("test")],
-            "weight": float(self.learner.weight),
+            "weight": float(self.agent.weight),
             "step": self.steps[-1] if self.steps else None,
         }
 
@@ -170,14 +175,12 @@ class Program:
     def _collectors(self, agents, **schedule):
         return [
             Collector(
-                "main",
+                {"name": "main", "until": -1, "action_noise": 0.3, **schedule},
                 task,
                 index,
                 [None] * agents,
                 rollout,
-                action_noise=0.3,
-                attempts=self.attempts,
-                **schedule,
+                self.attempts,
             )
             for index, (task, rollout) in enumerate(self.rollouts.items())
         ]

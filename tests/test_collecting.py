@@ -19,9 +19,9 @@ class FakeRollout:
 
 
 def make(index=0, agents=2, **schedule):
-    schedule = {"after": 5000, "every": 5000, **schedule}
+    entry = {"name": "main", "after": 5000, "every": 5000, "until": -1}
     envs = [None] * agents
-    return Collector("main", "walk", index, envs, FakeRollout(), **schedule)
+    return Collector({**entry, **schedule}, "walk", index, envs, FakeRollout())
 
 
 @pytest.fixture

@@ -184,18 +184,11 @@ class TestSeveralAgents:
         env = InGraphBatchEnv(BatchEnv(envs))
 
         def collect(seed=(1, 2), max_failures=3):
-            collector = Collector(
-                "main",
-                "fragile:make",
-                0,
-                env,
-                Rollout(FakeAgent(), env),
-                after=0,
-                every=1,
-                attempts=Attempts(
-                    max_failures, lambda: episodes.clean_staged(folder)
-                ),
+            attempts = Attempts(
+                max_failures, lambda: episodes.clean_staged(folder)
             )
+            rollout = Rollout(FakeAgent(), env)
+            collector = Collector({}, "fragile:make", 0, env, rollout, attempts)
             return [
                 _check(result["path"]) for result in collector.collect(seed, 0)
             ]

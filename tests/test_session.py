@@ -183,30 +183,30 @@ class TestVariations:
 
     def test_loss_that_is_not_finite(self, tmp_path):
         program = Program(tmp_path)
-        program.learner.losses["image"] = float("nan")
+        program.agent.losses["image"] = float("nan")
         with pytest.raises(NonFiniteError, match="image_loss is nan"):
             program.run()
         assert program.closed == 1
         # The last checkpoint, that of the seed episodes, stays.
         other = Program(tmp_path)
         assert other.run() == [RETURN, RETURN]
-        assert float(other.learner.weight) == 4
+        assert float(other.agent.weight) == 4
 
     @pytest.mark.parametrize("name", ["image", "reward", "gradient_norm"])
     def test_stops_before_what_is_not_finite(self, tmp_path, undisturbed, name):
         """And goes on from the checkpoint before it, as if nothing was."""
         program = Program(tmp_path)
-        step = program.learner.train_step
+        step = program.agent.train_step
 
         def break_the_third(batch, seed):
             values = step(batch, seed)
             bad = {name: float("nan")} if values["total"] == 3 else {}
             return {**values, **bad}
 
-        program.learner.train_step = break_the_third
+        program.agent.train_step = break_the_third
         with pytest.raises(NonFiniteError, match=f"{name}.* is nan .*update 3"):
             program.run()
-        assert float(program.learner.weight) == 3
+        assert float(program.agent.weight) == 3
         other = Program(tmp_path)
         other.run()
         assert other.trace() == undisturbed[0].trace()
@@ -259,22 +259,22 @@ class TestVariations:
             return program
 
         program = start()
-        step = program.learner.train_step
+        step = program.agent.train_step
 
         def break_the_fifth(batch, seed):
             values = step(batch, seed)
             bad = {"image": float("nan")} if values["total"] == 5 else {}
             return {**values, **bad}
 
-        program.learner.train_step = break_the_fifth
+        program.agent.train_step = break_the_fifth
         with pytest.raises(NonFiniteError, match="update 5"):
             program.run()
         other = start()
-        other.learner.losses["image"] = float("nan")
+        other.agent.losses["image"] = float("nan")
         with pytest.raises(NonFiniteError, match="update 5"):
             other.run()
         # Of two epochs of two updates each nothing had to be done again.
-        assert float(other.learner.weight) == 5
+        assert float(other.agent.weight) == 5
 
     def test_nothing_left_to_do(self, undisturbed, tmp_path):
         program = Program(tmp_path)

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 import pytest
-from session_fakes import LENGTH, FakeLearner, FakeRollout, Program
+from session_fakes import LENGTH, FakeAgent, FakeRollout, Program
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.data import episodes
@@ -78,7 +78,7 @@ def run_with_faults(path, faults, monkeypatch):
             (Journal, "append"),
             (episodes, "publish"),
             (Trainer, "save"),
-            (FakeLearner, "train_step"),
+            (FakeAgent, "train_step"),
             (FakeRollout, "__call__"),
             (session_lib, "random_episodes"),
         ):

@@ -16,14 +16,14 @@ class StreamingMean(tf.Module):
 
     def __init__(self, names: Sequence[str]):
         super().__init__("streaming_mean")
-        self.names = sorted(names)
-        size = len(self.names)
+        self._names = sorted(names)
+        size = len(self._names)
         self._sums = tf.Variable(tf.zeros(size, tf.float64), trainable=False)
         self._count = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def submit(self, values: Mapping[str, float]) -> None:
         """Adds one value for every name."""
-        ordered = [float(values[name]) for name in self.names]
+        ordered = [float(values[name]) for name in self._names]
         self._sums.assign_add(tf.constant(ordered, tf.float64))
         self._count.assign_add(1)
 
@@ -37,4 +37,4 @@ class StreamingMean(tf.Module):
         self._sums.assign(tf.zeros_like(self._sums))
         self._count.assign(0)
         means = sums / count if count else sums * float("nan")
-        return dict(zip(self.names, map(float, means), strict=True))
+        return dict(zip(self._names, map(float, means), strict=True))

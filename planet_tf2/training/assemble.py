@@ -135,18 +135,12 @@ def make_collectors(
                 env, run = rollout(task, entry)
                 result[split].append(
                     Collector(
-                        name=entry["name"],
-                        task=task,
-                        index=len(result[split]),
-                        env=env,
-                        rollout=run,
-                        attempts=environments.attempts,
-                        after=entry["after"],
-                        every=entry["every"],
-                        until=entry["until"],
-                        action_noise=entry.get("action_noise", 0.0),
-                        action_noise_ramp=entry.get("action_noise_ramp", 0),
-                        action_noise_min=entry.get("action_noise_min", 0.0),
+                        entry,
+                        task,
+                        len(result[split]),
+                        env,
+                        run,
+                        environments.attempts,
                     )
                 )
     return result

@@ -1,6 +1,7 @@
 """Collecting episodes with the agent: when, how noisy, with which seeds."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,33 +23,29 @@ class Collector:
     """An entry of `train_collects` or `test_collects` for one task.
 
     Attributes:
-      name: name of the entry.
+      entry: the entry: its `name`, the training steps `after`, `every`,
+        `until` of which it is due (a negative `until` means no end), and, if
+        it is noisy, the noise's standard deviation `action_noise`, the
+        training steps `action_noise_ramp` over which it grows (positive) or
+        fades (negative), and the smallest fraction `action_noise_min` of it.
       task: name of the task.
       index: tells its random numbers from those of other collectors.
       env: the environments.
       rollout: runs the agent in them.
-      after: first training step to collect at.
-      every: training steps between collections.
-      until: training step to stop collecting at; negative means never.
-      action_noise: standard deviation of the exploration noise.
-      action_noise_ramp: training steps over which the noise grows (positive)
-        or fades (negative); 0 keeps it.
-      action_noise_min: smallest fraction of the noise while it ramps.
       attempts: what to do when an environment breaks.
     """
 
-    name: str
+    entry: Mapping[str, Any]
     task: str
     index: int
     env: InGraphBatchEnv
     rollout: Rollout
-    after: int
-    every: int
-    until: int = -1
-    action_noise: float = 0.0
-    action_noise_ramp: int = 0
-    action_noise_min: float = 0.0
     attempts: Attempts = Attempts()
+
+    @property
+    def name(self) -> str:
+        """Name of the entry."""
+        return self.entry["name"]
 
     @property
     def tag(self) -> str:
@@ -57,14 +54,22 @@ class Collector:
 
     def due(self, step: Step) -> bool:
         """Whether to collect at this step of the training phase."""
+        entry = self.entry
         return schedule.binary(
-            step.phase_step, step.batch_size, self.after, self.every, self.until
+            step.phase_step,
+            step.batch_size,
+            entry["after"],
+            entry["every"],
+            entry["until"],
         )
 
     def noise_at(self, step: Step) -> float:
         """Standard deviation of the noise at this training step."""
-        return self.action_noise * schedule.linear(
-            step.phase_step, self.action_noise_ramp, self.action_noise_min
+        entry = self.entry
+        return entry.get("action_noise", 0.0) * schedule.linear(
+            step.phase_step,
+            entry.get("action_noise_ramp", 0),
+            entry.get("action_noise_min", 0.0),
         )
 
     def collect(

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -122,7 +122,11 @@ class Session:
         if not restored:
             self._check_fresh()
         self._log.rollback(int(self._log.saved_position))
-        self._collect_seed_episodes()
+        try:
+            self._collect_seed_episodes()
+        except RolloutStopped:
+            self._trainer.save()
+            raise Stopped("Stopped while collecting seed episodes.") from None
         self._trainer.save()
         with contextlib.closing(self._add_phases()):
             if restored:
@@ -159,49 +163,39 @@ class Session:
 
     def _collect_seed_episodes(self) -> None:
         """Fills both folders up to `num_seed_episodes` for every task."""
-        amount = self._params["num_seed_episodes"]
-        envs = self._parts.seed_envs
-        # Episodes that were in the folders before the run count as well. Their
-        # files do not tell their task, so they count for all alike.
+        tasks = list(self._parts.seed_envs)
         for split in SPLITS:
+            # Episodes that were in the folders before the run count as well.
+            # Their files do not tell their task, so they count for all alike.
             foreign = self._log.count(split) - self._log.announced(split)
-            found = foreign // len(envs)
-            for task, env in envs.items():
-                start = self._log.announced(split, task) + found
-                for number in range(start, amount):
-                    self._collect_seed_episode(split, task, env, number)
+            for task in tasks:
+                start = self._log.announced(split, task) + foreign // len(tasks)
+                for number in range(start, self._params["num_seed_episodes"]):
+                    self._collect_seed_episode(split, task, number)
+                    self._trainer.save()
 
-    def _collect_seed_episode(
-        self, split: str, task: str, env: Any, number: int
-    ) -> None:
-        if self._guard.should_stop():
-            self._stop_seeding()
-        amount = self._params["num_seed_episodes"]
-        self._parts.progress.activity(
+    def _collect_seed_episode(self, split: str, task: str, number: int) -> None:
+        parts, amount = self._parts, self._params["num_seed_episodes"]
+        parts.progress.activity(
             f"random {split} episode {number + 1}/{amount} of {task}"
         )
-        index = sorted(self._parts.seed_envs).index(task)
+        index = sorted(parts.seed_envs).index(task)
         seed = (self._seed, _SEED_EPISODES[split], index)
 
         def collect(attempt: int) -> dict[str, Any]:
             numbers = (*seed, attempt) if attempt else seed
             return random_episodes(
-                env, 1, numbers, number, self._guard.should_stop
+                parts.seed_envs[task],
+                1,
+                numbers,
+                number,
+                self._guard.should_stop,
             )[0]
 
-        try:
-            episode = self._parts.attempts.run(
-                f"collecting random episodes of {task}", collect
-            )
-        except RolloutStopped:
-            self._stop_seeding()
+        what = f"collecting random episodes of {task}"
+        episode = parts.attempts.run(what, collect)
         check_return(task, episode)
         self._log.add(split, task, episode, phase="seed", step=0)
-        self._trainer.save()
-
-    def _stop_seeding(self) -> NoReturn:
-        self._trainer.save()
-        raise Stopped("Stopped while collecting seed episodes.")
 
     def _add_phases(self) -> Batches:
         parts, params, trainer = self._parts, self._params, self._trainer
@@ -209,22 +203,44 @@ class Session:
             parts.make_batches, self._log, self._seed, trainer.step_of
         )
         context = stages.Context(
-            self._seed,
-            self._means["test"].names,
-            self._log,
-            batches,
-            parts.summaries,
-            parts.progress,
-            self._guard,
+            seed=self._seed,
+            agent=parts.agent,
+            log=self._log,
+            batches=batches,
+            summaries=parts.summaries,
+            progress=parts.progress,
+            guard=self._guard,
         )
-        for phase, phase_stages in (
-            ("train", self._train_stages(context)),
-            ("test", self._test_stages(context)),
-        ):
-            steps, batch_size = params[f"{phase}_steps"], params["batch_shape"]
-            trainer.add_phase(phase, steps, batch_size[0], phase_stages)
+        train, test = self._train_stages(context), self._test_stages(context)
+        batch_size = params["batch_shape"][0]
+        trainer.add_phase("train", params["train_steps"], batch_size, train)
+        trainer.add_phase("test", params["test_steps"], batch_size, test)
         batches.start({s: trainer.next_step(s).update for s in SPLITS})
         return batches
+
+    def _train_stages(self, context: stages.Context) -> list[Stage]:
+        step, every = self._parts.agent.train_step, self._params["log_every"]
+        collectors = self._parts.collectors["train"]
+        return [
+            stages.LossStage(context, step, self._means["train"], every),
+            stages.PredictionStage(context),
+            *(stages.CollectStage(context, c) for c in collectors),
+        ]
+
+    def _test_stages(self, context: stages.Context) -> list[Stage]:
+        step, returns = self._parts.agent.test_step, self._test_returns
+        prediction = self._folder.prediction_gif
+        gif = self._folder.episode_gif
+        collect = [
+            stages.TestCollectStage(context, collector, returns, position, gif)
+            for position, collector in enumerate(self._parts.collectors["test"])
+        ]
+        return [
+            stages.LossStage(context, step, self._means["test"]),
+            stages.PredictionStage(context, prediction),
+            # An episode is always followed by a checkpoint.
+            *(collect or [stages.end_of_phase]),
+        ]
 
     def _resume_summaries(self) -> None:
         """Takes back what was shown of steps that are about to come again."""
@@ -234,38 +250,6 @@ class Session:
             # again, and the rest will be the same as before.
             begun = self._trainer.has_begun(step)
             self._parts.summaries.resume(split, step.summary_step + begun)
-
-    def _train_stages(self, context: stages.Context) -> list[Stage]:
-        update = stages.LossStage(
-            context,
-            self._parts.agent.train_step,
-            self._means["train"],
-            self._params["log_every"],
-        )
-        collect = [
-            stages.CollectStage(context, collector)
-            for collector in self._parts.collectors["train"]
-        ]
-        return [update, stages.PredictionStage(context), *collect]
-
-    def _test_stages(self, context: stages.Context) -> list[Stage]:
-        update = stages.LossStage(
-            context, self._parts.agent.test_step, self._means["test"]
-        )
-        collect = [
-            stages.TestCollectStage(
-                context,
-                collector,
-                self._test_returns,
-                position,
-                self._folder.episode_gif,
-            )
-            for position, collector in enumerate(self._parts.collectors["test"])
-        ]
-        gif = self._folder.prediction_gif
-        # An episode is always followed by a checkpoint.
-        end = [] if collect else [stages.end_of_phase]
-        return [update, stages.PredictionStage(context, gif), *collect, *end]
 
 
 def _checkpoint_distance(params: Mapping[str, Any]) -> int:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.agents.agent import Agent
 from planet_tf2.data import episodes
 from planet_tf2.tools import seeds
 from planet_tf2.tools.guard import Guard
@@ -28,7 +29,7 @@ class Context:
 
     Attributes:
       seed: the run's seed.
-      losses: names of those scalars of an update that are losses.
+      agent: what is trained.
       log: metrics and episodes of the run.
       batches: knows the batch of every step.
       summaries: writes event files.
@@ -37,7 +38,7 @@ class Context:
     """
 
     seed: int
-    losses: Sequence[str]
+    agent: Agent
     log: EpisodeLog
     batches: Batches
     summaries: Any
@@ -80,7 +81,7 @@ class LossStage:
         values = {name: float(value) for name, value in values.items()}
         check_finite(self._metrics(values), step, batch)
         self._mean.submit(values)
-        losses = {name: values[name] for name in context.losses}
+        losses = {name: values[name] for name in context.agent.loss_names}
         progress.update(step.phase, step.end, losses)
         context.guard.show(
             step=step.end,
@@ -95,7 +96,7 @@ class LossStage:
 
     def _metrics(self, values: dict[str, float]) -> dict[str, float]:
         """Names values as in `metrics.jsonl`."""
-        losses = self._context.losses
+        losses = self._context.agent.loss_names
         return {
             f"{name}_loss" if name in losses else name: value
             for name, value in values.items()
@@ -122,7 +123,7 @@ class LossStage:
 
 
 class PredictionStage:
-    """Shows what the agent predicts, once per epoch.
+    """Shows what the agent predicts, if it does, once per epoch.
 
     Args:
       context: what the stages share.
@@ -140,6 +141,8 @@ class PredictionStage:
         context.summaries.scalars(
             *place, {"general/dataset_episodes": context.log.count(step.phase)}
         )
+        if not context.agent.has_model:
+            return
         batch = context.batches.of(step)
         seed = seeds.derive(*context.seed_for(_PREDICT, step))
         context.summaries.predictions(*place, batch, seed, self._gif_path)
