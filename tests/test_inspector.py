@@ -8,6 +8,7 @@ from report_runs import Page, check_page
 from small_runs import snapshot
 from tf_fakes import normal_kl
 
+from planet_tf2 import agents
 from planet_tf2.agents.planet import planners
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.held_out import EpisodesError
@@ -341,3 +342,9 @@ class TestScript:
     def test_not_into_the_run(self, trained):
         with pytest.raises(ValueError, match="belongs to its training"):
             inspect_planner(trained.folder, trained.folder.path / "p.html")
+
+    def test_agents_without_plans(self, trained, tmp_path, monkeypatch):
+        planet = agents.find("planet").PlaNet
+        monkeypatch.setattr(planet, "has_plans", False)
+        with pytest.raises(ValueError, match="makes no plans"):
+            inspect_planner(trained.folder, tmp_path / "p.html")

@@ -15,7 +15,7 @@ from small_runs import SMALL, snapshot
 from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import publish as publishing
-from planet_tf2.evaluation import repeating, results_page
+from planet_tf2.evaluation import repeating, results_page, rollouts
 from planet_tf2.evaluation.publish import default_name, policy_gif, publish
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.journal import Journal
@@ -381,6 +381,29 @@ class TestPublish:
         with pytest.raises(ValueError, match=message):
             publish(RunFolder("run"), **change)
         assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+    def test_agents_without_images(self, trained, tmp_path, monkeypatch):
+        planet = agents.find("planet").PlaNet
+        monkeypatch.setattr(planet, "has_model", False)
+
+        def play(*args, play=rollouts.play, **kwargs):
+            for episode in play(*args, **kwargs):
+                del episode.arrays["image"]
+                yield episode
+
+        monkeypatch.setattr(rollouts, "play", play)
+        target = publish(trained.folder, tmp_path, episodes=1)
+        assert {path.name for path in target.iterdir()} == {
+            "README.md",
+            "config.yaml",
+            "metrics.csv",
+            "curve.png",
+            "curve.csv",
+            "evaluation.json",
+            "result.json",
+        }
+        readme = (target / "README.md").read_text()
+        assert readme.count("![") == 1 and "(curve.png)" in readme
 
 
 def test_runs_that_are_not_ready(tmp_path):

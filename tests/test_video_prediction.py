@@ -7,6 +7,7 @@ from bad_folders import run_script
 from PIL import Image
 from small_runs import snapshot
 
+from planet_tf2 import agents
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import HeldOut
@@ -193,3 +194,9 @@ class TestVideoPrediction:
     def test_not_into_the_run(self, trained):
         with pytest.raises(ValueError, match="belongs to its training"):
             video_prediction(trained.folder, trained.folder.path / "p.gif")
+
+    def test_agents_without_images(self, trained, tmp_path, monkeypatch):
+        planet = agents.find("planet").PlaNet
+        monkeypatch.setattr(planet, "has_model", False)
+        with pytest.raises(ValueError, match="predicts no images"):
+            video_prediction(trained.folder, tmp_path / "p.gif")

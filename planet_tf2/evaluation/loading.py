@@ -49,6 +49,23 @@ class LoadedRun:
         """A, entries of an action."""
         return self.agent.action_space.shape[0]
 
+    @property
+    def predicts_images(self) -> bool:
+        """Whether the agent has a model, and it predicts images."""
+        return self.agent.has_model and "image" in self.agent.batch_spec
+
+    def check_predicts_images(self) -> None:
+        """Checks that there are images to be shown.
+
+        Raises:
+          UnusableRun: the agent predicts none.
+        """
+        if not self.predicts_images:
+            raise runs.UnusableRun(
+                f"The agent of {self.folder.path} predicts no images, so that "
+                "there is nothing to show."
+            )
+
 
 class Imagined(NamedTuple):
     """What an agent expects.

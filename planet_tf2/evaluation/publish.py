@@ -25,7 +25,6 @@ from planet_tf2.evaluation.plot import collect_curves, curve_table, draw
 from planet_tf2.evaluation.video_prediction import (
     lay_out,
     predict,
-    predicts_images,
 )
 from planet_tf2.tools import video
 from planet_tf2.tools.attr_dict import to_plain
@@ -266,7 +265,7 @@ def _check_model(
 
     Of agents that predict no images there is nothing to write.
     """
-    if not predicts_images(run):
+    if not run.predicts_images:
         return None
     figures = diagnose(
         run.folder,

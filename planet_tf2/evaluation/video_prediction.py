@@ -26,7 +26,6 @@ from planet_tf2.evaluation.predictions import (
     Window,
     cut,
 )
-from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.tools import movie, video
 
 _ROWS = ("truth", "prediction", "error")
@@ -90,7 +89,7 @@ def video_prediction(
     out = pathlib.Path(out).with_suffix(".gif")
     check_outside(out, [folder])
     run = load_run(folder, checkpoint)
-    check_predicts_images(run)
+    run.check_predicts_images()
     episodes = held_out.load_held_out(run, max(20, sequences), episodes_dir)
     predicted = predict(run, episodes, sequences, context, horizon, seed)
     make_folder(out.parent)
@@ -151,24 +150,6 @@ def predict(
     stored = {"image": tf.constant(cut(episodes, windows, "image", length))}
     truth = run.agent.truth(stored)["image"].numpy() - 0.5
     return Predicted(truth, image, context)
-
-
-def check_predicts_images(run: LoadedRun) -> None:
-    """Checks that a run's agent has a model that predicts images.
-
-    Raises:
-      UnusableRun: it does not.
-    """
-    if not predicts_images(run):
-        raise UnusableRun(
-            f"The agent of {run.folder.path} predicts no images, so that there "
-            "is nothing to show."
-        )
-
-
-def predicts_images(run: LoadedRun) -> bool:
-    """Whether a run's agent has a model that predicts images."""
-    return run.agent.has_model and "image" in run.agent.batch_spec
 
 
 def lay_out(predicted: Predicted, scale: int = 2) -> np.ndarray:

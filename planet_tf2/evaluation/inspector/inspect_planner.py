@@ -23,7 +23,6 @@ from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.report import media, page
 from planet_tf2.evaluation.runs import UnusableRun
-from planet_tf2.evaluation.video_prediction import check_predicts_images
 from planet_tf2.tools import video
 from planet_tf2.tools.files import write_atomically
 
@@ -69,7 +68,7 @@ def inspect_planner(
     run = load_run(folder, checkpoint)
     if not run.agent.has_plans:
         raise UnusableRun(f"The agent of {folder.path} makes no plans to show.")
-    check_predicts_images(run)
+    run.check_predicts_images()
     chosen = choose_episode(run, episode)
     times = choose_decisions(chosen.length, decisions)
     inspection = Inspector(run, seed).inspect(chosen, times)
