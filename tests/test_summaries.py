@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import (
 from tensorboard.util import tensor_util
 from tf_fakes import make_agent, tiny_params
 
+from planet_tf2.agents.agent import Agent
 from planet_tf2.evaluation import events
 from planet_tf2.tools import curves, seeds, video
 from planet_tf2.tools.guard import Guard
@@ -470,9 +471,9 @@ def test_single_steps_have_no_open_loop_scalars(tmp_path, agent):
     assert np.isfinite(list(result.scalars.values())).all()
 
 
-def test_agent_without_images(tmp_path, model):
+def test_agent_without_images(tmp_path, agent):
     """There are numbers and curves, but no pictures of what it sees."""
-    summaries = make_summaries(tmp_path, model)
+    summaries = make_summaries(tmp_path, agent)
     nothing_seen = Computed(
         {"closedloop/divergence": tf.constant(1.5)},
         {"closedloop/divergence_histogram": tf.constant([1.0, 2.0])},
@@ -500,9 +501,8 @@ def test_agent_without_images(tmp_path, model):
     assert not gif.exists()
 
 
-def test_agent_that_predicts_nothing(tmp_path, model):
-    summaries = make_summaries(tmp_path, model)
-    summaries._predict = lambda batch, seed: Computed({}, {}, {}, {}, {})
+def test_agent_that_predicts_nothing(tmp_path):
+    summaries = make_summaries(tmp_path, Agent())
     summaries.predictions("test", 5, make_batch(), SEED)
     summaries.close()
     assert set(read(tmp_path / "test")) == {
@@ -512,12 +512,12 @@ def test_agent_that_predicts_nothing(tmp_path, model):
     }
 
 
-def test_nothing_is_written_to_the_run_of_another(tmp_path, model):
+def test_nothing_is_written_to_the_run_of_another(tmp_path, agent):
     def check():
         raise RuntimeError("the run is not ours")
 
     summaries = Summaries(
-        tmp_path / "train", tmp_path / "test", model, guard=Guard(check=check)
+        tmp_path / "train", tmp_path / "test", agent, guard=Guard(check=check)
     )
     with pytest.raises(RuntimeError, match="not ours"):
         summaries.scalars("train", 1, {"a": 1.0})

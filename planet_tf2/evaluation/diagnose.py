@@ -83,6 +83,7 @@ def diagnose(
     if out is not None:
         check_outside(out, [folder])
     run = load_run(folder, checkpoint)
+    run.check_has_model()
     shown = held_out.load_held_out(run, episodes, episodes_dir)
     shown += _collect(run, fresh, seed, report)
     sizes = context, horizon, starts, decisions

@@ -54,6 +54,18 @@ class LoadedRun:
         """Whether the agent has a model, and it predicts images."""
         return self.agent.has_model and "image" in self.agent.batch_spec
 
+    def check_has_model(self) -> None:
+        """Checks that there is something that the agent predicts.
+
+        Raises:
+          UnusableRun: the agent has no model of the world.
+        """
+        if not self.agent.has_model:
+            raise runs.UnusableRun(
+                f"The agent of {self.folder.path} has no model of the world, "
+                "so that there is nothing that it predicts."
+            )
+
     def check_predicts_images(self) -> None:
         """Checks that there are images to be shown.
 

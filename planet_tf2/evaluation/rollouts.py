@@ -83,7 +83,9 @@ def play(
             directory = stack.enter_context(tempfile.TemporaryDirectory())
         envs = BatchEnv(
             [
-                stack.enter_context(open_task(run, task, directory))
+                stack.enter_context(
+                    open_task(run, task, directory, images=record)
+                )
                 for _ in range(agents)
             ]
         )
@@ -123,6 +125,7 @@ def open_task(
     task: str,
     record_dir: str | None = None,
     blocking: bool = False,
+    images: bool = False,
 ) -> Async:
     """Opens an environment in which the agent of a run can act.
 
@@ -134,6 +137,7 @@ def open_task(
       task: the environment's task.
       record_dir: folder for episodes, if they are to be recorded.
       blocking: whether to wait until it is built.
+      images: whether to draw it for an agent that sees no images, too.
 
     Raises:
       ValueError: the agent cannot act in the task.
@@ -141,7 +145,9 @@ def open_task(
     check_task(run, task)
     interface = assemble.shared_interface(run.params, read_agent(run.folder))
     if _action_size(task, run) != run.action_size:
-        interface = {**interface, "pad_actions": run.action_size}
+        interface["pad_actions"] = run.action_size
+    if images and "image" not in interface.get("observations", ["image"]):
+        interface["observations"].append("image")
     params = {**run.params, "isolate_envs": "process"}
     return open_env(
         task, params, blocking=blocking, record_dir=record_dir, **interface

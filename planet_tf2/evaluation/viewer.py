@@ -94,7 +94,7 @@ def play(
       ValueError: the agent cannot act in the task.
     """
     numbers = itertools.count() if not episodes else range(episodes)
-    with rollouts.open_task(agent.run, task, blocking=True) as env:
+    with rollouts.open_task(agent.run, task, blocking=True, images=True) as env:
         for number in numbers:
             agent.reset()
             observation, _ = env.reset(seed=rollouts.env_seed(seed, number))
@@ -103,7 +103,7 @@ def play(
             moment = Shown(number + 1, 0, image, expected, 0.0, 0.0, False)
             yield moment
             while not moment.done:
-                action = agent.act(observation["image"])
+                action = agent.act(observation)
                 if expected is not None:
                     expected = agent.imagine(action[None]).image[0]
                 observation, reward, terminated, truncated, _ = env.step(action)

@@ -94,14 +94,16 @@ def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
     """What environments need so that one agent can act in all of them.
 
     Of several tasks, actions are padded to the largest space, and observations
-    are those that the agent sees, since the others differ.
+    are those that the agent sees, since the others differ. Nothing is rendered
+    for an agent that sees no images.
     """
     names = params["tasks"]
     interface: dict[str, Any] = {"vector_actions": package.VECTOR_ACTIONS}
+    if len(names) > 1 or "image" not in package.OBSERVATIONS:
+        interface["observations"] = list(package.OBSERVATIONS)
     if len(names) > 1:
         found = [task_spaces(name, params, **interface) for name in names]
         interface["pad_actions"] = max(a.shape[0] for _, a in found)
-        interface["observations"] = list(package.OBSERVATIONS)
     return interface
 
 

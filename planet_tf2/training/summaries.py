@@ -53,6 +53,7 @@ class Summaries:
     ):
         self._directories = {"train": str(train_dir), "test": str(test_dir)}
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._agent = agent
         self._guard = guard
         self._scratch = scratch
         self._predict = tf.function(
@@ -90,14 +91,16 @@ class Summaries:
             it is left alone where no images are predicted.
 
         Returns:
-          What was predicted, as arrays.
+          What was predicted, as arrays; nothing by agents without a model.
         """
         length = batch["action"].shape[1]
         context = summary_graph.context_length(length, _CONTEXT)
         few = {key: value[:_NUM_SEQUENCES] for key, value in batch.items()}
-        computed = tf.nest.map_structure(
-            lambda x: x.numpy(), self._predict(few, seed)
-        )
+        computed = summary_graph.NOTHING
+        if self._agent.has_model:
+            computed = tf.nest.map_structure(
+                lambda x: x.numpy(), self._predict(few, seed)
+            )
         with self._writer(split).as_default(step) as writer:
             prediction_summaries.write_predictions(computed, context)
             prediction_summaries.write_data(batch)

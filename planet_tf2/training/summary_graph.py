@@ -42,6 +42,9 @@ class Computed(NamedTuple):
     log_probs: Tensors
 
 
+NOTHING = Computed({}, {}, {}, {}, {})
+
+
 def context_length(length: int, context: int) -> int:
     """Steps to see of a sequence: so many, but half of it at most."""
     return max(1, min(context, length // 2))
