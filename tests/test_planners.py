@@ -1,5 +1,7 @@
 """What every planner keeps to."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,7 +19,6 @@ from tf_fakes import LinearCell
 from planet_tf2.agents.planet import RSSM
 from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.nets import FeedForward
-from planet_tf2.tools.bind import bind
 
 # For problems whose solution jumps, with time to find it exactly.
 _THOROUGH = {
@@ -33,7 +34,9 @@ def planner(request):
 
 @pytest.fixture(params=PLANNERS)
 def thorough(request):
-    return bind(PLANNERS[request.param], **_THOROUGH[request.param])
+    return functools.partial(
+        PLANNERS[request.param], **_THOROUGH[request.param]
+    )
 
 
 def test_agents_do_not_mix(planner):

@@ -1,8 +1,7 @@
-"""A dictionary with attributes, a lock, and a memory of what was read."""
+"""A dictionary with attributes and a lock."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,31 +12,42 @@ from planet_tf2.tools.nearest import did_you_mean
 class AttrDict(dict):
     """Dictionary whose keys are also attributes.
 
-    Three things make it fit for configurations:
-
-    - A key that is not there is an error which names the nearest key.
-    - While locked, nothing can be written or removed, so that a misspelt
-      assignment does not go unnoticed.
-    - It remembers which keys were read, so that settings that nobody looked
-      at can be reported.
-
-    Looking whether a key is there (`in`), iterating and converting do not
-    count as reading. Names that start with an underscore are not keys when
-    used as attributes. Copies are unlocked and untouched.
+    A key that is not there is an error which names the nearest key. While
+    locked, nothing can be written or removed, so that a misspelt assignment
+    does not go unnoticed; `copy` makes an unlocked one. Names that start with
+    an underscore are not keys when used as attributes.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         object.__setattr__(self, "_locked", False)
-        object.__setattr__(self, "_touched", set())
+
+    def lock(self) -> "AttrDict":
+        """Forbids writing from here on. Returns the dictionary itself."""
+        object.__setattr__(self, "_locked", True)
+        return self
+
+    def copy(self) -> "AttrDict":
+        """Returns an unlocked, shallow copy."""
+        return AttrDict(self)
+
+    def __copy__(self) -> "AttrDict":
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For `copy.deepcopy` and `pickle`: only the items travel.
+        return AttrDict, (dict(self),)
+
+    def __or__(self, other: Any) -> "AttrDict":
+        return AttrDict(dict(self) | dict(other))
+
+    def __repr__(self) -> str:
+        return f"AttrDict({dict(self)!r})"
 
     # Reading.
 
-    def __getitem__(self, key: str) -> Any:
-        if key not in self:
-            raise KeyError(self._unknown(key))
-        self._touched.add(key)
-        return super().__getitem__(key)
+    def __missing__(self, key: str) -> Any:
+        raise KeyError(self._unknown(key))
 
     def __getattr__(self, name: str) -> Any:
         # Only called for names that are not methods or properties.
@@ -46,9 +56,6 @@ class AttrDict(dict):
         if name not in self:
             raise AttributeError(self._unknown(name))
         return self[name]
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self[key] if key in self else default
 
     # Writing.
 
@@ -95,68 +102,6 @@ class AttrDict(dict):
         self._check_unlocked("all items")
         super().clear()
 
-    # The lock.
-
-    @property
-    def locked(self) -> bool:
-        """Whether writing is forbidden."""
-        return self._locked
-
-    def lock(self) -> "AttrDict":
-        """Forbids writing from here on. Returns the dictionary itself."""
-        object.__setattr__(self, "_locked", True)
-        return self
-
-    def unlock(self) -> "AttrDict":
-        """Allows writing again. Returns the dictionary itself."""
-        object.__setattr__(self, "_locked", False)
-        return self
-
-    @contextlib.contextmanager
-    def unlocked(self) -> Iterator["AttrDict"]:
-        """Allows writing inside of a `with` block."""
-        before = self._locked
-        self.unlock()
-        try:
-            yield self
-        finally:
-            object.__setattr__(self, "_locked", before)
-
-    # What was read.
-
-    @property
-    def touched(self) -> set[str]:
-        """The keys that were read so far."""
-        return {key for key in self._touched if key in self}
-
-    @property
-    def untouched(self) -> set[str]:
-        """The keys that nobody has read yet."""
-        return set(self) - self._touched
-
-    # Copies.
-
-    def copy(self) -> "AttrDict":
-        """Returns an unlocked, untouched, shallow copy."""
-        return AttrDict(self)
-
-    def __copy__(self) -> "AttrDict":
-        return self.copy()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # For `copy.deepcopy` and `pickle`: only the items travel.
-        return AttrDict, (dict(self),)
-
-    def __or__(self, other: Any) -> "AttrDict":
-        return AttrDict(dict(self) | dict(other))
-
-    def to_plain(self) -> dict[str, Any]:
-        """Returns nested built-in types that JSON and YAML can hold."""
-        return to_plain(self)
-
-    def __repr__(self) -> str:
-        return f"AttrDict({dict(self)!r})"
-
     # Errors.
 
     def _unknown(self, key: str) -> str:
@@ -167,8 +112,8 @@ class AttrDict(dict):
             return
         hint = "" if key in self else did_you_mean(key, self._names())
         raise RuntimeError(
-            f"Cannot change {key!r} of a locked dictionary.{hint} "
-            "Call unlock() first, or write to a copy()."
+            f"Cannot change {key!r} of a locked dictionary.{hint} Write to a "
+            "copy()."
         )
 
     def _names(self) -> list[str]:
