@@ -111,7 +111,7 @@ def test_to_plain_leaves_only_builtin_types():
         path=pathlib.PurePosixPath("x/y"),
         nothing=None,
     )
-    plain = params.to_plain()
+    plain = to_plain(params)
     assert plain == {
         "inner": {"size": 3},
         "shape": [0.5, 2],

@@ -94,9 +94,7 @@ class TestWeights:
         path = tf.train.Checkpoint(learner=learner, global_step=step).write(
             str(copied.checkpoints / "ckpt-90")
         )
-        copied.write_config(
-            {**copied.read_config(), "params": params.to_plain()}
-        )
+        copied.write_config({**copied.read_config(), "params": dict(params)})
         for directory in (copied.train_episodes, copied.test_episodes):
             for name in episodes.list_episodes(directory):
                 (directory / name).unlink()

@@ -251,7 +251,7 @@ def test_broken_flag_names_the_flag(flag_values):
 
 
 def test_differences_assume_defaults_for_new_parameters():
-    saved = resolve("debug").to_plain()
+    saved = dict(resolve("debug"))
     del saved["num_chunks"]
     new = resolve("debug", "{num_units: 11, batch_shape: [6, 10]}")
     assert differences(PLANET, saved, new) == [
