@@ -25,7 +25,8 @@ def test_defaults():
     params = resolve()
     assert set(params) == set(PLANET.Parameters.model_fields)
     assert params.batch_shape == [50, 50]
-    assert params.locked
+    with pytest.raises(RuntimeError, match="locked"):
+        params.batch_shape = [1, 1]
 
 
 def test_precedence():
