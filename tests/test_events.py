@@ -90,15 +90,9 @@ def fetch(*arguments):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_tags_of_all_runs(logs, tmp_path, workers, capsys):
     out = tmp_path / "out"
-    status = fetch(
-        "--logdir",
-        logs / "*",
-        "--outdir",
-        out,
-        "--tag=simulation/*/return",
-        f"--workers={workers}",
-    )
-    assert status == 0
+    arguments = ["--logdir", logs / "*", "--outdir", out]
+    arguments += ["--tag=simulation/*/return", "--tag=*/nothing"]
+    assert fetch(*arguments, f"--workers={workers}") == 0
     names = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
     name = "test/simulation.cheetah.main.return.csv"
     assert names == {f"cheetah/0000{number}/{name}" for number in (1, 2)}
@@ -119,16 +113,6 @@ def test_runs_are_chosen_by_a_pattern(logs, tmp_path):
     assert names == {"train"}
     arguments = ["--logdir", logs, "--outdir", out, "--runs=*/eval"]
     assert fetch(*arguments) == 1
-
-
-def test_several_tags(logs, tmp_path):
-    out = tmp_path / "out"
-    arguments = ["--logdir", logs, "--outdir", out, "--runs=*1/test"]
-    assert fetch(*arguments, "--tag=general/*", "--tag=*/return") == 0
-    assert {p.name for p in out.rglob("*.csv")} == {
-        "general.image_loss.csv",
-        "simulation.cheetah.main.return.csv",
-    }
 
 
 def test_pictures(logs, tmp_path):
@@ -217,12 +201,3 @@ def test_tag_that_is_nowhere(logs, tmp_path, capsys):
     arguments = ["--logdir", logs, "--outdir", tmp_path / "out"]
     assert fetch(*arguments, "--tag=genral/*") == 1
     assert "No scalar matches 'genral/*'" in capsys.readouterr().err
-
-
-def test_nothing_named(tmp_path, capsys):
-    assert fetch("--outdir", tmp_path) == 1
-    assert "--logdir" in capsys.readouterr().err
-
-
-def test_names_of_tags_are_names_of_files():
-    assert events.tag_file_name("a/b c/d:e") == "a.b_c.d_e"

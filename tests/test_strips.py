@@ -7,7 +7,7 @@ from bad_folders import run_script
 from PIL import Image
 
 from planet_tf2.evaluation import strips
-from planet_tf2.evaluation.strips import StripError, cut_strip, read_strip
+from planet_tf2.evaluation.strips import StripError, cut_strip
 from planet_tf2.tools import video
 
 
@@ -173,7 +173,6 @@ def test_bad_strips(kind, tmp_path, capsys):
     [
         (["--out", "{}/a.avi"], ".gif or .mp4"),
         (["--out", "{}/a.gif", "--rows", "2"], "divides 3"),
-        (["--out", "{}/a.gif", "--frame_size", "big"], "such as 64,64"),
         (["--out", "{}/a.gif", "--frame_size", "8"], "such as 64,64"),
         (["--out", "{}/a.png/b/c.gif"], "Cannot write"),
     ],
@@ -183,15 +182,3 @@ def test_bad_arguments(arguments, message, tmp_path, capsys):
     arguments = [text.format(tmp_path) for text in arguments]
     assert run_script("create_video", "--strip", path, *arguments) == 1
     assert message in capsys.readouterr().err
-
-
-def test_nothing_named(capsys):
-    assert run_script("create_video") == 1
-    assert "Name a PNG file" in capsys.readouterr().err
-
-
-def test_size_is_given_in_pixels(tmp_path):
-    path = write_png(
-        tmp_path / "a.png", video.image_strip(make_videos(), separator=0)
-    )
-    assert read_strip(path, [16, 16]).videos.shape == (3, 6, 16, 16, 3)
