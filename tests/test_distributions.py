@@ -11,9 +11,9 @@ from planet_tf2.nets.distributions import (
     DISTRIBUTIONS,
     TanhNormal,
     TruncatedNormal,
+    UnitNormal,
     make_distribution,
 )
-from planet_tf2.nets.unit_normal import UnitNormal
 
 BOUNDS = [(-1.0, 1.0), (0.0, 4.0)]
 LOCATIONS = [-100.0, -20.0, -3.0, -1.0, 0.0, 0.3, 2.0, 4.0, 50.0]

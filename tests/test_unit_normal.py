@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from planet_tf2.nets.unit_normal import UnitNormal
+from planet_tf2.nets.distributions import UnitNormal
 
 tfd = tfp.distributions
 

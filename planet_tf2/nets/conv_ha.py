@@ -22,6 +22,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from planet_tf2.nets import weights
+from planet_tf2.nets.distributions import UnitNormal
 from planet_tf2.nets.layers import Dense
 from planet_tf2.nets.strided import (
     PatchConv,
@@ -30,7 +31,6 @@ from planet_tf2.nets.strided import (
     StridedTransposedConv,
     ThinTransposedConv,
 )
-from planet_tf2.nets.unit_normal import UnitNormal
 
 tfd = tfp.distributions
 
