@@ -15,7 +15,6 @@ from PIL import Image
 from planet_tf2.data.run_folder import RunFolderError, make_folder
 from planet_tf2.tools import movie, video
 
-SUFFIXES = (".gif", ".mp4")
 _LINES = np.array([video.SEEN, video.UNSEEN], np.uint8)
 
 # Beginnings and ends, in pixels.
@@ -129,43 +128,6 @@ def cut_strip(
     return Strip(np.array(videos), sum(seen))
 
 
-def create_video(
-    strip: Strip,
-    path: str | os.PathLike[str],
-    fps: float = 10,
-    height: int = 1,
-    scale: int = 1,
-) -> None:
-    """Writes a strip as a video.
-
-    Args:
-      strip: the strip.
-      path: file to write; its suffix is one of `SUFFIXES`.
-      fps: frames per second.
-      height: rows of the strip that stay below each other; each so many more
-        go to the right of them.
-      scale: times to enlarge it.
-
-    Raises:
-      StripError: an argument does not fit.
-    """
-    path = pathlib.Path(path)
-    _check_suffix(path)
-    amount = len(strip.videos)
-    if amount % height:
-        raise StripError(
-            f"The strip has {amount} rows, which cannot be laid out in columns "
-            f"of {height}. Choose a --rows that divides {amount}."
-        )
-    # Row r of the layout has the videos r, r + height, ...
-    rows = [strip.videos[row::height] for row in range(height)]
-    frames = video.side_by_side(*rows, context=strip.context)
-    frames = video.enlarge(frames, scale)
-    make_folder(path.parent)
-    write = video.write_gif if path.suffix == ".gif" else movie.write_mp4
-    write(path, frames, fps)
-
-
 def create_videos(
     paths: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
@@ -181,7 +143,8 @@ def create_videos(
       paths: PNG files, or folders of them.
       out: file to write; of several strips a folder, for GIF files.
       fps: frames per second.
-      rows: see `create_video`; by default all.
+      rows: rows of a strip that stay below each other; each so many more go to
+        the right of them. By default all stay below each other.
       scale: times to enlarge the frames.
       frame_size: see `read_strip`.
       report: shows a message.
@@ -192,9 +155,11 @@ def create_videos(
     found = find_strips(paths)
     out = pathlib.Path(out)
     single = len(found) == 1 and not (out.is_dir() or not out.suffix)
-    if single:
-        _check_suffix(out)
-    elif out.suffix:
+    if single and out.suffix not in (".gif", ".mp4"):
+        raise StripError(
+            f"{out} ends in {out.suffix}, but a video ends in .gif or .mp4."
+        )
+    if not single and out.suffix:
         raise StripError(
             f"There are {len(found)} strips, but {out} is a single file. Name "
             "a folder with --out."
@@ -202,8 +167,11 @@ def create_videos(
     for source in found:
         target = out if single else out / f"{source.stem}.gif"
         strip = read_strip(source, frame_size)
-        create_video(strip, target, fps, rows or len(strip.videos), scale)
         count, length = strip.videos.shape[:2]
+        frames = _lay_out(strip, rows or count, scale)
+        make_folder(target.parent)
+        write = video.write_gif if target.suffix == ".gif" else movie.write_mp4
+        write(target, frames, fps)
         report(f"{target}: {length} frames of {count} rows")
 
 
@@ -218,12 +186,19 @@ def _inside(folder: pathlib.Path) -> list[pathlib.Path]:
     raise StripError(f"There is no PNG file in the folder {folder}. {advice}")
 
 
-def _check_suffix(path: pathlib.Path) -> None:
-    if path.suffix not in SUFFIXES:
+def _lay_out(strip: Strip, height: int, scale: int) -> np.ndarray:
+    """Returns the video `[T, H, W, 3]` with so many rows below each other."""
+    amount = len(strip.videos)
+    if amount % height:
         raise StripError(
-            f"{path} ends in {path.suffix or 'nothing'}, but a video ends in "
-            f"{' or '.join(SUFFIXES)}."
+            f"The strip has {amount} rows, which cannot be laid out in columns "
+            f"of {height}. Choose a --rows that divides {amount}."
         )
+    # Row r of the layout has the videos r, r + height, ...
+    rows = [strip.videos[row::height] for row in range(height)]
+    return video.enlarge(
+        video.side_by_side(*rows, context=strip.context), scale
+    )
 
 
 def _between(lines: np.ndarray) -> _Spans:
