@@ -48,9 +48,6 @@ _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}.agents.planet.parameters",
     f"{_PACKAGE}.agents.planet.presets",
     f"{_PACKAGE}.data",
-    f"{_PACKAGE}.data.recorder",
-    f"{_PACKAGE}.data.episodes",
-    f"{_PACKAGE}.data.run_folder",
     f"{_PACKAGE}.doctor",
     f"{_PACKAGE}.doctor.examination",
     f"{_PACKAGE}.doctor.simulator_probe",
@@ -67,7 +64,7 @@ _WITHOUT_TENSORFLOW = [
 ]
 
 # Whole rooms that must not load it.
-_ROOMS_WITHOUT_TENSORFLOW = ("configs", "envs", "experiment")
+_ROOMS_WITHOUT_TENSORFLOW = ("configs", "data", "envs", "experiment")
 
 
 def _module_name(path):

@@ -47,11 +47,6 @@ class InGraphBatchEnv:
     def __len__(self) -> int:
         return len(self._batch_env)
 
-    @property
-    def action_size(self) -> int:
-        """A, entries of an action that is a vector."""
-        return self.action_space.shape[0]
-
     def zero_observations(self) -> dict[str, tf.Tensor]:
         """Returns observations `[B, ...]` of nothing."""
         return {

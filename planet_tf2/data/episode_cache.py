@@ -45,6 +45,7 @@ class EpisodeCache:
         directory: pathlib.Path,
         min_length: int,
         keys: Sequence[str] = (),
+        *,
         max_episodes: int | None = None,
         max_bytes: int | None = None,
         keep: bool = True,

@@ -80,6 +80,7 @@ class SequenceBatches:
         loader: str = "recent",
         loader_every: int = 1000,
         num_chunks: int = 1,
+        *,
         keys: Sequence[str] = ("image", "action", "reward"),
         seed: int | Seed = 0,
         max_episodes: int | None = None,
@@ -99,8 +100,8 @@ class SequenceBatches:
             length,
             keys,
             # What is made up needs only an example.
-            1 if loader == "dummy" else max_episodes,
-            max_bytes,
+            max_episodes=1 if loader == "dummy" else max_episodes,
+            max_bytes=max_bytes,
             keep=loader != "reload",
             names=names
             and (lambda draw: names(draw * num_chunks // batch_size)),

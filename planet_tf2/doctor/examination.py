@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from planet_tf2 import agents
@@ -30,7 +30,11 @@ def examine(
       folder: where runs are going to be.
       report: told what goes on now.
       agent: name of the agent to time.
+
+    Raises:
+      ValueError: there is no such agent.
     """
+    presets = full_run.presets(agent)
     end = time.monotonic() + seconds
 
     def limit(most: float, reserve: float = 0.0) -> float:
@@ -58,34 +62,24 @@ def examine(
         )
         yield finding
     report("Timing updates and decisions ...")
-    memory = hardware.read_memory()
+    machine = full_run.Machine(
+        hardware.read_memory(), disk.details["free_bytes"], cards, frames
+    )
     left = limit(float("inf"), _LAST_SECONDS)
+    most = 0.9 * machine.memory.available
     result = children.run_module(
         "planet_tf2.doctor.speed_probe",
-        [f"{max(0.0, left - 5):.1f}", f"{0.9 * memory.available:.0f}", agent],
+        [f"{max(0.0, left - 5):.1f}", f"{most:.0f}", agent],
         left,
     )
-    started = [r for r in result.records if r["what"] == "start"]
-    if not started:
+    starts = [r for r in result.records if r["what"] == "start"]
+    if starts:
+        yield _check_gpu(starts[0], cards)
+        if not starts[0]["gpus"]:
+            machine = machine._replace(cards=[])
+        yield from _check_presets(result, presets, machine, agent)
+    else:
         yield _not_started(result, broken)
-        return
-    yield _check_gpu(started[0], cards)
-    speeds = {
-        preset: full_run.read_speed(result.records, preset, agent)
-        for preset in full_run.presets(agent)
-    }
-    yield from _check_speeds(result, speeds)
-    for preset, speed in speeds.items():
-        if speed is not None:
-            yield full_run.check_preset(
-                preset,
-                speed,
-                frames,
-                memory,
-                disk.details["free_bytes"],
-                cards if started[0]["gpus"] else [],
-                agent=agent,
-            )
 
 
 def _not_started(result: children.Result, broken: bool) -> Finding:
@@ -120,22 +114,32 @@ def _check_gpu(start: Mapping[str, Any], cards: list[hardware.Card]) -> Finding:
     return Finding("GPU", OK, text, details=details)
 
 
-def _check_speeds(
-    result: children.Result, speeds: Mapping[str, full_run.Speed | None]
+def _check_presets(
+    result: children.Result,
+    presets: Sequence[str],
+    machine: full_run.Machine,
+    agent: str,
 ) -> Iterator[Finding]:
-    """Says how fast each preset is, or why that is not known."""
-    first = next(iter(speeds))
+    """Says how fast each preset is, or why that is not known, and forecasts."""
+    speeds = {
+        preset: full_run.read_speed(result.records, preset, agent)
+        for preset in presets
+    }
+    first = speeds[presets[0]]
     for preset, speed in speeds.items():
         if speed is not None:
             yield _describe_speed(preset, speed)
-        elif preset == first:
+        elif preset == presets[0]:
             yield _nothing_timed(result)
         elif result.exit_code == 0 or result.exit_code is None:
             text = f"{preset}: not timed, since there was no time left"
             yield Finding("speed", NOTE, text, "--seconds=300")
-        elif speeds[first] is not None:
+        elif first is not None:
             text = f"{preset} does not work: {result.complaint}"
             yield Finding("speed", PROBLEM, text, packages.install_command())
+    for preset, speed in speeds.items():
+        if speed is not None:
+            yield full_run.check_preset(preset, speed, machine, agent)
 
 
 def _nothing_timed(result: children.Result) -> Finding:

@@ -75,6 +75,22 @@ class Speed(NamedTuple):
     step_bytes: float
 
 
+class Machine(NamedTuple):
+    """What there is for a run.
+
+    Attributes:
+      memory: of the processor.
+      disk_bytes: free space.
+      cards: graphics cards that TensorFlow uses.
+      frames: what rendering takes, if it works.
+    """
+
+    memory: Memory
+    disk_bytes: float
+    cards: list[Card]
+    frames: Frames | None
+
+
 class Forecast(NamedTuple):
     """What a run takes in the end."""
 
@@ -214,28 +230,20 @@ def read_speed(
 
 
 def check_preset(
-    preset: str,
-    speed: Speed,
-    frames: Frames | None,
-    memory: Memory,
-    disk_bytes: float,
-    cards: list[Card],
-    agent: str = agents.DEFAULT,
+    preset: str, speed: Speed, machine: Machine, agent: str = agents.DEFAULT
 ) -> Finding:
     """Says what a run of a preset would take here.
 
     Args:
       preset: its name.
       speed: what its parts take.
-      frames: what rendering takes, if it works.
-      memory: what there is.
-      disk_bytes: free space.
-      cards: graphics cards that TensorFlow uses.
+      machine: what there is.
       agent: name of the agent.
     """
     params = agents.resolve(preset, agent=agent)
     work = plan_work(params, agent=agent)
-    needed = forecast(work, speed, frames, params, bool(cards))
+    cards, memory = machine.cards, machine.memory
+    needed = forecast(work, speed, machine.frames, params, bool(cards))
     text = (
         f"{preset}: {work.train_episodes:,} episodes of "
         f"{', '.join(params['tasks'])} take about {duration(needed.seconds)}, "
@@ -250,9 +258,9 @@ def check_preset(
     elif cards and speed.gpu_peak_bytes > max(card.memory for card in cards):
         fix = "--micro_batches=5"
         text += ". That is more than the graphics card has"
-    elif needed.disk_bytes > disk_bytes:
+    elif needed.disk_bytes > machine.disk_bytes:
         fix = "--logdir on a disk with more room"
-        text += f". There are only {_size(disk_bytes)} of disk"
+        text += f". There are only {_size(machine.disk_bytes)} of disk"
     elif needed.seconds > 7 * _DAY and preset == PRESETS[0]:
         fix = f"--config {PRESETS[-1]}, or a machine with a GPU"
     else:
