@@ -81,25 +81,13 @@ def returns_a_blind_one():
 class Mistaken(Tiny):
     """Does one thing in another way than it should."""
 
-    render_mode = "rgb_array"
-
     def __init__(self, mistake):
         super().__init__()
         self._mistake = mistake
-        if mistake.startswith("render"):
-            self.observation_space = spaces.Box(0, 255, (2,), np.float32)
-        if mistake == "actions":
-            self.action_space = spaces.Text(3)
-        if mistake == "image space":
-            self.observation_space = spaces.Dict(
-                {"image": spaces.Box(0, 1, (16, 16, 3), np.float32)}
-            )
 
     def step(self, action):
         if self._mistake == "four":
             return self._observe(), 1.0, False, {}
-        if self._mistake == "nan":
-            return self._observe(), np.nan, False, False, {}
         if self._mistake == "raise":
             raise OSError("the simulator is gone")
         if self._mistake == "crash":
@@ -108,34 +96,9 @@ class Mistaken(Tiny):
             threading.Event().wait()
         return super().step(action)
 
-    def render(self):
-        if self._mistake == "render planes":
-            return np.zeros((3, 64, 64), np.uint8)
-        return np.zeros((64, 64, 3), np.float32)
-
-
-def float_image():
-    return Mistaken("render float")
-
-
-def colours_first():
-    return Mistaken("render planes")
-
 
 def four_values():
     return Mistaken("four")
-
-
-def nan_reward():
-    return Mistaken("nan")
-
-
-def text_actions():
-    return Mistaken("actions")
-
-
-def float_space():
-    return Mistaken("image space")
 
 
 def breaks():

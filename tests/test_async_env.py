@@ -1,7 +1,6 @@
 """Environments in processes and threads, and how they end."""
 
 import os
-import pathlib
 import re
 import select
 import signal
@@ -12,6 +11,7 @@ import threading
 
 import fakes
 import numpy as np
+import psutil
 import pytest
 
 from planet_tf2.envs import (
@@ -136,11 +136,6 @@ def test_rendering_in_this_process_next_to_tensorflow(monkeypatch):
     for strategy in ("thread", "none"):
         with pytest.raises(ValueError, match="isolate_envs: process"):
             Async("fakes:CountingEnv", strategy=strategy)
-
-
-def test_unknown_strategy():
-    with pytest.raises(ValueError, match="'fork'.*process, thread, none"):
-        Async("fakes:CountingEnv", strategy="fork")
 
 
 @pytest.mark.parametrize("strategy", _STRATEGIES)
@@ -304,18 +299,6 @@ class TestTimeout:
 
 
 class TestRestart:
-    @pytest.mark.parametrize("strategy", _STRATEGIES)
-    def test_after_an_exception(self, strategy):
-        with _open("FailingEnv", strategy, how="raise", good_steps=1) as env:
-            env.reset(seed=3)
-            noise = env.step(_ACTION)[0]["noise"]
-            with pytest.raises(EnvError, match="the fake failed"):
-                env.step(_ACTION)
-            assert env.failed
-            env.reset(seed=3)
-            again = env.step(_ACTION)[0]["noise"]
-            np.testing.assert_array_equal(noise, again)
-
     def test_not_after_a_step_behind_the_end(self):
         with _open("CountingEnv", length=1) as env:
             process = env.pid
@@ -347,15 +330,6 @@ class TestRestart:
             with pytest.raises(EnvError, match="it has|has the spaces"):
                 env.reset()
             assert env.failed
-
-    def test_closed(self):
-        env = _open("FailingEnv", how="raise", good_steps=0)
-        env.reset()
-        with pytest.raises(EnvError):
-            env.step(_ACTION)
-        env.close()
-        with pytest.raises(RuntimeError, match="closed"):
-            env.reset()
 
 
 class TestProgramsOfTheEnvironment:
@@ -522,7 +496,4 @@ def test_rendering_in_a_process_without_tensorflow(strategy):
 
 def _children():
     """Process ids of this process's children, zombies included."""
-    tasks = pathlib.Path("/proc/self/task").iterdir()
-    return {
-        pid for task in tasks for pid in (task / "children").read_text().split()
-    }
+    return {child.pid for child in psutil.Process().children()}

@@ -103,11 +103,6 @@ class TestBothInterfaces:
         env.reset()
         assert env.step(0)[2:4] == (False, True)
 
-    def test_spaces(self, kind):
-        env = ClassicGym(kind())
-        assert env.observation_space == spaces.Box(-1, 1, (2,), np.float32)
-        assert env.action_space == spaces.Discrete(2)
-
     def test_actions_are_wide(self, kind):
         """With NumPy 2, float32 breaks environments of before it."""
         inner = kind()

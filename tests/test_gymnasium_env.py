@@ -8,7 +8,6 @@ import pytest
 
 from planet_tf2 import envs
 from planet_tf2.configs import builders, environments
-from planet_tf2.envs.gymnasium_env import uses_mujoco
 from planet_tf2.envs.images import resize
 
 
@@ -33,15 +32,6 @@ def test_racecar_is_what_the_environment_observes():
     assert obs["image"].std() > 10
     for one in (plain, env):
         one.close()
-
-
-def test_discrete_choices_reach_the_environment():
-    env = builders.make_env("gym:CartPole-v1")
-    env.reset(seed=0)
-    left = env.step(np.float32([0.9, -0.9]))[0]["state"][1]
-    env.reset(seed=0)
-    right = env.step(np.float32([-0.9, 0.9]))[0]["state"][1]
-    assert left < 0 < right
 
 
 def test_discrete_actions_stay_discrete_unless_vectors_are_asked_for():
@@ -91,19 +81,6 @@ def test_short_episodes_are_stretched():
     assert 5 < steps[0] < 20 and steps[1:] == [0] * 9
     rewards = [reward for _, reward, *_ in results]
     assert rewards[0] == steps[0] and rewards[1:] == [0] * 9
-
-
-@pytest.mark.parametrize(
-    "env_id,mujoco",
-    [
-        ("HalfCheetah-v5", True),
-        ("Pendulum-v1", False),
-        ("HalfCheetah-v2", False),  # Says only that it is gone.
-        ("Unknown-v0", False),
-    ],
-)
-def test_uses_mujoco(env_id, mujoco):
-    assert uses_mujoco(env_id) == mujoco
 
 
 class TestErrors:

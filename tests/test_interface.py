@@ -151,19 +151,12 @@ class TestChecks:
             (None, r"step\(\) returned NoneType"),
             (([0.0], 1.0, False, False, {}), r"shape \[1\].* says \[\]"),
             (("x", 1.0, False, False, {}), "as <U1, but"),
-            ((1j, 1.0, False, False, {}), "as complex128, but"),
             ((np.nan, 1.0, False, False, {}), "with NaN"),
             ((0.0, np.nan, False, False, {}), "reward nan"),
-            ((0.0, -np.inf, False, False, {}), "reward -inf"),
-            ((0.0, None, False, False, {}), "reward None"),
             ((0.0, [1, 2], False, False, {}), r"reward \[1, 2\]"),
             ((0.0, 1.0, None, False, {}), "None as terminated"),
             ((0.0, 1.0, False, "no", {}), "'no' as truncated"),
             ((0.0, 1.0, False, False, None), "NoneType as info"),
-            (
-                (0.0, 1.0, False, False, {"simulator_steps": 0.5}),
-                r"0.5 as info\['simulator_steps'\]",
-            ),
             (
                 (0.0, 1.0, False, False, {"simulator_steps": 0}),
                 r"0 as info\['simulator_steps'\].*at least 1",
@@ -241,19 +234,10 @@ class TestNames:
         found = self.named(spaces.Box(-1, 1, ()), np.float32(0.5))
         np.testing.assert_array_equal(found["state"], [0.5])
 
-    def test_bare_image(self):
-        image = _IMAGE.sample()
-        assert list(self.named(_IMAGE, image)) == ["image"]
-
     def test_discrete_becomes_one_hot(self):
         found = self.named(spaces.Discrete(4, start=1), 3)
         np.testing.assert_array_equal(found["state"], [0, 0, 1, 0])
         assert found["state"].dtype == np.float32
-
-    def test_pair(self):
-        space = spaces.Tuple([spaces.Discrete(2), spaces.Discrete(3)])
-        found = self.named(space, (1, 0))
-        np.testing.assert_array_equal(found["state"], [0, 1, 1, 0, 0])
 
     def test_somebodys_own_space_is_left_out(self):
         class Own(gymnasium.Space):
@@ -313,12 +297,6 @@ class TestImages:
         lines[:, ::8] = 240
         small = resize(lines, 64)
         np.testing.assert_allclose(small[:, 1:-1], 30, atol=2)
-
-    def test_grey(self):
-        grey = np.full((5, 7), 9, np.uint8)
-        for image in (grey, grey[:, :, None]):
-            assert (resize(image, 4) == 9).all()
-            assert resize(image, 4).shape == (4, 4, 3)
 
     @pytest.mark.parametrize(
         "shape,dtype,expected",
@@ -419,17 +397,10 @@ class TestEpisodeLimit:
         env = gymnasium.make("Pendulum-v1")
         assert envs.episode_limit(env) == 200
 
-    def test_of_a_wrapper(self):
-        env = gymnasium.wrappers.TimeLimit(Scripted(), 30)
-        assert envs.episode_limit(DiscreteWrapper(env)) == 30
-
     def test_of_an_attribute(self):
         env = Scripted()
         env.max_episode_steps = 40
         assert envs.episode_limit(DiscreteWrapper(env)) == 40
-
-    def test_unknown(self):
-        assert envs.episode_limit(Scripted()) is None
 
     @pytest.mark.parametrize("value", [-1, 0, np.inf, np.nan, None, "never"])
     def test_none(self, value):

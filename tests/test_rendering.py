@@ -53,13 +53,6 @@ def test_variable_wins(probes, monkeypatch):
     assert asked == ["glfw"]
 
 
-def test_empty_variable_counts_as_none(probes, monkeypatch):
-    found, _ = probes
-    found.update(egl=_LLVMPIPE)
-    monkeypatch.setenv("MUJOCO_GL", "")
-    assert rendering.choose_backend() == Backend("egl", _LLVMPIPE, True)
-
-
 def test_nothing_works(probes):
     with pytest.raises(RenderingError) as caught:
         rendering.choose_backend()
@@ -120,14 +113,6 @@ def test_isolation(probes):
         rendering.check_isolation("fork")
 
 
-def test_isolation_with_a_graphics_card(probes):
-    found, asked = probes
-    found.update(egl="NVIDIA A100")
-    rendering.check_isolation("thread")
-    rendering.check_isolation("none")
-    assert asked == ["egl"]
-
-
 def test_simulator_imported_for_another_backend(probes, monkeypatch):
     found, _ = probes
     found.update(egl="NVIDIA A100")
@@ -156,23 +141,6 @@ def test_what_a_probe_says(monkeypatch, exit_code, stdout, stderr, expected):
     result = subprocess.CompletedProcess([], exit_code, stdout, stderr)
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: result)
     assert rendering._probe("egl") == expected
-
-
-def test_probe_that_hangs(monkeypatch):
-    def run(*args, timeout, **kwargs):
-        raise subprocess.TimeoutExpired("probe", timeout)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    assert rendering._probe("egl") == (None, "no frame within 120 seconds")
-
-
-def test_variables():
-    assert rendering.gl_variables("egl") == {
-        "MUJOCO_GL": "egl",
-        "PYOPENGL_PLATFORM": "egl",
-    }
-    assert rendering.gl_variables("glfw")["PYOPENGL_PLATFORM"] is None
-    assert rendering.gl_variables(None)["MUJOCO_GL"] == "off"
 
 
 @pytest.mark.render

@@ -88,7 +88,6 @@ def test_all_of_the_control_suite():
     [
         ("dmc:hopper_hop", "hopper", "hop", 2),
         ("dmc:ball_in_cup_catch", "ball_in_cup", "catch", 4),
-        ("dmc:point_mass_easy", "point_mass", "easy", 2),
         ("dmc:humanoid_CMU_run", "humanoid_CMU", "run", 2),
         ("dmc:humanoid_run_pure_state", "humanoid", "run_pure_state", 2),
         ("dmc:cartpole_three_poles", "cartpole", "three_poles", 8),
@@ -107,11 +106,9 @@ def test_suite_names(name, domain, task, repeat):
     [
         ("gym:Pendulum-v1", tasks.GYMNASIUM, "Pendulum-v1", False),
         ("gym:CarRacing-v3", tasks.GYMNASIUM, "CarRacing-v3", False),
-        ("gym:Acrobot-v1", tasks.GYMNASIUM, "Acrobot-v1", False),
         ("gym:Ant-v5", tasks.GYMNASIUM, "Ant-v5", True),
         ("gym:ale:ALE/Pong-v5", tasks.GYMNASIUM, "ale:ALE/Pong-v5", None),
         ("classic_gym:A-v0", tasks.CLASSIC_GYM, "A-v0", None),
-        ("a.b:c", tasks.CUSTOM, "a.b:c", None),
         ("my_module:my_task", tasks.CUSTOM, "my_module:my_task", None),
     ],
 )
@@ -131,7 +128,6 @@ def test_families(name, kind, task, renders):
         ("dmc:hopper", "Did you mean 'dmc:hopper_hop'?"),
         ("dmc:", "The control suite has acrobot_swingup, "),
         ("gym:Pendulum-v0", "Did you mean 'gym:Pendulum-v1'?"),
-        ("gym:CartPole", "Did you mean 'gym:CartPole-v1'?"),
         ("gym:halfcheetah-v5", "Did you mean 'gym:HalfCheetah-v5'?"),
         ("gym:", "Gymnasium has no environment of that id"),
         ("classic_gym:", "classic_gym:Id-v0"),
@@ -139,7 +135,6 @@ def test_families(name, kind, task, renders):
         ("Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("gymn:Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("my-module:task", "module:function"),
-        (":task", "module:function"),
         ("module:", "module:function"),
     ],
 )
@@ -157,14 +152,6 @@ def test_spec():
     module, _, name = constructor.partition(":")
     assert module == builders.__name__
     assert getattr(builders, name) is builders.make_env
-
-
-def test_spec_with_other_values():
-    params = {"action_repeat": 50, "camera_id": 1, "image_size": 32}
-    _, kwargs = environments.env_spec("dummy", params, staged=True)
-    assert kwargs == {"task": "dummy", "staged": True, **params}
-    with pytest.raises(ValueError, match="Unknown task 'dumy'"):
-        environments.env_spec("dumy", params)
 
 
 def _steps(env):
@@ -217,11 +204,6 @@ def test_length_of_episodes(suite, name):
     assert steps == 1000 // repeat
     assert info["simulator_steps"] == repeat
     assert suite.made == [(domain, task, 0, 2, None)]
-
-
-def test_repeat_that_does_not_divide_the_length(suite):
-    env = builders.make_env("cheetah_run", action_repeat=300, image_size=2)
-    assert _steps(env)[0] == 3
 
 
 def test_one_frame_per_decision(suite, monkeypatch):
