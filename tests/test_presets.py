@@ -41,14 +41,6 @@ def test_presets_can_be_used(name):
     assert set(params) == set(agents.find().Parameters.model_fields)
 
 
-@pytest.mark.parametrize("preset", ["quickstart", "cpu"])
-def test_small_presets_are_smaller_than_the_default(preset):
-    small, full = resolve(preset), resolve("default")
-    for name in ("cnn_depth", "model_size", "num_units", "planner_amount"):
-        assert small[name] < full[name]
-    assert small["max_steps"] < full["max_steps"]
-
-
 def test_presets_are_explained():
     assert list(PRESET_HELP) == list(PRESETS)
     assert PRESETS["default"] == {}

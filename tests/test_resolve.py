@@ -37,18 +37,6 @@ def test_precedence():
     assert both.num_units == 30
 
 
-def test_values_have_their_proper_types():
-    params = resolve(
-        params_text="{max_steps: 5e7, main_learning_rate: 1e-4, "
-        "free_nats: 3, num_units: 20.0}"
-    )
-    assert params.max_steps == 50000000
-    assert type(params.max_steps) is int
-    assert params.main_learning_rate == 1e-4
-    assert type(params.free_nats) is float
-    assert type(params.num_units) is int
-
-
 def test_checkpoint_every_follows_from_test_steps():
     assert resolve().checkpoint_every == 500
     assert resolve("debug").checkpoint_every == 100
@@ -294,9 +282,9 @@ def test_collects_are_completed_from_the_parameters():
     params = resolve(
         params_text="{collect_every: 300, train_action_noise: 0.2, "
         "planner_horizon: 7, action_noise_ramp: 9, train_collects: "
-        "[{}, {name: far, horizon: 20, after: 5, until: 50}]}"
+        "[{}, {name: far, horizon: 20, after: 5, until: 50}, {}]}"
     )
-    first, second = acting_parameters.train_collects(params)
+    first, second, third = acting_parameters.train_collects(params)
     assert first == {
         "name": "main",
         "batch_size": 1,
@@ -311,12 +299,7 @@ def test_collects_are_completed_from_the_parameters():
     }
     changes = {"name": "far", "horizon": 20, "after": 5, "until": 50}
     assert second == {**first, **changes}
+    assert third == {**first, "name": "main_3"}
     (entry,) = acting_parameters.test_collects(params)
     assert entry.action_noise == 0
     assert entry.horizon == 7
-
-
-def test_unnamed_collects_get_different_names():
-    params = resolve(params_text="{train_collects: [{}, {}, {}]}")
-    names = [entry.name for entry in acting_parameters.train_collects(params)]
-    assert names == ["main", "main_2", "main_3"]
