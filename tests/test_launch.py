@@ -14,6 +14,7 @@ from small_runs import DECISIONS, Spy, records, run
 
 from planet_tf2 import train as launch
 from planet_tf2.agents import resolve
+from planet_tf2.agents.planet import world_model
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
@@ -320,9 +321,9 @@ def check_episode(episode, record):
 @pytest.mark.slow
 class TestFailures:
     def test_image_that_is_not_finite(self, tmp_path, monkeypatch):
-        prepare = assemble.preprocess
+        prepare = world_model.preprocess
         monkeypatch.setattr(
-            assemble, "preprocess", lambda *args: prepare(*args) * np.nan
+            world_model, "preprocess", lambda *args: prepare(*args) * np.nan
         )
         # Some forms of ReLU turn NaN to 0, so that other losses may be finite.
         with pytest.raises(NonFiniteError, match="image.* nan| nan.*image"):
