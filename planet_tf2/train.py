@@ -44,15 +44,16 @@ def train(
     config: str = "default",
     params_text: str = "",
     overrides: Mapping[str, Any] | None = None,
+    agent: str = agents.DEFAULT,
+    seed: int = 0,
+    *,
     num_runs: int = 1,
+    worker_name: str | None = None,
     ping_every: float = 30,
     resume_runs: bool = True,
-    seed: int = 0,
-    report: Callable[[str], None] = print,
     retry_failed: bool = False,
     wait_for_others: bool = True,
-    worker_name: str | None = None,
-    agent: str = agents.DEFAULT,
+    report: Callable[[str], None] = print,
 ) -> None:
     """Works on the runs of an experiment until none is left.
 
@@ -61,16 +62,11 @@ def train(
       config: name of the preset.
       params_text: parameters as YAML, see `parse_params`.
       overrides: parameters given as flags.
-      num_runs: number of runs; each has a seed of its own.
-      ping_every: seconds between two signs of life, see `Experiment`.
-      resume_runs: whether to go on with runs that were started before.
-      seed: the run in folder n has seed + n.
-      report: shows a message.
-      retry_failed: whether to try failed runs again.
-      wait_for_others: whether to wait for the runs of other workers, and to
-        take over what they leave.
-      worker_name: what to call this worker; host and process by default.
       agent: name of the agent, see `agents.find`.
+      seed: the run in folder n has seed + n.
+      num_runs, worker_name, ping_every, resume_runs, retry_failed,
+        wait_for_others: which runs to work on, see `Experiment`.
+      report: shows a message.
 
     Raises:
       ValueError: for whatever the user can mend, before anything is written.
@@ -87,8 +83,8 @@ def train(
         experiment = Experiment(
             logdir,
             num_runs,
-            worker_name,
-            ping_every,
+            worker_name=worker_name,
+            ping_every=ping_every,
             resume_runs=resume_runs,
             retry_failed=retry_failed,
             wait_for_others=wait_for_others,
@@ -96,26 +92,38 @@ def train(
             report=report,
             wait=signals.wait,
         )
-        _check_same(experiment, params, seed, agent)
         settings = {"agent": agent, "preset": config, "params": params}
+        _check_same(experiment, settings, seed)
         settings["num_runs"] = num_runs
         settings |= _describe_program(_prepare_determinism(params, experiment))
-        failure: Exception | None = None
-        for run in experiment:
-            # Another worker may have begun with other settings meanwhile.
-            _check_same(experiment, params, seed, agent)
-            try:
-                with run:
-                    settings["seed"] = seed + run.number
-                    train_run(run, settings, report)
-            except Stopped:
-                raise
-            except Exception as error:
-                # The other runs need not wait for somebody to mend this one.
-                failure = failure or error
-        if failure is not None:
-            raise failure
+        _train_all(experiment, settings, seed, report)
         experiment.raise_if_left()
+
+
+def _train_all(
+    experiment: Experiment,
+    settings: Mapping[str, Any],
+    seed: int,
+    report: Callable[[str], None],
+) -> None:
+    """Trains all runs. If one fails, the others are trained nevertheless.
+
+    Raises:
+      Exception: that of the first run that failed, once all have ended.
+    """
+    failure: Exception | None = None
+    for run in experiment:
+        # Another worker may have begun with other settings meanwhile.
+        _check_same(experiment, settings, seed)
+        try:
+            with run:
+                train_run(run, {**settings, "seed": seed + run.number}, report)
+        except Stopped:
+            raise
+        except Exception as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def _check_logdir(logdir: str) -> None:
@@ -129,13 +137,14 @@ def _check_logdir(logdir: str) -> None:
 
 
 def _check_same(
-    experiment: Experiment, params: AttrDict, seed: int, agent: str
+    experiment: Experiment, settings: Mapping[str, Any], seed: int
 ) -> None:
     """Makes sure that the runs that exist were made with the same settings.
 
     Raises:
       RunFolderError: one was not; lists the differences.
     """
+    agent, params = settings["agent"], settings["params"]
     for folder in experiment.existing_folders():
         if not folder.config.exists():
             continue

@@ -104,14 +104,14 @@ def main(argv: list[str]) -> int:
             FLAGS.config,
             FLAGS.params,
             flag_overrides(AGENT.Parameters),
-            FLAGS.num_runs,
-            FLAGS.ping_every,
-            FLAGS.resume_runs,
+            FLAGS.agent,
             FLAGS.seed,
+            num_runs=FLAGS.num_runs,
+            worker_name=FLAGS.worker_name,
+            ping_every=FLAGS.ping_every,
+            resume_runs=FLAGS.resume_runs,
             retry_failed=FLAGS.retry_failed,
             wait_for_others=FLAGS.wait,
-            worker_name=FLAGS.worker_name,
-            agent=FLAGS.agent,
         )
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")

@@ -15,6 +15,7 @@ file as a whole, and goes on from what it finds there.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -230,8 +231,7 @@ class Stress:
         if len(self.killed) < args.kills or len(self.woken) < args.stops:
             found.append("the runs were over too soon for all disturbances")
         for number in range(1, args.runs + 1):
-            found += self._unfinished(number)
-            found += self._interleaved(number)
+            found += self._problems_of(number)
         for record in self._records():
             if record["event"] == "intruder":
                 found.append(f"{record['writer']} wrote to a run it had lost")
@@ -243,28 +243,21 @@ class Stress:
             found.append(f"{starts} starts of {args.runs} runs")
         return found
 
-    def _unfinished(self, number: int) -> list[str]:
-        """Whether a run was not done exactly once."""
+    def _problems_of(self, number: int) -> list[str]:
+        """Whether a run was done exactly once, by one worker at a time."""
         found = []
-        if not (self._base / "runs" / f"{number:05d}" / "DONE").exists():
+        folder = self._base / "runs" / f"{number:05d}"
+        if not (folder / "DONE").exists():
             found.append(f"run {number} is not done")
         if self._count("done", number) > 1:
             found.append(f"run {number} was done more than once")
-        return found
-
-    def _interleaved(self, number: int) -> list[str]:
-        """Whether two workers took turns, or a step was made twice."""
-        path = self._base / "runs" / f"{number:05d}" / "metrics.jsonl"
-        lines = Journal(path).read()
-        found = []
+        lines = Journal(folder / "metrics.jsonl").read()
         if [line["step"] for line in lines] != list(range(self._args.steps)):
             found.append(f"run {number} has steps missing or made twice")
         writers = [line["process"] for line in lines]
-        changes = sum(
-            a != b for a, b in zip(writers, writers[1:], strict=False)
-        )
-        if changes >= len(set(writers)):
-            found.append(f"run {number} was written to by turns: {writers}")
+        turns = [writer for writer, _ in itertools.groupby(writers)]
+        if len(turns) > len(set(writers)):
+            found.append(f"run {number} was written to by turns: {turns}")
         return found
 
     def report(self) -> str:

@@ -280,19 +280,19 @@ class TestThreads:
 def test_other_settings_are_listed(tmp_path):
     experiment = Experiment(tmp_path)
     folder = experiment.folder(1).create()
-    params = resolve("debug")
-    launch._check_same(experiment, params, 4, "planet")
-    folder.write_config({"params": params, "seed": 5})
-    launch._check_same(experiment, params, 4, "planet")
-    other = resolve("debug", overrides={"free_nats": 4, "max_steps": 7})
+    settings = {"agent": "planet", "params": resolve("debug")}
+    launch._check_same(experiment, settings, 4)
+    folder.write_config({**settings, "seed": 5})
+    launch._check_same(experiment, settings, 4)
+    params = resolve("debug", overrides={"free_nats": 4, "max_steps": 7})
     with pytest.raises(RunFolderError) as caught:
-        launch._check_same(experiment, other, 3, "planet")
+        launch._check_same(experiment, {**settings, "params": params}, 3)
     message = str(caught.value)
     assert "free_nats: 3.0 -> 4.0; seed: 5 -> 4." in message
     assert "max_steps" not in message and "\n" not in message
     folder.write_config({"seed": 2})
     with pytest.raises(RunFolderError, match="no parameters"):
-        launch._check_same(experiment, params, 4, "planet")
+        launch._check_same(experiment, settings, 4)
 
 
 def check_episode(episode, record):

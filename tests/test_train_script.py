@@ -14,8 +14,16 @@ import yaml
 from planet_tf2.experiment.claims import Claim
 
 ROOT = pathlib.Path(__file__).parents[1]
-SMALL = "batch_shape: [2, 5], cnn_depth: 2, max_steps: 24, train_steps: 6, "
-SMALL += "test_steps: 2, train_collects: [<after: 4, every: 4>]"
+
+
+def small(logdir, tasks="dummy", braces="<>"):
+    """The arguments for a small run; angle brackets were the original's."""
+    params = (
+        f"<tasks: [{tasks}], batch_shape: [2, 5], cnn_depth: 2, max_steps: 24, "
+        "train_steps: 6, test_steps: 2, train_collects: [<after: 4, every: 4>]>"
+    )
+    params = params.replace("<", braces[0]).replace(">", braces[1])
+    return ["--logdir", str(logdir), "--config", "debug", "--params", params]
 
 
 def command(*arguments):
@@ -52,12 +60,7 @@ def check_consistent(folder):
 @pytest.mark.slow
 @pytest.mark.render
 def test_cheetah_run_from_pixels(tmp_path):
-    params = "{tasks: [cheetah_run], " + SMALL.replace("<", "{").replace(
-        ">", "}"
-    )
-    result = run(
-        "--logdir", str(tmp_path), "--config", "debug", "--params", params + "}"
-    )
+    result = run(*small(tmp_path, "cheetah_run", "{}"))
     assert result.returncode == 0, result.stderr
     assert "Test return on cheetah_run" in result.stdout
     folder = tmp_path / "00001"
@@ -78,8 +81,7 @@ def test_cheetah_run_from_pixels(tmp_path):
 
 @pytest.mark.slow
 def test_angle_brackets_then_done(tmp_path):
-    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
-    arguments += ["--params", f"<tasks: [dummy], {SMALL}>"]
+    arguments = small(tmp_path)
     first = run(*arguments, "--planner_horizon=3")
     assert first.returncode == 0, first.stderr
     config = yaml.safe_load((tmp_path / "00001" / "config.yaml").read_text())
@@ -98,8 +100,7 @@ def test_angle_brackets_then_done(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_goes_on_after_a_signal(tmp_path, number):
-    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
-    arguments += ["--params", f"<tasks: [dummy], {SMALL}>"]
+    arguments = small(tmp_path)
     process = subprocess.Popen(
         command(*arguments),
         cwd=ROOT,
@@ -168,9 +169,7 @@ def test_runs_that_others_hold_are_left_to_them(tmp_path):
     claim = Claim(ping, "miller", 0.2)
     claim.acquire()
     claim.keep_alive()
-    arguments = ["--logdir", str(tmp_path), "--config", "debug", "--nowait"]
-    arguments += ["--params", f"<tasks: [dummy], {SMALL}>", "--ping_every=3"]
-    result = run(*arguments)
+    result = run(*small(tmp_path), "--nowait", "--ping_every=3")
     assert claim.holds()
     claim.release()
     assert result.returncode == 69, result.stderr
@@ -184,8 +183,7 @@ def test_failed_runs_are_left_until_asked_for(tmp_path):
     fail = tmp_path / "00001" / "FAIL"
     fail.parent.mkdir()
     fail.write_text("On purpose.")
-    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
-    result = run(*arguments, "--params", f"<tasks: [dummy], {SMALL}>")
+    result = run(*small(tmp_path))
     assert result.returncode == 1
     assert "Run 00001 failed before and is left alone" in result.stdout
     assert "--retry_failed" in result.stderr.strip().splitlines()[-1]
@@ -194,10 +192,8 @@ def test_failed_runs_are_left_until_asked_for(tmp_path):
 
 @pytest.mark.slow
 def test_a_failing_run_says_so_in_a_line(tmp_path):
-    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
-    arguments += ["--params", f"<tasks: [dummy], {SMALL}>"]
     # No gradient survives such a step.
-    result = run(*arguments, "--main_learning_rate=1e38")
+    result = run(*small(tmp_path), "--main_learning_rate=1e38")
     assert result.returncode == 1
     assert "Traceback" not in result.stderr + result.stdout
     last = result.stderr.strip().splitlines()[-1]
@@ -210,9 +206,7 @@ def test_a_failing_run_says_so_in_a_line(tmp_path):
 @pytest.mark.slow
 @pytest.mark.render
 def test_tasks_with_different_actions_share_an_agent(tmp_path):
-    arguments = ["--logdir", str(tmp_path), "--config", "debug"]
-    params = f"<tasks: [dummy, cartpole_balance], {SMALL}>"
-    result = run(*arguments, "--params", params)
+    result = run(*small(tmp_path, "dummy, cartpole_balance"))
     assert result.returncode == 0, result.stderr
     assert "Test return on dummy" in result.stdout
     assert "Test return on cartpole_balance" in result.stdout
