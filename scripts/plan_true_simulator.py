@@ -30,7 +30,7 @@ FLAGS = flags.FLAGS
 
 flags.DEFINE_string("task", "cartpole_swingup", "Task of the control suite.")
 flags.DEFINE_integer("episodes", 3, "Number of episodes.", 1)
-flags.DEFINE_string("planner", "cem", "Planner: cem or icem.")
+flags.DEFINE_enum("planner", "cem", list(true_simulator.PLANNERS), "Planner.")
 flags.DEFINE_integer("amount", 200, "Candidates per iteration.", 1)
 flags.DEFINE_integer("horizon", 12, "Agent steps to look ahead.", 1)
 flags.DEFINE_integer("iterations", 5, "Rounds of sampling and refitting.", 0)

@@ -119,8 +119,6 @@ def test_seed_determines_the_result(fake):
 
 
 def test_mistakes(fake):
-    with pytest.raises(ValueError, match="Did you mean 'icem'"):
-        Search("icme")
     with pytest.raises(ValueError, match="at most amount, which is 5"):
         Search(amount=5, topk=6)
     with pytest.raises(ValueError, match="'dummy' is no task of the control"):

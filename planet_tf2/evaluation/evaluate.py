@@ -1,9 +1,10 @@
 """How well trained agents do: noise-free episodes, summed up."""
 
+import json
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,27 +19,12 @@ from planet_tf2.evaluation.output import (
     write_json,
 )
 from planet_tf2.tools import video
-from planet_tf2.tools.attr_dict import AttrDict, differences
+from planet_tf2.tools.attr_dict import to_plain
 
 Result = dict[str, Any]
 
 _VIDEO_FPS = 20
 _MAX_FRAMES = 250
-
-
-class Evaluated(NamedTuple):
-    """How a run did in a task.
-
-    Attributes:
-      entry: what is written of it.
-      params: the run's parameters.
-      frames: images of the first episode, uint8 `[T+1, H, W, 3]`; None if they
-        were not asked for, or the environment shows none.
-    """
-
-    entry: Result
-    params: AttrDict
-    frames: np.ndarray | None
 
 
 def evaluate(
@@ -79,26 +65,26 @@ def evaluate(
     """
     # Without a name it goes into the current folder.
     check_outside(out or "evaluation.json", folders)
-    results = []
+    entries, frames, kinds = [], [], {}
     for folder in folders:
         run = load_run(folder, checkpoint)
+        params = json.dumps(to_plain(run.params), sort_keys=True)
         for name in [task] if task else run.params["tasks"]:
-            results.append(
-                evaluate_run(run, name, episodes, seed, agents, make_video)
+            entry, images = evaluate_run(
+                run, name, episodes, seed, agents, make_video
             )
-            print(describe(results[-1].entry))
-    groups = _group(results, seed)
-    for group in groups:
-        if group["runs"] > 1:
-            print(describe_group(group))
+            entries.append(entry)
+            frames.append(images)
+            kinds.setdefault((name, params), []).append(entry)
+    groups = [_sum_up(kind, seed) for kind in kinds.values()]
     summary = {
         "episodes": episodes,
         "seed": seed,
         "agents": min(agents, episodes),
-        "runs": [result.entry for result in results],
+        "runs": entries,
         "groups": groups,
     }
-    _write(out, summary, [result.frames for result in results])
+    _finish(out, summary, frames)
     return summary
 
 
@@ -109,7 +95,7 @@ def evaluate_run(
     seed: int = 0,
     agents: int = 1,
     keep_frames: bool = False,
-) -> Evaluated:
+) -> tuple[Result, np.ndarray | None]:
     """Plays the episodes of one run in one task, and says how they went.
 
     Args:
@@ -120,21 +106,21 @@ def evaluate_run(
       agents: episodes that are played at the same time.
       keep_frames: whether to return the images of the first episode.
 
+    Returns:
+      The entry of the run in the result of `evaluate`, and the images uint8
+      `[T+1, H, W, 3]`; None if they were not asked for, or there are none.
+
     Raises:
       ValueError: the agent cannot act in the task.
-      KeyboardInterrupt: the user did not want to wait.
     """
     rollouts.check_task(run, task)
     checkpoint = pathlib.Path(run.checkpoint).name
     state = "" if run.state == runs.FINISHED else f", {run.state}"
-    print(
-        f"{run.folder.path} ({checkpoint}, step {run.step}{state}): {episodes} "
-        f"episodes of {task}"
-    )
+    print(f"{run.folder.path} ({checkpoint}, step {run.step}{state}):", end=" ")
+    print(f"{episodes} episodes of {task}")
     returns, lengths, frames = [], [], None
-    for episode in rollouts.play(
-        run, task, episodes, seed, agents, keep_frames
-    ):
+    played = rollouts.play(run, task, episodes, seed, agents, keep_frames)
+    for episode in played:
         print(f"  episode {len(returns) + 1}/{episodes}: {episode.score:.1f}")
         if keep_frames and not returns:
             frames = episode.arrays.get("image")
@@ -160,7 +146,8 @@ def evaluate_run(
         "normalised": anchors and anchors.normalised(summary["mean"]),
         "notes": notes,
     }
-    return Evaluated(entry, run.params, frames)
+    print(describe(entry))
+    return entry, frames
 
 
 def describe(entry: Result) -> str:
@@ -204,12 +191,15 @@ def default_name(entries: Sequence[Result]) -> str:
     return file_name(parts) + ".json"
 
 
-def _write(
+def _finish(
     out: str | os.PathLike[str] | None,
     summary: Result,
     frames: Sequence[np.ndarray | None],
 ) -> None:
-    """Writes the summary, and a video for each run that has frames."""
+    """Writes the summary, and a video of each run that has frames."""
+    for group in summary["groups"]:
+        if group["runs"] > 1:
+            print(describe_group(group))
     entries = summary["runs"]
     path = pathlib.Path(out or default_name(entries))
     videos = {}
@@ -223,36 +213,17 @@ def _write(
     print(f"Written: {', '.join([str(path), *videos])}")
 
 
-def _group(results: Sequence[Evaluated], seed: int) -> list[Result]:
+def _sum_up(entries: Sequence[Result], seed: int) -> Result:
     """Sums up runs that differ in nothing but their seed."""
-    kinds: list[list[Evaluated]] = []
-    for result in results:
-        same = [kind for kind in kinds if _is_same_kind(kind[0], result)]
-        if same:
-            same[0].append(result)
-        else:
-            kinds.append([result])
-    groups = []
-    for kind in kinds:
-        entries = [result.entry for result in kind]
-        means = [entry["mean"] for entry in entries]
-        names = dict.fromkeys(entry["experiment"] for entry in entries)
-        groups.append(
-            {
-                "task": entries[0]["task"],
-                "experiment": ", ".join(names),
-                **aggregate.summarise_runs(means, seed),
-                "means": means,
-                "steps": [entry["step"] for entry in entries],
-            }
-        )
-    return groups
-
-
-def _is_same_kind(one: Evaluated, other: Evaluated) -> bool:
-    if one.entry["task"] != other.entry["task"]:
-        return False
-    return not differences(one.params, other.params)
+    means = [entry["mean"] for entry in entries]
+    names = dict.fromkeys(entry["experiment"] for entry in entries)
+    return {
+        "task": entries[0]["task"],
+        "experiment": ", ".join(names),
+        **aggregate.summarise_runs(means, seed),
+        "means": means,
+        "steps": [entry["step"] for entry in entries],
+    }
 
 
 def _video_path(path: pathlib.Path, entry: Result) -> pathlib.Path:

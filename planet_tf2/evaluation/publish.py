@@ -231,7 +231,7 @@ def _evaluate(
     tasks = run.params["tasks"]
     entries, shown = [], []
     for number, task in enumerate(tasks, 1):
-        entry, _, frames = evaluate_run(
+        entry, frames = evaluate_run(
             run, task, episodes, seed, agents, keep_frames=True
         )
         policy = None
