@@ -86,8 +86,15 @@ def diagnose(
     run.check_has_model()
     shown = held_out.load_held_out(run, episodes, episodes_dir)
     shown += _collect(run, fresh, seed, report)
-    sizes = context, horizon, starts, decisions
-    figures, filtered = _check(run, shown, *sizes, seed)
+    figures, filtered = _check(
+        run,
+        shown,
+        seed,
+        context=context,
+        horizon=horizon,
+        starts=starts,
+        decisions=decisions,
+    )
     report(describe(figures))
     if out is not None:
         picture = pathlib.Path(out).with_suffix(".png")
@@ -124,11 +131,12 @@ def describe(figures: Figures) -> str:
 def _check(
     run: LoadedRun,
     shown: Sequence[HeldOut],
+    seed: int,
+    *,
     context: int,
     horizon: int,
     starts: int,
     decisions: int,
-    seed: int,
 ) -> tuple[Figures, list[Filtered]]:
     """Returns all figures, and what the model makes of each episode."""
     for name, value in (("context", context), ("horizon", horizon)):

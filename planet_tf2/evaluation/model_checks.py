@@ -1,6 +1,6 @@
 """Does a world model see, and does it foresee?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -67,8 +67,9 @@ def check_open_loop(
         mean_frame = _mean_frame(predictor, episodes, windows, length)
     errors: dict[str, list[np.ndarray]] = {}
     predicted, received = [], []
-    for part in _parts(len(windows)):
-        chosen = [windows[index] for index in part]
+    for first in range(0, len(windows), BATCH):
+        part = slice(first, first + BATCH)
+        chosen = windows[part]
         sequences = (episodes, chosen, context, length)
         model = predictor.open_loop(*sequences, futures=FUTURES)
         one = predictor.open_loop(*sequences)
@@ -212,16 +213,6 @@ def _mean_frame(
     windows: Sequence[Window],
     length: int,
 ) -> np.ndarray:
-    total = 0.0
-    for part in _parts(len(windows)):
-        chosen = [windows[index] for index in part]
-        image = cut(episodes, chosen, "image", length)
-        total = total + true_image(image, predictor.bits).sum(
-            (0, 1), dtype=np.float64
-        )
-    return (total / (len(windows) * length)).astype(np.float32)
-
-
-def _parts(total: int) -> Iterator[np.ndarray]:
-    for first in range(0, total, BATCH):
-        yield np.arange(first, min(first + BATCH, total))
+    frames = (cut(episodes, [one], "image", length)[0] for one in windows)
+    total = sum(true_image(x, predictor.bits).mean(0) for x in frames)
+    return total / len(windows)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from planet_tf2.agents.loss_info import loss_info
+from planet_tf2.agents.loss_info import LossInfo, loss_info
 from planet_tf2.configs import collects
 from planet_tf2.evaluation import judgements, runs
 from planet_tf2.evaluation.judgements import (
     BAD,
+    GOOD,
     LEVELS,
     NOTE,
     WARNING,
@@ -71,67 +72,63 @@ def _not_finite(run: RunData) -> Iterator[Finding]:
         for name in [*run.losses, "return"]
         if not math.isfinite(float(record.get(name, 0)))
     ]
+    if len(found) > _SHOWN:
+        found[_SHOWN:] = [f"and {len(found) - _SHOWN} more"]
     if found:
-        more = len(found) - _SHOWN
-        text = "; ".join(found[:_SHOWN])
-        if more > 0:
-            text += f" and {more} more"
         yield Finding(
             "Numbers are not finite",
             BAD,
-            f"{text}. Look at the rewards of the environment first, at the "
-            "learning rate next.",
+            f"{'; '.join(found)}. Look at the rewards of the environment "
+            "first, at the learning rate next.",
         )
 
 
 def _losses(run: RunData) -> Iterator[Finding]:
     """Looks for losses that run away, or say no more than a mean."""
-    shares = [
-        run.share_of_mean(name)
-        for name in run.losses
-        if loss_info(run.loss_table, name).target == "image"
-    ]
-    share = shares[0] if shares else None
+    infos = {name: loss_info(run.loss_table, name) for name in run.losses}
     has_learned = run.updates >= _EARLY_UPDATES
-    if share is not None:
-        yield from _image(share, has_learned)
-    is_blind = has_learned and judgements.is_stuck(share)
-    for name in run.losses:
-        info = loss_info(run.loss_table, name)
-        if info.may_run_away:
-            yield from _divergence(run, name, is_blind)
+    is_blind = False
+    for name, info in infos.items():
+        share = run.share_of_mean(name)
+        if info.target == "image" and share is not None:
+            is_blind = has_learned and judgements.is_stuck(share)
+            yield from _image(share, has_learned)
         if info.target == "reward" and has_learned:
-            yield from _reward(run, name)
+            yield from _reward(run, share)
+    for name, info in infos.items():
+        if info.may_run_away:
+            yield from _divergence(run, name, info, is_blind)
 
 
 def _image(share: float, has_learned: bool) -> Iterator[Finding]:
-    finding = judgements.judge_sight(share)
-    if finding.level != WARNING:
-        return
-    if has_learned:
-        yield finding._replace(title="The image loss is stuck")
-    else:
-        yield finding._replace(title="It sees nothing yet", level=NOTE)
+    level, text = judgements.judge_sight(share)
+    if level == WARNING and has_learned:
+        yield Finding("The image loss is stuck", level, text)
+    elif level == WARNING:
+        yield Finding("It sees nothing yet", NOTE, text)
 
 
-def _divergence(run: RunData, name: str, is_blind: bool) -> Iterator[Finding]:
+def _divergence(
+    run: RunData, name: str, info: LossInfo, is_blind: bool
+) -> Iterator[Finding]:
     _, values = run.series("train", name)
     values = values[np.isfinite(values)]
     if len(values) < _FEW_UPDATES:
         return
     size = len(values) // 10
     means = np.convolve(values, np.ones(size) / size, "valid")
-    title = loss_info(run.loss_table, name).title.lower()
-    if rise := judgements.judge_rise(means[-1], means.min()):
-        yield rise._replace(title=f"The {title} runs away")
+    last = means[-1]
+    level, text = judgements.judge_rise(last, means.min())
+    if level != GOOD:
+        yield Finding(f"The {info.title.lower()} runs away", level, text)
         return
-    words = f"{means[-1]:.1f} nats per step beyond them"
-    finding = judgements.judge_divergence(words, means[-1], is_blind)
-    if finding.level == WARNING:
-        yield finding._replace(title="The latent state is not used")
+    words = f"{last:.1f} nats per step beyond them"
+    level, text = judgements.judge_divergence(words, last, is_blind)
+    if level != GOOD:
+        yield Finding("The latent state is not used", level, text)
 
 
-def _reward(run: RunData, name: str) -> Iterator[Finding]:
+def _reward(run: RunData, share: float | None) -> Iterator[Finding]:
     if run.half_variances.get("reward") == 0:
         yield Finding(
             "The reward never changes",
@@ -139,11 +136,9 @@ def _reward(run: RunData, name: str) -> Iterator[Finding]:
             "All rewards in the training episodes that were looked at are the "
             "same, so that there is nothing to plan for.",
         )
-        return
-    share = run.share_of_mean(name)
-    if share is not None and judgements.is_stuck(share):
-        finding = judgements.judge_reward(1 - share)
-        yield finding._replace(title="The reward head is dead")
+    elif judgements.is_stuck(share):
+        level, text = judgements.judge_reward(1 - share)
+        yield Finding("The reward head is dead", level, text)
 
 
 def _collection(run: RunData) -> Iterator[Finding]:
