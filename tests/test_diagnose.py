@@ -6,13 +6,17 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from bad_folders import run_script
+from bad_folders import make_run, run_script
+from gymnasium import spaces
 from PIL import Image
 from small_runs import DECISIONS, snapshot
 
+from planet_tf2.agents.agent import Agent, Prediction
 from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.data import episodes as files
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.evaluation import held_out, loading
+from planet_tf2.evaluation import diagnose as diagnose_module
+from planet_tf2.evaluation import held_out, loading, runs
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.predictions import Predictor, Window
@@ -223,6 +227,55 @@ class TestDiagnose:
         names[0].unlink()
         with pytest.raises(ValueError, match="no episodes"):
             diagnose(folder)
+
+
+class VectorAgent(Agent):
+    """Sees a vector, says that it is the reward, and does not plan."""
+
+    has_model = True
+    observation_space = spaces.Dict({"speed": spaces.Box(-9, 9, (1,))})
+    action_space = spaces.Box(-1, 1, (2,))
+
+    def filter(self, batch, seed):
+        mean = {"reward": batch["speed"][..., 0]}
+        found = Prediction(batch["speed"], mean, {}, {})
+        return found, found
+
+    def open_loop(self, batch, context, seed):
+        last = batch["speed"][:, context - 1, 0]
+        shape = tf.shape(batch["action"])[:2]
+        reward = tf.broadcast_to(last[:, None], shape)
+        return Prediction(None, {"reward": reward}, {}, {})
+
+    def divergence(self, state, other):
+        return tf.fill(tf.shape(state)[:2], 2.0)
+
+
+def test_agent_that_sees_no_images_and_does_not_plan(tmp_path, monkeypatch):
+    """What there is not is left out; the rest is as for others."""
+    folder = RunFolder(make_run(tmp_path / "run"))
+    speed = np.linspace(0, 1, 8, dtype=np.float32)
+    arrays = {
+        "speed": speed[:, None],
+        "action": np.zeros((8, 2), np.float32),
+        "reward": speed,
+    }
+    files.save_episode(folder.create().test_episodes, arrays, "a")
+    run = loading.LoadedRun(
+        folder, runs.read_params(folder), VectorAgent(), "ckpt-1", 5, "finished"
+    )
+    monkeypatch.setattr(diagnose_module, "load_run", lambda *args: run)
+    said = []
+    out = tmp_path / "d.json"
+    figures = diagnose(folder, context=2, out=out, report=said.append)
+    assert figures["images"] is figures["returns"] is None
+    assert figures["sight"]["image_error"] is None
+    assert figures["sight"]["divergence"] == 2
+    filtered = figures["rewards"]["filtered"]
+    assert filtered["explained_variance"] == pytest.approx(1)
+    for words in ("image error", "image loss", "planned"):
+        assert words not in said[0]
+    assert out.with_suffix(".png").exists()
 
 
 def test_true_images_have_the_levels_of_the_real_preprocessing():

@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from planet_tf2.data import episodes as files
 from planet_tf2.data.run_folder import RunFolder
@@ -180,9 +181,9 @@ class TestOpenLoop:
             "random_actions": np.ones((1, 4)),
             "one_future": np.ones((1, 4)),
         }
-        assert model_checks._image_figures(errors, {})["useful_steps"] == 2
+        assert model_checks._image_figures([errors], {})["useful_steps"] == 2
         errors["mean_frame"][0, 0] = 1
-        assert model_checks._image_figures(errors, {})["useful_steps"] == 0
+        assert model_checks._image_figures([errors], {})["useful_steps"] == 0
 
     def test_rewards(self, episodes):
         _, rewards = self.check(episodes, FakePredictor(reward_error=0.5))
@@ -328,10 +329,14 @@ class TestReturns:
         assert result["executed"]["count"] == result["planned"]["count"] == 0
 
 
-def fake_run(folder, actions=2):
-    return types.SimpleNamespace(
-        folder=folder, params={"image_size": 64}, action_size=actions
+def fake_run(folder):
+    agent = types.SimpleNamespace(
+        observation_space=spaces.Dict(
+            {"image": spaces.Box(0, 255, (64, 64, 3), np.uint8)}
+        ),
+        action_space=spaces.Box(-1, 1, (2,)),
     )
+    return types.SimpleNamespace(folder=folder, agent=agent)
 
 
 class TestHeldOut:
@@ -391,7 +396,7 @@ class TestHeldOut:
             ({"image": np.zeros((3, 32, 32, 3), np.uint8)}, r"\[32, 32, 3\]"),
             (
                 {"action": np.zeros((3, 6))},
-                r"\[6\] for 'action', .* takes \[2\]",
+                r"\[6\] for 'action', .* takes float32 \[2\]",
             ),
         ],
     )

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import gymnasium
 import numpy as np
 
 from planet_tf2.data import episodes
@@ -95,24 +96,29 @@ def make_held_out(
     Raises:
       EpisodesError: it does not fit the agent.
     """
-    chosen = {}
-    for key, shape in _shapes(run).items():
+    agent = run.agent
+    spaces = {**agent.observation_space, "action": agent.action_space}
+    chosen = {"reward": arrays["reward"]}
+    for key, space in spaces.items():
         array = arrays.get(key)
-        fits = array is not None and array.shape[1:] == shape
-        if key == "image" and fits:
-            fits = array.dtype == np.uint8
-        if not fits:
+        if array is None or not _fits(array, space):
             found = "none"
             if array is not None:
                 found = f"{array.dtype} {list(array.shape[1:])}"
             raise EpisodesError(
                 f"Episode {name} has {found} for {key!r}, but the agent takes "
-                f"{list(shape)}{' of uint8' if key == 'image' else ''}. It is "
-                "an episode of another task or agent."
+                f"{space.dtype} {list(space.shape)}. It belongs to another "
+                "task or agent."
             )
-        is_float = np.issubdtype(array.dtype, np.floating)
-        chosen[key] = array.astype(np.float32) if is_float else array
+        chosen[key] = array.astype(space.dtype)
     return HeldOut(name, source, task, chosen)
+
+
+def _fits(array: np.ndarray, space: gymnasium.Space) -> bool:
+    """Whether stored values are of a space; numbers of any precision are."""
+    is_image = np.uint8 in (array.dtype, space.dtype)
+    same_type = array.dtype == space.dtype
+    return array.shape[1:] == space.shape and (same_type or not is_image)
 
 
 def by_source(held_out: Sequence[HeldOut]) -> dict[str, list[int]]:
@@ -139,13 +145,4 @@ def known_episodes(folder: RunFolder) -> dict[str, tuple[str, str]]:
         )
         for record in Journal(folder.metrics)
         if "file" in record
-    }
-
-
-def _shapes(run: LoadedRun) -> dict[str, tuple[int, ...]]:
-    side = run.params["image_size"]
-    return {
-        "image": (side, side, 3),
-        "action": (run.action_size,),
-        "reward": (),
     }

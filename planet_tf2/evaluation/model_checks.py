@@ -1,6 +1,6 @@
 """Does a world model see, and does it foresee?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from planet_tf2.evaluation.held_out import HeldOut, by_source
 from planet_tf2.evaluation.predictions import (
     BATCH,
     Filtered,
+    OpenLoop,
     Predictor,
     Window,
     cut,
@@ -57,43 +58,23 @@ def check_open_loop(
       that predicts no images. `rewards` has lists over the steps as well.
     """
     length = context + horizon
-    action = cut(episodes, windows, "action", length)
-    # The random policy's: all models have learned from some of them.
-    action[:, context:] = np.random.default_rng(seed).uniform(
-        -1, 1, action[:, context:].shape
-    )
     mean_frame = None
     if "image" in episodes[0].arrays:
         mean_frame = _mean_frame(predictor, episodes, windows, length)
-    errors: dict[str, list[np.ndarray]] = {}
-    predicted, received = [], []
-    for first in range(0, len(windows), BATCH):
-        part = slice(first, first + BATCH)
-        chosen = windows[part]
-        sequences = (episodes, chosen, context, length)
-        model = predictor.open_loop(*sequences, futures=FUTURES)
-        one = predictor.open_loop(*sequences)
-        blind = predictor.open_loop(*sequences, action[part], FUTURES)
+    predicted, errors = [], []
+    for chosen, loops in _predict(
+        predictor, episodes, windows, context, length, seed
+    ):
+        predicted.append(loops["model"].reward[:, context:])
         if mean_frame is not None:
             frames = cut(episodes, chosen, "image", length)
             truth = true_image(frames, predictor.bits)
-            predictions = {
-                "model": model.image[:, context:],
-                "one_future": one.image[:, context:],
-                "mean_frame": mean_frame,
-                "random_actions": blind.image[:, context:],
-            }
-            for name, error in _errors(truth, context, predictions).items():
-                errors.setdefault(name, []).append(error)
-        predicted.append(model.reward[:, context:])
-        received.append(cut(episodes, chosen, "reward", length)[:, context:])
-    rewards = _reward_figures(
-        np.concatenate(predicted), np.concatenate(received)
-    )
+            errors.append(_errors(truth, context, loops, mean_frame))
+    received = cut(episodes, windows, "reward", length)[:, context:]
+    rewards = _reward_figures(np.concatenate(predicted), received)
     if not errors:
         return None, rewards
-    joined = {name: np.concatenate(parts) for name, parts in errors.items()}
-    images = _image_figures(joined, _rows_by_source(episodes, windows))
+    images = _image_figures(errors, _rows_by_source(episodes, windows))
     return {**images, "context": context, "horizon": horizon}, rewards
 
 
@@ -141,21 +122,58 @@ def check_sight(
     }
 
 
+def _predict(
+    predictor: Predictor,
+    episodes: Sequence[HeldOut],
+    windows: Sequence[Window],
+    context: int,
+    length: int,
+    seed: int,
+) -> Iterator[tuple[Sequence[Window], dict[str, OpenLoop]]]:
+    """Yields some of the sequences, and the model's predictions by name."""
+    action = cut(episodes, windows, "action", length)
+    # The random policy's: all models have learned from some of them.
+    action[:, context:] = np.random.default_rng(seed).uniform(
+        -1, 1, action[:, context:].shape
+    )
+    for first in range(0, len(windows), BATCH):
+        part = slice(first, first + BATCH)
+        sequences = episodes, windows[part], context, length
+        yield (
+            windows[part],
+            {
+                "model": predictor.open_loop(*sequences, futures=FUTURES),
+                "one_future": predictor.open_loop(*sequences),
+                "random_actions": predictor.open_loop(
+                    *sequences, action[part], FUTURES
+                ),
+            },
+        )
+
+
 def _errors(
-    truth: np.ndarray, context: int, predicted: dict[str, np.ndarray]
+    truth: np.ndarray,
+    context: int,
+    loops: dict[str, OpenLoop],
+    mean_frame: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Returns mean squared errors `[N, H]` of predictions `[N, H, ...]`."""
-    late = truth[:, context:]
-    predicted = {**predicted, "no_change": truth[:, context - 1 : context]}
+    """Returns mean squared errors of images by name, `[N, H]`."""
+    predicted = {name: loop.image[:, context:] for name, loop in loops.items()}
+    predicted["no_change"] = truth[:, context - 1 : context]
+    predicted["mean_frame"] = mean_frame
     return {
-        name: np.square(image - late).mean((2, 3, 4))
+        name: np.square(image - truth[:, context:]).mean((2, 3, 4))
         for name, image in predicted.items()
     }
 
 
 def _image_figures(
-    errors: dict[str, np.ndarray], rows_by_source: dict[str, list[int]]
+    parts: Sequence[dict[str, np.ndarray]], rows_by_source: dict[str, list[int]]
 ) -> Figures:
+    errors = {
+        name: np.concatenate([part[name] for part in parts])
+        for name in parts[0]
+    }
     means = {name: value.mean(0) for name, value in errors.items()}
     rivals = np.minimum(means["no_change"], means["mean_frame"])
     worse = np.flatnonzero(means["model"] >= rivals)

@@ -33,13 +33,13 @@ class Filtered(NamedTuple):
       states: posterior states, nested arrays `[T+1, ...]`.
       reward: predicted from them, float32 `[T+1]`.
       image_error: half the squared error of the images predicted from them,
-        summed over pixels, `[T+1]`.
+        summed over pixels, `[T+1]`; None if no images are predicted.
       divergence: KL(posterior || prior) in nats, `[T+1]`.
     """
 
     states: Any
     reward: np.ndarray
-    image_error: np.ndarray
+    image_error: np.ndarray | None
     divergence: np.ndarray
 
 
@@ -48,13 +48,13 @@ class OpenLoop(NamedTuple):
 
     Attributes:
       image: predicted images, float32 `[N, L, H, H, 3]` in the model's range
-        of -0.5 to 0.5.
+        of -0.5 to 0.5; None if no images are predicted.
       reward: predicted rewards, float32 `[N, L]`.
 
     Of several futures both are means.
     """
 
-    image: np.ndarray
+    image: np.ndarray | None
     reward: np.ndarray
 
 
@@ -100,15 +100,15 @@ class Predictor:
         # What comes behind the end changes nothing before it, and so there are
         # few graphs for episodes of many lengths.
         rows = np.minimum(np.arange(-(-length // _ROUND) * _ROUND), length - 1)
-        image = episode.arrays["image"][rows]
         batch = {
-            "image": tf.constant(image[None]),
-            "action": tf.constant(episode.arrays["action"][rows][None]),
+            name: tf.constant(episode.arrays[name][rows][None])
+            for name in (*self._run.agent.observation_space, "action")
         }
         result = self._filter(batch, self._next_seed())
-        return Filtered(
-            *tf.nest.map_structure(lambda x: x[0, :length].numpy(), result)
+        cut_off = tf.nest.map_structure(
+            lambda x: None if x is None else x[0, :length].numpy(), result
         )
+        return Filtered(*cut_off)
 
     def open_loop(
         self,
@@ -132,20 +132,21 @@ class Predictor:
         """
         if action is None:
             action = cut(episodes, windows, "action", length)
-        image = cut(episodes, windows, "image", context)
         # Always as many at once, so that the graph is built only once.
-        rows = np.arange(BATCH) % len(windows)
-        image, action = tf.constant(image[rows]), tf.constant(action[rows])
+        count = len(windows)
+        rows = np.arange(BATCH) % count
+        batch = {"action": tf.constant(action[rows])}
+        for name in self._run.agent.observation_space:
+            seen = cut(episodes, windows, name, context)[rows]
+            batch[name] = tf.constant(seen)
         images = rewards = 0.0
         for _ in range(futures):
-            image_part, reward_part = self._predict(
-                image, action, self._next_seed()
-            )
-            images, rewards = images + image_part, rewards + reward_part
-        count = len(windows)
-        return OpenLoop(
-            images[:count].numpy() / futures, rewards[:count].numpy() / futures
-        )
+            image, reward = self._predict(batch, context, self._next_seed())
+            images = None if image is None else images + image
+            rewards += reward
+        if images is not None:
+            images = images[:count].numpy() / futures
+        return OpenLoop(images, rewards[:count].numpy() / futures)
 
     def values(self, episode: HeldOut, filtered: Filtered) -> np.ndarray:
         """Predicts the return of the actions that were taken.
@@ -187,20 +188,23 @@ class Predictor:
     def _filter_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor):
         agent = self._run.agent
         prior, posterior = agent.filter(batch, seed)
-        error = posterior.mean["image"] - agent.truth(batch)["image"]
+        error = None
+        if "image" in posterior.mean:
+            error = posterior.mean["image"] - agent.truth(batch)["image"]
+            error = tf.reduce_sum(tf.square(error), [2, 3, 4]) / 2
         return (
             posterior.state,
             posterior.mean["reward"],
-            tf.reduce_sum(tf.square(error), [2, 3, 4]) / 2,
+            error,
             agent.divergence(posterior.state, prior.state),
         )
 
     def _predict_graph(
-        self, image: tf.Tensor, action: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = {"image": image, "action": action}
-        mean = self._run.agent.open_loop(batch, image.shape[1], seed).mean
-        return mean["image"] - 0.5, mean["reward"]
+        self, batch: dict[str, tf.Tensor], context: int, seed: tf.Tensor
+    ) -> tuple[tf.Tensor | None, tf.Tensor]:
+        mean = self._run.agent.open_loop(batch, context, seed).mean
+        image = mean["image"] - 0.5 if "image" in mean else None
+        return image, mean["reward"]
 
     def _value_graph(
         self, states: Any, action: tf.Tensor, seed: tf.Tensor

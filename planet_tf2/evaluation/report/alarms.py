@@ -142,14 +142,12 @@ def _reward(run: RunData, share: float | None) -> Iterator[Finding]:
 
 
 def _collection(run: RunData) -> Iterator[Finding]:
-    if "train_collects" not in run.params or not run.records:
-        return
     every = [
         max(entry.every, entry.after)
         for entry in collects.train_collects(run.params)
         if entry.until < 0
     ]
-    if not every:
+    if not every or not run.records:
         return
     last = max((r["step"] for r in run.episodes("train")), default=0)
     # Steps of both phases are counted, and test phases collect nothing.
