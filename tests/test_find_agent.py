@@ -50,6 +50,7 @@ def check_parameters(agent):
     assert (params.gain, params.checkpoint_every) == (9, 70)
     assert "free_nats" not in params
     assert resolve.differences(agent, {}, {"gain": 3}) == []
+    assert agent.Parameters.explain("gain") == ""
     for text, message in (
         ("{gain: 0}", "'gain' must be an integer of at least 1, not 0"),
         ("{free_nats: 1}", "Unknown parameter 'free_nats'"),

@@ -210,6 +210,11 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
         return cls.model_fields.get(name)
 
     @classmethod
+    def explain(cls, name: str) -> str:
+        """Returns the explanation of a parameter in one line, or ''."""
+        return " ".join((cls.field(name).description or "").split())
+
+    @classmethod
     def group_of(cls, name: str) -> str:
         """Returns the heading of a parameter."""
         groups = [c for c in cls.__mro__ if "GROUP" in vars(c)]

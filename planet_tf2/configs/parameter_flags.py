@@ -18,8 +18,7 @@ def define_flags(
     by `--help`, declare them as key flags of the program.
     """
     for name, field in parameters.known().items():
-        help = " ".join((field.description or "").split())
-        text = f"{help} Default: {field.default}."
+        text = f"{parameters.explain(name)} Default: {field.default}."
         if field.annotation is bool:
             flags.DEFINE_boolean(name, None, text, flag_values=flag_values)
         else:

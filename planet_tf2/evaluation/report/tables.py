@@ -140,7 +140,7 @@ def _parameters(run: RunData, preset: Any) -> list[Row]:
             "preset": kinds.as_yaml(base[name]),
             "default": kinds.as_yaml(plain[name]),
             "changed": value != base[name],
-            "help": agent.Parameters.field(name).description,
+            "help": agent.Parameters.explain(name),
         }
         for name, value in to_plain(run.params).items()
         if name in plain and (value != plain[name] or value != base[name])
