@@ -29,21 +29,17 @@ def _episode(length=4):
 
 def test_what_is_saved_can_be_loaded(tmp_path):
     saved = _episode()
-    path = episodes.save_episode(tmp_path, saved)
+    path = episodes.save_episode(tmp_path, saved, "name")
+    assert path == tmp_path / "name.npz"
+    with np.load(path, allow_pickle=False) as archive:
+        assert archive.files == list(saved)
+        assert all(info.compress_type for info in archive.zip.infolist())
     loaded = episodes.load_episode(path)
     np.testing.assert_array_equal(loaded.pop("return"), [0, 0.5, -0.5, 1.5])
     assert loaded.keys() == saved.keys()
     for key, array in saved.items():
         np.testing.assert_array_equal(loaded[key], array)
         assert loaded[key].dtype == array.dtype
-
-
-def test_files_are_plain_compressed_archives(tmp_path):
-    path = episodes.save_episode(tmp_path, _episode(), "name")
-    assert path == tmp_path / "name.npz"
-    with np.load(path, allow_pickle=False) as archive:
-        assert archive.files == list(_episode())
-        assert all(info.compress_type for info in archive.zip.infolist())
 
 
 def test_files_of_the_original_have_no_flags(tmp_path):
@@ -173,6 +169,7 @@ def test_killed_before_the_rename(tmp_path):
         ({"action": None}, "has no 'action'"),
         ({"image": np.zeros((3, 2, 2, 3), np.uint8)}, "unequal length"),
         ({"image": np.zeros(())}, "unequal length"),
+        ({name: array[:1] for name, array in _episode().items()}, "no step"),
         ({"reward": np.zeros((4, 1))}, r"'reward' of shape \[4, 1\]"),
         ({"reward": np.zeros(4, int)}, "int64 'reward'"),
         ({"action": np.zeros(4, bool)}, "bool 'action'.*must be numbers"),
@@ -192,16 +189,6 @@ def test_arrays_that_are_no_episode(tmp_path, change, message):
     assert "foreign.npz" in str(caught.value)
 
 
-def test_episode_without_a_step(tmp_path):
-    with pytest.raises(episodes.BrokenEpisode, match="no step"):
-        episodes.save_episode(tmp_path, _episode(length=1))
-
-
-def test_missing_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        episodes.load_episode(tmp_path / "missing.npz")
-
-
 def _assert_broken(path):
     with pytest.raises(
         episodes.BrokenEpisode, match="cannot be read"
@@ -212,6 +199,8 @@ def _assert_broken(path):
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no archive", b"\x93NUMPY"])
 def test_files_that_are_no_archive(tmp_path, content):
+    with pytest.raises(FileNotFoundError):
+        episodes.load_episode(tmp_path / "missing.npz")
     path = tmp_path / "broken.npz"
     path.write_bytes(content)
     _assert_broken(path)

@@ -123,12 +123,14 @@ def test_environment_may_reuse_its_arrays(tmp_path):
 
 
 def test_staged(tmp_path):
-    env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path, staged=True)
+    folder = tmp_path / "new" / "folder"
+    env = RecordEpisodes(fakes.CountingEnv(length=3), folder, staged=True)
+    assert list(folder.iterdir()) == []
     path = _play(env)[-1][-1]["episode"]["path"]
     assert path.endswith(".npz.staged")
-    assert episodes.list_episodes(tmp_path) == []
+    assert episodes.list_episodes(folder) == []
     published = episodes.publish(path)
-    assert episodes.list_episodes(tmp_path) == [published.name]
+    assert episodes.list_episodes(folder) == [published.name]
 
 
 def test_step_outside_of_an_episode(tmp_path):
@@ -138,11 +140,6 @@ def test_step_outside_of_an_episode(tmp_path):
     _play(env)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(_ACTIONS[0])
-
-
-def test_folder_is_created(tmp_path):
-    RecordEpisodes(fakes.CountingEnv(), tmp_path / "new" / "folder")
-    assert list((tmp_path / "new" / "folder").iterdir()) == []
 
 
 def test_folder_cannot_be_created(tmp_path):

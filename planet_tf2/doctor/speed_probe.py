@@ -63,13 +63,7 @@ class Probe:
         """Measures what there is time for, the most important first."""
         gpus = devices.prepare()
         tf.constant(0).numpy()
-        self.report(
-            "start",
-            seconds=time.perf_counter() - _START,
-            gpus=gpus,
-            cuda=bool(tf.test.is_built_with_cuda()),
-            resident_bytes=_resident(),
-        )
+        self.report("start", gpus=gpus)
         first, *others = full_run.presets(self._name)
         few = self._update(first, FEW)
         tracing = few["trace_seconds"]
