@@ -26,6 +26,9 @@ def totals(folder):
 
 
 PAGE = f"# Results\n\n{results_page.BEGIN}\nold\n{results_page.END}\n\nMore.\n"
+FILES = {"README.md", "config.yaml", "metrics.csv", "result.json"}
+FILES |= {"evaluation.json", "curve.png", "curve.csv"}
+PICTURES = {"policy.gif", "prediction.gif", "diagnosis.json", "diagnosis.png"}
 
 
 @pytest.fixture
@@ -293,19 +296,7 @@ class TestPublish:
         target, _ = published
         assert target.name == "dummy-debug-1"
         assert [p.name for p in target.parent.iterdir()] == [target.name]
-        assert {path.name for path in target.iterdir()} == {
-            "README.md",
-            "config.yaml",
-            "metrics.csv",
-            "curve.png",
-            "curve.csv",
-            "policy.gif",
-            "prediction.gif",
-            "evaluation.json",
-            "diagnosis.json",
-            "diagnosis.png",
-            "result.json",
-        }
+        assert {path.name for path in target.iterdir()} == FILES | PICTURES
         for path in target.iterdir():
             assert 0 < path.stat().st_size <= publishing.MAX_BYTES
             # No paths of the machine that it was made on.
@@ -393,15 +384,7 @@ class TestPublish:
 
         monkeypatch.setattr(rollouts, "play", play)
         target = publish(trained.folder, tmp_path, episodes=1)
-        assert {path.name for path in target.iterdir()} == {
-            "README.md",
-            "config.yaml",
-            "metrics.csv",
-            "curve.png",
-            "curve.csv",
-            "evaluation.json",
-            "result.json",
-        }
+        assert {path.name for path in target.iterdir()} == FILES
         readme = (target / "README.md").read_text()
         assert readme.count("![") == 1 and "(curve.png)" in readme
 
