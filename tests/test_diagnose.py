@@ -203,13 +203,6 @@ class TestDiagnose:
             assert image.size == (1000, 720)
             assert len(image.convert("RGB").getcolors(1 << 20)) > 20
 
-    def test_the_same_again(self, trained):
-        first, again = (
-            diagnose(trained.folder, seed=3, decisions=2, report=str)
-            for _ in range(2)
-        )
-        assert first == again
-
     def test_episodes_that_are_too_short(self, trained):
         with pytest.raises(ValueError, match="too few for context 11"):
             diagnose(trained.folder, context=11)

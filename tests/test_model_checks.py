@@ -90,15 +90,6 @@ class TestTrueImage:
             [0.5 / 32 - 0.5, 0.5 / 32 - 0.5, 1.5 / 32 - 0.5, 31.5 / 32 - 0.5],
         )
 
-    def test_is_the_mean_of_what_the_model_sees(self):
-        from planet_tf2.agents.planet.preprocess import preprocess
-
-        image = np.full(20_000, 77, np.uint8)
-        seen = preprocess(image, 5, np.array([1, 2], np.int32)).numpy()
-        assert true_image(image[:1], 5)[0] == pytest.approx(
-            seen.mean(), abs=5 * seen.std() / np.sqrt(20_000)
-        )
-
 
 class TestWindows:
     def test_spread_over_each_episode(self):
@@ -111,9 +102,6 @@ class TestWindows:
             Window(3, 0),
             Window(3, 1),
         ]
-
-    def test_one_for_each_episode(self):
-        assert choose_windows([10, 10], 5, 1) == [Window(0, 0), Window(1, 0)]
 
 
 class TestOpenLoop:

@@ -55,7 +55,7 @@ def find_evaluations(
         for place in places
         for path in pathlib.Path(place).glob(PATTERN)
     }
-    paths = sorted(others.values(), key=_time) + named
+    paths = sorted(others.values(), key=os.path.getmtime) + named
     for path in paths:
         try:
             content = _read(path)
@@ -115,10 +115,3 @@ def _match(
         if run.folder.path.resolve().parts[-2:] == recorded.parts[-2:]
     ]
     return same[0] if len(same) == 1 else None
-
-
-def _time(path: pathlib.Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -31,7 +31,6 @@ STALE = "stale"
 
 _SAMPLED = 12  # Episodes that the variances are taken from.
 _LOG_LINES = 8
-_LOG_BYTES = 200_000
 
 
 @dataclasses.dataclass
@@ -252,6 +251,9 @@ def _read(folder: RunFolder, experiment: str, is_stale: bool) -> RunData:
         failure = folder.fail.read_text(errors="replace").strip()
         failure = failure or "It left no reason."
     records, broken = _read_journal(folder)
+    idle_seconds = 0.0
+    if folder.metrics.exists():
+        idle_seconds = time.time() - folder.metrics.stat().st_mtime
     # As many bits as the model sees, of those that images have.
     bits = params.get("image_bits", 8)
     targets = {info.target for info in losses.values()}
@@ -270,15 +272,8 @@ def _read(folder: RunFolder, experiment: str, is_stale: bool) -> RunData:
         _logged(folder),
         shapes,
         half_variances,
-        _age(folder.metrics),
+        idle_seconds,
     )
-
-
-def _age(path: pathlib.Path) -> float:
-    try:
-        return max(0.0, time.time() - path.stat().st_mtime)
-    except OSError:
-        return 0.0
 
 
 def _read_journal(folder: RunFolder) -> tuple[list[dict[str, Any]], str]:
@@ -296,12 +291,9 @@ def _read_journal(folder: RunFolder) -> tuple[list[dict[str, Any]], str]:
 
 def _logged(folder: RunFolder) -> list[str]:
     """Returns the last warnings and errors of a run's log."""
-    try:
-        with open(folder.log, "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
+    if not folder.log.exists():
         return []
+    lines = folder.log.read_text(errors="replace").splitlines()
     levels = (" WARNING ", " ERROR ")
     lines = [line for line in lines if any(word in line for word in levels)]
     return lines[-_LOG_LINES:]
