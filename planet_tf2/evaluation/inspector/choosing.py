@@ -30,13 +30,10 @@ def choose_episode(run: LoadedRun, name: str | None = None) -> HeldOut:
         arrays = episodes.load_episode(path)
     except (episodes.BrokenEpisode, OSError) as error:
         raise EpisodesError(str(error)) from None
-    known = held_out.known_episodes(run.folder)
-    inside = path.parent in (
-        run.folder.test_episodes,
-        run.folder.train_episodes,
-    )
-    unknown = held_out.GIVEN, None
-    source, task = known.get(path.name, unknown) if inside else unknown
+    source, task = held_out.GIVEN, None
+    if path.parent in (run.folder.test_episodes, run.folder.train_episodes):
+        known = held_out.known_episodes(run.folder)
+        source, task = known.get(path.name, (source, task))
     return held_out.make_held_out(run, path.name, source, task, arrays)
 
 
