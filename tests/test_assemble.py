@@ -108,7 +108,7 @@ class TestMakeModel:
         model = build.make_model(params, 5)
         scales = {"divergence": 0.1, "image": 0.2, "reward": 0.3}
         assert dict(model.loss_scales) == scales
-        assert model.free_nats == 0.4
+        assert model.free == 0.4
         assert tuple(model.gradient_heads) == ("image",)
         assert model.encoder.embedding_size == 96
         assert len(model.groups["reward"]) == 2 * 3

@@ -57,10 +57,7 @@ def improved_cem(
     momentum: float = 0.1,
     trace: bool = False,
 ) -> tf.Tensor | tuple[tf.Tensor, Trace]:
-    """Searches the action sequence with the highest predicted return: iCEM.
-
-    Arguments and results: see `planners`, and the top of this module.
-    """
+    """Plans by iCEM; arguments: see `planners`, and the top of this module."""
     seed = seeds.new_seed() if seed is None else seed
     batch = batch_size(state)
     shape = tf.stack([batch, horizon, action_size])  # [B, H, A]

@@ -42,22 +42,18 @@ def overshooting(
     Args:
       cell: latent cell, built.
       target: nested tensors `[B, T, ...]`, to be arranged like the posteriors.
-      embedded: embedded observations, `[B, T, E]`; not needed, and may be
-        None, if `posterior` is given.
+      embedded: embedded observations, `[B, T, E]`; None if `posterior` is given.
       prev_action: `[B, T, A]`; entry t leads to observation t.
       length: valid time steps of each sequence, int `[B]`.
-      amount: further steps to predict after the first one, 0 or more. What
-        lies behind the end costs time but is masked.
-      posterior: posterior states of the sequences, tensors `[B, T, ...]`, if
-        they are known already.
+      amount: further steps to predict after the first one, 0 or more.
+      posterior: posterior states of the sequences, `[B, T, ...]`, if known.
       noise: of the cell, for `amount + 1, B * T`, the rollouts of a sequence
         one behind the other.
 
     Returns:
       Targets, prior states and posterior states, tensors
       `[B, T, amount + 1, ...]`, and a mask, bool `[B, T, amount + 1]`. Entry
-      `[:, t, d]` is about time step t + d; its prior was predicted d + 1 steps
-      ahead, from the posterior of step t - 1.
+      `[:, t, d]` is about time step t + d, predicted from step t - 1.
     """
     steps = tf.shape(prev_action)[1]
     inside = tf.sequence_mask(length, steps)  # [B, T]

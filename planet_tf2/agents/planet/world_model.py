@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.agents.planet import head_parameters, losses
+from planet_tf2.agents.planet.loss_table import LOSSES
 from planet_tf2.agents.planet.overshooting import overshooting
 from planet_tf2.agents.planet.preprocess import preprocess
 from planet_tf2.agents.planet.unroll import closed_loop
@@ -32,6 +33,7 @@ class WorldModel(tf.Module):
     Attributes:
       loss_scales: weight of every head's loss, of `divergence`, and of those
         among `OPTIONAL_LOSSES` that are computed.
+      free: nats of divergence per time step that cost nothing.
       gradient_heads: heads whose loss trains the whole model. The others see
         a stopped gradient and train alone.
 
@@ -62,7 +64,7 @@ class WorldModel(tf.Module):
         }
         self.gradient_heads = tuple(params["gradient_heads"])
         self._bits: int = params["image_bits"]
-        self.free_nats: float = params["free_nats"]
+        self.free: float = LOSSES["divergence"].floor(params)
         # Steps to predict ahead; below 2 there is nothing to add to the
         # divergence, which is about one.
         self._distance: int = params["overshooting_distance"]
@@ -186,7 +188,7 @@ class WorldModel(tf.Module):
           posterior: states that have seen their observation.
         """
         kl = self.cell.divergence_from_states(posterior, prior)
-        result = {"divergence": losses.divergence(kl, self.free_nats)}
+        result = {"divergence": losses.divergence(kl, self.free)}
         if "global_divergence" in self.loss_scales:
             kl = self.cell.divergence_from_standard(posterior)
             result["global_divergence"] = tf.reduce_mean(kl)
@@ -216,9 +218,7 @@ class WorldModel(tf.Module):
             if self._stop_posterior:
                 seen = tf.nest.map_structure(tf.stop_gradient, seen)
             kl = self.cell.divergence_from_states(seen, prior)
-            result["overshooting"] = losses.overshooting(
-                kl, mask, self.free_nats
-            )
+            result["overshooting"] = losses.overshooting(kl, mask, self.free)
         if "overshooting_reward" in names:
             features = self.cell.features_from_state(prior)
             result["overshooting_reward"] = losses.overshooting_reconstruction(
