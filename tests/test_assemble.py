@@ -272,9 +272,10 @@ class TestMakeCollectors:
         assert train.env is test.env
         assert len(opened) == 1
         assert (train.task, train.name, train.index) == ("dummy", "main", 0)
-        assert (train.after, train.every, train.until) == (10, 10, -1)
-        assert train.action_noise == 0.3
-        assert test.action_noise == 0
+        entry = train.entry
+        assert (entry.after, entry.every, entry.until) == (10, 10, -1)
+        assert entry.action_noise == 0.3
+        assert test.entry.action_noise == 0
         environments.close()
 
     def test_other_plans_have_graphs_of_their_own(self, folder, opened):
@@ -288,7 +289,7 @@ class TestMakeCollectors:
         rollouts = {id(collector.rollout) for collector in train}
         assert len(rollouts) == 3
         assert train[0].rollout is train[3].rollout
-        assert train[3].every == 7
+        assert train[3].entry.every == 7
         assert all(isinstance(c.rollout, Rollout) for c in train)
         # An environment serves several graphs, one after the other.
         assert len(opened) == 2

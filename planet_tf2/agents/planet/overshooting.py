@@ -42,16 +42,15 @@ def overshooting(
     Args:
       cell: latent cell, built.
       target: nested tensors `[B, T, ...]`, to be arranged like the posteriors.
-      embedded: embedded observations, `[B, T, E]`; None if `posterior` is given.
+      embedded: `[B, T, E]`; not needed if `posterior` is given.
       prev_action: `[B, T, A]`; entry t leads to observation t.
       length: valid time steps of each sequence, int `[B]`.
       amount: further steps to predict after the first one, 0 or more.
       posterior: posterior states of the sequences, `[B, T, ...]`, if known.
-      noise: of the cell, for `amount + 1, B * T`, the rollouts of a sequence
-        one behind the other.
+      noise: of the cell, for `amount + 1, B * T`.
 
     Returns:
-      Targets, prior states and posterior states, tensors
+      Targets, prior and posterior states, tensors
       `[B, T, amount + 1, ...]`, and a mask, bool `[B, T, amount + 1]`. Entry
       `[:, t, d]` is about time step t + d, predicted from step t - 1.
     """
