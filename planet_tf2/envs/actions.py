@@ -130,4 +130,6 @@ def vector_actions(env: gymnasium.Env) -> gymnasium.Env:
         )
     if space.shape == (0,):
         raise ValueError(f"The action space {space} leaves nothing to decide.")
+    if len(space.shape) == 1 and space == spaces.Box(-1, 1, space.shape):
+        return env
     return BoxActions(env)

@@ -131,7 +131,7 @@ class CheckFinite(gymnasium.Wrapper):
 
 def _check_finite(observation: dict[str, np.ndarray]) -> None:
     for name, array in observation.items():
-        if not np.isfinite(array).all():
+        if array.dtype != np.uint8 and not np.isfinite(array).all():
             raise InterfaceError(
                 f"The environment returned {name!r} with values that are not"
                 " finite."
