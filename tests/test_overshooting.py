@@ -409,7 +409,7 @@ class TestWorldModel:
                 errors.append((batch["reward"][:, time] - mean) ** 2)
         if not kls:
             return tf.zeros([]), tf.zeros([])
-        kl = tf.maximum(0.0, tf.concat(kls, 0) - model.free_nats)
+        kl = tf.maximum(0.0, tf.concat(kls, 0) - model.free)
         constant = np.log(2 * np.pi) / 2
         error = tf.reduce_mean(tf.concat(errors, 0)) / 2 + constant
         return tf.reduce_mean(kl), error

@@ -79,8 +79,8 @@ def numpy_losses(model, batch):
         posterior["mean"], posterior["stddev"], prior["mean"], prior["stddev"]
     )
     # Some time steps are below of the free nats, others above.
-    model.free_nats = float(np.median(kl))
-    result = {"divergence": np.maximum(0, kl - model.free_nats).mean()}
+    model.free = float(np.median(kl))
+    result = {"divergence": np.maximum(0, kl - model.free).mean()}
     features = model.cell.features_from_state(posterior)
     for name, size in (("image", 64 * 64 * 3), ("reward", 1)):
         error = np.float64(model.heads[name](features).mean() - batch[name])
