@@ -18,6 +18,7 @@ from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.evaluate import evaluate
 from planet_tf2.evaluation.inspector.inspect_planner import inspect_planner
 from planet_tf2.evaluation.plot import plot
+from planet_tf2.evaluation.publish import publish
 from planet_tf2.evaluation.report import make_report
 from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.evaluation.video_prediction import video_prediction
@@ -80,6 +81,9 @@ def test_programs(folder, tmp_path):
     assert "Reward loss" in page.read_text()
     plot([folder], tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
+    published = publish(folder, tmp_path / "results", episodes=1)
+    readme = (published / "README.md").read_text()
+    assert "--agent tiny_agent" in readme and "prediction.gif" not in readme
     (found,) = status.Overview(folder.path.parent).look()
     assert found.state == "done"
 
