@@ -10,6 +10,7 @@ others, or if a child outlives its parent.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -18,9 +19,9 @@ import sys
 import tempfile
 import time
 
-from stress_resume import Training, descendants, survivors
+import psutil
+from stress_resume import Training, survivors
 
-PAGE = 4096
 TOLERANCE = 0.05
 
 
@@ -67,14 +68,16 @@ def watch(
     """
     training = Training(base, args)
     looks: list[Look] = []
-    children: set[tuple[int, str]] = set()
+    children: set[psutil.Process] = set()
     with training.start() as process:
         while process.poll() is None:
             time.sleep(0.1)
             if epochs(training) > len(looks):
-                children |= set(descendants(process.pid))
-                looks += [look for look in [look_at(process.pid)] if look]
-    problems = [f"{left} was left" for left in survivors(sorted(children))]
+                with contextlib.suppress(psutil.Error):
+                    watched = psutil.Process(process.pid)
+                    looks.append(look_at(watched))
+                    children |= set(watched.children(recursive=True))
+    problems = [f"{left} was left" for left in survivors(children)]
     if process.returncode:
         problems.append(f"it failed: {training.last_words()}")
     return looks, problems
@@ -88,26 +91,20 @@ def epochs(training: Training) -> int:
     )
 
 
-def look_at(process: int) -> Look | None:
-    """Looks at a process; returns nothing if it is gone."""
-    folder = pathlib.Path("/proc") / str(process)
-    children = [child for child, _ in descendants(process)]
-    try:
-        return Look(
-            megabytes(process),
-            sum(megabytes(child) for child in children),
-            len(list((folder / "task").iterdir())),
-            len(list((folder / "fd").iterdir())),
-            len(children),
-        )
-    except OSError:
-        return None
+def look_at(process: psutil.Process) -> Look:
+    """Looks at a process and its children.
 
-
-def megabytes(process: int) -> float:
-    """Resident memory of a process."""
-    text = pathlib.Path(f"/proc/{process}/statm").read_text()
-    return int(text.split()[1]) * PAGE / 1e6
+    Raises:
+      psutil.Error: one of them is gone.
+    """
+    children = process.children(recursive=True)
+    return Look(
+        process.memory_info().rss / 1e6,
+        sum(child.memory_info().rss for child in children) / 1e6,
+        process.num_threads(),
+        process.num_fds(),
+        len(children),
+    )
 
 
 def growth(looks: list[Look]) -> list[str]:

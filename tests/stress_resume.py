@@ -21,9 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import psutil
 
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -114,7 +115,7 @@ class Stress:
                 f"{self._args.kills} times: {self.broken.last_words()}"
             )
             return
-        children = list(descendants(process.pid))
+        children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
         self.kills.append(self.broken.size())
@@ -316,51 +317,24 @@ def differing_arrays(
             yield f"{key} of {what} differs"
 
 
-def descendants(process: int) -> Iterator[tuple[int, str]]:
-    """Finds the children of a process and theirs: ids and starting times."""
-    parents = {}
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(path.parent.name)] = int(fields[1]), fields[19]
-    wanted = {process}
-    while new := {p for p, (parent, _) in parents.items() if parent in wanted}:
-        new -= wanted
-        if not new:
-            return
-        wanted |= new
-        yield from ((child, parents[child][1]) for child in sorted(new))
-
-
 def survivors(
-    processes: list[tuple[int, str]], seconds: float = 30
+    processes: Iterable[psutil.Process], seconds: float = 30
 ) -> list[str]:
     """Waits for processes to end; returns those that do not."""
     deadline = time.monotonic() + seconds
-    alive = [p for p in processes if _is_alive(*p)]
+    alive = [process for process in processes if _is_alive(process)]
     while alive and time.monotonic() < deadline:
         time.sleep(0.02)
-        alive = [p for p in alive if _is_alive(*p)]
-    return [_command(process) for process, _ in alive]
+        alive = [process for process in alive if _is_alive(process)]
+    return [str(process) for process in alive]
 
 
-def _is_alive(process: int, started: str) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
-        text = pathlib.Path(f"/proc/{process}/stat").read_text()
-    except OSError:
+        # Zombies are left where nobody takes note of orphans.
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    fields = text.rpartition(")")[2].split()
-    return fields[0] != "Z" and fields[19] == started
-
-
-def _command(process: int) -> str:
-    try:
-        command = pathlib.Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        command = b""
-    return f"{process} ({command.decode().replace(chr(0), ' ').strip()})"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from session_fakes import Program
 from planet_tf2.data import episodes
 from planet_tf2.envs import EnvError
 from planet_tf2.training.attempts import Attempts, EnvUnreliable
-from planet_tf2.training.session import Session
 
 
 class Breaking:
@@ -75,24 +74,6 @@ class TestAttempts:
             f" {number} of at most 5 in a row; starting the environment again."
             for number in (1, 2)
         ]
-
-    def test_tracebacks_are_for_the_log(self, caplog):
-        Attempts(5).run("testing it", Breaking(0))
-        (warning,) = caplog.records
-        assert "the traceback" not in warning.message
-        assert warning.details == "the traceback"
-
-    def test_recovers_before_it_goes_on(self):
-        seen = []
-        work = Breaking(0, 1)
-        Attempts(3, lambda: seen.append(work.calls)).run("testing", work)
-        assert seen == [1, 2]
-
-    def test_other_errors_are_not_its_business(self):
-        work = Breaking(0, error=ValueError("a mistake"))
-        with pytest.raises(ValueError, match="a mistake"):
-            Attempts(3).run("testing", work)
-        assert work.calls == 1
 
 
 class TestSession:
@@ -175,9 +156,3 @@ class TestSession:
             directory = getattr(again.folder, f"{split}_episodes")
             for name in episodes.list_episodes(directory):
                 episodes.load_episode(directory / name)
-
-    def test_environments_break_in_sessions_without_attempts(self, tmp_path):
-        program = Program(tmp_path, on_rollout=Breaking(0))
-        assert isinstance(program.session, Session)
-        with pytest.raises(EnvUnreliable, match="failed once"):
-            program.run()

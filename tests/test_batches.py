@@ -103,14 +103,6 @@ def test_resumed_anywhere(folder, tmp_path, first_step):
     assert rest == {s: b for s, b in whole.items() if s >= first_step}
 
 
-def test_the_update_of_the_step_was_done_already(folder, tmp_path):
-    """And only what follows needs its batch, or nothing does."""
-    announce(folder, 0, 5)
-    whole, _ = run(folder, tmp_path)
-    rest, _ = run(folder, tmp_path, 5, steps=range(10, EPOCH, 5))
-    assert rest == {s: b for s, b in whole.items() if 10 <= s < EPOCH}
-
-
 def test_problems_are_raised_where_the_batch_is_needed(folder, tmp_path):
     def make(split, seed, start, names):
         yield {"number": 1}

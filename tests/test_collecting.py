@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from golden_files import Golden
 
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.trainer import Trainer
@@ -61,27 +60,6 @@ def test_noise_by_training_steps(steps):
         noise(action_noise_ramp=-50000, action_noise_min=0.1),
         [0.3, 0.15, 0.03, 0.03],
     )
-
-
-def test_golden_schedules(tmp_path):
-    """Entries collect, and ramp, when those of the original do."""
-    golden = Golden("schedules")
-    trainer = Trainer(tmp_path, {}, 1)
-    trainer.add_phase("train", 10**9, 10, [])
-    steps = [trainer.step_at(int(step))[1] for step in golden["in/steps"]]
-    collector = make(after=50, every=100, until=350)
-    due = [collector.due(step) for step in steps]
-    np.testing.assert_array_equal(due, golden["out/binary_50_100_150"])
-    for name, schedule in (
-        ("linear_200", {"action_noise_ramp": 200}),
-        (
-            "linear_neg200_min",
-            {"action_noise_ramp": -200, "action_noise_min": 0.1},
-        ),
-    ):
-        collector = make(action_noise=0.3, **schedule)
-        noise = [collector.noise_at(step) for step in steps]
-        np.testing.assert_allclose(noise, 0.3 * golden[f"out/{name}"], 1e-5)
 
 
 def test_collect():

@@ -84,12 +84,6 @@ class TestAdd:
             }
         ]
 
-    def test_test_episodes_have_a_folder_of_their_own(self, log, folder):
-        path = log.add("test", "walk", record(folder))
-        assert path.parent == folder.test_episodes
-        assert names(folder.train_episodes) == []
-        assert names(folder.test_episodes) == [path.name]
-
     def test_counts(self, log, folder):
         for split, task, steps in (
             ("train", "walk", 10),
@@ -108,26 +102,6 @@ class TestAdd:
         lines = Journal(folder.metrics).read()
         assert [line["env_step"] for line in lines] == [10, 30, 30, 110]
         assert [line["episode"] for line in lines] == [1, 2, 1, 3]
-
-    def test_counts_files_of_the_user_as_episodes(self, folder):
-        record(folder, staged=False)
-        log = EpisodeLog(folder)
-        log.add("train", "walk", record(folder))
-        assert log.count("train") == 2
-        assert log.announced("train", "walk") == 1
-        (line,) = Journal(folder.metrics).read()
-        assert line["episode"] == 2
-
-    def test_a_new_log_counts_the_same(self, log, folder):
-        log.add("train", "walk", record(folder, 10))
-        log.write({"phase": "train", "loss": 1.0})
-        log.add("test", "walk", record(folder, 20))
-        other = EpisodeLog(folder)
-        assert other.position == log.position
-        assert other.position == folder.metrics.stat().st_size
-        assert other.env_step == 10
-        for split in ("train", "test"):
-            assert other.announced(split, "walk") == 1
 
 
 class TestOrder:
@@ -151,14 +125,6 @@ class TestOrder:
                 ]
             assert known.episodes_until("test", 14) == []
             assert known.episodes_until("test", 15) == [test]
-
-    def test_not_what_was_taken_back(self, log, folder):
-        first = log.add("train", "walk", record(folder), step=0).name
-        position = log.position
-        log.add("train", "walk", record(folder), step=5)
-        log.rollback(position)
-        again = log.add("train", "walk", record(folder), step=5).name
-        assert log.episodes_until("train", 5) == [first, again]
 
     def test_names_sort_as_they_were_announced(self, log, folder):
         """Whichever of several agents was the first to save its episode."""
@@ -209,15 +175,6 @@ class TestElapsedSeconds:
         log.write({"update": 2})
         assert self.elapsed(folder) == [10.0, 60.0]
 
-    def test_lines_of_older_versions_count_as_no_time(self, folder):
-        Journal(folder.metrics).append({"update": 1})
-        clock = Clock(0.0)
-        log = EpisodeLog(folder, clock=clock)
-        clock.seconds = 2.0
-        log.write({"update": 2})
-        assert "elapsed_seconds" not in Journal(folder.metrics).read()[0]
-        assert Journal(folder.metrics).read()[1]["elapsed_seconds"] == 2.0
-
 
 class TestRollback:
     @pytest.fixture
@@ -251,21 +208,6 @@ class TestRollback:
                 names(folder.train_episodes),
                 names(folder.test_episodes),
             ]
-
-    def test_goes_on_counting_from_there(self, log, folder, position):
-        log.add("train", "walk", record(folder, 40))
-        log.rollback(position)
-        log.add("train", "walk", record(folder, 3))
-        assert log.env_step == 13
-        assert log.count("train") == 2
-        assert Journal(folder.metrics).read()[-1]["episode"] == 2
-
-    def test_to_the_beginning(self, log, folder, position):
-        log.rollback(0)
-        assert folder.metrics.read_text() == ""
-        assert names(folder.train_episodes) == []
-        assert names(folder.test_episodes) == []
-        assert log.env_step == 0
 
     def test_keeps_what_was_never_announced(self, log, folder, position):
         own = stem(record(folder, staged=False))
@@ -331,12 +273,6 @@ class TestRollback:
         assert log.position == position
         log.rollback(position)
         assert folder.metrics.stat().st_size == position
-
-    def test_position_of_another_run(self, log, folder, position):
-        kept = names(folder.train_episodes)
-        with pytest.raises(ValueError, match="another run"):
-            log.rollback(position - 3)
-        assert names(folder.train_episodes) == kept
 
     def test_lost_lines(self, log, folder, position, caplog):
         with caplog.at_level(logging.WARNING):

@@ -1,13 +1,9 @@
 """`stress_leaks.py` notices what grows."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 
 import pytest
-from stress_leaks import Look, growth, look_at
-from stress_resume import descendants, survivors
+from stress_leaks import Look, growth
 
 LOOK = Look(
     megabytes=900.0, env_megabytes=200.0, threads=30, files=40, children=2
@@ -33,25 +29,3 @@ def test_growth(name):
     ]
     (problem,) = growth(looks)
     assert problem.startswith(f"{name} grew from {start * 1.045:g} to")
-
-
-def test_nothing_seen():
-    assert growth([]) == ["nothing was seen"]
-
-
-def test_this_process():
-    before = look_at(os.getpid())
-    with subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE
-    ) as child:
-        after = look_at(os.getpid())
-        family = list(descendants(os.getpid()))
-        assert child.pid in [number for number, _ in family]
-        child.stdin.close()
-        child.wait()
-    assert after.children == before.children + 1
-    assert after.files == before.files + 1
-    assert after.megabytes > 10
-    assert survivors([one for one in family if one[0] == child.pid]) == []
-    (me,) = [one for one in descendants(os.getppid()) if one[0] == os.getpid()]
-    assert len(survivors([me], seconds=0)) == 1

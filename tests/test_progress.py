@@ -8,7 +8,7 @@ import sys
 import absl.logging
 import pytest
 
-from planet_tf2.training.progress import Pace, Progress
+from planet_tf2.training.progress import Progress
 
 LOSSES = {"image": 11304.2, "reward": 1.0}
 
@@ -155,29 +155,30 @@ def test_speed_counts_consecutive_updates_of_a_phase_only(clock, make):
 
 
 def test_speed_follows_recent_updates(clock):
-    pace = Pace(clock)
+    progress = Progress(1000, io.StringIO(), clock)
     for step in range(41):
-        pace.update("train", step)
+        progress.update("train", step, {})
         clock.tick(1)
     for step in range(41, 241):
-        pace.update("train", step)
+        progress.update("train", step, {})
         clock.tick(0.1)
-    assert pace.updates_per_second == pytest.approx(10, rel=0.01)
+    assert progress.updates_per_second == pytest.approx(10, rel=0.01)
 
 
 def test_time_left_counts_what_this_process_did(clock):
-    pace = Pace(clock)
-    pace.update("train", 900)  # Resumed: 900 steps were done before.
-    assert pace.seconds_left(1000) is None
+    progress = Progress(1000, io.StringIO(), clock)
+    assert progress.seconds_left is None
+    progress.update("train", 900, {})  # Resumed: they were done before.
+    assert progress.seconds_left is None
     clock.tick(2)
-    pace.update("train", 910)
-    assert pace.seconds_left(1000) == pytest.approx(18)
-    pace.interrupt()
+    progress.update("train", 910, {})
+    assert progress.seconds_left == pytest.approx(18)
+    progress.activity("collecting")
     clock.tick(8)
-    pace.update("train", 920)
-    assert pace.seconds_left(1000) == pytest.approx(40)
-    pace.update("test", 1010)
-    assert pace.seconds_left(1000) == 0
+    progress.update("train", 920, {})
+    assert progress.seconds_left == pytest.approx(40)
+    progress.update("test", 1010, {})
+    assert progress.seconds_left == 0
 
 
 def test_clock_that_stands_still_does_no_harm(clock, make):

@@ -1,20 +1,7 @@
-import os
-import pathlib
-
 import numpy as np
 import pytest
 
 from planet_tf2.tools import schedule
-
-_GOLDEN = pathlib.Path(
-    os.environ.get("PLANET_GOLDEN", pathlib.Path(__file__).parent / "golden")
-)
-
-
-@pytest.fixture(name="golden")
-def _golden():
-    with np.load(_GOLDEN / "schedules.npz") as data:
-        return dict(data)
 
 
 def _binary_reference(step, batch_size, after, every, until):
@@ -24,24 +11,6 @@ def _binary_reference(step, batch_size, after, every, until):
         if point >= after and (point - after) % every == 0 and not late:
             return True
     return False
-
-
-def test_binary_golden(golden):
-    due = schedule.binary(golden["in/steps"], 10, 50, 100, 350)
-    np.testing.assert_array_equal(due, golden["out/binary_50_100_150"])
-    assert due.any()
-
-
-def test_linear_golden(golden):
-    steps = golden["in/steps"]
-    np.testing.assert_allclose(
-        schedule.linear(steps, 200), golden["out/linear_200"], rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        schedule.linear(steps, -200, 0.1, 1),
-        golden["out/linear_neg200_min"],
-        rtol=1e-5,
-    )
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 10])
@@ -61,13 +30,6 @@ def test_binary_reference(batch_size, after, every, until):
         for step in steps
     ]
     assert singles == expected
-
-
-@pytest.mark.parametrize("batch_size", [1, 3, 5])
-def test_each_point_is_due_once(batch_size):
-    steps = np.arange(0, 300, batch_size)
-    due = schedule.binary(steps, batch_size, 20, 50)
-    assert due.sum() == len([20, 70, 120, 170, 220, 270])
 
 
 @pytest.mark.parametrize("every", [0, -1])

@@ -86,12 +86,6 @@ class TestRun:
             LENGTH * number for number in (1, 2, 2, 2, 3, 3, 4, 4)
         ]
 
-    def test_summaries(self, undisturbed):
-        program, _ = undisturbed
-        counts = program.parts.summaries.counts
-        assert counts["predictions"] == 4
-        assert counts["episode"] == 2
-
     def test_random_numbers_of_every_use_differ(self, undisturbed):
         program, _ = undisturbed
         calls = program.rollouts["walk"].calls
@@ -180,17 +174,6 @@ class TestVariations:
         ]
         assert seeds == ["test", "test"]
         assert program.trace()["files"] == [3 + 2, 4]
-
-    def test_loss_that_is_not_finite(self, tmp_path):
-        program = Program(tmp_path)
-        program.agent.losses["image"] = float("nan")
-        with pytest.raises(NonFiniteError, match="image_loss is nan"):
-            program.run()
-        assert program.closed == 1
-        # The last checkpoint, that of the seed episodes, stays.
-        other = Program(tmp_path)
-        assert other.run() == [RETURN, RETURN]
-        assert float(other.agent.weight) == 4
 
     @pytest.mark.parametrize("name", ["image", "reward", "gradient_norm"])
     def test_stops_before_what_is_not_finite(self, tmp_path, undisturbed, name):

@@ -1,6 +1,5 @@
 import math
 
-import pytest
 import tensorflow as tf
 
 from planet_tf2.tools.streaming_mean import StreamingMean
@@ -20,19 +19,6 @@ def test_starts_anew():
     mean.submit({"a": 7})
     assert mean.clear() == {"a": 7.0}
     assert math.isnan(mean.clear()["a"])
-
-
-def test_sums_in_double_precision():
-    mean = StreamingMean(["a"])
-    for _ in range(3):
-        mean.submit({"a": 1e8 + 1})
-    assert mean.clear() == {"a": 1e8 + 1}
-
-
-def test_values_have_to_be_complete():
-    mean = StreamingMean(["a", "b"])
-    with pytest.raises(KeyError, match="b"):
-        mean.submit({"a": 1.0})
 
 
 def test_a_checkpoint_keeps_a_half_full_mean(tmp_path):

@@ -131,12 +131,6 @@ class TestIterate:
         assert program.calls == TWO_EPOCHS
         assert program.trainer.global_step == 30
 
-    def test_ends_within_an_epoch(self, tmp_path):
-        program = Program(tmp_path)
-        assert program.run(6) == []
-        assert program.calls == EPOCH[:4]
-        assert program.trainer.global_step == 10
-
     def test_yields_scores_as_they_come(self, tmp_path):
         program = Program(tmp_path)
         scores = program.trainer.iterate(30)
@@ -165,11 +159,6 @@ class TestSave:
         # The first ones past 12, 24, 36; and the end.
         assert program.saved_at == [15, 25, 40, 40]
 
-    def test_after_every_outcome(self, tmp_path):
-        program = Program(tmp_path)
-        program.run(15)
-        assert program.saved_after == [2, 4, 6, 6]
-
     def test_what_is_written_is_flushed_before(self, tmp_path):
         program = Program(tmp_path)
         program.trainer.save()
@@ -185,18 +174,6 @@ class TestSave:
         with pytest.raises(PermissionError):
             program.trainer.save()
         assert int(program.flushes) == 0 and checkpoints(tmp_path) == []
-
-    def test_keeps_the_last_three(self, tmp_path):
-        program = Program(tmp_path)
-        for number in range(5):
-            program.trainer.save()
-            assert len(checkpoints(tmp_path)) == min(number + 1, 3)
-        assert checkpoints(tmp_path) == ["ckpt-3", "ckpt-4", "ckpt-5"]
-        # Those of an earlier start count as well.
-        other = Program(tmp_path)
-        other.trainer.restore()
-        other.trainer.save()
-        assert checkpoints(tmp_path) == ["ckpt-4", "ckpt-5", "ckpt-6"]
 
 
 class TestResume:
@@ -218,18 +195,6 @@ class TestResume:
         other.run()
         assert other.calls == TWO_EPOCHS[saved:]
         assert other.state.value.numpy() == 12
-
-    def test_between_two_outcomes_of_a_step(self, tmp_path):
-        program = Program(tmp_path)
-        program.outcomes["train_a"] = Outcome()
-        program.failing["train_b", 5] = ValueError("broken")
-        with pytest.raises(ValueError):
-            program.run()
-        other = Program(tmp_path)
-        other.trainer.restore()
-        assert other.trainer.global_step == 5
-        other.run()
-        assert other.calls == TWO_EPOCHS[3:]
 
 
 class TestStop:
@@ -262,10 +227,3 @@ class TestStop:
         assert other.state.value.numpy() == 3
         other.run()
         assert other.calls == TWO_EPOCHS[3:]
-
-    def test_failures_do_not_save(self, tmp_path):
-        program = Program(tmp_path)
-        program.failing["train_b", 0] = ValueError("broken")
-        with pytest.raises(ValueError):
-            program.run()
-        assert checkpoints(tmp_path) == []

@@ -1,5 +1,6 @@
 """Repeats episodes that a broken environment cut short."""
 
+import itertools
 import logging
 from collections.abc import Callable
 from typing import TypeVar
@@ -66,20 +67,19 @@ class Attempts:
         Raises:
           EnvUnreliable: if it failed as often as allowed.
         """
-        attempt = 0
-        while True:
+        for attempt in itertools.count():
             try:
                 return work(attempt)
             except EnvError as error:
-                attempt += 1
-                if attempt >= self._max_failures:
-                    raise EnvUnreliable(what, attempt, error) from error
+                failures = attempt + 1
+                if failures >= self._max_failures:
+                    raise EnvUnreliable(what, failures, error) from error
                 _LOGGER.warning(
                     "Dropped a broken episode while %s: %s. Failure %d of at"
                     " most %d in a row; starting the environment again.",
                     what,
                     error.summary.rstrip("."),
-                    attempt,
+                    failures,
                     self._max_failures,
                     extra={"details": error.traceback},  # For log.txt.
                 )

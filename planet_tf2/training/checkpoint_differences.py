@@ -1,7 +1,6 @@
 """Tells how the variables of two checkpoints differ."""
 
 import re
-from collections.abc import Iterator
 
 import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
@@ -10,6 +9,7 @@ _SHOWN = 3  # Variables that are named of each kind.
 # How TensorFlow calls what describes the objects, and the values of variables.
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+_LAYER = re.compile(r"(.*?)(?:_(\d+))?")
 _INNER = "/_adam/"  # Variables that an optimizer keeps for itself.
 
 
@@ -24,30 +24,26 @@ def describe_differences(there: str, here: str) -> str:
       One line, empty if there is no difference of this kind.
     """
     old, new = _variables(there), _variables(here)
-    changed = {
-        name: f"{name} has {old[name]} there and {new[name]} here"
-        for name in sorted(set(old) & set(new))
-        if old[name] != new[name]
-    }
-    kinds = (
+    names = sorted({*old, *new})
+    changed = [
+        f"{name} has {old[name]} there and {new[name]} here"
+        for name in names
+        if name in old and name in new and old[name] != new[name]
+    ]
+    parts = [
         ("", changed),
-        ("it lacks ", {name: name for name in sorted(set(new) - set(old))}),
-        (
-            "this program lacks its ",
-            {name: name for name in sorted(set(old) - set(new))},
-        ),
-    )
-    return "; ".join(
-        f"{kind}{_enumerate(texts)}" for kind, texts in kinds if texts
-    )
+        ("it lacks ", [name for name in names if name not in old]),
+        ("this program lacks its ", [n for n in names if n not in new]),
+    ]
+    return "; ".join(f"{kind}{_join(texts)}" for kind, texts in parts if texts)
 
 
-def _enumerate(texts: dict[str, str]) -> str:
+def _join(texts: list[str]) -> str:
     # The optimizer follows the model, and its variables have no names.
-    chosen = [text for name, text in texts.items() if _INNER not in name]
-    chosen = chosen or list(texts.values())
-    more = f" and {len(chosen) - _SHOWN} more" * (len(chosen) > _SHOWN)
-    return ", ".join(chosen[:_SHOWN]) + more
+    texts = [text for text in texts if _INNER not in text] or texts
+    shown = ", ".join(texts[:_SHOWN])
+    left = len(texts) - _SHOWN
+    return f"{shown} and {left} more" if left > 0 else shown
 
 
 def _variables(path: str) -> dict[str, str]:
@@ -69,35 +65,31 @@ def _variables(path: str) -> dict[str, str]:
         names.get(key, key.removesuffix(_SUFFIX)): (
             f"{types[key].name} shape {tuple(shape)}"
         )
-        for key, shape in sorted(shapes.items(), key=lambda x: _INNER in x[0])
+        for key, shape in shapes.items()
         if key.endswith(_SUFFIX) and not key.startswith("save_counter/")
     }
 
 
 def _renumber(names: list[str]) -> list[str]:
-    """Numbers the layers of a kind from 0 on.
+    """Numbers the layers of a kind from 0 on: `cell/dense_7` is `cell/dense_1`.
 
     Keras goes on counting from one model to the next within a process.
     """
     numbers: dict[tuple[str, ...], set[int]] = {}
+    split = []
     for name in names:
-        for kind, number in _kinds(name):
+        matches = [_LAYER.fullmatch(part) for part in name.split("/")]
+        kinds = [match[1] for match in matches]
+        split.append([])
+        for depth, match in enumerate(matches, 1):
+            kind, number = tuple(kinds[:depth]), int(match[2] or 0)
             numbers.setdefault(kind, set()).add(number)
-    result = []
-    for name in names:
-        ranks = [
-            (kind[-1], sorted(numbers[kind]).index(number))
-            for kind, number in _kinds(name)
-        ]
-        parts = [f"{base}_{rank}" if rank else base for base, rank in ranks]
-        result.append("/".join(parts))
-    return result
-
-
-def _kinds(name: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Splits `cell_2/dense_7` into `(cell,), 2` and `(cell, dense), 7`."""
-    kind: tuple[str, ...] = ()
-    for part in name.split("/"):
-        match = re.fullmatch(r"(.*?)(?:_(\d+))?", part)
-        kind = (*kind, match[1])
-        yield kind, int(match[2] or 0)
+            split[-1].append((kind, number))
+    return [
+        "/".join(
+            f"{kind[-1]}_{rank}" if rank else kind[-1]
+            for kind, number in parts
+            for rank in [sorted(numbers[kind]).index(number)]
+        )
+        for parts in split
+    ]

@@ -44,7 +44,13 @@ class Progress:
         self._total = total_steps
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
-        self._pace = Pace(clock)
+        self._phase = ""
+        self._interrupted = True
+        # Seconds of the last updates of each phase.
+        self._recent: dict[str, collections.deque[float]] = {}
+        # Time and step of the first and of the last update.
+        self._first: tuple[float, int] | None = None
+        self._last: tuple[float, int] | None = None
         self._returns: dict[str, dict[str, float]] = {}
         self._line_seconds = self._line_step = -math.inf
         self._bar = tqdm(
@@ -62,12 +68,21 @@ class Progress:
         Time between updates that went into something else, such as collecting
         an episode, does not count.
         """
-        return self._pace.updates_per_second
+        recent = self._recent.get(self._phase, ())
+        seconds = sum(recent)
+        return len(recent) / seconds if seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds to the end of the run, None while nothing is known."""
-        return self._pace.seconds_left(self._total)
+        """Seconds to the end of the run, None while nothing is known.
+
+        From what this process has done so far, everything included.
+        """
+        if self._first == self._last:
+            return None
+        seconds = self._last[0] - self._first[0]
+        steps = self._last[1] - self._first[1]
+        return max(0, self._total - self._last[1]) * seconds / steps
 
     def update(
         self, phase: str, step: int, losses: Mapping[str, float]
@@ -79,7 +94,7 @@ class Progress:
           step: global step that it led to.
           losses: losses to show, by name.
         """
-        self._pace.update(phase, step)
+        self._measure(phase, step)
         percent = 100 * step // self._total
         parts = [f"[{phase}] step {step:,}/{self._total:,} ({percent}%)"]
         if self.seconds_left is not None:
@@ -102,7 +117,7 @@ class Progress:
 
         Without a bar, a line appears unless there was one shortly before.
         """
-        self._pace.interrupt()
+        self._interrupted = True
         self._bar.set_description_str(text)
         if self._bar.disable and self._seconds_since_line() >= _SECONDS:
             self._line_seconds = self._clock()
@@ -116,7 +131,7 @@ class Progress:
           task: name of the task.
           value: the return, or the mean over several episodes.
         """
-        self._pace.interrupt()
+        self._interrupted = True
         self._returns.setdefault(split, {})[task] = value
         _LOGGER.info("[%s] return %.1f in %s", split, value, task)
 
@@ -144,6 +159,19 @@ class Progress:
             for other in replaced:
                 root.addHandler(other)
 
+    def _measure(self, phase: str, step: int) -> None:
+        now = self._clock()
+        recent = self._recent.setdefault(
+            phase, collections.deque(maxlen=_RECENT)
+        )
+        if phase == self._phase and not self._interrupted:
+            recent.append(now - self._last[0])
+        self._phase, self._interrupted = phase, False
+        self._last = (now, step)
+        # The first update took the time to build the graph, so that the
+        # measurement of the rest starts at its end.
+        self._first = self._first or self._last
+
     def _format_returns(self) -> str:
         """The last returns, of several tasks their mean."""
         return ", ".join(
@@ -160,61 +188,6 @@ class Progress:
 
     def _seconds_since_line(self) -> float:
         return self._clock() - self._line_seconds
-
-
-class Pace:
-    """Measures updates per second, and the time that is left.
-
-    Args:
-      clock: returns the time in seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]):
-        self._clock = clock
-        self._phase = ""
-        self._interrupted = True
-        # Seconds of the last updates of each phase.
-        self._recent: dict[str, collections.deque[float]] = {}
-        # Time and step of the first and of the last update.
-        self._first: tuple[float, int] | None = None
-        self._last: tuple[float, int] | None = None
-
-    @property
-    def updates_per_second(self) -> float:
-        """Recent speed of the current phase, 0 while it is not known."""
-        recent = self._recent.get(self._phase, ())
-        seconds = sum(recent)
-        return len(recent) / seconds if seconds > 0 else 0.0
-
-    def update(self, phase: str, step: int) -> None:
-        """Tells that an update has just been made, up to a global step."""
-        now = self._clock()
-        recent = self._recent.setdefault(
-            phase, collections.deque(maxlen=_RECENT)
-        )
-        if phase == self._phase and not self._interrupted:
-            recent.append(now - self._last[0])
-        self._phase, self._interrupted = phase, False
-        self._last = (now, step)
-        # The first update took the time to build the graph, so that the
-        # measurement of the rest starts at its end.
-        self._first = self._first or self._last
-
-    def interrupt(self) -> None:
-        """Tells that the next update does not follow the last at once."""
-        self._interrupted = True
-
-    def seconds_left(self, total_steps: int) -> float | None:
-        """Predicts the time to a global step, everything included.
-
-        Returns:
-          Seconds, or None while nothing is known.
-        """
-        if self._first == self._last:
-            return None
-        seconds = self._last[0] - self._first[0]
-        steps = self._last[1] - self._first[1]
-        return max(0, total_steps - self._last[1]) * seconds / steps
 
 
 class _Console(logging.Handler):

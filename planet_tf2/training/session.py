@@ -232,7 +232,7 @@ class Session:
         prediction = self._folder.prediction_gif
         gif = self._folder.episode_gif
         collect = [
-            stages.TestCollectStage(context, collector, returns, position, gif)
+            stages.ScoreStage(context, collector, returns, position, gif)
             for position, collector in enumerate(self._parts.collectors["test"])
         ]
         return [

@@ -50,10 +50,11 @@ class Context:
         return (self.seed, use, _SPLIT_NUMBERS[step.phase], step.phase_step)
 
 
+@dataclasses.dataclass(frozen=True)
 class LossStage:
     """Computes the losses of a batch, with or without a gradient step.
 
-    Args:
+    Attributes:
       context: what the stages share.
       compute: maps a batch and a seed to scalars by name.
       mean: averages the scalars between two lines of the log.
@@ -61,26 +62,19 @@ class LossStage:
         batches of a phase in an epoch.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        compute: Callable[..., dict[str, tf.Tensor]],
-        mean: StreamingMean,
-        log_every: int | None = None,
-    ):
-        self._context = context
-        self._compute = compute
-        self._mean = mean
-        self._log_every = log_every
+    context: Context
+    compute: Callable[..., dict[str, tf.Tensor]]
+    mean: StreamingMean
+    log_every: int | None = None
 
     def __call__(self, step: Step) -> None:
-        context, progress = self._context, self._context.progress
+        context, progress = self.context, self.context.progress
         batch = context.batches.of(step)
         seed = seeds.derive(*context.seed_for(_UPDATE, step))
-        values = self._compute(batch, seed)
+        values = self.compute(batch, seed)
         values = {name: float(value) for name, value in values.items()}
         check_finite(self._metrics(values), step, batch)
-        self._mean.submit(values)
+        self.mean.submit(values)
         losses = {name: values[name] for name in context.agent.loss_names}
         progress.update(step.phase, step.end, losses)
         context.guard.show(
@@ -89,21 +83,21 @@ class LossStage:
             seconds_left=progress.seconds_left,
         )
         due = step.is_last
-        if self._log_every is not None:
-            due = (step.update + 1) % self._log_every == 0
+        if self.log_every is not None:
+            due = (step.update + 1) % self.log_every == 0
         if due:
-            self._write(step, self._metrics(self._mean.clear()))
+            self._write(step, self._metrics(self.mean.clear()))
 
     def _metrics(self, values: dict[str, float]) -> dict[str, float]:
         """Names values as in `metrics.jsonl`."""
-        losses = self._context.agent.loss_names
+        losses = self.context.agent.loss_names
         return {
             f"{name}_loss" if name in losses else name: value
             for name, value in values.items()
         }
 
     def _write(self, step: Step, metrics: dict[str, float]) -> None:
-        context = self._context
+        context = self.context
         speed = context.progress.updates_per_second
         context.log.write(
             {
@@ -122,22 +116,22 @@ class LossStage:
         context.summaries.scalars(step.phase, step.summary_step, scalars)
 
 
+@dataclasses.dataclass(frozen=True)
 class PredictionStage:
     """Shows what the agent predicts, if it does, once per epoch.
 
-    Args:
+    Attributes:
       context: what the stages share.
       gif_path: where to leave the latest open-loop animation as a file too.
     """
 
-    def __init__(self, context: Context, gif_path: Any = None):
-        self._context = context
-        self._gif_path = gif_path
+    context: Context
+    gif_path: pathlib.Path | None = None
 
     def __call__(self, step: Step) -> None:
         if not step.is_last:
             return
-        context, place = self._context, (step.phase, step.summary_step)
+        context, place = self.context, (step.phase, step.summary_step)
         context.summaries.scalars(
             *place, {"general/dataset_episodes": context.log.count(step.phase)}
         )
@@ -145,33 +139,34 @@ class PredictionStage:
             return
         batch = context.batches.of(step)
         seed = seeds.derive(*context.seed_for(_PREDICT, step))
-        context.summaries.predictions(*place, batch, seed, self._gif_path)
+        context.summaries.predictions(*place, batch, seed, self.gif_path)
 
 
+@dataclasses.dataclass(frozen=True)
 class CollectStage:
-    """Collects episodes where a training schedule says so.
+    """Collects episodes to learn from where a schedule says so.
 
-    Args:
+    Attributes:
       context: what the stages share.
       collector: what to collect, and when.
     """
 
-    def __init__(self, context: Context, collector: Collector):
-        self._context = context
-        self._collector = collector
+    context: Context
+    collector: Collector
 
     def __call__(self, step: Step) -> Outcome | None:
-        if not self._collector.due(step):
+        if not self.collector.due(step):
             return None
-        noise = self._collector.noise_at(step)
-        _collect(self._context, self._collector, step, noise)
+        noise = self.collector.noise_at(step)
+        _collect(self.context, self.collector, step, noise)
         return Outcome()
 
 
-class TestCollectStage:
-    """Collects noise-free episodes at the end of each test phase.
+@dataclasses.dataclass(frozen=True)
+class ScoreStage:
+    """Collects episodes without noise at the end of each test phase.
 
-    Args:
+    Attributes:
       context: what the stages share.
       collector: what to collect.
       returns: variable `[N]` for the mean return of every test collector.
@@ -179,41 +174,31 @@ class TestCollectStage:
       gif_path: where to leave the animation of the latest episode.
     """
 
-    __test__ = False  # Not a test, whatever pytest thinks of the name.
-
-    def __init__(
-        self,
-        context: Context,
-        collector: Collector,
-        returns: tf.Variable,
-        position: int,
-        gif_path: Any = None,
-    ):
-        self._context = context
-        self._collector = collector
-        self._returns = returns
-        self._position = position
-        self._gif_path = gif_path
+    context: Context
+    collector: Collector
+    returns: tf.Variable
+    position: int
+    gif_path: pathlib.Path | None = None
 
     def __call__(self, step: Step) -> Outcome | None:
         if not step.is_last:
             return None
-        summaries, place = self._context.summaries, step.summary_step
-        mean, path = _collect(self._context, self._collector, step, 0.0)
+        summaries, place = self.context.summaries, step.summary_step
+        mean, path = _collect(self.context, self.collector, step, 0.0)
         episode = episodes.load_episode(path)
         summaries.episode(
             step.phase,
             place,
-            self._collector.tag,
+            self.collector.tag,
             episode.get("image"),
-            self._gif_path,
+            self.gif_path,
             # The first entries belong to the reset.
             histograms={k: episode[k][1:] for k in ("action", "reward")},
         )
-        values = self._returns.numpy()
-        values[self._position] = mean
-        self._returns.assign(values)
-        if self._position < len(values) - 1:
+        values = self.returns.numpy()
+        values[self.position] = mean
+        self.returns.assign(values)
+        if self.position < len(values) - 1:
             return Outcome()
         score = float(values.mean())
         summaries.scalars(step.phase, place, {"trainer/score": score})
