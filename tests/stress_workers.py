@@ -8,9 +8,10 @@ the same means as a training. Prints what happened, and ends with status 1 if a
 run was not done exactly once, was worked on by two workers at once, or was
 written to by a worker that had lost it.
 
-What a worker is up to it says in records, appended to a file that nobody ever
-cuts or replaces. Within a run it appends to the run's metrics and replaces a
-file as a whole, and goes on from what it finds there.
+Workers say what they do in records, appended to a file that nobody ever cuts
+or replaces. Within a run they append to the run's metrics and replace a file as
+a whole, each time with the id of their claim, and go on from what they find
+there. A worker that lost a run may claim it again, by another id.
 """
 
 import argparse
@@ -77,17 +78,17 @@ def work(base: pathlib.Path, runs: int, steps: int, ping_every: float) -> None:
         folder = run.folder
         record("start", run)
         metrics = Journal(folder.metrics, run.check)
+        claim = folder.scratch.name.removeprefix(".scratch-")
         begun = False
         for step in range(len(metrics.read()), steps):
             time.sleep(STEP_SECONDS)
-            last = folder.config.read_bytes() if begun else b""
-            if begun and int(last) != os.getpid():
+            writer = folder.config.read_text() if begun else claim
+            if writer != claim:
                 run.check()  # Else somebody wrote who must not.
-                record("intruder", run, writer=int(last))
-            metrics.append({"step": step, "process": os.getpid()})
+                record("intruder", run, writer=writer)
+            metrics.append({"step": step, "claim": claim})
             run.check()
-            text = f"{os.getpid()}\n"
-            write_atomically(folder.config, text, folder.scratch)
+            write_atomically(folder.config, claim, folder.scratch)
             begun = True
             run.show(step=step + 1, score=step)
 
@@ -220,7 +221,7 @@ class Stress:
 
     def _lines_of(self, stop: Stop) -> int:
         lines = Journal(stop.ping.with_name("metrics.jsonl"))
-        return sum(line["process"] == stop.process.pid for line in lines)
+        return sum(line["claim"] == stop.claim_id for line in lines)
 
     # What came out of it.
 
@@ -234,7 +235,7 @@ class Stress:
             found += self._problems_of(number)
         for record in self._records():
             if record["event"] == "intruder":
-                found.append(f"{record['writer']} wrote to a run it had lost")
+                found.append(f"claim {record['writer']} wrote when it was lost")
         for stop, lines in self.woken.items():
             if self._lines_of(stop) > lines:
                 found.append(f"{stop.process.pid} went on after waking up")
@@ -254,7 +255,7 @@ class Stress:
         lines = Journal(folder / "metrics.jsonl").read()
         if [line["step"] for line in lines] != list(range(self._args.steps)):
             found.append(f"run {number} has steps missing or made twice")
-        writers = [line["process"] for line in lines]
+        writers = [line["claim"] for line in lines]
         turns = [writer for writer, _ in itertools.groupby(writers)]
         if len(turns) > len(set(writers)):
             found.append(f"run {number} was written to by turns: {turns}")
