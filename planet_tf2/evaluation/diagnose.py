@@ -15,7 +15,7 @@ Of agents that see no images, or do not plan, those parts are left out.
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder
@@ -39,6 +39,15 @@ Figures = dict[str, Any]
 
 # Steps ahead that the table shows.
 _STEPS = (1, 2, 5, 10, 20, 30, 45)
+
+
+class _Sizes(NamedTuple):
+    """How much is looked at, see `diagnose`."""
+
+    context: int
+    horizon: int
+    starts: int
+    decisions: int
 
 
 def diagnose(
@@ -86,15 +95,8 @@ def diagnose(
     run.check_has_model()
     shown = held_out.load_held_out(run, episodes, episodes_dir)
     shown += _collect(run, fresh, seed, report)
-    figures, filtered = _check(
-        run,
-        shown,
-        seed,
-        context=context,
-        horizon=horizon,
-        starts=starts,
-        decisions=decisions,
-    )
+    sizes = _Sizes(context, horizon, starts, decisions)
+    figures, filtered = _check(run, shown, sizes, seed)
     report(describe(figures))
     if out is not None:
         picture = pathlib.Path(out).with_suffix(".png")
@@ -131,14 +133,11 @@ def describe(figures: Figures) -> str:
 def _check(
     run: LoadedRun,
     shown: Sequence[HeldOut],
+    sizes: _Sizes,
     seed: int,
-    *,
-    context: int,
-    horizon: int,
-    starts: int,
-    decisions: int,
 ) -> tuple[Figures, list[Filtered]]:
     """Returns all figures, and what the model makes of each episode."""
+    context, horizon, starts, decisions = sizes
     for name, value in (("context", context), ("horizon", horizon)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}.")

@@ -1,6 +1,7 @@
 """Gathers what there is to report: runs, what they measured, how they ended."""
 
 import dataclasses
+import functools
 import itertools
 import os
 import pathlib
@@ -87,7 +88,7 @@ class RunData:
         end = self.params["max_steps"]
         return min(1.0, self.step / end) if end else None
 
-    @property
+    @functools.cached_property
     def totals(self) -> dict[str, Any]:
         """How much it has learned from; see `repeating.count_totals`."""
         return repeating.count_totals(self.records)
@@ -103,7 +104,7 @@ class RunData:
         hours = self.totals["hours"]
         return None if hours is None else 3600 * hours
 
-    @property
+    @functools.cached_property
     def losses(self) -> list[str]:
         """Names of the losses and norms that were measured."""
         return [
