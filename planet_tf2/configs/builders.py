@@ -1,4 +1,27 @@
-"""Builds the environment of a task, wrappers included; called in the worker."""
+"""Builds the environment of a task, wrappers included; called in the worker.
+
+The arguments of `make_env`:
+  task: Name of the task.
+  action_repeat: Simulator steps per decision; the task's own by default.
+  camera_id: Camera of the simulator for the images.
+  image_size: Side of the square images in pixels.
+  max_length: Length of episodes in simulator steps; the task's own by
+    default. An episode has `max_length // action_repeat` decisions.
+  min_length: Decisions that shorter episodes are stretched to, of tasks
+    that allow it.
+  record_dir: Folder to write finished episodes to, if any.
+  staged: Whether those files wait to be published.
+  pad_actions: Size to pad the actions to, when tasks share one agent.
+  observations: Names of the observations to keep; all by default. Without
+    `image` nothing is drawn.
+  vector_actions: Whether discrete actions become vectors in [-1, 1], with
+    an entry per choice. Otherwise `Discrete`, `MultiDiscrete` and
+    `MultiBinary` action spaces stay what they are.
+  image_supersampling: How many times larger images are drawn, to be
+    averaged over blocks of pixels.
+  shadow_size: Side of the map that the shadows of the control suite are
+    drawn with, see `DMControl`; the suite's by default.
+"""
 
 import os
 from collections.abc import Sequence
@@ -33,27 +56,7 @@ def make_env(
 ) -> gymnasium.Env:
     """Builds a task's environment with all its wrappers.
 
-    Args:
-      task: Name of the task.
-      action_repeat: Simulator steps per decision; the task's own by default.
-      camera_id: Camera of the simulator for the images.
-      image_size: Side of the square images in pixels.
-      max_length: Length of episodes in simulator steps; the task's own by
-        default. An episode has `max_length // action_repeat` decisions.
-      min_length: Decisions that shorter episodes are stretched to, of tasks
-        that allow it.
-      record_dir: Folder to write finished episodes to, if any.
-      staged: Whether those files wait to be published.
-      pad_actions: Size to pad the actions to, when tasks share one agent.
-      observations: Names of the observations to keep; all by default. Without
-        `image` nothing is drawn.
-      vector_actions: Whether discrete actions become vectors in [-1, 1], with
-        an entry per choice. Otherwise `Discrete`, `MultiDiscrete` and
-        `MultiBinary` action spaces stay what they are.
-      image_supersampling: How many times larger images are drawn, to be
-        averaged over blocks of pixels.
-      shadow_size: Side of the map that the shadows of the control suite are
-        drawn with, see `DMControl`; the suite's by default.
+    The arguments are described at the head of this module.
 
     Returns:
       Environment whose observations are `image`, uint8
@@ -67,20 +70,10 @@ def make_env(
     spec = tasks.get_task(task)
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
-    for name, value in (
-        ("action_repeat", repeat),
-        ("image_size", image_size),
-        ("image_supersampling", image_supersampling),
-        ("max_length", length),
-        ("min_length", min_length),
-    ):
-        _check_whole(name, value, 1)
+    _check_lengths(repeat, length, min_length)
+    _check_whole("image_size", image_size, 1)
+    _check_whole("image_supersampling", image_supersampling, 1)
     _check_whole("shadow_size", shadow_size, 0)
-    if length is not None and repeat > length:
-        raise ValueError(
-            f"action_repeat is {repeat}, but an episode has only {length}"
-            " simulator steps; use a smaller number."
-        )
     drawn_size = image_size * image_supersampling
     env = _simulator(spec, camera_id, drawn_size, shadow_size)
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
@@ -125,6 +118,19 @@ def _simulator(
         arguments = {"image_size": size, "camera_id": camera_id}
         env = envs.make_custom(spec.task, arguments)
     return envs.CheckedInterface(env)
+
+
+def _check_lengths(
+    repeat: int, length: int | None, min_length: int | None
+) -> None:
+    _check_whole("action_repeat", repeat, 1)
+    _check_whole("max_length", length, 1)
+    _check_whole("min_length", min_length, 1)
+    if length is not None and repeat > length:
+        raise ValueError(
+            f"action_repeat is {repeat}, but an episode has only {length}"
+            " simulator steps; use a smaller number."
+        )
 
 
 def _check_whole(name: str, value: int | None, minimum: int) -> None:
