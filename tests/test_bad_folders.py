@@ -91,6 +91,8 @@ def test_says_in_a_line_what_is_wrong(
     assert status == 1
     if name == "status" and kind == "of_another_program":
         message = "bad"  # It only looks at names.
+    if name == "status" and kind == "a_file":
+        message = "There is no folder"
     assert message in said.err
     assert len(said.err.strip().splitlines()) == 1
     assert "Traceback" not in said.err + said.out

@@ -102,7 +102,8 @@ def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
     if len(names) > 1 or "image" not in package.OBSERVATIONS:
         interface["observations"] = list(package.OBSERVATIONS)
     if len(names) > 1:
-        found = [task_spaces(name, params, **interface) for name in names]
+        vectors = package.VECTOR_ACTIONS
+        found = [task_spaces(name, params, vectors) for name in names]
         interface["pad_actions"] = max(a.shape[0] for _, a in found)
     return interface
 
