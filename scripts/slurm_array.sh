@@ -16,7 +16,7 @@
 #     sbatch [options of sbatch] scripts/slurm_array.sh OPTIONS OF train.py
 #
 # Submit it from the folder of the program. Every task of the array is a worker
-# that takes the runs that are free, one after the other; see docs/clusters.md.
+# that takes the runs that are free, one after the other; see docs/runs.md.
 # `DRY_RUN=1 scripts/slurm_array.sh ...` only shows what a task would start.
 #
 # PYTHON is the interpreter, by default that of .venv.

@@ -135,6 +135,7 @@ TARGETS: dict[str, Listed] = {
     ),
     "test": Listed("all tests"),
     "check": Listed("all tests"),
+    "docs": Listed("it changes a file", "tests/test_parameters.py", "docs"),
     "format": Listed("it changes files"),
     "docs-check": Listed("this is it"),
     "doctor": Listed(

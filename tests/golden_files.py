@@ -1,7 +1,7 @@
 """Reads the golden numbers: what the original program computes.
 
 They are in `tests/golden`, or in the folder that the environment variable
-PLANET_GOLDEN names. `docs/golden.md` tells how they were made.
+PLANET_GOLDEN names. `docs/original.md` tells how they were made.
 """
 
 import ast

@@ -1,27 +1,22 @@
-"""What the documentation says of the code is there."""
+"""What the documentation speaks of is there: files, functions, links."""
 
 import ast
-import pathlib
 import re
 
 import pytest
+from doc_files import DOCUMENTS, ROOT, anchors, blocks, links, read
 
-_ROOT = pathlib.Path(__file__).parents[1]
-_DOCUMENTS = (
-    "README.md",
-    *(
-        f"docs/{name}.md"
-        for name in ("algorithm", "architecture", "planning", "experiments")
-    ),
+_FILE = re.compile(r"`(\w+(?:/\w+)+\.py)`((?:: `[\w.]+`(?:, `[\w.]+`)*)?)")
+_PATH = re.compile(
+    r"(?<![\w/])(?:scripts|benchmarks|tests|docs)/[\w/]+\.(?:py|sh|md)"
 )
-_FILE = re.compile(r"`(\w+(?:/\w+)+\.py)`((?:[:,] `[\w.]+`)*)")
 
 
 def _references():
     """Yields documents, files and the names that are to be in them."""
-    for name in _DOCUMENTS:
-        for path, names in _FILE.findall((_ROOT / name).read_text()):
-            yield name, path, tuple(re.findall(r"`([\w.]+)`", names))
+    for document in DOCUMENTS:
+        for path, names in _FILE.findall(read(document)):
+            yield document, path, tuple(re.findall(r"`([\w.]+)`", names))
 
 
 def _names(body, prefix=""):
@@ -30,40 +25,66 @@ def _names(body, prefix=""):
             yield prefix + node.name
         if isinstance(node, ast.ClassDef):
             yield from _names(node.body, f"{node.name}.")
+        if isinstance(node, ast.Assign):
+            yield from (t.id for t in node.targets if hasattr(t, "id"))
 
 
 @pytest.mark.parametrize(
-    ("document", "path", "names"), sorted(set(_references()))
+    "document, path, names", sorted(set(_references())), ids=str
 )
 def test_functions_are_where_it_says(document, path, names):
-    file = _ROOT / "planet_tf2" / path
+    file = ROOT / "planet_tf2" / path
     if not file.exists():
-        file = _ROOT / path
+        file = ROOT / path
     defined = set(_names(ast.parse(file.read_text()).body))
     assert set(names) <= defined, f"{document} on {path}"
 
 
-def test_many_are_found():
-    names = [name for _, _, names in _references() for name in names]
-    assert len(names) > 40
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_exist(document):
+    for path in _PATH.findall(read(document)):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    for _, target in links(read(document)):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        place = (ROOT / document).parent / path if path else ROOT / document
+        assert place.exists(), target
+        if anchor:
+            assert anchor in anchors(place.read_text(encoding="utf-8")), target
+
+
+@pytest.mark.parametrize(
+    "document", [name for name in DOCUMENTS if name.startswith("docs/")]
+)
+def test_pages_can_be_found(document):
+    targets = [target for _, target in links(read("README.md"))]
+    assert document in {target.partition("#")[0] for target in targets}
+
+
+@pytest.mark.parametrize(
+    "name", sorted(p.name for p in (ROOT / "scripts").glob("*.py"))
+)
+def test_programs_are_described(name):
+    assert name in "".join(read(document) for document in DOCUMENTS)
 
 
 def test_formulas_are_closed():
-    text = (_ROOT / "docs" / "algorithm.md").read_text()
-    assert text.count("```") % 2 == 0
-    outside = re.sub(r"```math.*?```", "", text, flags=re.DOTALL)
-    assert outside.count("$") % 2 == 0
-    lefts, rights = (
-        len(re.findall(rf"\\{side}[\[(]|\\{side}[\])]", text))
-        for side in ("left", "right")
-    )
-    assert lefts == rights > 10
-    # Markdown takes these for escapes where a formula is not a block.
+    text = read("docs/algorithm.md")
+    formulas = blocks(text, "math")
+    # Some are indented, as part of a list.
+    formulas += re.findall(r"  ```math(.*?)```", text, re.S)
+    outside = re.sub(r"```.*?```", "", text, flags=re.S)
     inline = re.findall(r"\$([^$]+)\$", outside)
-    assert len(inline) > 40
+    assert outside.count("$") == 2 * len(inline)
+    # Markdown takes these for escapes where a formula is not a block.
     assert not [text for text in inline if re.search(r"\\[^\w]|\|", text)]
-    blocks = re.findall(r"```math(.*?)```", text, re.DOTALL)
-    assert len(blocks) > 10
-    for block in blocks:
-        bare = re.sub(r"\\[{}]", "", block)
+    for formula in formulas:
+        bare = re.sub(r"\\[{}]", "", formula)
         assert bare.count("{") == bare.count("}")
+        sides = (re.findall(rf"\\{s}\b", formula) for s in ("left", "right"))
+        assert len(next(sides)) == len(next(sides))

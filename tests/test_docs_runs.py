@@ -11,17 +11,11 @@ import subprocess
 import doc_runs
 import pytest
 from doc_files import ROOT, blocks, read
-from doc_runs import Listed, Run, all_commands, bare, find_rule, small, to_run
+from doc_runs import all_commands, find_rule, to_run
 
 from planet_tf2.evaluation import results_page
 
 PAGE = f"# Results\n\n{results_page.BEGIN}\n{results_page.END}\n"
-RULES = {
-    **doc_runs.SCRIPTS,
-    **doc_runs.MODULES,
-    **doc_runs.TARGETS,
-    **doc_runs.PROGRAMS,
-}
 
 
 @pytest.mark.parametrize("words", all_commands(), ids=doc_runs.shown)
@@ -35,63 +29,9 @@ def test_every_command_is_run_or_listed(words):
         )
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_reasons(name):
-    rule = RULES[name]
-    if isinstance(rule, Run):
-        assert bool(rule.reason) or len(rule.extra) < 3
-        return
-    assert len(rule.reason) > 8
-    if rule.test:
-        text = read(rule.test)
-        assert rule.word and rule.word in text
-
-
-def test_rules_are_used():
-    """What no document tells to run needs no rule."""
-    used = [find_rule(words) for words in all_commands()]
-    unused = [name for name, rule in RULES.items() if rule not in used]
-    # The activation is told in the middle of a sentence, in brackets.
-    assert set(unused) <= {"."}
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "python scripts/no_such.py --logdir x",
-        "python -m planet_tf2.no_such",
-        "make no-such",
-        "rm -rf logs",
-        "sudo reboot",
-    ],
-)
-def test_new_commands_are_found(line):
-    with pytest.raises(KeyError):
-        find_rule(bare(tuple(line.split())))
-
-
-def test_most_are_run():
-    programs = {made[1] for _, made in to_run()}
-    assert len(to_run()) > 15
-    assert str(ROOT / "scripts" / "train.py") in programs
-
-
-def test_small_versions():
-    words = ("python", "path/to/planet_tf2/scripts/train.py", "--logdir")
-    made = small((*words, "/shared/cheetah", "--num_runs", "10"))
-    assert made[1:4] == (
-        str(ROOT / "scripts" / "train.py"),
-        "--logdir",
-        "new/cheetah",
-    )
-    assert made.index("--num_runs=1") > made.index("10")
-    made = small(("python", "scripts/evaluate.py", "--logdir", "RUN"))
-    assert made[2:] == ("--logdir", "logs/cheetah/00001", "--episodes=1")
-
-
 def test_loop_is_one_for_the_shell():
     """Its parts are nothing by themselves, so the whole is parsed."""
-    loops = [b for b in blocks(read("docs/clusters.md"), "sh") if "for " in b]
+    loops = [b for b in blocks(read("docs/runs.md"), "sh") if "for " in b]
     assert loops
     for loop in loops:
         done = subprocess.run(["sh", "-n"], input=loop, text=True, check=False)
@@ -106,7 +46,7 @@ def place(trained, tmp_path_factory):
     (folder / "page.md").write_text(PAGE)
     (block,) = (
         block
-        for block in blocks(read("docs/planning.md"), "python")
+        for block in blocks(read("docs/algorithm.md"), "python")
         if "def reward_and_doubt" in block
     )
     (folder / "my_module.py").write_text(block)
@@ -160,13 +100,3 @@ def test_targets_can_be_made(words):
         for word in words[1:]:
             if word.startswith(f"{name}="):
                 assert word.partition("=")[2] in done.stdout
-
-
-def test_listed_rules_are_no_excuse():
-    """What can be run is not only listed."""
-    listed = [
-        name
-        for name, rule in doc_runs.SCRIPTS.items()
-        if isinstance(rule, Listed) and not rule.test
-    ]
-    assert listed == ["benchmarks/profile_step.py"]

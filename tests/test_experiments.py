@@ -1,4 +1,4 @@
-"""The experiments of docs/experiments.md, small; and all of them as written."""
+"""The experiments of docs/algorithm.md, small; and all of them as written."""
 
 import pathlib
 import re
@@ -21,7 +21,7 @@ from planet_tf2.tools.journal import Journal
 from planet_tf2.training import assemble
 
 _ROOT = pathlib.Path(__file__).parents[1]
-_DOCS = (_ROOT / "docs" / "experiments.md").read_text()
+_DOCS = (_ROOT / "docs" / "algorithm.md").read_text()
 EXPERIMENTS = {
     name: text
     for name, text in re.findall(

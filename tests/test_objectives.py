@@ -107,7 +107,7 @@ class TestOwn:
 
 
 def test_the_example_of_the_documentation(my_module):
-    docs = pathlib.Path(__file__).parents[1] / "docs" / "planning.md"
+    docs = pathlib.Path(__file__).parents[1] / "docs" / "algorithm.md"
     (code,) = re.findall(
         r"^```python\n(.*?)^```$", docs.read_text(), re.M | re.S
     )

@@ -171,7 +171,7 @@ class Repeatability(Group):
     """Makes equal runs equal to the last bit on GPUs too, where operations may
     take several times as long, and keeps the number of CPU threads when a run
     is resumed elsewhere. On CPUs it costs nothing, and on the same machine
-    nothing depends on it. See docs/resuming.md."""
+    nothing depends on it. See docs/runs.md."""
 
 
 class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):

@@ -4,7 +4,7 @@
 DIR/00001/
   PING, DONE, FAIL   who works on it, and how it ended
   config.yaml        preset, parameters, seed and versions, as plain data
-  checkpoints/       model, optimizer, steps: see docs/resuming.md
+  checkpoints/       model, optimizer, steps: see docs/runs.md
   train_episodes/    episodes to learn from
   test_episodes/     episodes to test on
   train/, test/      event files for TensorBoard

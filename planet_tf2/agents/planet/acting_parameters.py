@@ -106,7 +106,7 @@ class Planner(Group):
     """Iterations per decision. 0 plans to do nothing, so that only the action
     noise acts."""
     collect_objective: Objective = "reward"
-    """What plans are rated by. See docs/planning.md for your own."""
+    """What plans are rated by. See docs/algorithm.md for your own."""
     objective_discount: Fraction = 0.99
     """What `discounted_reward` multiplies rewards by, per agent step."""
     icem_noise_exponent: Scale = 2.0
