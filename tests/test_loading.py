@@ -1,9 +1,8 @@
 """Agents that are loaded do what the trained ones would."""
 
-import pathlib
-import re
 import shutil
 
+import doc_files
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -317,17 +316,19 @@ class TestCheckpoints:
 
 
 @pytest.mark.slow
-def test_example_of_the_readme(trained, capsys):
-    text = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+@pytest.mark.parametrize("document", ["README.md", "docs/looking.md"])
+def test_examples_of_the_documentation(trained, capsys, document):
+    blocks = doc_files.blocks(doc_files.read(document), "python")
     (code,) = (block for block in blocks if "load_agent" in block)
-    assert code.count("\n") <= 13
     for old, new in (
         ("logs/quickstart/cartpole_balance/00001", str(trained.folder.path)),
         ("cartpole_balance", "dummy"),
     ):
         assert old in code
         code = code.replace(old, new)
-    exec(compile(code, "README.md", "exec"), {})
-    score = float(capsys.readouterr().out.split()[0])
-    assert 300 < score < 700  # A thousand rewards between 0 and 1.
+    names = {}
+    exec(compile(code, document, "exec"), names)
+    assert names["action"].shape == (names["agent"].action_size,)
+    for line in capsys.readouterr().out.splitlines():
+        # A thousand rewards between 0 and 1.
+        assert 300 < float(line.split()[0]) < 700
