@@ -102,7 +102,7 @@ def test_tags_of_all_runs(logs, tmp_path, workers, capsys):
         ["101.0", "20", "2.5"],
     ]
     said = capsys.readouterr().out
-    assert "cheetah/00001/test: 2 values, 1 tags" in said
+    assert "cheetah/00001/test: 1 tags" in said
     assert "cheetah/00001/train: nothing of that name" in said
 
 
@@ -137,7 +137,7 @@ def test_files_that_are_there_stay_unless_forced(logs, tmp_path, capsys):
     path.write_text("mine")
     assert fetch(*arguments) == 0
     assert path.read_text() == "mine"
-    assert "2 were there already" in capsys.readouterr().out
+    assert "2 files were there already" in capsys.readouterr().out
     assert fetch(*arguments, "--force") == 0
     assert read(path)[1][2] == "3.0"
 

@@ -169,7 +169,7 @@ def test_folder_that_becomes_read_only(tmp_path, undisturbed):
             with pytest.raises(OSError, match="Read-only file system"):
                 runs.work()
             before = listing(logdir)
-            with pytest.raises(RunFolderError, match="is read only"):
+            with pytest.raises(RunFolderError, match="write-protected"):
                 Runs(logdir)
             assert listing(logdir) == before
         finally:

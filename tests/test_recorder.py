@@ -7,7 +7,7 @@ import pytest
 from gymnasium import spaces
 
 from planet_tf2 import envs
-from planet_tf2.data import episodes, recorder
+from planet_tf2.data import episodes
 from planet_tf2.data.recorder import RecordEpisodes
 
 _ACTIONS = np.array([[0.1, -0.1], [0.2, -0.2], [0.3, -0.3]], np.float32)
@@ -80,13 +80,6 @@ def test_what_info_says(tmp_path):
     ]
 
 
-def test_every_episode_has_a_file(tmp_path):
-    env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path)
-    paths = [_play(env, seed=k)[-1][-1]["episode"]["path"] for k in range(3)]
-    names = episodes.list_episodes(tmp_path)
-    assert [str(tmp_path / name) for name in names] == paths
-
-
 def test_reset_drops_what_was_recorded(tmp_path):
     env = RecordEpisodes(fakes.CountingEnv(length=3), tmp_path)
     _play(env, _ACTIONS[:2])
@@ -140,24 +133,6 @@ def test_step_outside_of_an_episode(tmp_path):
     _play(env)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(_ACTIONS[0])
-
-
-def test_folder_cannot_be_created(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("in the way")
-    for path in (file, file / "folder"):
-        with pytest.raises(ValueError, match="Cannot write episodes") as caught:
-            RecordEpisodes(fakes.CountingEnv(), path)
-        assert repr(str(path)) in str(caught.value)
-
-
-def test_folder_cannot_be_written_to(tmp_path, monkeypatch):
-    def refuse(dir):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(recorder.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(ValueError, match="Permission denied"):
-        RecordEpisodes(fakes.CountingEnv(), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["action", "is_first", "terminal"])

@@ -71,14 +71,6 @@ def test_returns_and_lengths(rollout):
     assert [r["index"] for r in results] == [0, 1, 2]
 
 
-def test_without_a_graph_of_its_own(agent, envs):
-    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
-    seeds = tf.constant([1, 2, 3], tf.int64)
-    assert simulate.simulate(agent, env, seeds, SEED).time == 5
-    returns = {e["index"]: e["return"] for e in env.take_finished()}
-    assert returns == {0: 6, 1: 15, 2: 1}
-
-
 def test_those_who_are_done_wait(rollout, agent, envs):
     rollout([1, 2, 3], SEED)
     assert [len(env.actions) for env in envs] == list(LENGTHS)

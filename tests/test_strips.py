@@ -7,7 +7,7 @@ from bad_folders import run_script
 from PIL import Image
 
 from planet_tf2.evaluation import strips
-from planet_tf2.evaluation.strips import StripError, cut_strip
+from planet_tf2.evaluation.strips import cut_strip
 from planet_tf2.tools import video
 
 
@@ -28,19 +28,18 @@ def write_png(path, image):
 def test_lines_tell_the_frames(context, separator):
     videos = make_videos(height=16, width=20)
     image = video.image_strip(videos, context=context, separator=separator)
-    strip = cut_strip(image)
-    np.testing.assert_array_equal(strip.videos, videos)
-    assert strip.context == context
+    found, seen = cut_strip(image)
+    np.testing.assert_array_equal(found, videos)
+    assert seen == context
 
 
 def test_strip_without_lines_is_cut_by_its_size():
     videos = make_videos(2, 5, 64, 64)
     image = video.image_strip(videos, separator=0)
-    strip = cut_strip(image)
-    np.testing.assert_array_equal(strip.videos, videos)
-    assert strip.context == 0
-    halves = cut_strip(image, [32, 64])
-    assert halves.videos.shape == (4, 5, 32, 64, 3)
+    found, seen = cut_strip(image)
+    np.testing.assert_array_equal(found, videos)
+    assert seen == 0
+    assert cut_strip(image, [32, 64])[0].shape == (4, 5, 32, 64, 3)
 
 
 def test_frames_that_contain_the_colours_of_lines():
@@ -48,25 +47,25 @@ def test_frames_that_contain_the_colours_of_lines():
     videos[:, 3:, 4:8] = video.UNSEEN
     videos[0, 2] = video.SEEN
     image = video.image_strip(videos, context=2)
-    np.testing.assert_array_equal(cut_strip(image).videos, videos)
+    np.testing.assert_array_equal(cut_strip(image)[0], videos)
 
 
 @pytest.mark.parametrize(
-    "shape, size, message",
+    "shape, size",
     [
-        ((64, 64, 3), None, "single frame"),
-        ((67, 131, 3), None, "frame_size"),
-        ((64, 128, 3), [60, 64], "cannot be cut into frames of 60"),
+        ((64, 64, 3), None),
+        ((67, 131, 3), None),
+        ((64, 128, 3), [60, 64]),
     ],
 )
-def test_what_is_no_strip(shape, size, message):
-    with pytest.raises(ValueError, match=message):
+def test_what_is_no_strip(shape, size):
+    with pytest.raises(ValueError, match="frame_size"):
         cut_strip(np.full(shape, 90, np.uint8), size)
 
 
 def test_other_size_than_the_lines_tell():
     image = video.image_strip(make_videos())
-    with pytest.raises(ValueError, match=r"\(16, 16\).*\(64, 64\)"):
+    with pytest.raises(ValueError, match=r"\(16, 16\)"):
         cut_strip(image, [64, 64])
 
 
@@ -120,7 +119,7 @@ def test_several_strips(tmp_path):
     assert run_script("create_video", "--out", again, pattern) == 0
     for place in (out, again):
         assert sorted(p.name for p in place.iterdir()) == ["a.gif", "b.gif"]
-    with pytest.raises(StripError, match="single file"):
+    with pytest.raises(ValueError, match="must be a folder"):
         strips.create_videos([folder], tmp_path / "one.gif")
 
 
@@ -133,28 +132,21 @@ def test_other_pictures_in_a_folder_are_left_out(tmp_path):
     assert strips.find_strips([tmp_path, other])[1] == other
 
 
-def test_folder_above_those_with_pictures(tmp_path):
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    write_png(tmp_path / "a" / "b" / "c.png", video.image_strip(make_videos()))
-    with pytest.raises(StripError, match="some in .*/a/b"):
-        strips.find_strips([tmp_path])
-
-
 def make_bad(kind, tmp_path):
     if kind == "missing":
-        return tmp_path / "no.png", "There is no file"
+        return tmp_path / "no.png", "No such file"
     if kind == "empty":
         (tmp_path / "empty").mkdir()
         return tmp_path / "empty", "no PNG file in the folder"
     if kind == "text":
         path = tmp_path / "a.png"
         path.write_text("hello")
-        return path, "is no picture"
+        return path, "is no strip"
     if kind == "cut":
         path = write_png(tmp_path / "a.png", video.image_strip(make_videos()))
         path.write_bytes(path.read_bytes()[:60])
-        return path, "is no picture"
-    return write_png(tmp_path / "a.png", make_videos()[0, 0]), "single frame"
+        return path, "is no strip"
+    return write_png(tmp_path / "a.png", make_videos()[0, 0]), "frame_size"
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "text", "cut", "frame"])

@@ -20,7 +20,7 @@ from planet_tf2.evaluation.video_prediction import (
     predict,
     video_prediction,
 )
-from planet_tf2.tools import movie, video
+from planet_tf2.tools import video
 
 
 def read_mp4(path):
@@ -33,7 +33,7 @@ class TestMovie:
         frames = np.zeros((7, 40, 60, 3), np.uint8)
         for time in range(7):
             frames[time, :, 8 * time : 8 * time + 12] = (250, 200, 30)
-        movie.write_mp4(tmp_path / "m.mp4", frames, fps=5)
+        video.write_mp4(tmp_path / "m.mp4", frames, fps=5)
         back, about = read_mp4(tmp_path / "m.mp4")
         assert back.shape == frames.shape and about["fps"] == 5
         # The codec blurs edges, and halves the resolution of colours.
@@ -42,7 +42,7 @@ class TestMovie:
 
     def test_odd_sizes(self, tmp_path):
         frames = np.full((2, 31, 33, 3), 128, np.uint8)
-        movie.write_mp4(tmp_path / "m.mp4", frames)
+        video.write_mp4(tmp_path / "m.mp4", frames)
         assert read_mp4(tmp_path / "m.mp4")[0].shape == (2, 32, 34, 3)
 
     @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ class TestMovie:
     )
     def test_what_is_no_video(self, tmp_path, frames, fps):
         with pytest.raises(ValueError, match="frames is|fps is"):
-            movie.write_mp4(tmp_path / "m.mp4", frames, fps)
+            video.write_mp4(tmp_path / "m.mp4", frames, fps)
         assert not list(tmp_path.iterdir())
 
     def test_failure_leaves_nothing(self, tmp_path):
         (tmp_path / "m.mp4").mkdir()
         with pytest.raises(OSError):
-            movie.write_mp4(tmp_path / "m.mp4", np.zeros((2, 8, 8, 3), "u1"))
+            video.write_mp4(tmp_path / "m.mp4", np.zeros((2, 8, 8, 3), "u1"))
         assert [p.name for p in tmp_path.iterdir()] == ["m.mp4"]
 
 

@@ -68,9 +68,7 @@ class InGraphBatchEnv:
         Returns:
           First observations, tensors `[N, ...]`.
         """
-        outputs = tf.numpy_function(
-            self._guard(self._reset), [indices, env_seeds], self._dtypes
-        )
+        outputs = self._call(self._reset, [indices, env_seeds], self._dtypes)
         return self._observations(outputs)
 
     def step(
@@ -88,12 +86,10 @@ class InGraphBatchEnv:
           over, bool `[N]`, and which of them not because of a time limit
           (`terminal`), bool `[N]`.
         """
-        outputs = tf.numpy_function(
-            self._guard(self._step),
-            [indices, action],
-            [*self._dtypes, tf.float32, tf.bool, tf.bool],
+        dtypes = [*self._dtypes, tf.float32, tf.bool, tf.bool]
+        *observ, reward, done, terminal = self._call(
+            self._step, [indices, action], dtypes
         )
-        *observ, reward, done, terminal = outputs
         reward, done, terminal = (
             tf.ensure_shape(x, [None]) for x in (reward, done, terminal)
         )
@@ -117,7 +113,7 @@ class InGraphBatchEnv:
             )
         }
 
-    def _guard(self, function: Callable) -> Callable:
+    def _call(self, function: Callable, inputs: list, dtypes: list) -> list:
         def guarded(*args):
             start = time.monotonic()
             try:
@@ -130,7 +126,7 @@ class InGraphBatchEnv:
             finally:
                 self.busy_seconds += time.monotonic() - start
 
-        return guarded
+        return tf.numpy_function(guarded, inputs, dtypes)
 
     def _reset(self, indices: np.ndarray, env_seeds: np.ndarray) -> list:
         observ = self._batch_env.reset(indices, env_seeds)

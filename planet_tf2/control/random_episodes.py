@@ -36,49 +36,26 @@ def random_episodes(
 
     Raises:
       RolloutStopped: `should_stop` returned true.
-      ValueError: The action space is unbounded, or the environment does not
-        report its episodes.
+      ValueError: There are no random actions for the action space.
     """
-    space = env.action_space
-    if isinstance(space, spaces.Box) and not space.is_bounded():
-        raise ValueError(
-            "Random actions need bounds, but the action space is"
-            f" {space}. Wrap the environment to bound its actions."
-        )
-    return [
-        _random_episode(
-            env,
-            np.random.SeedSequence(seed, spawn_key=(number,)),
-            should_stop,
-        )
-        for number in range(start, start + num_episodes)
-    ]
-
-
-def _random_episode(
-    env: Any,
-    sequence: np.random.SeedSequence,
-    should_stop: Callable[[], bool],
-) -> dict[str, Any]:
-    rng = np.random.default_rng(sequence)
-    env.reset(seed=int(rng.integers(2**31)))
-    done = False
-    while not done:
-        if should_stop():
-            raise RolloutStopped("The program is about to stop.")
-        action = _random_action(env.action_space, rng)
-        _, _, terminated, truncated, info = env.step(action)
-        done = terminated or truncated
-    if "episode" not in info:
-        raise ValueError(
-            "The environment did not report its episode; wrap it in"
-            " RecordEpisodes."
-        )
-    return info["episode"]
+    episodes = []
+    for number in range(start, start + num_episodes):
+        sequence = np.random.SeedSequence(seed, spawn_key=(number,))
+        rng = np.random.default_rng(sequence)
+        env.reset(seed=int(rng.integers(2**31)))
+        done = False
+        while not done:
+            if should_stop():
+                raise RolloutStopped("The program is about to stop.")
+            action = _random_action(env.action_space, rng)
+            _, _, terminated, truncated, info = env.step(action)
+            done = terminated or truncated
+        episodes.append(info["episode"])
+    return episodes
 
 
 def _random_action(space: spaces.Space, rng: np.random.Generator) -> Any:
-    if isinstance(space, spaces.Box):
+    if isinstance(space, spaces.Box) and space.is_bounded():
         return rng.uniform(space.low, space.high).astype(space.dtype)
     if isinstance(space, spaces.Discrete):
         return space.start + rng.integers(space.n)

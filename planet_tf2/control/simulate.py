@@ -4,7 +4,6 @@ Either whole episodes, one in every environment, until all are over; or a number
 of steps, with new episodes begun on the way.
 """
 
-import functools
 import time
 from typing import Any, NamedTuple
 
@@ -31,101 +30,6 @@ class RolloutState(NamedTuple):
     observ: dict[str, tf.Tensor]
 
 
-def initial_state(env: InGraphBatchEnv) -> RolloutState:
-    """Returns a state in which no episode has begun."""
-    count = len(env)
-    return RolloutState(
-        time=tf.constant(0),
-        done=tf.ones([count], tf.bool),
-        episodes=tf.zeros([count], tf.int64),
-        observ=env.zero_observations(),
-    )
-
-
-def simulate(
-    agent: Any,
-    env: InGraphBatchEnv,
-    env_seeds: tf.Tensor,
-    seed: tf.Tensor,
-    action_noise: float | tf.Tensor = 0.0,
-) -> RolloutState:
-    """Runs one episode in every environment, until all of them are over.
-
-    An agent whose episode is over waits for the others. Environments have to
-    bound their episodes (`Duration`).
-
-    Args:
-      agent: acts in `B = len(env)` environments, see `agents.agent.Actor`.
-      env: batch of environments.
-      env_seeds: int64 `[B]`, the environments' seeds.
-      seed: int32 `[2]`, determines the agents' randomness.
-      action_noise: standard deviation of exploration noise.
-
-    Returns:
-      The state at the end; its `time` is the length of the longest episode.
-    """
-
-    def step(state):
-        running = _where(~state.done)
-        return (_advance(agent, env, state, running, seed, action_noise),)
-
-    (state,) = tf.while_loop(
-        lambda state: ~tf.reduce_all(state.done),
-        step,
-        (_begin(agent, env, initial_state(env), env_seeds),),
-        parallel_iterations=1,
-    )
-    return state
-
-
-def simulate_steps(
-    agent: Any,
-    env: InGraphBatchEnv,
-    state: RolloutState,
-    num_steps: int | tf.Tensor,
-    *,
-    env_seeds: tf.Tensor,
-    seed: tf.Tensor,
-    action_noise: float | tf.Tensor = 0.0,
-) -> RolloutState:
-    """Takes a number of steps in every environment.
-
-    An environment whose episode is over is reset before its next step, as in
-    the original. Therefore no episode begins without a step being taken.
-
-    Args:
-      agent: acts in `B = len(env)` environments, see `agents.agent.Actor`.
-      env: batch of environments.
-      state: where to go on.
-      num_steps: int32, steps to take in each environment.
-      env_seeds: int64 `[B]`. Episode k of environment i is seeded with
-        `episode_seed(env_seeds[i], k)`.
-      seed: int32 `[2]`, determines the agents' randomness. With one seed, two
-        calls of 5 steps do what one call of 10 does.
-      action_noise: standard deviation of exploration noise.
-
-    Returns:
-      The state to go on from.
-    """
-    everyone = tf.range(len(env))
-
-    def begin(state):
-        next_seeds = _episode_seeds(env_seeds, state.episodes)
-        return _begin(agent, env, state, next_seeds)
-
-    def step(state):
-        state = tf.cond(
-            tf.reduce_any(state.done), lambda: begin(state), lambda: state
-        )
-        return (_advance(agent, env, state, everyone, seed, action_noise),)
-
-    end = state.time + num_steps
-    (state,) = tf.while_loop(
-        lambda state: state.time < end, step, (state,), parallel_iterations=1
-    )
-    return state
-
-
 def episode_seed(env_seed: int, number: int) -> int:
     """Returns the seed of an environment's episode with this number."""
     words = np.random.SeedSequence((env_seed, number)).generate_state(1)
@@ -136,24 +40,23 @@ class Rollout:
     """Runs an agent in its environments, in graphs that are built once.
 
     Args:
-      agent: the agent.
+      agent: acts in `B = len(env)` environments, see `agents.agent.Actor`.
       env: its environments.
     """
 
     def __init__(self, agent: Any, env: InGraphBatchEnv):
-        self._env = env
-        self._state = initial_state(env)
-        self._episodes = tf.function(
-            functools.partial(simulate, agent, env), autograph=False
-        )
-        self._steps = tf.function(
-            functools.partial(simulate_steps, agent, env), autograph=False
-        )
+        self._agent, self._env = agent, env
+        self._state = self._nothing_begun()
+        self._episodes = tf.function(self._simulate, autograph=False)
+        self._steps = tf.function(self._simulate, autograph=False)
 
     def __call__(
         self, env_seeds: list[int], seed: tf.Tensor, action_noise: float = 0.0
     ) -> list[dict[str, Any]]:
-        """Runs one episode in every environment.
+        """Runs one episode in every environment, until all of them are over.
+
+        An agent whose episode is over waits for the others. Environments have
+        to bound their episodes (`Duration`).
 
         Args:
           env_seeds: a seed for each environment.
@@ -172,13 +75,8 @@ class Rollout:
           RolloutStopped: if the program is about to stop.
           Exception: whatever an environment raised.
         """
-        self._state = initial_state(self._env)
-        episodes = self._run(
-            self._episodes,
-            env_seeds=tf.constant(env_seeds, tf.int64),
-            seed=seed,
-            action_noise=tf.constant(action_noise, tf.float32),
-        )
+        self._state = self._nothing_begun()
+        episodes = self._run(self._episodes, env_seeds, seed, action_noise)
         return sorted(episodes, key=lambda episode: episode["index"])
 
     def steps(
@@ -190,12 +88,16 @@ class Rollout:
     ) -> list[dict[str, Any]]:
         """Takes a number of steps in every environment.
 
-        This goes on where the call before ended, also within episodes. After
-        an exception, all environments begin new episodes.
+        This goes on where the call before ended, also within episodes; after
+        an exception, all environments begin new ones. An environment whose
+        episode is over is reset before its next step, as in the original.
+        Therefore no episode begins without a step being taken. With one seed,
+        two calls of 5 steps do what one call of 10 does.
 
         Args:
           num_steps: steps to take in each environment, at least 1.
-          env_seeds: a seed for each environment; see `simulate_steps`.
+          env_seeds: a seed for each environment. Episode k of environment i is
+            seeded with `episode_seed(env_seeds[i], k)`.
           seed: int32 `[2]`, determines the agents' randomness.
           action_noise: standard deviation of exploration noise.
 
@@ -203,14 +105,8 @@ class Rollout:
           The episodes that ended during these steps, in the order in which they
           did; see `__call__`, also for what may be raised.
         """
-        return self._run(
-            self._steps,
-            state=self._state,
-            num_steps=tf.constant(num_steps),
-            env_seeds=tf.constant(env_seeds, tf.int64),
-            seed=seed,
-            action_noise=tf.constant(action_noise, tf.float32),
-        )
+        steps = tf.constant(num_steps)
+        return self._run(self._steps, env_seeds, seed, action_noise, steps)
 
     @property
     def retraces(self) -> int:
@@ -221,7 +117,23 @@ class Rollout:
         ]
         return sum(max(0, count - 1) for count in counts)
 
-    def _run(self, graph: Any, **arguments: Any) -> list[dict[str, Any]]:
+    def _nothing_begun(self) -> RolloutState:
+        count = len(self._env)
+        return RolloutState(
+            time=tf.constant(0),
+            done=tf.ones([count], tf.bool),
+            episodes=tf.zeros([count], tf.int64),
+            observ=self._env.zero_observations(),
+        )
+
+    def _run(
+        self,
+        graph: Any,
+        env_seeds: list[int],
+        seed: tf.Tensor,
+        action_noise: float,
+        num_steps: tf.Tensor | None = None,
+    ) -> list[dict[str, Any]]:
         before, env = self._state, self._env
         # Unless all goes well.
         self._state = before._replace(done=tf.ones_like(before.done))
@@ -229,7 +141,13 @@ class Rollout:
         env.take_finished()  # Those of a call that failed.
         start, waited = time.monotonic(), env.busy_seconds
         try:
-            self._state = graph(**arguments)
+            self._state = graph(
+                before,
+                tf.constant(env_seeds, tf.int64),
+                seed,
+                tf.constant(action_noise, tf.float32),
+                num_steps,
+            )
         except tf.errors.OpError:
             if env.error is not None:
                 raise env.error from None
@@ -243,47 +161,82 @@ class Rollout:
         }
         return [{**episode, **times} for episode in env.take_finished()]
 
+    def _simulate(
+        self,
+        state: RolloutState,
+        env_seeds: tf.Tensor,
+        seed: tf.Tensor,
+        action_noise: tf.Tensor,
+        num_steps: tf.Tensor | None,
+    ) -> RolloutState:
+        """Takes so many steps, or plays an episode each if there is no number.
 
-def _begin(
-    agent: Any,
-    env: InGraphBatchEnv,
-    state: RolloutState,
-    env_seeds: tf.Tensor,
-) -> RolloutState:
-    """Begins an episode where none is running; seeds are int64 `[B]`."""
-    indices = _where(state.done)
-    first = env.reset(indices, tf.gather(env_seeds, indices))
-    agent.begin_episode(indices)
-    return RolloutState(
-        time=state.time,
-        done=tf.zeros_like(state.done),
-        episodes=state.episodes + tf.cast(state.done, tf.int64),
-        observ=_update(state.observ, indices, first),
-    )
+        Returns:
+          The state to go on from.
+        """
+        if num_steps is None:
+            end = None
+            state = self._begin(state, env_seeds)
+        else:
+            end = state.time + num_steps
 
+        def begin_others(state):
+            return self._begin(state, _episode_seeds(env_seeds, state.episodes))
 
-def _advance(
-    agent: Any,
-    env: InGraphBatchEnv,
-    state: RolloutState,
-    indices: tf.Tensor,
-    seed: tf.Tensor,
-    action_noise: float | tf.Tensor,
-) -> RolloutState:
-    """Takes one step in the environments of these indices, `[N]`."""
-    seen = {name: tf.gather(x, indices) for name, x in state.observ.items()}
-    action = agent.perform(
-        indices, seen, action_noise, seeds.fold_in(seed, state.time)
-    )
-    seen, reward, over, _ = env.step(indices, action)
-    agent.experience(indices, seen, action, reward, over)
-    agent.end_episode(tf.boolean_mask(indices, over))
-    return RolloutState(
-        time=state.time + 1,
-        done=tf.tensor_scatter_nd_update(state.done, indices[:, None], over),
-        episodes=state.episodes,
-        observ=_update(state.observ, indices, seen),
-    )
+        def step(state):
+            if end is None:
+                indices = _where(~state.done)
+            else:
+                indices = tf.range(len(self._env))
+                state = tf.cond(
+                    tf.reduce_any(state.done),
+                    lambda: begin_others(state),
+                    lambda: state,
+                )
+            return (self._advance(state, indices, seed, action_noise),)
+
+        def goes_on(state):
+            if end is None:
+                return ~tf.reduce_all(state.done)
+            return state.time < end
+
+        (state,) = tf.while_loop(goes_on, step, (state,), parallel_iterations=1)
+        return state
+
+    def _begin(self, state: RolloutState, env_seeds: tf.Tensor) -> RolloutState:
+        """Begins an episode where none is running; seeds are int64 `[B]`."""
+        indices = _where(state.done)
+        first = self._env.reset(indices, tf.gather(env_seeds, indices))
+        self._agent.begin_episode(indices)
+        return RolloutState(
+            time=state.time,
+            done=tf.zeros_like(state.done),
+            episodes=state.episodes + tf.cast(state.done, tf.int64),
+            observ=_update(state.observ, indices, first),
+        )
+
+    def _advance(
+        self,
+        state: RolloutState,
+        indices: tf.Tensor,
+        seed: tf.Tensor,
+        action_noise: tf.Tensor,
+    ) -> RolloutState:
+        """Takes one step in the environments of these indices, `[N]`."""
+        seen = {name: tf.gather(x, indices) for name, x in state.observ.items()}
+        action = self._agent.perform(
+            indices, seen, action_noise, seeds.fold_in(seed, state.time)
+        )
+        seen, reward, over, _ = self._env.step(indices, action)
+        self._agent.experience(indices, seen, action, reward, over)
+        self._agent.end_episode(tf.boolean_mask(indices, over))
+        done = tf.tensor_scatter_nd_update(state.done, indices[:, None], over)
+        return RolloutState(
+            time=state.time + 1,
+            done=done,
+            episodes=state.episodes,
+            observ=_update(state.observ, indices, seen),
+        )
 
 
 def _where(flags: tf.Tensor) -> tf.Tensor:
@@ -304,7 +257,7 @@ def _update(
 
 def _episode_seeds(env_seeds: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
     def compute(env_seeds: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        pairs = zip(env_seeds.tolist(), numbers.tolist(), strict=True)
+        pairs = np.stack([env_seeds, numbers], -1).tolist()
         return np.array([episode_seed(*pair) for pair in pairs], np.int64)
 
     return tf.numpy_function(compute, [env_seeds, numbers], tf.int64)

@@ -3,7 +3,7 @@
 import logging
 import math
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class EpisodeCache:
       max_episodes: how many episodes to keep, or None for all. Older ones are
         not used; their files stay.
       max_bytes: how much memory their arrays may take, or None. One episode is
-        kept in any case.
+        kept in any case, and while new ones are read, some more.
       keep: whether to keep them in memory. Otherwise files are read again each
         time, and `max_bytes` means nothing.
       names: returns the episode files, oldest first, that there were at a draw,
@@ -37,14 +37,14 @@ class EpisodeCache:
       set_aside: called with the path of each file that is no episode, or not a
         whole one. By default such files stay where they are, and are skipped.
       sizes: shapes of a time step of these arrays, by name; episodes of others
-        are skipped. By default those of the oldest usable episode.
+        are skipped. By default those of the first episode that is read.
     """
 
     def __init__(
         self,
         directory: pathlib.Path,
         min_length: int,
-        keys: Sequence[str] = (),
+        keys: Sequence[str],
         *,
         max_episodes: int | None = None,
         max_bytes: int | None = None,
@@ -58,11 +58,11 @@ class EpisodeCache:
         self._keep = keep
         self._names = names or (lambda draw: episodes.list_episodes(directory))
         self._set_aside = set_aside or (lambda path: None)
-        self._bytes: dict[str, int] = {}
         self._directory = pathlib.Path(directory)
-        self.min_length = min_length
+        self._min_length = min_length
         self._keys = tuple(keys)
-        self._sizes = sizes and {key: tuple(sizes[key]) for key in self._keys}
+        self._sizes = sizes and {key: tuple(sizes[key]) for key in keys}
+        self._bytes: dict[str, int] = {}  # Of all that were ever read.
         self._episodes: dict[str, Episode] = {}
         self._rejected: dict[str, str] = {}
 
@@ -74,9 +74,7 @@ class EpisodeCache:
           FileNotFoundError: its file is gone since then.
           KeyError: it was not usable.
         """
-        if self._keep:
-            return self._episodes[name]
-        return self._load(name)
+        return self._episodes[name] if self._keep else self._load(name)
 
     def look(self, draw: int = 0) -> list[str]:
         """Reads what is new in the folder.
@@ -91,18 +89,18 @@ class EpisodeCache:
           EpisodesError: if there is none; it tells why.
         """
         usable: list[str] = []
-        names = self._names(draw)
-        if self._sizes is None:
-            # The oldest usable one decides what the others have to look like.
-            any(self._read(name) for name in names)
-        for name in reversed(names):
-            if self._is_full(usable, name):
+        size = 0
+        for name in reversed(self._names(draw)):
+            expected = size + self._bytes.get(name, 0)
+            over = expected > self._max_bytes
+            if usable and (over or len(usable) >= self._max_episodes):
                 break
-            if self._read(name):
-                usable.insert(0, name)
-                self._make_room(usable, names)
-                if name not in usable:
-                    break
+            if not self._read(name):
+                continue
+            size += self._bytes[name]
+            if usable and size > self._max_bytes:
+                break
+            usable.insert(0, name)
         for name in set(self._episodes) - set(usable):
             del self._episodes[name]
         if not usable:
@@ -139,54 +137,19 @@ class EpisodeCache:
             if not isinstance(error.__cause__, OSError):
                 self._set_aside(path)
             raise
-        self._check(name, episode)
-        if self._keys:
-            needed = {*self._keys, "reward"}
-            episode = {key: episode[key] for key in needed}
-        return episode
-
-    def _is_full(self, names: list[str], further: str) -> bool:
-        """Whether there is no room for one more; unknown sizes count as 0."""
-        size = self._size(names) + self._bytes.get(further, 0)
-        over = size > self._max_bytes or len(names) >= self._max_episodes
-        return bool(names) and over
-
-    def _make_room(self, wanted: list[str], names: Sequence[str]) -> None:
-        """Drops the oldest until the others fit, but not the latest wanted.
-
-        Only older episodes than the wanted ones are in memory beside them, so
-        that those go first.
-        """
-        if self._size(self._episodes) <= self._max_bytes:
-            return
-        age = {name: number for number, name in enumerate(names)}
-        by_age = sorted(self._episodes, key=lambda name: age.get(name, -1))
-        for oldest in by_age:
-            fits = self._size(self._episodes) <= self._max_bytes
-            if fits or oldest == wanted[-1]:
-                break
-            del self._episodes[oldest]
-            if oldest in wanted:
-                wanted.remove(oldest)
-
-    def _size(self, names: Iterable[str]) -> int:
-        return sum(self._bytes[name] for name in names)
-
-    def _check(self, name: str, episode: Episode) -> None:
         length = len(episode["reward"])
-        if length < self.min_length:
+        if length < self._min_length:
             raise episodes.BrokenEpisode(
                 f"{name} has {length} time steps, fewer than the "
-                f"{self.min_length} of a sequence (batch_shape)."
+                f"{self._min_length} of a sequence (batch_shape)."
             )
-        missing = [key for key in self._keys if key not in episode]
-        if missing:
-            raise episodes.BrokenEpisode(f"{name} has no {missing[0]!r}.")
-        sizes = {key: episode[key].shape[1:] for key in self._keys}
-        self._sizes = self._sizes or sizes
+        sizes = {k: episode[k].shape[1:] for k in self._keys if k in episode}
+        if self._sizes is None and len(sizes) == len(self._keys):
+            self._sizes = sizes
         if sizes != self._sizes:
             raise episodes.BrokenEpisode(
-                f"{name} has entries of the sizes {sizes}, but {self._sizes} "
-                "are needed. It is of another task, or has images of another "
-                "size."
+                f"{name} has entries of the sizes {sizes}, but "
+                f"{self._sizes or self._keys} are needed. It is of another "
+                "task, or has images of another size."
             )
+        return {key: episode[key] for key in {*self._keys, "reward"}}

@@ -27,8 +27,6 @@ import os
 import pathlib
 import secrets
 import time
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -46,17 +44,6 @@ _FORMS = {
     "is_first": ("booleans", "b", 1),
     "terminal": ("booleans", "b", 1),
 }
-# All that np.load was seen to raise on damaged files, beside being absent.
-_READ_ERRORS = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    AttributeError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class BrokenEpisode(ValueError):
@@ -124,15 +111,9 @@ def publish(
       Path of the published file.
 
     Raises:
-      ValueError: The path is not that of a staged episode.
       FileNotFoundError: There is neither the staged nor the published file.
     """
     path = pathlib.Path(path)
-    if not path.name.endswith(STAGED_SUFFIX):
-        raise ValueError(
-            f"Cannot publish {str(path)!r}: the name of a staged episode ends"
-            f" in {STAGED_SUFFIX}."
-        )
     name = path.name.removesuffix(STAGED_SUFFIX) + SUFFIX
     target = pathlib.Path(directory or path.parent) / name
     try:
@@ -162,9 +143,9 @@ def load_episode(path: str | os.PathLike) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             episode = {key: archive[key] for key in archive.files}
-    except FileNotFoundError:
+    except (FileNotFoundError, MemoryError):
         raise
-    except _READ_ERRORS as error:
+    except Exception as error:  # NumPy has many kinds for damaged files.
         raise BrokenEpisode(
             f"Episode file {str(path)!r} cannot be read"
             f" ({type(error).__name__}: {error})."
@@ -184,33 +165,18 @@ def list_episodes(directory: str | os.PathLike) -> list[str]:
     The names keep their suffix. Files that are staged or being written are left
     out, and so is everything in a folder that does not exist yet.
     """
-    try:
-        names = os.listdir(directory)
-    except FileNotFoundError:
-        return []
-    return sorted(
-        name
-        for name in names
-        if name.endswith(SUFFIX) and not name.startswith(".")
-    )
+    paths = pathlib.Path(directory).glob(f"[!.]*{SUFFIX}")
+    return sorted(path.name for path in paths)
 
 
-def clean_staged(directory: str | os.PathLike) -> list[str]:
+def clean_staged(directory: str | os.PathLike) -> None:
     """Removes staged and half-written files.
 
     Only for a folder that no worker is writing to.
-
-    Returns:
-      Names of the removed files, sorted.
     """
-    directory = pathlib.Path(directory)
-    removed = []
-    if directory.is_dir():
-        for path in sorted(directory.iterdir()):
-            if path.name.endswith((PARTIAL_SUFFIX, STAGED_SUFFIX)):
-                path.unlink(missing_ok=True)
-                removed.append(path.name)
-    return removed
+    for suffix in (PARTIAL_SUFFIX, STAGED_SUFFIX):
+        for path in pathlib.Path(directory).glob(f"*{suffix}"):
+            path.unlink(missing_ok=True)
 
 
 def set_aside(path: str | os.PathLike[str]) -> pathlib.Path:

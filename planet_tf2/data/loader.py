@@ -39,11 +39,8 @@ class SequenceBatches:
 
     The folder is first read here, so that problems with the episodes show at
     once, and looked at again while iterating. Every iterator starts anew.
-
-    A batch follows from the seed, its number, and the episodes that were found
-    when its loader looked at the folder. Given `names`, which tells what there
-    was to be found, iterating can therefore start at any batch and yield what
-    it would yield there if it came from the beginning.
+    Given `names`, iterating can start at any batch, and yields what it would
+    yield there if it came from the beginning.
 
     Args:
       directory: folder of episode files.
@@ -61,10 +58,7 @@ class SequenceBatches:
       start: number of the first batch.
       names: returns the episode files, oldest first, that a batch may be made
         of, given its number. By default those that there are. It may wait.
-      set_aside: called with the path of each file that is no episode, or not a
-        whole one; by default such files are just skipped.
-      sizes: shapes of the arrays of a time step, by name; episodes of others
-        are skipped. By default the oldest episode decides.
+      set_aside, sizes: see `EpisodeCache`.
 
     Attributes:
       sizes: shape and type of every array of a batch.
@@ -90,7 +84,8 @@ class SequenceBatches:
         set_aside: Callable[[pathlib.Path], None] | None = None,
         sizes: Mapping[str, tuple[int, ...]] | None = None,
     ):
-        self._batch_size, self._length = batch_size, length = shape
+        batch_size, length = shape
+        self._batch_size, self._length = batch_size, length
         self._loader, self._loader_every = loader, loader_every
         self._num_chunks = num_chunks
         self._keys = tuple(keys)
@@ -111,11 +106,8 @@ class SequenceBatches:
         self._start, self._skipped = divmod(start * batch_size, num_chunks)
         first_look = self._start // loader_every * loader_every
         example = self._store[self._store.look(first_look)[0]]
-        self.sizes: dict[str, tuple[tuple[int, ...], np.dtype]] = {
-            key: (
-                (batch_size, length, *example[key].shape[1:]),
-                example[key].dtype,
-            )
+        self.sizes = {
+            key: ((*shape, *example[key].shape[1:]), example[key].dtype)
             for key in self._keys
         }
 
@@ -137,9 +129,12 @@ class SequenceBatches:
         if self._loader == "dummy":
             example = self._store[self._store.look()[0]]
             yield from made_up(example, self._length, seed, self._start)
-        draw = recent if self._loader == "recent" else equally
-        for name in draw(
-            self._store.look, self._loader_every, seed, self._start
+        for name in draws(
+            self._store.look,
+            self._loader_every,
+            seed,
+            self._start,
+            recent=self._loader == "recent",
         ):
             try:
                 yield self._store[name]
@@ -147,53 +142,39 @@ class SequenceBatches:
                 _LOGGER.warning("Skipping an episode: %s", error)
 
 
-def equally(look: Look, every: int, seed: Seed, start: int = 0) -> Iterator:
-    """Draws all episodes equally often, in random order.
+def draws(
+    look: Look, every: int, seed: Seed, start: int = 0, *, recent: bool = False
+) -> Iterator[str]:
+    """Draws names of episodes in random order, all equally often.
 
-    Args:
-      look: looks at the folder.
-      every: episodes to draw between two looks at the folder.
-      seed: decides the order.
-      start: number of the first draw.
-
-    Yields:
-      Names of episodes.
-    """
-    for draw, random in _rounds(every, seed, start):
-        drawn = _cycle(look(draw), every, random)
-        yield from itertools.islice(drawn, max(0, start - draw), None)
-
-
-def recent(look: Look, every: int, seed: Seed, start: int = 0) -> Iterator:
-    """Draws new episodes more often than those known for longer.
-
-    Up to `every // 2` of the episodes that appeared since the look before and
-    as many of the older ones are drawn without replacement, and cycled.
+    With `recent`, new episodes are drawn more often than those known for
+    longer: up to `every // 2` of the episodes that appeared since the look
+    before and as many of the older ones are drawn without replacement, and
+    cycled.
 
     Args:
       look: looks at the folder.
       every: episodes to draw between two looks at the folder.
       seed: decides which episodes are drawn, and their order.
       start: number of the first draw.
-
-    Yields:
-      Names of episodes.
+      recent: whether to prefer new ones.
     """
-    known: list[str] | None = None
-    for draw, random in _rounds(every, seed, start):
-        if known is None:
-            known = look(draw - every) if draw else []
-        names = look(draw)
-        older = [name for name in names if name in set(known)]
-        newer = [name for name in names if name not in set(known)]
-        known = names
-        chosen = [
-            group[index]
-            for group in (newer, older)
-            for index in random.permutation(len(group))[: every // 2]
-        ]
-        drawn = _cycle(chosen, every, random)
-        yield from itertools.islice(drawn, max(0, start - draw), None)
+    first = start // every
+    known = set(look((first - 1) * every)) if recent and first else set()
+    for number in itertools.count(first):
+        random = np.random.default_rng((*seed, number))
+        names = look(number * every)
+        if recent:
+            older = [name for name in names if name in known]
+            newer = [name for name in names if name not in known]
+            known = set(names)
+            names = [
+                group[index]
+                for group in (newer, older)
+                for index in random.permutation(len(group))[: every // 2]
+            ]
+        drawn = _cycle(names, every, random)
+        yield from itertools.islice(drawn, max(0, start - number * every), None)
 
 
 def made_up(
@@ -213,10 +194,19 @@ def made_up(
     """
     for draw in itertools.count(start):
         random = np.random.default_rng((*seed, draw))
-        yield {
-            key: _random_array(random, (length, *array.shape[1:]), array.dtype)
-            for key, array in sorted(example.items())
-        }
+        episode = {}
+        for key, array in sorted(example.items()):
+            shape, dtype = (length, *array.shape[1:]), array.dtype
+            if dtype.kind == "b":
+                episode[key] = random.integers(0, 2, shape).astype(bool)
+            elif dtype.kind in "iu":
+                low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+                episode[key] = random.integers(
+                    low, high, shape, dtype, endpoint=True
+                )
+            else:
+                episode[key] = random.uniform(-1, 1, shape).astype(dtype)
+        yield episode
 
 
 def sequences(
@@ -240,20 +230,19 @@ def sequences(
       seed: decides the offsets.
       start: number of the first episode's draw.
     """
+    parts = np.arange(num_chunks)
     positions = _uniform(seed, start)
     for episode, position in zip(stream, positions, strict=False):
-        available = len(episode["reward"])
-        for offset in _offsets(available, length, num_chunks, position):
+        choices = len(episode["reward"]) - length + 1
+        free = choices - (num_chunks - 1) * length
+        if free > 0:
+            offsets = int(position * free) + parts * length
+        else:
+            spread = (position + parts / num_chunks) % 1
+            offsets = np.minimum(spread * choices, choices - 1).astype(int)
+        for offset in offsets:
             end = offset + length
             yield {key: value[offset:end] for key, value in episode.items()}
-
-
-def _rounds(
-    every: int, seed: Seed, start: int
-) -> Iterator[tuple[int, np.random.Generator]]:
-    """Yields the first draw of each round, and the round's random numbers."""
-    for number in itertools.count(start // every):
-        yield number * every, np.random.default_rng((*seed, number))
 
 
 def _cycle(
@@ -265,32 +254,6 @@ def _cycle(
         for index in random.permutation(len(names))[: amount - yielded]:
             yield names[index]
             yielded += 1
-
-
-def _random_array(
-    random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype
-) -> np.ndarray:
-    if dtype.kind == "b":
-        return random.integers(0, 2, shape).astype(bool)
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return random.integers(
-            limits.min, limits.max, shape, dtype, endpoint=True
-        )
-    return random.uniform(-1, 1, shape).astype(dtype)
-
-
-def _offsets(
-    available: int, length: int, num_chunks: int, position: float
-) -> list[int]:
-    """Returns where to cut; `position` is uniform in [0, 1)."""
-    free = available - num_chunks * length
-    if free >= 0:
-        first = int(position * (free + 1))
-        return [first + number * length for number in range(num_chunks)]
-    choices = available - length + 1
-    parts = [(position + n / num_chunks) % 1 for n in range(num_chunks)]
-    return [min(int(part * choices), choices - 1) for part in parts]
 
 
 def _uniform(seed: Seed, start: int) -> Iterator[float]:

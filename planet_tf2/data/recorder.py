@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import tempfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,12 +33,13 @@ class RecordEpisodes(gymnasium.Wrapper):
           staged: Whether the files wait for `episodes.publish`.
 
         Raises:
-          ValueError: The folder cannot be written to, or an observation is
-            called like one of the other arrays.
+          ValueError: An observation is called like one of the other arrays.
+          OSError: The folder cannot be created.
         """
         super().__init__(env)
         check_names(env.observation_space)
-        self._directory = _writable_directory(directory)
+        self._directory = pathlib.Path(directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
         self._staged = staged
         dtype = np.dtype(env.action_space.dtype)
         self._action_type = np.float32 if dtype.kind == "f" else dtype
@@ -116,17 +116,3 @@ def check_names(names: Iterable[str]) -> None:
             f"An observation is called {min(taken)!r}, a name that episode"
             " files need for something else. Rename the observation."
         )
-
-
-def _writable_directory(directory: str | os.PathLike) -> pathlib.Path:
-    path = pathlib.Path(directory)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"Cannot write episodes to {str(directory)!r}: {error.strerror}."
-            " Choose a folder that can be written to."
-        ) from error
-    return path

@@ -84,16 +84,11 @@ class RunFolder:
           data: `preset`, `params`, `seed` and `versions`, say.
 
         Raises:
-          ValueError: A value is not plain data.
+          yaml.YAMLError: A value is not plain data.
         """
-        try:
-            text = yaml.safe_dump(
-                to_plain(data), sort_keys=False, default_flow_style=None
-            )
-        except yaml.YAMLError as error:
-            raise ValueError(
-                f"Only plain data can go to {self.config}: {_one_line(error)}."
-            ) from None
+        text = yaml.safe_dump(
+            to_plain(data), sort_keys=False, default_flow_style=None
+        )
         write_atomically(self.config, text, self.scratch)
 
     def read_config(self) -> dict[str, Any]:
@@ -104,30 +99,20 @@ class RunFolder:
             live Python objects in it are never made.
         """
         try:
-            text = self.config.read_text(encoding="utf-8")
+            data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(
                 f"{self.path} is not the folder of a run: it has no "
                 f"{self.config.name}."
             ) from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise RunFolderError(
                 f"Cannot read {self.config}: {_one_line(error)}."
             ) from None
-        try:
-            data = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:
-            what = "is not valid YAML"
-            if "python/" in str(error):
-                what = "holds live Python objects, which are never loaded"
-            raise RunFolderError(
-                f"{self.config} {what}: {_one_line(error)}."
-            ) from None
         if not isinstance(data, dict):
-            what = "does not hold a mapping" if data else "is empty"
             raise RunFolderError(
-                f"{self.config} {what}. Restore it from a copy, or start in "
-                "another --logdir."
+                f"{self.config} does not hold a mapping. Restore it from a "
+                "copy, or start in another --logdir."
             )
         return data
 
@@ -138,41 +123,35 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     Raises:
       RunFolderError: The system does not allow it.
     """
-    check_writable(path, "place")
     try:
         pathlib.Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(path, error, "place") from None
+        raise RunFolderError(
+            f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. Choose "
+            "another place."
+        ) from None
 
 
-def check_writable(
-    path: str | os.PathLike[str], called: str = "--logdir"
-) -> None:
-    """Checks that a folder can be made, or written to. Writes nothing.
-
-    Args:
-      path: the folder.
-      called: what the user is told to choose another one of.
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Checks that a --logdir can be made, or written to. Writes nothing.
 
     Raises:
       RunFolderError: It cannot, and why.
     """
-    path = pathlib.Path(path)
-    try:
-        parent = pathlib.Path(os.path.abspath(path))
-        while not _exists(parent):
-            parent = parent.parent
-        if not parent.exists():
-            raise NotADirectoryError(f"{parent} is a link to nothing")
-        if not parent.is_dir():
-            raise NotADirectoryError(f"{parent} is not a folder")
-        # Also false on file systems that are mounted read-only.
-        if not os.access(parent, os.W_OK | os.X_OK):
-            if os.statvfs(parent).f_flag & os.ST_RDONLY:
-                raise PermissionError("its file system is read only")
-            raise PermissionError(f"{parent} is write-protected")
-    except (OSError, ValueError) as error:
-        raise _cannot_write(path, error, called) from None
+    parent = pathlib.Path(os.path.abspath(path))
+    while not os.path.lexists(parent):
+        parent = parent.parent
+    if not parent.is_dir():
+        problem = "not a folder"
+    # Also false on file systems that are mounted read-only.
+    elif not os.access(parent, os.W_OK | os.X_OK):
+        problem = "write-protected"
+    else:
+        return
+    raise RunFolderError(
+        f"Cannot write to {os.fspath(path)!r}: {parent} is {problem}. Choose "
+        "another --logdir."
+    )
 
 
 @contextlib.contextmanager
@@ -224,24 +203,6 @@ def failure_reason(failure: str) -> str:
     lines = failure.strip().splitlines()
     last = lines[-1].strip() if lines else ""
     return re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last)
-
-
-def _exists(path: pathlib.Path) -> bool:
-    """Like `os.path.lexists`, but does not take every error for a no."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def _cannot_write(
-    path: str | os.PathLike[str], error: Exception, called: str = "--logdir"
-) -> RunFolderError:
-    return RunFolderError(
-        f"Cannot write to {os.fspath(path)!r}: {_one_line(error)}. "
-        f"Choose another {called}."
-    )
 
 
 def _one_line(error: Exception) -> str:

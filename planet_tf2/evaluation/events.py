@@ -4,15 +4,13 @@ Event files of TensorFlow 1, such as those of the original, can be read as well.
 """
 
 import concurrent.futures
-import csv
 import fnmatch
 import glob
-import io
 import logging
 import os
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +26,7 @@ from planet_tf2.data.run_folder import (
     make_folder,
 )
 from planet_tf2.evaluation import runs
+from planet_tf2.evaluation.output import csv_text
 from planet_tf2.tools.files import write_atomically
 
 # TensorBoard's readers tell of every file that they open.
@@ -39,10 +38,9 @@ TYPES = {SCALAR: "scalars", IMAGE: "images"}
 
 _PATTERN = "events.out.tfevents.*"
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
-_MAGIC = {b"GIF8": ".gif", b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg"}
 
 # Folders of event files, each with the path for its name in the results.
-Folders = list[tuple[pathlib.Path, pathlib.Path]]
+Folders = dict[pathlib.Path, pathlib.Path]
 
 
 class Value(NamedTuple):
@@ -73,19 +71,24 @@ def find_event_folders(
         `*/test`.
       allow_failed: whether to take runs that failed.
 
-    Returns:
-      The folders, each with the path for its name in the results.
-
     Raises:
       RunFolderError: nothing is found, or a run failed.
     """
-    folders: dict[pathlib.Path, pathlib.Path] = {}
+    folders: Folders = {}
     for pattern in patterns:
-        tops = sorted(glob.glob(os.path.expanduser(pattern)))
-        if not tops:
-            raise RunFolderError(f"There is no folder {pattern}.")
-        for top in map(pathlib.Path, tops):
-            for folder in _folders_below(top, allow_failed):
+        pattern = os.path.expanduser(pattern)
+        for top in map(pathlib.Path, sorted(glob.glob(pattern)) or [pattern]):
+            found = sorted({path.parent for path in top.rglob(_PATTERN)})
+            if not found:
+                # This tells what else is wrong.
+                folder = runs.find_runs([top], allow_failed)[0]
+                raise RunFolderError(
+                    f"The run {folder.path} is unfinished: it has no event "
+                    "files yet. Train it further first."
+                )
+            for folder in found:
+                if not allow_failed:
+                    runs.check_not_failed(RunFolder(folder.parent))
                 name = folder.relative_to(top.parent if top.name else top)
                 if fnmatch.fnmatchcase(name.as_posix(), runs_pattern):
                     folders.setdefault(folder, name)
@@ -94,7 +97,7 @@ def find_event_folders(
             f"No folder of event files matches {runs_pattern!r} below "
             f"{', '.join(patterns)}."
         )
-    return list(folders.items())
+    return folders
 
 
 def fetch(
@@ -124,27 +127,31 @@ def fetch(
     Raises:
       RunFolderError: no tag matches in any of the folders.
     """
-    make_folder(out)
-
-    def work(folder: tuple[pathlib.Path, pathlib.Path]) -> tuple[int, int, int]:
-        path, name = folder
-        return _fetch_folder(path, pathlib.Path(out) / name, tags, kind, force)
-
-    found = False
+    encode = _csv_file if kind == SCALAR else _picture_files
+    total = 0
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        results = pool.map(work, folders)
-        for (path, _), counts in zip(folders, results, strict=True):
-            written, kept, values = counts
-            found = found or bool(written + kept)
-            text = f"{path}: {values} values, {written} tags"
-            if not written + kept:
-                text = f"{path}: nothing of that name"
-            elif kept:
+        results = pool.map(lambda x: read_values(x, tags, TYPES[kind]), folders)
+        for (folder, name), found in zip(folders.items(), results, strict=True):
+            place = pathlib.Path(out) / name
+            make_folder(place)
+            total += len(found)
+            kept = 0
+            for tag, by_step in found.items():
+                stem = _NOT_IN_NAMES.sub("_", tag.replace("/", "."))
+                for ending, content in encode(by_step.values()):
+                    path = place / f"{stem}{ending}"
+                    if force or not path.exists():
+                        write_atomically(path, content)
+                    else:
+                        kept += 1
+            text = f"{len(found)} tags" if found else "nothing of that name"
+            if kept:
                 text += (
-                    f"; {kept} were there already (--force writes them anew)"
+                    f"; {kept} files were there already (--force writes them "
+                    "anew)"
                 )
-            report(text)
-    if not found:
+            report(f"{folder}: {text}")
+    if not total:
         raise RunFolderError(
             f"No {kind} matches {' or '.join(map(repr, tags))} in any of the "
             f"{len(folders)} folders."
@@ -184,71 +191,15 @@ def read_values(
     return found
 
 
-def tag_file_name(tag: str) -> str:
-    """Returns a tag as the name of a file, without suffix."""
-    return _NOT_IN_NAMES.sub("_", tag.replace("/", "."))
+def _csv_file(values: Iterable[Value]) -> Iterator[tuple[str, str]]:
+    """Yields the ending of a file's name and what is in it."""
+    rows = [(value.time, value.step, value.tensor.item()) for value in values]
+    yield ".csv", csv_text(("wall_time", "step", "value"), rows)
 
 
-def _folders_below(top: pathlib.Path, allow_failed: bool) -> list[pathlib.Path]:
-    found = sorted({path.parent for path in top.rglob(_PATTERN)})
-    if not found:
-        folder = runs.find_runs([top], allow_failed)[0]
-        raise RunFolderError(
-            f"The run {folder.path} is unfinished: it has no event files yet. "
-            "Train it further first."
-        )
-    if not allow_failed:
-        for folder in found:
-            runs.check_not_failed(RunFolder(folder.parent))
-    return found
-
-
-def _fetch_folder(
-    folder: pathlib.Path,
-    out: pathlib.Path,
-    tags: Sequence[str],
-    kind: str,
-    force: bool,
-) -> tuple[int, int, int]:
-    """Returns how many tags were written and kept, and how many values."""
-    write = _write_csv if kind == SCALAR else _write_pictures
-    found = read_values(folder, tags, TYPES[kind])
-    if found:
-        make_folder(out)
-    counts = [
-        write(out / tag_file_name(tag), list(by_step.values()), force)
-        for tag, by_step in found.items()
-    ]
-    kept = counts.count(0)
-    return len(counts) - kept, kept, sum(counts)
-
-
-def _write_csv(
-    target: pathlib.Path, values: Sequence[Value], force: bool
-) -> int:
-    path = target.with_name(f"{target.name}.csv")
-    if path.exists() and not force:
-        return 0
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("wall_time", "step", "value"))
-    writer.writerows((v.time, v.step, v.tensor.item()) for v in values)
-    write_atomically(path, text.getvalue())
-    return len(values)
-
-
-def _write_pictures(
-    target: pathlib.Path, values: Sequence[Value], force: bool
-) -> int:
-    count = 0
+def _picture_files(values: Iterable[Value]) -> Iterator[tuple[str, bytes]]:
+    """Yields the endings of files' names and what is in them."""
     for value in values:
         encoded = value.tensor[2]  # Behind width and height.
-        suffix = next(
-            (end for start, end in _MAGIC.items() if encoded.startswith(start)),
-            ".bin",
-        )
-        path = target.with_name(f"{target.name}-{value.step:09}{suffix}")
-        if force or not path.exists():
-            write_atomically(path, encoded)
-            count += 1
-    return count
+        suffix = ".gif" if encoded.startswith(b"GIF8") else ".png"
+        yield f"-{value.step:09}{suffix}", encoded

@@ -26,7 +26,7 @@ from planet_tf2.evaluation.predictions import (
     Window,
     cut,
 )
-from planet_tf2.tools import movie, video
+from planet_tf2.tools import video
 
 _ROWS = ("truth", "prediction", "error")
 
@@ -95,7 +95,7 @@ def video_prediction(
     make_folder(out.parent)
     frames = lay_out(predicted)
     video.write_gif(out, frames, fps)
-    movie.write_mp4(out.with_suffix(".mp4"), frames, fps)
+    video.write_mp4(out.with_suffix(".mp4"), frames, fps)
     plot_path = out.with_name(f"{out.stem}-error.png")
     write_figure(plot_path, draw_errors(predicted, f"step {run.step:,}"))
     ratio = predicted.errors.mean() / max(predicted.still_errors.mean(), 1e-12)

@@ -86,25 +86,21 @@ def watch(
 def play(
     agent: LoadedAgent, task: str, episodes: int, seed: int
 ) -> Iterator[Shown]:
-    """Plays episodes and yields every moment.
-
-    The environment lives in a process of its own.
-
-    Raises:
-      ValueError: the agent cannot act in the task.
-    """
+    """Plays episodes and yields every moment; for the arguments see `watch`."""
     numbers = itertools.count() if not episodes else range(episodes)
+    learned = agent.run.agent
+    expects = learned.has_model and "image" in learned.batch_spec
     with rollouts.open_task(agent.run, task, blocking=True, images=True) as env:
         for number in numbers:
             agent.reset()
             observation, _ = env.reset(seed=rollouts.env_seed(seed, number))
             image = observation["image"]
-            expected = image if _expects_images(agent) else None
+            expected = image if expects else None
             moment = Shown(number + 1, 0, image, expected, 0.0, 0.0, False)
             yield moment
             while not moment.done:
                 action = agent.act(observation)
-                if expected is not None:
+                if expects:
                     expected = agent.imagine(action[None]).image[0]
                 observation, reward, terminated, truncated, _ = env.step(action)
                 moment = moment._replace(
@@ -118,21 +114,10 @@ def play(
                 yield moment
 
 
-def _expects_images(agent: LoadedAgent) -> bool:
-    learned = agent.run.agent
-    return learned.has_model and "image" in learned.batch_spec
-
-
 def lay_out(moment: Shown, caption: str, size: int) -> np.ndarray:
-    """Puts the pictures of a moment below each other, with words.
-
-    Returns:
-      Picture, uint8 `[H, W, 3]`.
-    """
-    images = [moment.image]
-    if moment.expected is not None:
-        images.append(moment.expected)
-    rows = [image[None, None] for image in images]
+    """Returns the pictures of a moment with words, uint8 `[H, W, 3]`."""
+    images = [moment.image, moment.expected]
+    rows = [image[None, None] for image in images if image is not None]
     frames = video.side_by_side(*rows, separator=1)  # [1, H, W, 3]
     frames = video.magnify(frames, moment.image.shape[0], size)
     return video.add_labels(frames, _LABELS[: len(rows)], [caption])[0]

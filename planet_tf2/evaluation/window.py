@@ -12,7 +12,6 @@ import os
 import subprocess
 import sys
 from multiprocessing.connection import Connection
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ _VARIABLES = {
     "SDL_FRAMEBUFFER_ACCELERATION": "0",
 }
 
-RECIPE = """\
+_RECIPE = """\
 On a server, a virtual X server can stand in for a screen:
     xvfb-run -a python scripts/viewer.py --logdir RUN
 or write the episode as a file: python scripts/evaluate.py --video --logdir RUN\
@@ -43,8 +42,7 @@ class Window:
 
     Args:
       title: what is written above it.
-      width: of its inside in pixels.
-      height: of its inside in pixels.
+      width, height: of its inside, in pixels.
 
     Raises:
       WindowError: there is no screen, or it cannot be opened.
@@ -63,11 +61,14 @@ class Window:
                 stdin=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        problem = self._what_is_wrong()
+        problem = "its process did not answer"
+        with contextlib.suppress(EOFError, OSError):
+            if self._connection.poll(_START_SECONDS):
+                problem = self._connection.recv()
         if problem:
             self._process.kill()
             self.close()
-            raise WindowError(f"No window can be opened: {problem}\n{RECIPE}")
+            raise WindowError(f"No window can be opened: {problem}\n{_RECIPE}")
 
     def show(self, image: np.ndarray, title: str) -> bool:
         """Shows a picture.
@@ -99,28 +100,15 @@ class Window:
     def __exit__(self, *args: object) -> None:
         self.close()
 
-    def _what_is_wrong(self) -> str:
-        """Waits until the window is open. Returns why it is not."""
-        try:
-            if self._connection.poll(_START_SECONDS):
-                return self._connection.recv()
-        except (EOFError, OSError):
-            pass
-        return "its process did not answer"
-
 
 def check_screen() -> None:
-    """Checks that there is a screen at all.
-
-    Raises:
-      WindowError: there is none; tells what to do.
-    """
-    if sys.platform in ("darwin", "win32"):
-        return
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    """Raises a `WindowError` that tells what to do if there is no screen."""
+    if sys.platform == "linux" and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
         raise WindowError(
             "There is no screen: neither DISPLAY nor WAYLAND_DISPLAY is set.\n"
-            + RECIPE
+            + _RECIPE
         )
 
 
@@ -143,22 +131,19 @@ def main(descriptor: str, title: str, width: str, height: str) -> None:
         clock = pygame.time.Clock()
         # The sender closes its end, or is gone.
         with contextlib.suppress(EOFError, OSError):
-            while not any(map(_closes, pygame.event.get())):
+            while True:
+                for event in pygame.event.get():
+                    if event.type == pygame.QUIT or (
+                        event.type == pygame.KEYDOWN
+                        and event.key in (pygame.K_ESCAPE, pygame.K_q)
+                    ):
+                        return
                 clock.tick(_FRAMES_PER_SECOND)
                 while connection.poll():
                     image, title = connection.recv()
                     pygame.surfarray.blit_array(screen, image.swapaxes(0, 1))
                     pygame.display.set_caption(title)
                 pygame.display.flip()
-
-
-def _closes(event: Any) -> bool:
-    """Whether the user wants the window closed: its button, Escape or Q."""
-    import pygame
-
-    if event.type == pygame.KEYDOWN:
-        return event.key in (pygame.K_ESCAPE, pygame.K_q)
-    return event.type == pygame.QUIT
 
 
 if __name__ == "__main__":

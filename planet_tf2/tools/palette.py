@@ -18,7 +18,7 @@ def choose_palette(
 ) -> Image.Image:
     """Chooses at most 256 colours to stand for all those of some pictures.
 
-    Choosing takes longer than `positions`. Pictures with much in common can
+    Choosing takes longer than `to_images`. Pictures with much in common can
     share a palette, and a part of their pixels is enough to choose it.
 
     Args:
@@ -55,32 +55,18 @@ def choose_palette(
     return palette
 
 
-def positions(frames: np.ndarray, palette: Image.Image) -> np.ndarray:
-    """Returns where in a palette the nearest colours are.
+def to_images(frames: np.ndarray, palette: Image.Image) -> list[Image.Image]:
+    """Returns frames in the nearest colours of a palette, ready to be encoded.
 
     Args:
-      frames: uint8 `[..., H, W, 3]`.
+      frames: uint8 `[T, H, W, 3]`.
       palette: from `choose_palette`.
-
-    Returns:
-      Positions, uint8 `[..., H, W, 1]`.
     """
     # In one picture, since Pillow prepares its search for each anew.
-    tall = Image.fromarray(np.reshape(frames, [-1, frames.shape[-2], 3]))
+    length, height, width, _ = frames.shape
+    tall = Image.fromarray(np.reshape(frames, [-1, width, 3]))
     tall = tall.quantize(palette=palette, dither=Image.Dither.NONE)
-    return np.reshape(tall, [*frames.shape[:-1], 1])
-
-
-def to_images(frames: np.ndarray, palette: Image.Image) -> list[Image.Image]:
-    """Returns frames that can be encoded with few colours.
-
-    Args:
-      frames: uint8 `[T, H, W, 3]`, or `positions` `[T, H, W, 1]`.
-      palette: from `choose_palette`.
-    """
-    if frames.shape[-1] == 3:
-        frames = positions(frames, palette)
-    images = [Image.fromarray(frame[..., 0]) for frame in frames]
-    for image in images:
-        image.putpalette(palette.getpalette())
-    return images
+    return [
+        tall.crop((0, top, width, top + height))
+        for top in range(0, length * height, height)
+    ]

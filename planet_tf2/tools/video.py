@@ -1,12 +1,12 @@
-"""Videos as arrays: laid out for the eye, and encoded as GIF and PNG.
+"""Videos as arrays: laid out for the eye, and encoded as GIF, MP4 and PNG.
 
-A video is uint8 `[T, H, W, 3]`, or `[T, H, W, 1]` with the positions in a
-palette, which is less to copy. Frames that a model sees before it predicts, its
-context, have green lines around them, and its predictions dark ones.
+A video is uint8 `[T, H, W, 3]`. Frames that a model sees before it predicts,
+its context, have green lines around them, and its predictions dark ones.
 """
 
 import functools
 import io
+import math
 import os
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.palette import choose_palette, positions, to_images
+from planet_tf2.tools.palette import choose_palette, to_images
 
 SEEN = (60, 200, 90)
 UNSEEN = (24, 24, 32)
@@ -23,6 +23,9 @@ TEXT = (235, 235, 235)
 # A GIF counts time in hundredths of a second, and browsers play frames that
 # last only one of them far too slowly.
 _MAX_FPS = 50
+
+# Most players refuse odd widths and heights: those get a dark line more.
+_MAKE_EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=#{:02x}{:02x}{:02x}"
 
 # Parsing the font takes longer than writing a word with it.
 load_font = functools.cache(ImageFont.load_default)
@@ -41,12 +44,7 @@ def encode_gif(
     Raises:
       ValueError: the frames are no video, or `fps` is out of range.
     """
-    frames = check_video(frames, palette)
-    if not 0 < fps <= _MAX_FPS:
-        raise ValueError(
-            f"fps is {fps!r}, but a GIF plays more than 0 and at most"
-            f" {_MAX_FPS} frames per second."
-        )
+    _check_video(frames, fps, _MAX_FPS)
     first, *others = to_images(frames, palette or choose_palette(frames))
     file = io.BytesIO()
     first.save(
@@ -60,23 +58,16 @@ def encode_gif(
     return file.getvalue()
 
 
-def encode_png(
-    image: np.ndarray,
-    reduce_colors: bool = False,
-    palette: Image.Image | None = None,
-) -> bytes:
+def encode_png(image: np.ndarray, palette: Image.Image | None = None) -> bytes:
     """Encodes an image as a PNG.
 
     Args:
       image: uint8 `[H, W, 3]`.
-      reduce_colors: keep no more colours than a GIF has, which takes less
-        than half the space.
-      palette: colours to make do with; implies `reduce_colors`.
+      palette: colours to make do with, which takes less than half the space.
     """
-    if reduce_colors or palette is not None:
-        (encodable,) = to_images(image[None], palette or choose_palette(image))
-    else:
-        encodable = Image.fromarray(image)
+    encodable = Image.fromarray(image)
+    if palette is not None:
+        (encodable,) = to_images(image[None], palette)
     file = io.BytesIO()
     # More takes several times as long and saves little.
     encodable.save(file, "PNG", compress_level=4)
@@ -102,6 +93,29 @@ def write_gif(
     write_atomically(path, encode_gif(frames, fps, palette), scratch)
 
 
+def write_mp4(
+    path: str | os.PathLike[str], frames: np.ndarray, fps: float = 20
+) -> None:
+    """Writes an MP4, for players that do not like GIFs; see `write_gif`."""
+    # Takes a while, and few need it.
+    import imageio.v3 as imageio
+
+    _check_video(frames, fps, math.inf)
+    encoded = imageio.imwrite(
+        "<bytes>",
+        frames,
+        plugin="FFMPEG",
+        extension=".mp4",
+        fps=fps,
+        codec="libx264",
+        quality=8,
+        macro_block_size=1,
+        ffmpeg_log_level="error",
+        output_params=["-vf", _MAKE_EVEN.format(*UNSEEN)],
+    )
+    write_atomically(path, encoded)
+
+
 def image_strip(
     videos: Sequence[np.ndarray],
     stride: int = 1,
@@ -119,9 +133,6 @@ def image_strip(
     Returns:
       Image, uint8 `[N * (H + s) + s, ceil(T / stride) * (W + s) + s, 3]` with
       the separator's width s.
-
-    Raises:
-      ValueError: the videos are not uint8, or have several sizes.
     """
     videos = np.stack(videos)[:, ::stride]
     seen = np.arange(videos.shape[1]) * stride < context
@@ -145,52 +156,45 @@ def side_by_side(
     Returns:
       Video, uint8 `[T, R * (H + s) + s, N * (W + s) + s, 3]` with the
       separator's width s.
-
-    Raises:
-      ValueError: the rows are not uint8, or have several sizes.
     """
     grid = np.stack(rows)  # [R, N, T, H, W, 3]
     return _grid(grid, np.arange(grid.shape[2]) < context, separator)
 
 
 def add_labels(
-    video: np.ndarray,
-    labels: Sequence[str],
-    captions: Sequence[str] = (),
-    palette: Image.Image | None = None,
+    video: np.ndarray, labels: Sequence[str], captions: Sequence[str] = ()
 ) -> np.ndarray:
     """Adds words to the left of a video's rows, and a line above it.
 
     Args:
-      video: uint8 `[T, H, W, C]`.
+      video: uint8 `[T, H, W, 3]`.
       labels: a word for each row, from top to bottom; the rows are of one
         height.
       captions: a line for each frame; without them none is added.
-      palette: that of the video if C is 1.
 
     Returns:
-      Video, uint8 `[T, H + U, W + M, C]`, with a caption of U pixels and a
+      Video, uint8 `[T, H + U, W + M, 3]`, with a caption of U pixels and a
       margin of M pixels.
     """
-    length, height, width, channels = video.shape
-    margin = 12 + int(max(map(load_font(12).getlength, labels)))
+    font = load_font(12)
+    margin = 12 + int(max(map(font.getlength, labels)))
     top = 22 if len(captions) else 0
-    shape = (length, height + top, width + margin, channels)
-    result = np.empty(shape, np.uint8)
-    result[:, top:, margin:] = video
-    words = [
-        (margin - 6, (row + 0.5) * height / len(labels), label, "rm")
-        for row, label in enumerate(labels)
-    ]
-    result[:, top:, :margin] = _write_words((margin, height), words, palette)
+    result = np.pad(video, ((0, 0), (top, 0), (margin, 0), (0, 0)))
+    image = Image.new("RGB", result.shape[2:0:-1], UNSEEN)
+    draw = ImageDraw.Draw(image)
+    for row, label in enumerate(labels):
+        place = (margin - 6, top + (row + 0.5) * video.shape[1] / len(labels))
+        draw.text(place, label, TEXT, font, anchor="rm")
+    result[:, :, :margin] = np.asarray(image)[:, :margin]
     for frame, caption in zip(result, captions, strict=False):
-        words = [(margin, top / 2, caption, "lm")]
-        frame[:top] = _write_words((width + margin, top), words, palette)
+        draw.rectangle((0, 0, image.width, top - 1), UNSEEN)
+        draw.text((margin, top / 2), caption, TEXT, font, anchor="lm")
+        frame[:top] = np.asarray(image)[:top]
     return result
 
 
 def enlarge(video: np.ndarray, factor: int) -> np.ndarray:
-    """Repeats every pixel of `[..., H, W, C]` in both directions."""
+    """Repeats every pixel of `[..., H, W, 3]` in both directions."""
     return video.repeat(factor, -3).repeat(factor, -2)
 
 
@@ -198,7 +202,7 @@ def magnify(video: np.ndarray, side: int, wanted: int) -> np.ndarray:
     """Enlarges a video so that images of a side in it come close to another.
 
     Args:
-      video: `[..., H, W, C]`.
+      video: `[..., H, W, 3]`.
       side: height of the images in pixels.
       wanted: height that they shall have.
     """
@@ -211,23 +215,17 @@ def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     return video[::stride]
 
 
-def check_video(
-    frames: np.ndarray, palette: Image.Image | None = None
-) -> np.ndarray:
-    """Returns frames as an array, with positions only if there is a palette.
-
-    Raises:
-      ValueError: they are no video, or an empty one.
-    """
-    frames = np.asarray(frames)
-    channels = (3,) if palette is None else (1, 3)
-    colored = frames.ndim == 4 and frames.shape[-1] in channels
+def _check_video(frames: np.ndarray, fps: float, max_fps: float) -> None:
+    colored = frames.ndim == 4 and frames.shape[-1] == 3
     if frames.dtype != np.uint8 or not colored or not frames.size:
         raise ValueError(
             f"frames is {frames.dtype} {list(frames.shape)}, but a video is"
             " uint8 [T, H, W, 3] and not empty."
         )
-    return frames
+    if not 0 < fps <= max_fps:
+        raise ValueError(
+            f"fps is {fps!r}, but must be above 0 and at most {max_fps}."
+        )
 
 
 def _grid(videos: np.ndarray, seen: np.ndarray, separator: int) -> np.ndarray:
@@ -238,8 +236,6 @@ def _grid(videos: np.ndarray, seen: np.ndarray, separator: int) -> np.ndarray:
       seen: bool `[T]`, chooses the colour of the lines.
       separator: width of the lines.
     """
-    if videos.dtype != np.uint8:
-        raise ValueError(f"The videos are {videos.dtype}, but must be uint8.")
     rows, columns, length, height, width = videos.shape[:5]
     down, right = height + separator, width + separator
     shape = (length, rows * down + separator, columns * right + separator, 3)
@@ -249,17 +245,3 @@ def _grid(videos: np.ndarray, seen: np.ndarray, separator: int) -> np.ndarray:
         top, left = separator + row * down, separator + column * right
         result[:, top : top + height, left : left + width] = videos[row, column]
     return result
-
-
-def _write_words(
-    size: tuple[int, int],
-    words: Sequence[tuple[float, float, str, str]],
-    palette: Image.Image | None,
-) -> np.ndarray:
-    """Writes `(x, y, text, anchor)` onto an image of `(width, height)`."""
-    image = Image.new("RGB", size, UNSEEN)
-    draw = ImageDraw.Draw(image)
-    for x, y, text, anchor in words:
-        draw.text((x, y), text, TEXT, load_font(12), anchor=anchor)
-    pixels = np.asarray(image)
-    return pixels if palette is None else positions(pixels, palette)

@@ -7,12 +7,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from planet_tf2.tools import curves, video
-from planet_tf2.tools.palette import choose_palette, positions
+from planet_tf2.tools import video
+from planet_tf2.tools.curves import Panel
+from planet_tf2.tools.palette import choose_palette
 from planet_tf2.training import summary_values as values
-from planet_tf2.training.summary_graph import ROWS, Computed
+from planet_tf2.training.summary_graph import GROUPS, ROWS, Computed
 
 _FPS = 20  # Of animations that leave no frames out.
+_MAX_FRAMES = 25  # Of animations in event files, to keep those small.
 _MAX_PANELS = 24
 _SHOWN_DATA = 6  # Sequences of the data strip.
 _SHOWN_IN_STRIPS = 2
@@ -23,20 +25,21 @@ _LEGEND = (
     "without."
 )
 _CHANGE = ", change of the prediction since the step before (grey is none)"
-# From the groups of videos to the beginning of their tags.
-_PREFIXES = {
-    "closedloop": "closedloop/",
-    "prior": "closedloop/prior_",
-    "openloop": "openloop/",
-}
 
 
-def write_predictions(computed: Computed, context: int) -> None:
+def write_predictions(
+    computed: Computed,
+    context: int,
+    gif_path: str | os.PathLike[str] | None = None,
+    scratch: str | os.PathLike[str] | None = None,
+) -> None:
     """Writes everything to the current writer of TensorFlow.
 
     Args:
       computed: as arrays.
       context: time steps that the open loop saw.
+      gif_path: file for the open loop as an animation that explains itself.
+      scratch: folder for that file while it is being written.
     """
     values.write_scalars(computed.scalars)
     for tag, array in computed.histograms.items():
@@ -44,46 +47,29 @@ def write_predictions(computed: Computed, context: int) -> None:
     if computed.videos:
         # All pictures share their colours, which are chosen only once.
         palette = _choose_palette(computed)
-        for group in computed.videos:
-            _write_videos(computed, group, context, palette)
+        for group, rows in computed.videos.items():
+            length = rows["truth"].shape[1]
+            seen = context if group == "openloop" else length
+            _write_videos(GROUPS[group], rows, seen, palette)
+        if gif_path is not None:
+            rows = computed.videos["openloop"]
+            _write_gif(gif_path, rows, context, palette, scratch)
     for name, (truth, prediction) in computed.trajectories.items():
-        panels = _trajectory(name, truth, prediction)
+        size = truth.shape[1]
+        panels = [
+            Panel(
+                f"{name} {entry}" if size > 1 else name,
+                {"truth": truth[:, entry], "prediction": prediction[:, entry]},
+            )
+            for entry in range(min(size, _MAX_PANELS))
+        ]
         values.write_panels(f"openloop/{name}_trajectory", panels, context)
     panels = [
-        curves.Panel(name, {"openloop": array})
+        Panel(name, {"openloop": array})
         for name, array in sorted(computed.log_probs.items())
     ]
     if panels:
         values.write_panels("openloop/log_probs", panels, context)
-
-
-def write_gif(
-    path: str | os.PathLike[str],
-    computed: Computed,
-    context: int,
-    scratch: str | os.PathLike[str] | None = None,
-) -> None:
-    """Writes the open loop as an animation that explains itself.
-
-    Args:
-      path: file to write.
-      computed: as arrays.
-      context: time steps that the open loop saw.
-      scratch: folder for the file while it is being written.
-    """
-    frames = _animate(computed, "openloop", context)
-    captions = [
-        "sees the truth"
-        if time < context
-        else f"predicts step {time - context + 1} without seeing"
-        for time in range(len(frames))
-    ]
-    palette = _choose_palette(computed)
-    side = computed.videos["openloop"]["truth"].shape[2]
-    large = video.magnify(positions(frames, palette), side, 128)
-    large = video.add_labels(large, _ANIMATED, captions, palette)
-    # Slowly enough to compare the rows.
-    video.write_gif(path, large, _FPS / 2, scratch, palette)
 
 
 def write_data(batch: Mapping[str, tf.Tensor]) -> None:
@@ -114,40 +100,36 @@ def _choose_palette(computed: Computed) -> Image.Image:
 
 
 def _write_videos(
-    computed: Computed, group: str, context: int, palette: Image.Image
+    prefix: str, rows: Mapping[str, np.ndarray], seen: int, palette: Image.Image
 ) -> None:
-    prefix, rows = _PREFIXES[group], computed.videos[group]
-    frames = _animate(computed, group, context)
-    values.write_animation(
-        f"{prefix}animation", frames, _FPS, palette, legend=_LEGEND.format("")
-    )
-    amount, length = rows["truth"].shape[:2]
-    shown = range(min(_SHOWN_IN_STRIPS, amount))
-    values.write_strip(
-        f"{prefix}strip",
-        [rows[name][number] for number in shown for name in ROWS],
-        palette,
-        context if group == "openloop" else length,
-        _LEGEND.format(_CHANGE),
-    )
+    """Writes the rows of a group, `[N, T, H, W, 3]`, moving and still."""
+    frames = video.side_by_side(*map(rows.get, _ANIMATED), context=seen)
+    chosen = video.limit_length(frames, _MAX_FRAMES)
+    # It takes as long, however many frames it has.
+    fps = _FPS * len(chosen) / len(frames)
+    legend = _LEGEND.format("")
+    values.write_animation(f"{prefix}animation", chosen, fps, palette, legend)
+    shown = range(min(_SHOWN_IN_STRIPS, len(rows["truth"])))
+    strip = [rows[name][number] for number in shown for name in ROWS]
+    legend = _LEGEND.format(_CHANGE)
+    values.write_strip(f"{prefix}strip", strip, palette, seen, legend)
 
 
-def _animate(computed: Computed, group: str, context: int) -> np.ndarray:
-    """Lays the rows of a group out as one video."""
-    rows = [computed.videos[group][name] for name in _ANIMATED]
-    seen = context if group == "openloop" else rows[0].shape[1]
-    return video.side_by_side(*rows, context=seen)
-
-
-def _trajectory(
-    name: str, truth: np.ndarray, prediction: np.ndarray
-) -> list[curves.Panel]:
-    """Plots a prediction over the truth, `[T, D]`: a panel for each entry."""
-    size = truth.shape[1]
-    return [
-        curves.Panel(
-            f"{name} {number}" if size > 1 else name,
-            {"truth": truth[:, number], "prediction": prediction[:, number]},
-        )
-        for number in range(min(size, _MAX_PANELS))
+def _write_gif(
+    path: str | os.PathLike[str],
+    rows: Mapping[str, np.ndarray],
+    context: int,
+    palette: Image.Image,
+    scratch: str | os.PathLike[str] | None,
+) -> None:
+    frames = video.side_by_side(*map(rows.get, _ANIMATED), context=context)
+    captions = [
+        "sees the truth"
+        if time < context
+        else f"predicts step {time - context + 1} without seeing"
+        for time in range(len(frames))
     ]
+    large = video.magnify(frames, rows["truth"].shape[2], 128)
+    large = video.add_labels(large, _ANIMATED, captions)
+    # Slowly enough to compare the rows.
+    video.write_gif(path, large, _FPS / 2, scratch, palette)

@@ -6,6 +6,7 @@ sees its observation), `openloop` (only the first few do), `simulation`
 is called `prior` predicts each step before seeing it.
 """
 
+import functools
 import os
 import time
 from collections.abc import Mapping
@@ -16,12 +17,11 @@ import tensorflow as tf
 from planet_tf2.agents.agent import Agent
 from planet_tf2.tools import video
 from planet_tf2.tools.guard import Guard
-from planet_tf2.tools.palette import choose_palette, positions
+from planet_tf2.tools.palette import choose_palette
 from planet_tf2.training import prediction_summaries, summary_graph
 from planet_tf2.training import summary_values as values
 
-# Steps that open-loop prediction sees, at most; sequences that are shorter than
-# twice that are predicted from their first half.
+# Steps that open-loop prediction sees; of short sequences half.
 _CONTEXT = 5
 _NUM_SEQUENCES = 4  # Sequences of a batch to predict; strips show two.
 _MAX_FRAMES = 125  # Of an animated episode.
@@ -57,10 +57,7 @@ class Summaries:
         self._guard = guard
         self._scratch = scratch
         self._predict = tf.function(
-            lambda batch, seed: summary_graph.compute(
-                agent, _CONTEXT, batch, seed
-            ),
-            autograph=False,
+            functools.partial(summary_graph.compute, agent), autograph=False
         )
 
     def scalars(
@@ -93,22 +90,19 @@ class Summaries:
         Returns:
           What was predicted, as arrays; nothing by agents without a model.
         """
-        length = batch["action"].shape[1]
-        context = summary_graph.context_length(length, _CONTEXT)
+        context = max(1, min(_CONTEXT, batch["action"].shape[1] // 2))
         few = {key: value[:_NUM_SEQUENCES] for key, value in batch.items()}
         computed = summary_graph.NOTHING
         if self._agent.has_model:
             computed = tf.nest.map_structure(
-                lambda x: x.numpy(), self._predict(few, seed)
+                lambda x: x.numpy(), self._predict(context, few, seed)
             )
         with self._writer(split).as_default(step) as writer:
-            prediction_summaries.write_predictions(computed, context)
+            prediction_summaries.write_predictions(
+                computed, context, gif_path, self._scratch
+            )
             prediction_summaries.write_data(batch)
             writer.flush()
-        if gif_path is not None and computed.videos:
-            prediction_summaries.write_gif(
-                gif_path, computed, context, self._scratch
-            )
         return computed
 
     def episode(
@@ -134,8 +128,16 @@ class Summaries:
             for name, array in (histograms or {}).items():
                 values.write_histogram(f"{group}/{name}_histogram", array)
             if images is not None:
-                self._show_images(group, images, gif_path)
+                images = video.limit_length(images, _MAX_FRAMES)
+                palette = choose_palette(images[::4], (video.UNSEEN,))
+                values.write_animation(
+                    f"{group}/episode", images, _FPS, palette
+                )
+                values.write_strip(f"{group}/strip", [images], palette)
             writer.flush()
+        if gif_path is not None and images is not None:
+            large = video.magnify(images, images.shape[1], 192)
+            video.write_gif(gif_path, large, _FPS, self._scratch, palette)
 
     def resume(self, split: str, step: int) -> None:
         """Takes back what was written from a step on, as it comes again.
@@ -176,20 +178,3 @@ class Summaries:
                 self._directories[split]
             )
         return self._writers[split]
-
-    def _show_images(
-        self,
-        group: str,
-        images: np.ndarray,
-        gif_path: str | os.PathLike[str] | None,
-    ) -> None:
-        images = video.limit_length(images, _MAX_FRAMES)
-        palette = choose_palette(images[::4], (video.UNSEEN,))
-        values.write_animation(
-            f"{group}/episode", images, _FPS, palette, len(images)
-        )
-        values.write_strip(f"{group}/strip", [images], palette)
-        if gif_path is not None:
-            small = positions(images, palette)
-            large = video.magnify(small, images.shape[1], 192)
-            video.write_gif(gif_path, large, _FPS, self._scratch, palette)

@@ -15,6 +15,12 @@ from planet_tf2.tools import seeds
 Tensors = dict[str, tf.Tensor]
 
 ROWS = ("truth", "prediction", "error", "change")
+# Ways to predict, with the beginning of their tags.
+GROUPS = {
+    "closedloop": "closedloop/",
+    "prior": "closedloop/prior_",
+    "openloop": "openloop/",
+}
 
 _HORIZONS = (1, 2, 5, 10, 20, 30, 40, 50)
 _LATENTS = 6  # Entries of the latent state that are plotted.
@@ -45,11 +51,6 @@ class Computed(NamedTuple):
 NOTHING = Computed({}, {}, {}, {}, {})
 
 
-def context_length(length: int, context: int) -> int:
-    """Steps to see of a sequence: so many, but half of it at most."""
-    return max(1, min(context, length // 2))
-
-
 def compute(
     agent: Agent, context: int, batch: Tensors, seed: tf.Tensor
 ) -> Computed:
@@ -57,13 +58,11 @@ def compute(
 
     Args:
       agent: an agent with a model.
-      context: steps that the open loop sees; see `context_length`.
+      context: steps that the open loop sees.
       batch: as stored, `[B, T, ...]`.
       seed: int32 `[2]`, determines everything random.
     """
     filter_seed, predict_seed = seeds.split(seed, 2)
-    length = batch["action"].shape[1]
-    context = context_length(length, context)
     truth = agent.truth(batch)
     prior, posterior = agent.filter(batch, filter_seed)
     predicted = agent.open_loop(batch, context, predict_seed)
@@ -71,21 +70,16 @@ def compute(
         agent, prior.state, posterior.state, predicted.state, context
     )
     videos: dict[str, Tensors] = {}
-    for group, prefix, prediction, start in (
-        ("closedloop", "closedloop/", posterior, 0),
-        ("prior", "closedloop/prior_", prior, 0),
-        ("openloop", "openloop/", predicted, context),
+    for group, prediction, start in (
+        ("closedloop", posterior, 0),
+        ("prior", prior, 0),
+        ("openloop", predicted, context),
     ):
-        scalars |= _head_scalars(prefix, prediction, start)
+        scalars |= _head_scalars(GROUPS[group], prediction, start)
         if "image" in truth:
             videos[group] = _rows(truth["image"], prediction.mean["image"])
     if "image" in truth:
         scalars |= _horizon_scalars(predicted, context)
-    if context == length:  # A single step: nothing was predicted.
-        scalars, histograms = (
-            {k: v for k, v in x.items() if not k.startswith("openloop/")}
-            for x in (scalars, histograms)
-        )
     log_probs = {
         **predicted.log_prob,
         "divergence": agent.divergence(posterior.state, predicted.state),
@@ -119,8 +113,8 @@ def _describe_states(
         ("closedloop/posterior", posterior),
         ("openloop/prior", late),
     ):
-        for name, value in agent.describe(state).items():
-            values[f"{tag}_{name}"] = value
+        described = agent.describe(state)
+        values |= {f"{tag}_{name}": x for name, x in described.items()}
     scalars = {tag: tf.reduce_mean(value) for tag, value in values.items()}
     # Of what has an entry for each dimension of the state, the mean will do.
     histograms = {

@@ -12,8 +12,6 @@ from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from planet_tf2.tools import curves, video
 
-# Longer animations leave out frames, to keep event files small.
-_MAX_FRAMES = 25
 _MAX_COLUMNS = 10
 
 
@@ -35,22 +33,10 @@ def write_animation(
     frames: np.ndarray,
     fps: float,
     palette: Image.Image,
-    max_frames: int = _MAX_FRAMES,
     legend: str = "",
 ) -> None:
-    """Writes an animation that takes as long, however many frames it has.
-
-    Args:
-      tag: where to show it.
-      frames: uint8 `[T, H, W, 3]`.
-      fps: frames per second if none were left out.
-      palette: the colours, see `tools.palette`.
-      max_frames: more are left out, evenly.
-      legend: what TensorBoard says of it.
-    """
-    chosen = video.limit_length(frames, max_frames)
-    fps *= len(chosen) / len(frames)
-    encoded = video.encode_gif(chosen, fps, palette)
+    """Writes a video, uint8 `[T, H, W, 3]`, that TensorBoard plays."""
+    encoded = video.encode_gif(frames, fps, palette)
     _write_image(tag, frames[0], encoded, legend)
 
 
@@ -61,18 +47,13 @@ def write_strip(
     context: int = 0,
     legend: str = "",
 ) -> None:
-    """Writes videos as a picture: time to the right, a row for each.
+    """Writes videos, uint8 `[T, H, W, 3]` each, as a picture with a row each.
 
-    Args:
-      tag: where to show it.
-      videos: uint8 `[T, H, W, 3]` each.
-      palette: the colours, see `tools.palette`.
-      context: frames `t < context` are marked as seen.
-      legend: what TensorBoard says of it.
+    Time goes to the right; frames `t < context` are marked as seen.
     """
     stride = max(1, len(videos[0]) // _MAX_COLUMNS)
     strip = video.image_strip(videos, stride, context)
-    _write_image(tag, strip, video.encode_png(strip, palette=palette), legend)
+    _write_image(tag, strip, video.encode_png(strip, palette), legend)
 
 
 def write_panels(tag: str, panels: Sequence[curves.Panel], seen: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from planet_tf2.tools import video
+from planet_tf2.tools.palette import choose_palette
 
 _SMALL_FPS = 10
 
@@ -107,4 +108,4 @@ def _candidates(
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    return video.encode_png(pixels, reduce_colors=True)
+    return video.encode_png(pixels, choose_palette(pixels))
