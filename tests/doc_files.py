@@ -90,25 +90,10 @@ def _statements(body):
         except ValueError:  # A quote is still open.
             continue
         if words:
-            lexed = open_text if "\n" in open_text else _bare(open_text)
-            found.append(lexed)
+            found.append(open_text)
         open_text = ""
     assert not open_text, f"A quote does not end: {open_text}"
     return found
-
-
-def _bare(line):
-    """Returns a line without its comment."""
-    kept, quote = [], ""
-    for place, char in enumerate(line):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char == "#" and (not place or line[place - 1] == " "):
-            break
-        kept.append(char)
-    return "".join(kept).strip()
 
 
 def links(text):
@@ -116,19 +101,11 @@ def links(text):
     return _LINK.findall(prose(text))
 
 
-def headings(text):
-    """Returns level and text of all headings."""
-    return [
-        (len(marks), title.strip())
-        for marks, title in re.findall(r"^(#+) (.+)$", prose(text), re.M)
-    ]
-
-
 def anchors(text):
     """Returns the names that headings have in links, as GitHub makes them."""
     names = []
-    for _, title in headings(text):
-        title = re.sub(r"[`*]", "", title).lower()
+    for title in re.findall(r"^#+ (.+)$", prose(text), re.M):
+        title = re.sub(r"[`*]", "", title.strip()).lower()
         name = re.sub(r"[^\w\- ]", "", title).replace(" ", "-")
         again = names.count(name)
         names.append(f"{name}-{again}" if again else name)

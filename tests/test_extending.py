@@ -1,9 +1,15 @@
 """The examples of docs/extending.md are run as they are printed."""
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from doc_files import blocks, read
+from doc_files import ROOT, blocks, read
 from small_runs import records, run
 from tf_fakes import make_agent, random_batch, tiny_params
 
@@ -14,6 +20,18 @@ from planet_tf2.tools import seeds
 from planet_tf2.training import assemble
 
 CODE = blocks(read("docs/extending.md"), "python")
+PARAMETER, HEAD = blocks(read("docs/extending.md"), "diff")
+# Learns once, with what was added.
+_TRY = """
+from tf_fakes import make_agent, random_batch, tiny_params
+from planet_tf2.tools import seeds
+
+params = tiny_params(**{settings})
+agent = make_agent(params)
+batch = {{**random_batch(), "terminal": random_batch()["reward"] > 0}}
+batch = {{name: batch[name] for name in agent.batch_spec}}
+print(*sorted(agent.train_step(batch, seeds.derive(0))))
+"""
 
 
 def example(name):
@@ -24,11 +42,54 @@ def example(name):
     return namespace[name]
 
 
-def test_all_blocks_are_used():
-    names = ["LinearCell", "CalmModel", "random_shooting", "chase"]
-    assert len(CODE) == len(names)
-    for name, block in zip(names, CODE, strict=True):
-        assert name in block
+def apply(changes, package):
+    """Makes changes to the files of a package; returns the names of these."""
+    parts = re.split(r"^--- (.+)\n", changes, flags=re.M)
+    for name, lines in zip(parts[1::2], parts[2::2], strict=True):
+        old, new = (
+            re.sub(rf"^[{kept} ]", "", removed, flags=re.M)
+            for kept, removed in (
+                ("-", re.sub(r"^\+.*\n", "", lines, flags=re.M)),
+                ("+", re.sub(r"^-.*\n", "", lines, flags=re.M)),
+            )
+        )
+        text = (package / name).read_text()
+        assert text.count(old) == 1, f"{name} has no longer {old}"
+        (package / name).write_text(text.replace(old, new))
+    return set(parts[1::2])
+
+
+@pytest.mark.parametrize(
+    "changes, files, settings, losses",
+    [
+        (
+            PARAMETER,
+            2,
+            {
+                "overshooting_free_nats": 1,
+                "overshooting_scale": 1,
+                "overshooting_distance": 2,
+            },
+            {"overshooting"},
+        ),
+        (HEAD, 4, {"terminal_loss_scale": 2}, {"terminal"}),
+    ],
+    ids=["parameter", "head"],
+)
+def test_additions(tmp_path, changes, files, settings, losses):
+    package = tmp_path / "planet_tf2"
+    shutil.copytree(ROOT / "planet_tf2", package)
+    assert len(apply(changes, package)) == files
+    done = subprocess.run(
+        [sys.executable, "-c", _TRY.format(settings=settings)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert losses <= set(done.stdout.split())
 
 
 def make_cell(**kwargs):
@@ -38,25 +99,6 @@ def make_cell(**kwargs):
 
 
 class TestModel:
-    def test_prior_in_numpy(self):
-        cell = make_cell()
-        random = np.random.default_rng(0)
-        state = {
-            name: random.normal(size=(4, 3)).astype("f")
-            for name in ("mean", "stddev", "sample")
-        }
-        action, noise = (
-            random.normal(size=(4, size)).astype("f") for size in (2, 3)
-        )
-        kernel, bias = cell.trainable_variables[:2]
-        known = np.concatenate([state["sample"], action], 1)
-        mean = state["sample"] + known @ kernel.numpy() + bias.numpy()
-        actual = cell.transition(state, action, noise)
-        np.testing.assert_allclose(actual["mean"], mean, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(
-            actual["sample"], mean + actual["stddev"] * noise, rtol=1e-4
-        )
-
     @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
     def test_unrolls_in_any_precision(self, policy):
         cell = make_cell(dtype=policy)
@@ -119,12 +161,6 @@ class TestLoss:
         # Image losses are large, so that little is left of small ones.
         np.testing.assert_allclose(total, 0.5 * expected, atol=0.01)
 
-    def test_is_learned_and_logged(self, model):
-        learner = build.make_learner(tiny_params(mean_only=True), model)
-        assert "calm" in learner.loss_names
-        values = learner.train_step(random_batch(), seeds.derive(0))
-        assert np.isfinite(float(values["calm"]))
-
 
 class Point:
     """A place on a line that moves by the action, without any noise."""
@@ -158,21 +194,6 @@ class TestPlanner:
         # Of 500 sums of three uniform numbers the largest comes close to 3.
         assert (actions.sum((1, 2)) > 2).all()
 
-    def test_agents_keep_their_own_states(self):
-        """Each agent is to stay near where it starts."""
-        plan = example("random_shooting")
-        start = tf.constant([[0.0], [3.0]])
-
-        def stay(states):
-            place = states["sample"][:, -1, 0]
-            home = tf.repeat(start[:, 0], 400)
-            return -tf.abs(place - home)
-
-        actions = plan(
-            Point(), stay, {"sample": start}, 1, 2, 400, seed=seeds.derive(2)
-        )
-        assert np.abs(actions.numpy().sum(1)).max() < 0.1
-
     def test_serves_an_agent(self, monkeypatch):
         monkeypatch.setitem(
             build.PLANNERS, "shooting", example("random_shooting")
@@ -193,15 +214,6 @@ class TestTask:
         (block,) = (block for block in CODE if "def chase" in block)
         (tmp_path / "my_tasks.py").write_text(block)
         monkeypatch.syspath_prepend(tmp_path)
-
-    def test_moves_by_the_action(self):
-        env = example("chase")(64)
-        before, _ = env.reset(seed=1)
-        for _ in range(20):
-            after, reward, *_ = env.step(np.array([1.0]))
-        bright = [image[0, :, 0].argmax() for image in (before, after)]
-        assert bright[1] > bright[0]
-        assert -1e-6 <= reward <= 1
 
     @pytest.mark.slow
     def test_trains(self, module, tmp_path, monkeypatch):
