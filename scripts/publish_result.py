@@ -48,10 +48,9 @@ def main(argv: list[str]) -> int:
 
 def work() -> None:
     if FLAGS.logdir is None:
-        count = results_page.update_page(FLAGS.page, FLAGS.results)
-        print(f"Written: {FLAGS.page} with {count} runs")
+        results_page.update_page(FLAGS.page, FLAGS.results)
         return
-    folder = runs.find_run(FLAGS.logdir, if_failed="")
+    folder = runs.find_run(FLAGS.logdir)
     # Not earlier, so that a mistake in a path shows at once.
     with native_stderr_silenced():
         from planet_tf2.evaluation.publish import publish

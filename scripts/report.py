@@ -40,9 +40,7 @@ def work() -> None:
     found = make_report(FLAGS.logdir, FLAGS.out, FLAGS.evaluation, FLAGS.title)
     if not FLAGS.allow_failed:
         for run in found:
-            runs.check_not_failed(
-                run.folder, "With --allow_failed that is no error here."
-            )
+            runs.check_not_failed(run.folder)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,6 @@ class TestPlay:
             list(rollouts.play(loaded, "dummy", 3, seed, record=record))
             for seed, record in ((5, True), (5, False), (6, False))
         )
-        assert [episode.number for episode in first] == [0, 1, 2]
         assert {episode.length for episode in first} == {DECISIONS}
         assert returns(first) == returns(again)
         assert len(set(returns(first) + returns(other))) == 6
@@ -54,7 +53,6 @@ class TestPlay:
         """Also where the last round is not full."""
         alone = list(rollouts.play(loaded, "dummy", 3, 5, 1, record=True))
         together = list(rollouts.play(loaded, "dummy", 3, 5, 2, record=True))
-        assert [episode.number for episode in together] == [0, 1, 2]
         for one, other in zip(alone, together, strict=True):
             np.testing.assert_array_equal(
                 one.arrays["image"][0], other.arrays["image"][0]

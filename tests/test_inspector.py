@@ -257,24 +257,15 @@ class TestEpisodes:
         with pytest.raises(EpisodesError, match="mine.npz"):
             choose_episode(run, str(path))
 
-    @pytest.mark.parametrize(
-        "name, message",
-        [
-            ("0", "numbers 1 to"),
-            ("99", "numbers 1 to"),
-            ("-99", "numbers 1 to"),
-            ("nothing.npz", "no episode begins"),
-            ("2026", "numbers 1 to"),
-        ],
-    )
-    def test_unknown(self, run, name, message):
-        with pytest.raises(EpisodesError, match=message):
+    @pytest.mark.parametrize("name", ["0", "99", "-99", "2026", "nothing.npz"])
+    def test_unknown(self, run, name):
+        with pytest.raises(EpisodesError, match=f"episode is '?{name}"):
             choose_episode(run, name)
 
     def test_several_begin_so(self, run):
         names = self.names(run.folder.test_episodes)
         start = names[0].partition("T")[0] + "T"
-        with pytest.raises(EpisodesError, match="episodes begin with that"):
+        with pytest.raises(EpisodesError, match="[2-9] episodes in"):
             choose_episode(run, start)
 
 
@@ -287,18 +278,9 @@ class TestDecisions:
     def test_given(self):
         assert choose_decisions(50, ["40", " 3", 40]) == [3, 40]
 
-    @pytest.mark.parametrize(
-        "given, message",
-        [
-            (["50"], "0 to 49"),
-            (["-1"], "0 to 49"),
-            (["two"], "two is none"),
-            (["1.5"], "0 to 49"),
-            (range(13), "at most 12"),
-        ],
-    )
-    def test_wrong(self, given, message):
-        with pytest.raises(ValueError, match=message):
+    @pytest.mark.parametrize("given", [["50"], ["-1"], ["two"], range(13)])
+    def test_wrong(self, given):
+        with pytest.raises(ValueError, match="at most 12 of .* 0 to 49"):
             choose_decisions(50, given)
 
 
@@ -332,16 +314,13 @@ class TestScript:
             promised = f"promises {decision.planned.reward.sum():.2f}"
             assert promised in page.text and promised in said
 
-    def test_mistake(self, trained, tmp_path, capsys):
+    def test_mistakes_show_before_anything_is_written(self, trained, tmp_path):
         out = tmp_path / "p.html"
-        arguments = ["--logdir", trained.folder.path, "--out", out]
-        assert run_script("inspect_planner", *arguments, "--episode=77") == 1
-        assert not out.exists()
-        assert "numbers 1 to" in capsys.readouterr().err
-
-    def test_not_into_the_run(self, trained):
+        with pytest.raises(ValueError, match="episode is 77"):
+            inspect_planner(trained.folder, out, episode="77")
         with pytest.raises(ValueError, match="belongs to its training"):
             inspect_planner(trained.folder, trained.folder.path / "p.html")
+        assert not out.exists()
 
     def test_agents_without_plans(self, trained, tmp_path, monkeypatch):
         planet = agents.find("planet").PlaNet

@@ -9,7 +9,6 @@ from PIL import Image
 from small_runs import snapshot
 
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation.curves import Curve, average, read_curves, smooth
 from planet_tf2.evaluation.plot import plot
 from planet_tf2.tools.journal import Journal
@@ -148,12 +147,6 @@ class TestAverage:
         assert average([known, holes], "episodes").mean.tolist() == [1, 2, 3]
         nowhere = curve([np.nan], [1])
         assert average([known, nowhere], "episodes") is None
-
-
-def test_labels_take_as_much_of_the_path_as_needed():
-    paths = ["a/x/00001", "a/x/00002", "b/x/00001", "c/y"]
-    names = curve_tools.label_experiments([RunFolder(p) for p in paths])
-    assert list(names.values()) == ["a/x", "a/x", "b/x", "y"]
 
 
 def rows(path):

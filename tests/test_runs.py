@@ -76,17 +76,11 @@ class TestFindRuns:
             runs.find_runs([path])
         assert paths(runs.find_runs([path], allow_failed=True)) == [path]
 
-    def test_what_to_do_about_failed_runs(self, tmp_path):
+    def test_says_why_a_run_failed(self, tmp_path):
         path = make_run(tmp_path / "00001")
         (path / "FAIL").write_text("Traceback\n  a\nsome.Module: bad luck")
-        with pytest.raises(runs.UnusableRun) as error:
+        with pytest.raises(runs.UnusableRun, match="d: Module: bad luck. The"):
             runs.find_run(path)
-        message = str(error.value)
-        assert "failed: some.Module" not in message
-        assert "failed: Module: bad luck. The whole" in message
-        assert "--retry_failed. With --allow_failed" in message
-        with pytest.raises(runs.UnusableRun, match=r"retry_failed\.$"):
-            runs.find_run(path, if_failed="")
 
     def test_nothing_named(self):
         with pytest.raises(RunFolderError, match="Name the folder"):
@@ -127,12 +121,19 @@ class TestParameters:
             runs.read_params(folder)
 
 
-def test_labels(tmp_path):
-    for path, label in (
-        (tmp_path / "cheetah" / "00001", "cheetah"),
-        (tmp_path / "cheetah-best", "cheetah-best"),
-    ):
-        assert runs.experiment_label(RunFolder(path)) == label
+@pytest.mark.parametrize(
+    "paths, labels",
+    [
+        (["logs/cheetah/00001"], ["cheetah"]),
+        (["logs/cheetah-best"], ["cheetah-best"]),
+        (["a/x/00001", "a/x/00002", "b/x/00001"], ["a/x", "a/x", "b/x"]),
+        (["a/x/00001", "a/y/z/00001", "a/w"], ["x", "y/z", "w"]),
+        (["a/00001", "a/b/00001"], ["a", "a/b"]),
+    ],
+)
+def test_labels_take_as_much_of_the_path_as_tells_them_apart(paths, labels):
+    names = runs.label_experiments([RunFolder(path) for path in paths])
+    assert list(names.values()) == labels
 
 
 def test_paths_split_at_commas_unless_they_have_one(tmp_path):

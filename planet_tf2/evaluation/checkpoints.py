@@ -11,7 +11,7 @@ import tensorflow as tf
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
 
-_CHECKPOINT = re.compile(r"ckpt-(\d+)")
+_CHECKPOINT = re.compile(r"ckpt-(\d+)\.index")
 
 
 class CheckpointError(runs.UnusableRun):
@@ -40,8 +40,7 @@ def find_checkpoint(
             )
         latest = tf.train.latest_checkpoint(str(folder.checkpoints))
         return latest if latest in complete else complete[-1]
-    name = os.fspath(checkpoint) if not isinstance(checkpoint, int) else ""
-    name = name.removesuffix(".index") or f"ckpt-{checkpoint}"
+    name = str(checkpoint).removesuffix(".index")
     name = f"ckpt-{name}" if name.isdigit() else name
     for path in (folder.checkpoints / name, pathlib.Path(name)):
         if _is_complete(path):
@@ -53,16 +52,18 @@ def find_checkpoint(
     )
 
 
-def load_weights(saved: Mapping[str, Any], path: str) -> int:
-    """Loads the weights of an agent and returns the global step.
+def load_weights(saved: Mapping[str, Any], path: str) -> int | None:
+    """Loads the weights of an agent.
 
     Args:
       saved: what checkpoints hold of the agent, see `Agent.saved`.
       path: the checkpoint, without suffix.
 
+    Returns:
+      The global step, or None if the checkpoint is not there any more.
+
     Raises:
       CheckpointError: the checkpoint does not fit the model, or is damaged.
-      tf.errors.NotFoundError: there is none, or not any more.
     """
     step = tf.Variable(-1, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(global_step=step, **saved)
@@ -70,16 +71,13 @@ def load_weights(saved: Mapping[str, Any], path: str) -> int:
         status = checkpoint.read(path).expect_partial()
         status.assert_existing_objects_matched()
     except tf.errors.NotFoundError:
-        raise
+        return None
     except (AssertionError, ValueError) as error:
-        raise CheckpointError(
-            f"The checkpoint {path} does not fit the run's parameters: "
-            f"{first_line(error)}"
-        ) from None
+        problem = f"does not fit the run's parameters: {_first_line(error)}"
+        raise CheckpointError(f"The checkpoint {path} {problem}") from None
     except (IndexError, RuntimeError, tf.errors.OpError) as error:
-        raise CheckpointError(
-            f"The checkpoint {path} is damaged: {first_line(error)}"
-        ) from None
+        problem = f"is damaged: {_first_line(error)}"
+        raise CheckpointError(f"The checkpoint {path} {problem}") from None
     return int(step)
 
 
@@ -88,7 +86,7 @@ def _complete_checkpoints(directory: pathlib.Path) -> list[str]:
     numbers = [
         int(match[1])
         for path in directory.glob("ckpt-*.index")
-        if (match := _CHECKPOINT.fullmatch(path.name.removesuffix(".index")))
+        if (match := _CHECKPOINT.fullmatch(path.name))
     ]
     paths = [directory / f"ckpt-{number}" for number in sorted(numbers)]
     return [str(path) for path in paths if _is_complete(path)]
@@ -103,6 +101,5 @@ def _is_complete(path: pathlib.Path) -> bool:
     return len(data) == int(data[0].name.rpartition("-of-")[2])
 
 
-def first_line(error: Exception) -> str:
-    """Returns what an error says, in one line."""
+def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [repr(error)])[0]

@@ -1,8 +1,6 @@
 """Learning curves: returns against episodes, simulator steps and hours."""
 
 import math
-import pathlib
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -64,12 +62,8 @@ def read_curves(folder: RunFolder, split: str = "test") -> list[Curve]:
     """Reads the curves of a run from its `metrics.jsonl`, one for each task.
 
     The random episodes from before the first update are no part of them.
-
-    Args:
-      folder: the run's folder.
-      split: `test` or `train`.
     """
-    points: dict[str, dict[int, list[tuple[float, ...]]]] = {}
+    points: dict[str, dict[int, list[tuple[float, ...]]]] = {}  # [task][step]
     episodes = 0
     for record in Journal(folder.metrics):
         if "return" not in record:
@@ -103,24 +97,17 @@ def smooth(curve: Curve, window: int) -> Curve:
 
 
 def average(curves: Sequence[Curve], axis: str) -> Band | None:
-    """Averages runs, as far as all of them go.
+    """Averages curves of runs against an axis, as far as all of them go.
 
-    Args:
-      curves: one for each run.
-      axis: `episodes`, `steps` or `hours`.
-
-    Returns:
-      The band, or None where the runs have no stretch in common.
+    Returns None where the runs have no stretch in common.
     """
     lines = []
     for curve in curves:
         x = getattr(curve, axis)
         known = np.isfinite(x)
-        if not known.any():
-            return None
         lines.append((x[known], curve.score[known]))
-    start = max(x[0] for x, _ in lines)
-    end = min(x[-1] for x, _ in lines)
+    start = max(x.min(initial=math.inf) for x, _ in lines)
+    end = min(x.max(initial=-math.inf) for x, _ in lines)
     grid = np.unique(np.concatenate([x for x, _ in lines]))
     grid = grid[(grid >= start) & (grid <= end)]
     if not len(grid):
@@ -129,27 +116,3 @@ def average(curves: Sequence[Curve], axis: str) -> Band | None:
     mean, low, high = values.mean(0), values.min(0), values.max(0)
     stddev = values.std(0, ddof=1) if len(values) > 1 else 0 * grid
     return Band(grid, mean, stddev, low, high, len(values))
-
-
-def label_experiments(folders: Sequence[RunFolder]) -> dict[str, str]:
-    """Names the experiments of runs, each by as much of its path as it takes.
-
-    Returns:
-      Names by the run's path, as a string. Runs in folders such as `00001`
-      share the name of the folder that they are in.
-    """
-    places = {}
-    for folder in folders:
-        path = folder.path.resolve()
-        is_numbered = re.fullmatch(r"\d{5,}", path.name)
-        places[str(folder.path)] = path.parent if is_numbered else path
-    distinct = set(places.values())
-
-    def name(place: pathlib.Path) -> str:
-        for count in range(1, len(place.parts)):
-            tail = place.parts[-count:]
-            if sum(p.parts[-count:] == tail for p in distinct) == 1:
-                return "/".join(tail)
-        return str(place)
-
-    return {path: name(place) for path, place in places.items()}

@@ -92,7 +92,7 @@ def diagnose(
     if out is not None:
         check_outside(out, [folder])
     run = load_run(folder, checkpoint)
-    run.check_has_model()
+    run.check_predicts()
     shown = held_out.load_held_out(run, episodes, episodes_dir)
     shown += _collect(run, fresh, seed, report)
     sizes = _Sizes(context, horizon, starts, decisions)
@@ -254,9 +254,10 @@ def _collect(
         return result
     for task in run.params["tasks"]:
         report(f"Collecting {amount} episodes of {task}")
-        for episode in rollouts.play(run, task, amount, seed, record=True):
+        played = rollouts.play(run, task, amount, seed, record=True)
+        for number, episode in enumerate(played, 1):
             report(f"  return {episode.score:.1f}")
-            name = f"fresh {episode.number + 1}"
+            name = f"fresh {number}"
             result.append(
                 held_out.make_held_out(
                     run, name, held_out.FRESH, task, episode.arrays

@@ -65,6 +65,7 @@ def evaluate(
     """
     # Without a name it goes into the current folder.
     check_outside(out or "evaluation.json", folders)
+    names = runs.label_experiments(folders)
     entries, frames, kinds = [], [], {}
     for folder in folders:
         run = load_run(folder, checkpoint)
@@ -73,18 +74,18 @@ def evaluate(
             entry, images = evaluate_run(
                 run, name, episodes, seed, agents, make_video
             )
+            entry["experiment"] = names[entry["run"]]
             entries.append(entry)
             frames.append(images)
             kinds.setdefault((name, params), []).append(entry)
-    groups = [_sum_up(kind, seed) for kind in kinds.values()]
     summary = {
         "episodes": episodes,
         "seed": seed,
         "agents": min(agents, episodes),
         "runs": entries,
-        "groups": groups,
+        "groups": [_sum_up(kind, seed) for kind in kinds.values()],
     }
-    _finish(out, summary, frames)
+    _write(pathlib.Path(out or default_name(entries)), summary, frames)
     return summary
 
 
@@ -98,17 +99,10 @@ def evaluate_run(
 ) -> tuple[Result, np.ndarray | None]:
     """Plays the episodes of one run in one task, and says how they went.
 
-    Args:
-      run: the loaded run.
-      task: task to play.
-      episodes: how many.
-      seed: determines all randomness.
-      agents: episodes that are played at the same time.
-      keep_frames: whether to return the images of the first episode.
-
     Returns:
-      The entry of the run in the result of `evaluate`, and the images uint8
-      `[T+1, H, W, 3]`; None if they were not asked for, or there are none.
+      The entry of the run in the result of `evaluate`, and the images of the
+      first episode, uint8 `[T+1, H, W, 3]`; None if they were not asked for by
+      `keep_frames`, or there are none.
 
     Raises:
       ValueError: the agent cannot act in the task.
@@ -118,20 +112,20 @@ def evaluate_run(
     state = "" if run.state == runs.FINISHED else f", {run.state}"
     print(f"{run.folder.path} ({checkpoint}, step {run.step}{state}):", end=" ")
     print(f"{episodes} episodes of {task}")
-    returns, lengths, frames = [], [], None
-    played = rollouts.play(run, task, episodes, seed, agents, keep_frames)
-    for episode in played:
-        print(f"  episode {len(returns) + 1}/{episodes}: {episode.score:.1f}")
-        if keep_frames and not returns:
+    played, frames = [], None
+    for episode in rollouts.play(
+        run, task, episodes, seed, agents, keep_frames
+    ):
+        if keep_frames and not played:
             frames = episode.arrays.get("image")
-        returns.append(episode.score)
-        lengths.append(episode.length)
+        played.append((episode.score, episode.length))
+        print(f"  episode {len(played)}/{episodes}: {episode.score:.1f}")
+    returns, lengths = map(list, zip(*played, strict=True))
     repeat = run.params["action_repeat"] or tasks.get_task(task).action_repeat
     anchors, notes = get_anchors(task, repeat)
     summary = aggregate.summarise(returns)
     entry = {
         "run": str(run.folder.path),
-        "experiment": runs.experiment_label(run.folder),
         "state": run.state,
         "checkpoint": checkpoint,
         "step": run.step,
@@ -171,17 +165,6 @@ def describe(entry: Result) -> str:
     return "\n".join(lines)
 
 
-def describe_group(group: Result) -> str:
-    """Says in a line how several runs of one kind did."""
-    low, high = group["confidence_interval"]
-    return (
-        f"{group['task']}, {group['runs']} runs of {group['experiment']}: "
-        f"interquartile mean {group['interquartile_mean']:.1f} (95% bootstrap "
-        f"interval {low:.1f} to {high:.1f}), mean {group['mean']:.1f} ± "
-        f"{group['stddev']:.1f}"
-    )
-
-
 def default_name(entries: Sequence[Result]) -> str:
     """Names the file after the task and step, as far as they are common."""
     parts = ["evaluation"]
@@ -191,39 +174,44 @@ def default_name(entries: Sequence[Result]) -> str:
     return file_name(parts) + ".json"
 
 
-def _finish(
-    out: str | os.PathLike[str] | None,
+def _write(
+    path: pathlib.Path,
     summary: Result,
     frames: Sequence[np.ndarray | None],
 ) -> None:
     """Writes the summary, and a video of each run that has frames."""
-    for group in summary["groups"]:
-        if group["runs"] > 1:
-            print(describe_group(group))
-    entries = summary["runs"]
-    path = pathlib.Path(out or default_name(entries))
-    videos = {}
-    for entry, images in zip(entries, frames, strict=True):
+    written = [str(path)]
+    for entry, images in zip(summary["runs"], frames, strict=True):
         if images is not None:
-            entry["video"] = str(_video_path(path, entry))
-            videos[entry["video"]] = video.limit_length(images, _MAX_FRAMES)
+            target = _video_path(path, entry)
+            images = video.limit_length(images, _MAX_FRAMES)
+            video.write_gif(target, video.enlarge(images, 3), _VIDEO_FPS)
+            entry["video"] = str(target)
+            written.append(str(target))
     write_json(path, summary)
-    for target, images in videos.items():
-        video.write_gif(target, video.enlarge(images, 3), _VIDEO_FPS)
-    print(f"Written: {', '.join([str(path), *videos])}")
+    print(f"Written: {', '.join(written)}")
 
 
 def _sum_up(entries: Sequence[Result], seed: int) -> Result:
     """Sums up runs that differ in nothing but their seed."""
     means = [entry["mean"] for entry in entries]
     names = dict.fromkeys(entry["experiment"] for entry in entries)
-    return {
+    group = {
         "task": entries[0]["task"],
         "experiment": ", ".join(names),
         **aggregate.summarise_runs(means, seed),
         "means": means,
         "steps": [entry["step"] for entry in entries],
     }
+    if len(entries) > 1:
+        low, high = group["confidence_interval"]
+        print(
+            f"{group['task']}, {group['runs']} runs of {group['experiment']}: "
+            f"interquartile mean {group['interquartile_mean']:.1f} (95% "
+            f"bootstrap interval {low:.1f} to {high:.1f}), mean "
+            f"{group['mean']:.1f} ± {group['stddev']:.1f}"
+        )
+    return group
 
 
 def _video_path(path: pathlib.Path, entry: Result) -> pathlib.Path:

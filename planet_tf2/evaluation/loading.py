@@ -15,7 +15,6 @@ from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.checkpoints import (
     CheckpointError,
     find_checkpoint,
-    first_line,
     load_weights,
 )
 from planet_tf2.tools import seeds
@@ -54,27 +53,22 @@ class LoadedRun:
         """Whether the agent has a model, and it predicts images."""
         return self.agent.has_model and "image" in self.agent.batch_spec
 
-    def check_has_model(self) -> None:
-        """Checks that there is something that the agent predicts.
+    def check_predicts(self, what: str = "rewards") -> None:
+        """Checks that there is something to be shown.
 
-        Raises:
-          UnusableRun: the agent has no model of the world.
-        """
-        if not self.agent.has_model:
-            raise runs.UnusableRun(
-                f"The agent of {self.folder.path} has no model of the world, "
-                "so that there is nothing that it predicts."
-            )
-
-    def check_predicts_images(self) -> None:
-        """Checks that there are images to be shown.
+        Args:
+          what: `rewards`, for which any model of the world will do, or
+            `images`.
 
         Raises:
           UnusableRun: the agent predicts none.
         """
-        if not self.predicts_images:
+        is_there = self.agent.has_model
+        if what == "images":
+            is_there = self.predicts_images
+        if not is_there:
             raise runs.UnusableRun(
-                f"The agent of {self.folder.path} predicts no images, so that "
+                f"The agent of {self.folder.path} predicts no {what}, so that "
                 "there is nothing to show."
             )
 
@@ -100,21 +94,22 @@ class LoadedAgent:
     Args:
       run: what was loaded of the run.
       seed: determines all randomness; a whole number of at least 0.
+
+    Attributes:
+      run: the same.
+      params: the parameters of the run.
+      action_size: A, entries of an action.
     """
 
     def __init__(self, run: LoadedRun, seed: int = 0):
         self.run = run
+        self.params = run.params
+        self.action_size = run.action_size
         self._seed = seed
         self._episode, self._time = -1, 0
         self._agent = run.agent
         self._actor = run.agent.actor()
-        self._everyone = tf.constant([0])
-        self._perform = tf.function(
-            lambda observ, seed: self._actor.perform(
-                self._everyone, observ, seed=seed
-            )[0],
-            autograph=False,
-        )
+        self._perform = tf.function(self._choose, autograph=False)
         self._expect = tf.function(
             self._imagine,
             autograph=False,
@@ -125,19 +120,9 @@ class LoadedAgent:
         )
         self.reset()
 
-    @property
-    def params(self) -> AttrDict:
-        """The parameters of the run."""
-        return self.run.params
-
-    @property
-    def action_size(self) -> int:
-        """A, entries of an action."""
-        return self.run.action_size
-
     def reset(self) -> None:
         """Forgets what it has seen and done; to be called between episodes."""
-        self._actor.begin_episode(self._everyone)
+        self._actor.begin_episode(tf.constant([0]))
         self._episode += 1
         self._time = 0
 
@@ -188,7 +173,15 @@ class LoadedAgent:
         """
         if not self._agent.has_model:
             raise ValueError("This agent has no model to imagine with.")
-        actions = self._check_actions(actions)
+        actions = np.asarray(actions, np.float32)
+        size = self.action_size
+        if actions.ndim != 2 or actions.shape[1] != size or not len(actions):
+            raise ValueError(
+                f"The actions have shape {list(actions.shape)}, but must have "
+                f"shape [T, {size}] with T of at least 1."
+            )
+        if not (np.abs(actions) <= 1).all():
+            raise ValueError("The actions must lie in [-1, 1].")
         if not self._time:
             raise ValueError(
                 "The agent has seen nothing since reset(). Show it an image "
@@ -201,23 +194,16 @@ class LoadedAgent:
             image = image.numpy()
         return Imagined(image, reward[0].numpy())
 
+    def _choose(
+        self, observation: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tf.Tensor:
+        return self._actor.perform(tf.constant([0]), observation, seed=seed)[0]
+
     def _imagine(
         self, actions: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
         mean = self._agent.imagine(self._actor.state, actions, seed).mean
         return mean.get("image"), mean["reward"]
-
-    def _check_actions(self, actions: np.ndarray) -> np.ndarray:
-        actions = np.asarray(actions, np.float32)
-        size = self.action_size
-        if actions.ndim != 2 or actions.shape[1] != size or not len(actions):
-            raise ValueError(
-                f"The actions have shape {list(actions.shape)}, but must have "
-                f"shape [T, {size}] with T of at least 1."
-            )
-        if not (np.abs(actions) <= 1).all():
-            raise ValueError("The actions must lie in [-1, 1].")
-        return actions
 
 
 def load_agent(
@@ -240,11 +226,7 @@ def load_agent(
       RunFolderError: a `ValueError`; the folder is empty, not that of a run, or
         the run failed or has not learned anything yet.
     """
-    folder = runs.find_run(
-        run_dir,
-        allow_failed=checkpoint is not None,
-        if_failed="Name a checkpoint to load what there is.",
-    )
+    folder = runs.find_run(run_dir, allow_failed=checkpoint is not None)
     return LoadedAgent(load_run(folder, checkpoint), seed)
 
 
@@ -267,16 +249,13 @@ def load_run(
     find_checkpoint(folder, checkpoint)  # Before anything is built.
     package = runs.read_agent(folder)
     agent = package.make_agent(params, *runs.read_spaces(folder, params))
-    for look in range(_LOOKS):
+    for _ in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
-        try:
-            step = load_weights(agent.saved, path)
+        step = load_weights(agent.saved, path)
+        if step is not None:
             break
-        except tf.errors.NotFoundError as error:
-            if checkpoint is not None or look == _LOOKS - 1:
-                raise CheckpointError(
-                    f"The checkpoint {path} cannot be read: {first_line(error)}"
-                ) from None
+    else:
+        raise CheckpointError(f"The checkpoint {path} cannot be read.")
     if step == 0 and checkpoint is None:
         raise CheckpointError(
             f"The run {folder.path} is unfinished: it has not learned anything "

@@ -10,11 +10,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from planet_tf2.data.run_folder import (
-    RunFolder,
-    RunFolderError,
-    make_folder,
-)
+from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.tools.files import write_atomically
 from planet_tf2.tools.journal import encodable
 
@@ -33,13 +29,13 @@ def check_outside(
     place = pathlib.Path(path).resolve()
     if place.is_dir():
         raise RunFolderError(
-            f"{path} is a folder. Name a file, such as one in it, with --out."
+            f"{path} is a folder. Name a file, such as one in it."
         )
     for folder in folders:
         if place.is_relative_to(folder.path.resolve()):
             raise RunFolderError(
                 f"{path} is in the folder of the run {folder.path}, which "
-                "belongs to its training. Write it somewhere else with --out."
+                "belongs to its training. Write it somewhere else."
             )
     existing = next(p for p in place.parents if p.exists())
     try:
@@ -48,16 +44,12 @@ def check_outside(
     except OSError as error:
         raise RunFolderError(
             f"Cannot write {path}: no file can be made in {existing} "
-            f"({error.strerror}). Write it somewhere else with --out."
+            f"({error.strerror}). Write it somewhere else."
         ) from None
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Writes a result for people and programs, whole or not at all.
-
-    Raises:
-      RunFolderError: the system does not allow it.
-    """
+    """Writes a result for people and programs, whole or not at all."""
     path = pathlib.Path(path)
     make_folder(path.parent)
     write_atomically(path, json.dumps(encodable(value), indent=1) + "\n")

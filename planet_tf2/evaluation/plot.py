@@ -20,12 +20,12 @@ from planet_tf2.evaluation.figures import (
     write_figure,
 )
 from planet_tf2.evaluation.output import check_outside, csv_text
+from planet_tf2.evaluation.runs import label_experiments
 from planet_tf2.tools.files import write_atomically
 
 BANDS = ("std", "minmax", "none")
 
 _DASHES = {"test": "-", "train": "--"}
-
 
 # Experiment, task, split, axis, and what its runs have in common.
 Mean = tuple[str, str, str, str, Band]
@@ -40,12 +40,11 @@ def plot(
     smooth: int = 1,
     *,
     labels: Sequence[str] = (),
-) -> list[Curve]:
+) -> None:
     """Draws the curves of runs as a PNG and writes them as CSV.
 
     Beside `out` come a CSV file of the same name with the returns as they are,
-    and one that ends in `-mean` with the means over the runs of an experiment
-    that are drawn.
+    and one that ends in `-mean` with the means that are drawn.
 
     Args:
       folders: the runs, see `runs.find_runs`.
@@ -56,15 +55,19 @@ def plot(
       smooth: how many returns to average, each with those before it.
       labels: names of the experiments, in the order of the folders.
 
-    Returns:
-      The curves, not smoothed.
-
     Raises:
       ValueError: a name is unknown, or there is nothing to draw.
     """
-    _check_names("x", axes, tuple(AXES))
-    _check_names("split", splits, SPLITS)
-    _check_names("band", [band], BANDS)
+    for what, chosen, known in (
+        ("x", axes, AXES),
+        ("split", splits, SPLITS),
+        ("band", [band], BANDS),
+    ):
+        if not chosen or sorted(chosen) != sorted({*chosen} & {*known}):
+            raise ValueError(
+                f"{what} is {','.join(chosen) or 'empty'}, but has to be of: "
+                f"{', '.join(known)}."
+            )
     out = pathlib.Path(out).with_suffix(".png")
     check_outside(out, folders)
     names = _name(folders, labels)
@@ -75,9 +78,8 @@ def plot(
     write_figure(out, figure)
     write_atomically(out.with_suffix(".csv"), curve_table(curves, names))
     mean_path = out.with_name(f"{out.stem}-mean.csv")
-    write_atomically(mean_path, mean_table(means))
+    write_atomically(mean_path, _mean_table(means))
     print(f"Written: {out}, {out.stem}.csv and {mean_path.name}")
-    return curves
 
 
 def collect_curves(
@@ -91,11 +93,9 @@ def collect_curves(
     kind = " or ".join(splits)
     curves: list[Curve] = []
     for folder in folders:
-        found = [
-            curve
-            for split in splits
-            for curve in curve_tools.read_curves(folder, split)
-        ]
+        found = []
+        for split in splits:
+            found += curve_tools.read_curves(folder, split)
         if not found:
             print(f"Left out {folder.path}: it has no {kind} return.")
         if any(np.isnan(curve.hours).any() for curve in found):
@@ -120,13 +120,13 @@ def draw(
     Args:
       curves: at least one.
       names: name of the experiment by path of the run.
-      axes: what to draw against.
-      band: spread around the mean.
+      axes, band: see `plot`.
 
     Returns:
       The figure, and the means that are drawn in it.
     """
-    splits = list(dict.fromkeys(curve.split for curve in curves))
+    splits = {curve.split for curve in curves}
+    label = "return" if len(splits) > 1 else f"{curves[0].split} return"
     tasks = list(dict.fromkeys(curve.task for curve in curves))
     figure, grid = new_figure(len(tasks), len(axes), 4.4, 3.4)
     means: list[Mean] = []
@@ -134,11 +134,8 @@ def draw(
         chosen = [curve for curve in curves if curve.task == task]
         for axis, ax in zip(axes, row, strict=True):
             means += draw_returns(ax, chosen, names, axis, band)
-            ax.set_xlabel(AXES[axis])
-            ax.set_title(task)
-        row[0].set_ylabel(
-            "return" if len(splits) > 1 else f"{splits[0]} return"
-        )
+            ax.set(xlabel=AXES[axis], title=task)
+        row[0].set_ylabel(label)
         row[0].legend(fontsize=8, frameon=False)
     return figure, means
 
@@ -152,12 +149,7 @@ def draw_returns(
 ) -> list[Mean]:
     """Draws the curves of one task against one axis, and what to compare with.
 
-    Args:
-      ax: where to draw.
-      curves: at least one.
-      names: name of the experiment by path of the run.
-      axis: `episodes`, `steps` or `hours`.
-      band: spread around the mean: `std`, `minmax` or `none`.
+    See `plot` and `draw`. Returns the means that are drawn.
     """
     groups: dict[tuple[str, str], list[Curve]] = {}
     for curve in curves:
@@ -171,9 +163,15 @@ def draw_returns(
         if split == "train":
             label += ", training"
         mean = curve_tools.average(group, axis)
-        _draw_runs(ax, group, axis, color, None if mean else label)
-        if mean is not None:
-            _draw_band(ax, mean, band, color, split, label)
+        for curve in group:
+            x, y = getattr(curve, axis), curve.score
+            # A line through one point could not be seen.
+            style = _DASHES[split] if len(y) > 1 else "o"
+            ax.plot(x, y, style, color=color, lw=0.6, alpha=0.5, ms=4)
+        if mean is None:
+            ax.lines[-1].set_label(label)
+        else:
+            _draw_mean(ax, mean, band, split, color, label)
             means.append((name, group[0].task, split, axis, mean))
     _draw_anchors(ax, curves[0].task)
     bottom, top = ax.get_ylim()
@@ -185,27 +183,28 @@ def draw_returns(
 
 
 def curve_table(curves: Sequence[Curve], names: dict[str, str]) -> str:
-    """Lists the returns of all curves as CSV.
-
-    Args:
-      curves: the curves.
-      names: name of the experiment by path of the run.
-    """
+    """Lists the returns of all curves as CSV; for the names see `draw`."""
     columns = "experiment,run,task,split,episodes,steps,hours,return"
-    rows = []
-    for curve in curves:
-        who = names[str(curve.run.path)], curve.run.path.name
-        points = (curve.episodes, curve.steps, curve.hours, curve.score)
-        for episodes, steps, hours, score in zip(*points, strict=True):
-            numbers = f"{episodes:.0f}", f"{steps:.0f}", f"{hours:.4f}"
-            rows.append(
-                (*who, curve.task, curve.split, *numbers, f"{score:.3f}")
-            )
+    rows = [
+        (
+            names[str(curve.run.path)],
+            curve.run.path.name,
+            curve.task,
+            curve.split,
+            f"{episodes:.0f}",
+            f"{steps:.0f}",
+            f"{hours:.4f}",
+            f"{score:.3f}",
+        )
+        for curve in curves
+        for episodes, steps, hours, score in zip(
+            curve.episodes, curve.steps, curve.hours, curve.score, strict=True
+        )
+    ]
     return csv_text(columns.split(","), rows)
 
 
-def mean_table(means: Sequence[Mean]) -> str:
-    """Lists what the runs of experiments have in common as CSV."""
+def _mean_table(means: Sequence[Mean]) -> str:
     columns = "experiment,task,split,axis,x,mean,stddev,min,max,runs"
     rows = []
     for *who, band in means:
@@ -216,40 +215,13 @@ def mean_table(means: Sequence[Mean]) -> str:
     return csv_text(columns.split(","), rows)
 
 
-def _draw_runs(
-    ax: Axes, group: Sequence[Curve], axis: str, color: str, label: str | None
-) -> None:
-    """Draws the runs of an experiment thinly."""
-    for number, curve in enumerate(group):
-        ax.plot(
-            getattr(curve, axis),
-            curve.score,
-            _DASHES[curve.split],
-            color=color,
-            linewidth=0.6,
-            alpha=0.5,
-            label=label if number == 0 else None,
-            # A line through one point could not be seen.
-            marker="o" if len(curve.score) == 1 else None,
-            markersize=4,
-        )
-
-
-def _draw_band(
-    ax: Axes, mean: Band, band: str, color: str, split: str, label: str
+def _draw_mean(
+    ax: Axes, mean: Band, band: str, split: str, color: str, label: str
 ) -> None:
     """Draws the mean of an experiment and its spread."""
     # Returns with exploration noise go up and down a lot.
-    width, alpha = (1.8, 1.0) if split == "test" else (1.0, 0.75)
-    ax.plot(
-        mean.x,
-        mean.mean,
-        _DASHES[split],
-        color=color,
-        linewidth=width,
-        alpha=alpha,
-        label=label,
-    )
+    width = 1.8 if split == "test" else 1.0
+    ax.plot(mean.x, mean.mean, _DASHES[split], c=color, lw=width, label=label)
     low, high = mean.low, mean.high
     if band == "std":
         low, high = mean.mean - mean.stddev, mean.mean + mean.stddev
@@ -261,28 +233,23 @@ def _draw_anchors(ax: Axes, task: str) -> None:
     anchors, _ = get_anchors(task)
     if anchors is None:
         return
-    lines = [("random", anchors.random, ":")]
-    if anchors.published is not None:
-        lines.append(("published, 1,000 episodes", anchors.published, "-."))
-    for label, value, dashes in lines:
-        ax.axhline(value, color=GREY, linestyle=dashes, linewidth=1)
-        ax.annotate(
-            f"{label}: {value:g}",
-            (1, value),
-            (-3, 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            color=GREY,
-            fontsize=7,
-        )
+    for label, value, dashes in (
+        ("random", anchors.random, ":"),
+        ("published, 1,000 episodes", anchors.published, "-."),
+    ):
+        if value is not None:
+            ax.axhline(value, color=GREY, linestyle=dashes, linewidth=1)
+            place, text = (0.99, value), f"{label}: {value:g}"
+            across = ax.get_yaxis_transform()
+            style = {"ha": "right", "va": "bottom", "fontsize": 7}
+            ax.text(*place, text, transform=across, color=GREY, **style)
 
 
 def _name(
     folders: Sequence[RunFolder], labels: Sequence[str]
 ) -> dict[str, str]:
     """Returns the names of the experiments by path of the run."""
-    names = curve_tools.label_experiments(folders)
+    names = label_experiments(folders)
     if not labels:
         return names
     experiments = list(dict.fromkeys(names.values()))
@@ -293,12 +260,3 @@ def _name(
         )
     new = dict(zip(experiments, labels, strict=True))
     return {path: new[name] for path, name in names.items()}
-
-
-def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
-    wrong = [name for name in names if name not in known]
-    if wrong or not names or len(set(names)) < len(names):
-        raise ValueError(
-            f"{what} is {','.join(names) or 'empty'}, but has to be of: "
-            f"{', '.join(known)}."
-        )

@@ -5,27 +5,25 @@ import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from planet_tf2.data.run_folder import (
-    RunFolder,
-    RunFolderError,
-    make_folder,
-)
+from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.evaluation import held_out, repeating, results_page, runs
+from planet_tf2.evaluation.curves import Curve
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.evaluate import evaluate_run
 from planet_tf2.evaluation.figures import write_figure
 from planet_tf2.evaluation.loading import LoadedRun, load_run
-from planet_tf2.evaluation.output import file_name, write_json
-from planet_tf2.evaluation.plot import collect_curves, curve_table, draw
-from planet_tf2.evaluation.video_prediction import (
-    lay_out,
-    predict,
+from planet_tf2.evaluation.output import (
+    check_outside,
+    file_name,
+    write_json,
 )
+from planet_tf2.evaluation.plot import collect_curves, curve_table, draw
+from planet_tf2.evaluation.video_prediction import lay_out, predict
 from planet_tf2.tools import video
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
@@ -77,29 +75,37 @@ def publish(
 
     Raises:
       ValueError: for whatever the user can mend.
-      KeyboardInterrupt: the user did not want to wait.
     """
-    origin = _origin(folder, allow_unfinished, name, hardware, note)
+    origin = _origin(folder, name, hardware, allow_unfinished)
+    target = pathlib.Path(results) / origin["name"]
+    # What is wrong shows before the work is done.
+    check_outside(target / "result.json", [folder])
+    if target.exists() and not overwrite:
+        raise RunFolderError(
+            f"{target} is there already. Choose another --name, or replace it "
+            "with --overwrite."
+        )
     if page is not None:
-        results_page.read_page(page)  # Fails before the work is done.
-    target = _new_folder(results, origin["name"], folder, overwrite)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as scratch:
+        results_page.read_page(page)
+    curves = collect_curves([folder], ["test"])
+    make_folder(results)
+    with tempfile.TemporaryDirectory(dir=results, prefix=".") as scratch:
         place = pathlib.Path(scratch) / target.name
         place.mkdir()
-        _fill(place, load_run(folder), origin, episodes, seed, agents)
-        if target.exists():
-            shutil.rmtree(target)
+        _write_tables(place, folder, curves)
+        run = load_run(folder)
+        played = _evaluate(place, run, episodes, seed, min(agents, episodes))
+        model = _check_model(place, run, seed) if run.predicts_images else None
+        result = {**origin, **played, "note": note, "model": model}
+        write_json(place / "result.json", to_plain(result))
+        readme = results_page.render("published.md", result)
+        write_atomically(place / "README.md", readme)
+        shutil.rmtree(target, ignore_errors=True)
         os.replace(place, target)
     print(f"Published: {target}")
     if page is not None:
-        count = results_page.update_page(page, results)
-        print(f"Written: {page} with {count} runs")
+        results_page.update_page(page, results)
     return target
-
-
-def default_name(config: Result, tasks: Iterable[str]) -> str:
-    """Names a result after its tasks, preset and seed."""
-    return file_name([*tasks, config.get("preset"), config.get("seed")])
 
 
 def policy_gif(frames: np.ndarray) -> bytes:
@@ -110,11 +116,9 @@ def policy_gif(frames: np.ndarray) -> bytes:
     """
 
     def encode(scale: int, max_frames: int) -> bytes:
-        stride = -(-len(frames) // max_frames)
+        fps = max(_FPS / -(-len(frames) // max_frames), 2)
         chosen = video.limit_length(frames, max_frames)
-        return video.encode_gif(
-            video.enlarge(chosen, scale), max(_FPS / stride, 2)
-        )
+        return video.encode_gif(video.enlarge(chosen, scale), fps)
 
     sizes = ((3, 250), (3, 125), (2, 250), (2, 125), (2, 60), (1, 60), (1, 30))
     return _small_enough(encode(*size) for size in sizes)
@@ -130,10 +134,9 @@ def _small_enough(candidates: Iterable[bytes]) -> bytes:
 
 def _origin(
     folder: RunFolder,
-    allow_unfinished: bool,
     name: str | None,
     hardware: str | None,
-    note: str,
+    allow_unfinished: bool,
 ) -> Result:
     """Says where a run is from, and what it learned from.
 
@@ -152,121 +155,70 @@ def _origin(
             f"{folder.config} does not tell what the run was trained on. Say "
             "it with --hardware."
         )
-    name = name or default_name(config, runs.read_params(folder)["tasks"])
+    preset, seed = config.get("preset"), config.get("seed")
+    tasks = runs.read_params(folder)["tasks"]
+    name = name or file_name([*tasks, preset, seed])
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise ValueError(
+            f"name is {name!r}, but must be of letters, digits, '-', '_', '.'."
+        )
     return {
         "name": name,
-        "preset": config.get("preset"),
-        "seed": config.get("seed"),
+        "preset": preset,
+        "seed": seed,
         "command": repeating.training_command(folder, f"logs/{name}"),
         "hardware": hardware,
         "versions": config.get("versions"),
-        "note": note,
         **repeating.count_totals(Journal(folder.metrics).read()),
         "state": state,
     }
 
 
-def _new_folder(
-    results: str | os.PathLike[str],
-    name: str,
-    folder: RunFolder,
-    overwrite: bool,
-) -> pathlib.Path:
-    if not re.fullmatch(r"[\w.-]+", name):
-        raise ValueError(
-            f"name is {name!r}, but must be of letters, digits, '-', '_', '.'."
-        )
-    target = pathlib.Path(results) / name
-    if target.resolve().is_relative_to(folder.path.resolve()):
-        raise RunFolderError(
-            f"{target} is in the folder of the run {folder.path}. Publish it "
-            "somewhere else with --results."
-        )
-    if target.exists() and not overwrite:
-        raise RunFolderError(
-            f"{target} is there already. Choose another --name, or replace it "
-            "with --overwrite."
-        )
-    make_folder(target.parent)
-    return target
-
-
-def _fill(
-    place: pathlib.Path,
-    run: LoadedRun,
-    origin: Result,
-    episodes: int,
-    seed: int,
-    agents: int,
+def _write_tables(
+    place: pathlib.Path, folder: RunFolder, curves: Sequence[Curve]
 ) -> None:
-    """Writes all files of the new folder."""
-    curves = collect_curves([run.folder], ["test"])
-    agents = min(agents, episodes)
-    logdir = f"logs/{place.name}"
-    result = {
-        **origin,
-        "step": run.step,
-        "tasks": _evaluate(place, run, episodes, seed, agents),
-        "evaluation": repeating.evaluation_command(
-            logdir, episodes, seed, agents
-        ),
-        "model": _check_model(place, run, seed),
-    }
-    names = {str(run.folder.path): place.name}
+    """Writes learning curve, parameters and metrics."""
+    names = {str(folder.path): place.name}
     write_figure(place / "curve.png", draw(curves, names)[0])
     write_atomically(place / "curve.csv", curve_table(curves, names))
-    config = {**run.folder.read_config(), "params": run.params}
-    RunFolder(place).write_config(config)
-    metrics = repeating.metrics_table(run.folder)
+    params = runs.read_params(folder)
+    RunFolder(place).write_config({**folder.read_config(), "params": params})
+    metrics = repeating.metrics_table(folder)
     write_atomically(place / "metrics.csv", metrics)
-    write_json(place / "result.json", to_plain(result))
-    readme = results_page.render("published.md", result)
-    write_atomically(place / "README.md", readme)
 
 
 def _evaluate(
     place: pathlib.Path, run: LoadedRun, episodes: int, seed: int, agents: int
-) -> list[Result]:
+) -> Result:
     """Evaluates the final agent; returns what the page needs of it."""
-    tasks = run.params["tasks"]
     entries, shown = [], []
-    for number, task in enumerate(tasks, 1):
+    for number, task in enumerate(run.params["tasks"], 1):
         entry, frames = evaluate_run(
             run, task, episodes, seed, agents, keep_frames=True
         )
         policy = None
         if frames is not None:
-            suffix = f"-{number}" if len(tasks) > 1 else ""
-            policy = f"policy{suffix}.gif"
+            policy = "policy.gif" if number == 1 else f"policy-{number}.gif"
             write_atomically(place / policy, policy_gif(frames))
-        # Folders of this machine mean nothing to others.
-        del entry["run"], entry["experiment"]
+        del entry["run"]  # Folders of this machine mean nothing to others.
         entries.append(entry)
-        keys = ("task", "mean", "stddev", "episodes", "random", "published")
         shown.append(
-            {
-                **{key: entry[key] for key in keys},
-                "confidence_interval": entry["confidence_interval"],
-                "policy": policy,
-                "shown_return": entry["returns"][0],
-            }
+            {**entry, "policy": policy, "shown_return": entry["returns"][0]}
         )
     write_json(
         place / "evaluation.json",
         {"seed": seed, "agents": agents, "tasks": entries},
     )
-    return shown
+    # Random numbers follow from the seed and the number of agents.
+    command = (
+        f"python scripts/evaluate.py --logdir logs/{place.name} "
+        f"--episodes={episodes} --seed={seed} --agents={agents}"
+    )
+    return {"step": run.step, "tasks": shown, "evaluation": command}
 
 
-def _check_model(
-    place: pathlib.Path, run: LoadedRun, seed: int
-) -> Result | None:
-    """Writes the diagnosis of the world model, and what it predicts.
-
-    Of agents that predict no images there is nothing to write.
-    """
-    if not run.predicts_images:
-        return None
+def _check_model(place: pathlib.Path, run: LoadedRun, seed: int) -> Result:
+    """Writes the diagnosis of the world model, and what it predicts."""
     figures = diagnose(
         run.folder,
         run.checkpoint,

@@ -9,7 +9,7 @@ import yaml
 
 from planet_tf2 import agents
 from planet_tf2.configs import resolve
-from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation.output import csv_text
 from planet_tf2.evaluation.runs import read_params
 from planet_tf2.tools.attr_dict import to_plain
@@ -27,17 +27,10 @@ def training_command(folder: RunFolder, logdir: str) -> str:
     Args:
       folder: the run's folder.
       logdir: where the repeated run is to go.
-
-    Raises:
-      RunFolderError: the configuration does not tell.
     """
     config = folder.read_config()
     params = to_plain(read_params(folder))
     preset, seed = config.get("preset", "default"), config.get("seed", 1)
-    if not isinstance(seed, int) or seed < 1:
-        raise RunFolderError(
-            f"{folder.config} has the seed {seed!r}; it must be at least 1."
-        )
     agent = agents.of_run(config)
     if preset not in agent.PRESETS:  # There was one of that name.
         preset = "default"
@@ -45,27 +38,13 @@ def training_command(folder: RunFolder, logdir: str) -> str:
     if agent is not agents.find():
         words += ["--agent", config["agent"]]
     words += ["--config", preset]
-    text = _changes(agent, preset, params)
-    if text:
-        words += ["--params", text]
+    changed = _changes(agent, preset, params)
+    if changed != "{}":
+        words += ["--params", changed]
     if seed > 1:
         # The first run has this plus one.
         words += ["--seed", str(seed - 1)]
     return shlex.join(words)
-
-
-def evaluation_command(
-    logdir: str, episodes: int, seed: int, agents: int
-) -> str:
-    """Returns the command that evaluates a run.
-
-    The random numbers of an evaluation follow from the seed and from how many
-    agents play at the same time.
-    """
-    return (
-        f"python scripts/evaluate.py --logdir {shlex.quote(logdir)} "
-        f"--episodes={episodes} --seed={seed} --agents={agents}"
-    )
 
 
 def metrics_table(folder: RunFolder) -> str:
@@ -110,21 +89,19 @@ def _changes(
     agent: types.ModuleType, preset: str, params: dict[str, Any]
 ) -> str:
     """Returns what turns a preset into these parameters, as YAML."""
-    text, changed = "", {}
+    changed: dict[str, Any] = {}
     # More than once, since some defaults follow from other parameters.
     while True:
-        base = to_plain(resolve.resolve(agent, preset, text))
+        base = to_plain(resolve.resolve(agent, preset, overrides=changed))
         new = {k: v for k, v in params.items() if base.get(k) != v}
         if not new:
-            return text
+            break
         assert not set(new) <= set(changed), new
         changed |= new
-        text = yaml.safe_dump(
-            changed,
-            default_flow_style=True,
-            sort_keys=False,
-            width=float("inf"),
-        ).strip()
+    text = yaml.safe_dump(
+        changed, default_flow_style=True, sort_keys=False, width=float("inf")
+    )
+    return text.strip()
 
 
 def _rounded(value: Any) -> Any:

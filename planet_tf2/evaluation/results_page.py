@@ -14,31 +14,28 @@ from planet_tf2.tools.files import write_atomically
 BEGIN = "<!-- Written by scripts/publish_result.py from here. -->"
 END = "<!-- To here. -->"
 
-Result = dict[str, Any]
-
 
 def update_page(
     page: str | os.PathLike[str], results: str | os.PathLike[str]
-) -> int:
+) -> None:
     """Writes the published runs into a page, between its two marks.
 
     Args:
       page: Markdown file with the lines `BEGIN` and `END`.
       results: folder of the published runs.
 
-    Returns:
-      The number of published runs.
-
     Raises:
       RunFolderError: the page is missing or has not both marks.
     """
     page = pathlib.Path(page)
     before, after = read_page(page)
-    found = read_results(results)
+    paths = pathlib.Path(results).glob("*/result.json")
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    found.sort(key=lambda result: (result["tasks"][0]["task"], result["name"]))
     where = os.path.relpath(results, page.parent).replace(os.sep, "/")
     content = render("results.md", {"results": found, "where": where})
     write_atomically(page, f"{before}{BEGIN}\n\n{content}\n{END}\n{after}")
-    return len(found)
+    print(f"Written: {page} with {len(found)} runs")
 
 
 def read_page(page: str | os.PathLike[str]) -> tuple[str, str]:
@@ -61,20 +58,8 @@ def read_page(page: str | os.PathLike[str]) -> tuple[str, str]:
     return before, after
 
 
-def read_results(results: str | os.PathLike[str]) -> list[Result]:
-    """Reads all published runs, by task and name."""
-    paths = sorted(pathlib.Path(results).glob("*/result.json"))
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return sorted(found, key=lambda r: (r["tasks"][0]["task"], r["name"]))
-
-
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """Returns Markdown.
-
-    Args:
-      template: name of a file in `templates/`.
-      content: what it shows.
-    """
+    """Returns Markdown from a file in `templates/` and what it shows."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("planet_tf2.evaluation"),
         undefined=jinja2.StrictUndefined,

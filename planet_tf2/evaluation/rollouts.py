@@ -30,13 +30,11 @@ class PlayedEpisode(NamedTuple):
     """An episode that was played.
 
     Attributes:
-      number: its number, from 0.
       score: its return, the sum of all rewards.
       length: its length in agent steps.
       arrays: the episode as it would be stored, if it was to be recorded.
     """
 
-    number: int
     score: float
     length: int
     arrays: dict[str, np.ndarray] | None
@@ -66,43 +64,39 @@ def play(
       record: whether to return what happened in the episodes.
 
     Yields:
-      The episodes, in the order of their numbers.
+      The episodes, in order.
 
     Raises:
       KeyboardInterrupt: SIGTERM or Ctrl-C; the environments are closed.
-      ValueError: a number is out of its range, or the agent cannot act in the
-        task.
+      ValueError: a number is too small, or the agent cannot act in the task.
     """
-    _check_at_least("episodes", num_episodes, 1)
-    _check_at_least("agents", agents, 1)
-    _check_at_least("seed", seed, 0)
+    for name, value, minimum in (
+        ("episodes", num_episodes, 1),
+        ("agents", agents, 1),
+        ("seed", seed, 0),
+    ):
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, not {value}.")
     agents = min(agents, num_episodes)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
-        directory = None
-        if record:
-            directory = stack.enter_context(tempfile.TemporaryDirectory())
-        envs = BatchEnv(
-            [
-                stack.enter_context(
-                    open_task(run, task, directory, images=record)
-                )
-                for _ in range(agents)
-            ]
-        )
-        env = InGraphBatchEnv(envs, lambda: signals.requested)
+        place = stack.enter_context(tempfile.TemporaryDirectory())
+        opened = [
+            stack.enter_context(
+                open_task(run, task, place if record else None, images=record)
+            )
+            for _ in range(agents)
+        ]
+        env = InGraphBatchEnv(BatchEnv(opened), lambda: signals.requested)
         rollout = Rollout(run.agent.actor(agents), env)
         for first in range(0, num_episodes, agents):
-            # A last round with too many starts episodes that nobody asked for.
-            numbers = range(first, first + agents)
-            env_seeds = [env_seed(seed, number) for number in numbers]
+            env_seeds = [env_seed(seed, first + n) for n in range(agents)]
             try:
                 results = rollout(env_seeds, seeds.derive(seed, _AGENTS, first))
             except RolloutStopped:
                 raise KeyboardInterrupt from None
-            for number, result in zip(numbers, results, strict=True):
-                if number < num_episodes:
-                    yield _played(number, result)
-                _forget(result)
+            # A last round with too many has some that nobody asked for.
+            for result in results[: num_episodes - first]:
+                yield _played(result)
 
 
 def check_task(run: LoadedRun, task: str) -> None:
@@ -166,23 +160,9 @@ def _action_size(task: str, run: LoadedRun) -> int:
     return action.shape[0]
 
 
-def _played(number: int, result: dict) -> PlayedEpisode:
-    recorded = result["info"].get("episode")
-    if recorded is None:
-        return PlayedEpisode(number, result["return"], result["length"], None)
-    arrays = episodes.load_episode(recorded["path"])
-    return PlayedEpisode(number, result["return"], result["length"], arrays)
-
-
-def _forget(result: dict) -> None:
-    """Removes the file of an episode that has been read."""
-    if "episode" in result["info"]:
-        path = pathlib.Path(result["info"]["episode"]["path"])
-        path.unlink(missing_ok=True)
-
-
-def _check_at_least(name: str, value: int, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ValueError(f"{name} must be a whole number, not {value!r}.")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, not {value}.")
+def _played(result: dict) -> PlayedEpisode:
+    arrays = None
+    if recorded := result["info"].get("episode"):
+        arrays = episodes.load_episode(recorded["path"])
+        pathlib.Path(recorded["path"]).unlink()
+    return PlayedEpisode(result["return"], result["length"], arrays)

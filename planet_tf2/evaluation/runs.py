@@ -3,6 +3,7 @@
 Nothing here writes to a run's folder, and TensorFlow is not needed.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -32,7 +33,6 @@ _NOT_OBSERVED = ("action", "reward", "return")
 _NUMBERED = re.compile(r"\d{5,}")
 # What a run's folder may have before its config.yaml is there.
 _BEFORE_CONFIG = ("PING", "checkpoints", "log.txt")
-_ALLOW_FAILED = "With --allow_failed it is taken as it is."
 
 
 class UnusableRun(RunFolderError):
@@ -52,7 +52,6 @@ def find_runs(
     paths: Sequence[str | os.PathLike[str]],
     allow_failed: bool = False,
     report: Callable[[str], None] = lambda text: None,
-    if_failed: str = _ALLOW_FAILED,
 ) -> list[RunFolder]:
     """Finds the runs in folders of runs and of experiments.
 
@@ -62,7 +61,6 @@ def find_runs(
       allow_failed: whether to take runs that failed.
       report: told of runs of an experiment that are left out because they were
         not started yet.
-      if_failed: what else to say if a run failed.
 
     Returns:
       The runs, in the order of the paths.
@@ -77,25 +75,22 @@ def find_runs(
     for path in paths:
         for folder in _runs_in(pathlib.Path(path), report):
             found.setdefault(folder.path.resolve(), folder)
-    folders = list(found.values())
-    for folder in folders:
+    for folder in found.values():
         read_params(folder)
         if not allow_failed:
-            check_not_failed(folder, if_failed)
-    return folders
+            check_not_failed(folder)
+    return list(found.values())
 
 
 def find_run(
-    path: str | os.PathLike[str],
-    allow_failed: bool = False,
-    if_failed: str = _ALLOW_FAILED,
+    path: str | os.PathLike[str], allow_failed: bool = False
 ) -> RunFolder:
     """Finds the one run in a folder.
 
     Raises:
       RunFolderError: as `find_runs`, or there are several.
     """
-    folders = find_runs([path], allow_failed, if_failed=if_failed)
+    folders = find_runs([path], allow_failed)
     if len(folders) > 1:
         names = ", ".join(folder.path.name for folder in folders)
         raise RunFolderError(
@@ -108,8 +103,7 @@ def find_run(
 def run_state(folder: RunFolder) -> str:
     """Returns `finished`, `running`, `stopped` or `failed`.
 
-    A run counts as running while its PING file is there, so also for some time
-    after its process was killed.
+    A run whose process was killed counts as running, as PING is still there.
     """
     if folder.fail.exists():
         return FAILED
@@ -118,23 +112,23 @@ def run_state(folder: RunFolder) -> str:
     return RUNNING if folder.ping.exists() else STOPPED
 
 
-def check_not_failed(folder: RunFolder, if_failed: str = _ALLOW_FAILED) -> None:
+def check_not_failed(folder: RunFolder) -> None:
     """Checks that a run did not fail.
 
-    Args:
-      folder: the run's folder.
-      if_failed: what else to say if it did, such as how to use it all the same.
-
     Raises:
-      UnusableRun: it did; tells why.
+      UnusableRun: it did; says why, from the last line of its traceback.
     """
-    if run_state(folder) == FAILED:
-        text = (
-            f"The run {folder.path} failed: {_failure(folder)} The whole "
-            f"traceback is in {folder.fail}. Training goes on with it if the "
-            f"same command has --retry_failed. {if_failed}"
-        )
-        raise UnusableRun(text.rstrip())
+    try:
+        text = folder.fail.read_text(errors="replace")
+    except FileNotFoundError:
+        return
+    reason = (failure_reason(text) or "nobody knows why").rstrip(".")
+    raise UnusableRun(
+        f"The run {folder.path} failed: {reason}. The whole traceback is in "
+        f"{folder.fail}. Training goes on with it if the same command has "
+        "--retry_failed. Programs with --allow_failed, and load_agent with a "
+        "checkpoint, take it as it is."
+    )
 
 
 def read_params(folder: RunFolder) -> AttrDict:
@@ -162,15 +156,8 @@ def read_params(folder: RunFolder) -> AttrDict:
 
 
 def read_agent(folder: RunFolder) -> ModuleType:
-    """Returns the package of a run's agent.
-
-    Raises:
-      RunFolderError: there is no such agent.
-    """
-    try:
-        return agents.of_run(folder.read_config())
-    except ValueError as error:
-        raise RunFolderError(f"{folder.config}: {error}") from None
+    """Returns the package of a run's agent."""
+    return agents.of_run(folder.read_config())
 
 
 def read_spaces(
@@ -201,16 +188,14 @@ def _read_vectors(folder: RunFolder) -> dict[str, spaces.Box]:
     """Returns the spaces of the vectors in a run's episodes, by name."""
     for directory in (folder.train_episodes, folder.test_episodes):
         for name in episodes.list_episodes(directory):
-            try:
+            with contextlib.suppress(episodes.BrokenEpisode):
                 episode = episodes.load_episode(directory / name)
-            except episodes.BrokenEpisode:
-                continue
-            return {
-                key: spaces.Box(-np.inf, np.inf, value.shape[1:], value.dtype)
-                for key, value in episode.items()
-                if key not in _NOT_OBSERVED
-                and np.issubdtype(value.dtype, np.floating)
-            }
+                return {
+                    key: spaces.Box(-np.inf, np.inf, v.shape[1:], v.dtype)
+                    for key, v in episode.items()
+                    if key not in _NOT_OBSERVED
+                    and np.issubdtype(v.dtype, np.floating)
+                }
     raise UnusableRun(
         f"The agent of the run {folder.path} sees or predicts state components,"
         " and only its episodes tell which ones, but there are none. Put one "
@@ -218,29 +203,36 @@ def _read_vectors(folder: RunFolder) -> dict[str, spaces.Box]:
     )
 
 
-def experiment_label(folder: RunFolder) -> str:
-    """Names a run by its experiment, or by its own folder if it has none."""
-    path = folder.path.resolve()
-    return path.parent.name if _NUMBERED.fullmatch(path.name) else path.name
+def label_experiments(folders: Sequence[RunFolder]) -> dict[str, str]:
+    """Names the experiments of runs by what of their paths tells them apart.
+
+    Returns:
+      Names by the run's path, as a string. Runs in folders such as `00001`
+      share the name of the folder that they are in.
+    """
+    places = {}
+    for folder in folders:
+        path = folder.path.resolve()
+        is_numbered = _NUMBERED.fullmatch(path.name)
+        places[str(folder.path)] = path.parent if is_numbered else path
+    above = os.path.commonpath([place.parent for place in places.values()])
+    return {path: str(p.relative_to(above)) for path, p in places.items()}
 
 
 def _runs_in(
     path: pathlib.Path, report: Callable[[str], None]
 ) -> list[RunFolder]:
-    if not path.exists():
-        raise RunFolderError(f"There is no folder {path}.")
-    if not path.is_dir():
-        raise RunFolderError(
-            f"{path} is a file. Name the folder of a run or of an experiment."
-        )
     if RunFolder(path).config.exists():
         return [RunFolder(path)]
     try:
         names = sorted(entry.name for entry in path.iterdir())
+    except FileNotFoundError:
+        raise RunFolderError(f"There is no folder {path}.") from None
     except OSError as error:
-        raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
-    if not names:
-        raise RunFolderError(f"{path} is empty: no run was started there.")
+        what = "is a file" if path.is_file() else error.strerror
+        raise RunFolderError(
+            f"{path} {what}. Name the folder of a run or of an experiment."
+        ) from None
     numbered = [
         RunFolder(path / name)
         for name in names
@@ -258,29 +250,17 @@ def _runs_in(
 def _not_a_run(
     path: pathlib.Path, names: Sequence[str], numbered: Sequence[RunFolder]
 ) -> str:
-    if numbered:
-        return (
-            f"The run {numbered[0].path} is unfinished: it has no "
-            f"{numbered[0].config.name} yet. Train it first."
-        )
-    if all(
-        name in _BEFORE_CONFIG or fencing.is_scratch(name) for name in names
-    ):
-        return f"The run {path} is unfinished: it has no config.yaml yet."
-    below = sorted(path.glob("*/[0-9]*/config.yaml"))
-    below += sorted(path.glob("*/config.yaml"))
+    if not names:
+        return f"{path} is empty: no run was started there."
+    claimed = all(n in _BEFORE_CONFIG or fencing.is_scratch(n) for n in names)
+    if numbered or claimed:
+        run = numbered[0].path if numbered else path
+        return f"The run {run} is unfinished: it has no config.yaml yet."
+    below = sorted(
+        [*path.glob("*/[0-9]*/config.yaml"), *path.glob("*/config.yaml")]
+    )
     hint = f" There is a run in {below[0].parent}." if below else ""
     return (
         f"{path} is not the folder of a run or of an experiment: it has "
         f"neither config.yaml nor folders such as 00001.{hint}"
     )
-
-
-def _failure(folder: RunFolder) -> str:
-    """Returns the last line of a run's traceback, as a sentence."""
-    try:
-        reason = failure_reason(folder.fail.read_text(errors="replace"))
-    except OSError:
-        reason = ""
-    reason = reason or "nobody knows why."
-    return reason if reason.endswith((".", "!", "?")) else f"{reason}."

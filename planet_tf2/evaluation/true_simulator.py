@@ -65,13 +65,10 @@ class Search:
 
 
 class SimulatorCell:
-    """What planners need of a latent cell, from a simulator.
+    """What planners need of a latent cell, from an `envs.BatchSimulator`.
 
     The state of the simulator is called `sample`, float64 `[N, S]`, and the
     reward of the step that led to it `reward`, float32 `[N]`.
-
-    Args:
-      simulator: `envs.BatchSimulator`, or anything with its `predict`.
     """
 
     def __init__(self, simulator: Any):
@@ -101,11 +98,6 @@ class SimulatorCell:
         }
 
 
-def true_reward(states: State) -> tf.Tensor:
-    """Returns the undiscounted sum of the rewards, `[N]`: the objective."""
-    return tf.reduce_sum(states["reward"], 1)
-
-
 def run_episodes(
     task: str,
     search: Search,
@@ -114,9 +106,7 @@ def run_episodes(
     action_repeat: int | None = None,
     num_threads: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """Plans whole episodes with the true simulator.
-
-    Shows a bar where somebody watches.
+    """Plans whole episodes with the true simulator, with a bar meanwhile.
 
     Args:
       task: name of a task of the control suite.
@@ -151,7 +141,25 @@ def run_episodes(
     with contextlib.closing(simulator):
         planner = _make_planner(simulator, search)
         for number in range(episodes):
-            yield _run_episode(simulator, planner, seed, number)
+            start = time.perf_counter()
+            sequence = np.random.SeedSequence((seed, number))
+            state = simulator.reset(int(sequence.generate_state(1)[0]))
+            rewards, done = [], False
+            with tqdm(unit="decision", leave=False, disable=None) as bar:
+                while not done:
+                    decision_seed = seeds.derive(seed, number, len(rewards))
+                    action = planner(tf.constant(state), decision_seed)
+                    reward, done = simulator.step(action.numpy())
+                    state = simulator.state
+                    rewards.append(reward)
+                    bar.set_description(f"return {sum(rewards):.1f}", False)
+                    bar.update()
+            yield {
+                "episode": number,
+                "return": sum(rewards),
+                "length": len(rewards),
+                "seconds": time.perf_counter() - start,
+            }
 
 
 def _make_planner(
@@ -163,7 +171,7 @@ def _make_planner(
     def plan(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         plans = PLANNERS[search.planner](
             cell,
-            true_reward,
+            lambda states: tf.reduce_sum(states["reward"], 1),
             {"sample": state[None], "reward": tf.zeros([1])},
             simulator.action_size,
             search.horizon,
@@ -176,32 +184,3 @@ def _make_planner(
         return plans[0, 0]
 
     return tf.function(plan, autograph=False)
-
-
-def _run_episode(
-    simulator: Any,
-    planner: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    seed: int,
-    number: int,
-) -> dict[str, Any]:
-    start = time.perf_counter()
-    sequence = np.random.SeedSequence((seed, number))
-    state = simulator.reset(int(sequence.generate_state(1)[0]))
-    length, total, done = 0, 0.0, False
-    with tqdm(
-        desc=f"episode {number}", unit="decision", leave=False, disable=None
-    ) as bar:
-        while not done:
-            decision_seed = seeds.derive(seed, number, length)
-            action = planner(tf.constant(state), decision_seed)
-            reward, done = simulator.step(action.numpy())
-            state = simulator.state
-            length, total = length + 1, total + reward
-            bar.set_postfix_str(f"return {total:.1f}", refresh=False)
-            bar.update()
-    return {
-        "episode": number,
-        "return": total,
-        "length": length,
-        "seconds": time.perf_counter() - start,
-    }

@@ -20,12 +20,7 @@ from planet_tf2.evaluation.figures import (
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
-from planet_tf2.evaluation.predictions import (
-    BATCH,
-    Predictor,
-    Window,
-    cut,
-)
+from planet_tf2.evaluation.predictions import BATCH, Predictor, Window, cut
 from planet_tf2.tools import video
 
 _ROWS = ("truth", "prediction", "error")
@@ -68,7 +63,7 @@ def video_prediction(
     horizon: int = 45,
     fps: float = 10,
     seed: int = 0,
-) -> Predicted:
+) -> None:
     """Writes a GIF, an MP4, and a plot of the error against the horizon.
 
     The sequences are of the latest episodes that the model did not learn from.
@@ -89,7 +84,7 @@ def video_prediction(
     out = pathlib.Path(out).with_suffix(".gif")
     check_outside(out, [folder])
     run = load_run(folder, checkpoint)
-    run.check_predicts_images()
+    run.check_predicts("images")
     episodes = held_out.load_held_out(run, max(20, sequences), episodes_dir)
     predicted = predict(run, episodes, sequences, context, horizon, seed)
     make_folder(out.parent)
@@ -104,7 +99,6 @@ def video_prediction(
         f"{ratio:.2f} of a still picture's (one sampled future)"
     )
     print(f"Written: {out}, {out.stem}.mp4 and {plot_path.name}")
-    return predicted
 
 
 def predict(
@@ -130,13 +124,13 @@ def predict(
       EpisodesError: all episodes are too short.
       ValueError: a number is out of its range.
     """
-    if not 1 <= sequences <= BATCH:
-        raise ValueError(
-            f"sequences must be between 1 and {BATCH}, not {sequences}."
-        )
-    for name, value in (("context", context), ("horizon", horizon)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
+    for name, value, most in (
+        ("sequences", sequences, BATCH),
+        ("context", context, np.inf),
+        ("horizon", horizon, np.inf),
+    ):
+        if not 1 <= value <= most:
+            raise ValueError(f"{name} must be from 1 to {most}, not {value}.")
     longest = max(episode.length + 1 for episode in episodes)
     length = context + min(horizon, longest - context)
     if length <= context:
@@ -153,23 +147,16 @@ def predict(
 
 
 def lay_out(predicted: Predicted, scale: int = 2) -> np.ndarray:
-    """Lays truth, prediction and error out as a video with words.
+    """Lays truth, prediction and error out as a video uint8 `[L, H, W, 3]`.
 
-    While the lines are green, the model sees the truth. Grey is no error.
-
-    Args:
-      predicted: the sequences.
-      scale: side of the square that a pixel becomes.
-
-    Returns:
-      Video, uint8 `[L, H, W, 3]`.
+    While the lines are green, the model sees the truth. Grey is no error. A
+    pixel becomes a square with sides of `scale`.
     """
     error = (predicted.prediction - predicted.truth) / 2
-    rows = [
-        np.rint(np.clip(image + 0.5, 0, 1) * 255).astype(np.uint8)
-        for image in (predicted.truth, predicted.prediction, error)
-    ]
-    rows = [video.enlarge(row, scale) for row in rows]
+    rows = []
+    for image in (predicted.truth, predicted.prediction, error):
+        pixels = np.rint(np.clip(image + 0.5, 0, 1) * 255).astype(np.uint8)
+        rows.append(video.enlarge(pixels, scale))
     frames = video.side_by_side(*rows, context=predicted.context)
     captions = [
         f"frame {time + 1}: sees the truth"

@@ -1,7 +1,5 @@
 """The charts and pictures of an inspection."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
 
@@ -25,28 +23,34 @@ def over_time(inspection: Inspection) -> list[Chart]:
         "received": inspection.episode.arrays["reward"][1:],
         "predicted": filtered.reward[1:],
     }
-    return [
-        _over_frames(
-            inspection,
+    charts = []
+    for title, lines, caption in (
+        (
             "Divergence",
             {"KL": filtered.divergence},
             "KL of posterior and prior in nats: how much each frame tells "
             "beyond what was predicted.",
         ),
-        _over_frames(
-            inspection,
-            "Reward",
-            rewards,
-            "Predicted when the frame has been seen.",
-        ),
-        _over_frames(
-            inspection,
+        ("Reward", rewards, "Predicted when the frame has been seen."),
+        (
             "Image error",
             {"error": filtered.image_error},
             "Half the squared error of the frame that is seen, summed over "
             "pixels.",
         ),
-    ]
+    ):
+        _, ax = figures.panel(title, "frame", counts=False)
+        for color, (name, values) in zip(COLORS, lines.items(), strict=False):
+            # The last value is that of the last frame.
+            start = len(filtered.reward) - len(values)
+            thin = slice(None, None, figures.stride(len(values)))
+            steps = start + np.arange(len(values))
+            ax.plot(steps[thin], values[thin], color=color, lw=1.2, label=name)
+        for decision in inspection.decisions:
+            ax.axvline(decision.time, color=GREY, linestyle=":", linewidth=1.2)
+        means = ", ".join(f"{k} {v.mean():.2f}" for k, v in lines.items())
+        charts.append(_finish(ax, f"{caption} On average: {means}."))
+    return charts
 
 
 def of_decision(decision: Decision) -> list[Chart]:
@@ -59,16 +63,14 @@ def of_decision(decision: Decision) -> list[Chart]:
 
 def frames(decision: Decision) -> Picture:
     """Lays out what happened, what was expected, and the plan."""
-    rows = [
-        decision.happened.image,
-        decision.expected.image,
-        decision.planned.image,
-    ]
-    length = max(len(row) for row in rows)
-    videos = np.full((len(rows), length, *rows[0].shape[1:]), 24, np.uint8)
-    for target, row in zip(videos, rows, strict=True):
-        target[: len(row)] = row
-    strip = video.image_strip(video.magnify(videos, rows[0].shape[1], _FRAME))
+    plan = decision.planned.image
+    length = len(plan)  # Nothing reaches further.
+    videos = np.full((3, *plan.shape), 24, np.uint8)
+    for row, future in enumerate(
+        (decision.happened, decision.expected, decision.planned)
+    ):
+        videos[row, : len(future.image)] = future.image
+    strip = video.image_strip(video.magnify(videos, plan.shape[1], _FRAME))
     strip = video.add_labels(strip[None], _ROWS)[0]
     return media.image(
         strip,
@@ -81,47 +83,21 @@ def frames(decision: Decision) -> Picture:
     )
 
 
-def _over_frames(
-    inspection: Inspection,
-    title: str,
-    lines: Mapping[str, np.ndarray],
-    caption: str,
-) -> Chart:
-    """Draws lines over the frames, of which the last is that of all lines."""
-    _, ax = figures.panel(title, "frame", counts=False)
-    length = len(inspection.episode.arrays["reward"])
-    for color, (name, values) in zip(COLORS, lines.items(), strict=False):
-        thin = figures.stride(len(values))
-        steps = np.arange(length - len(values), length)[::thin]
-        ax.plot(steps, values[::thin], color=color, linewidth=1.2, label=name)
-    for decision in inspection.decisions:
-        ax.axvline(decision.time, color=GREY, linestyle=":", linewidth=1.2)
-    means = ", ".join(f"{k} {v.mean():.2f}" for k, v in lines.items())
-    text = f"{title} over the frames of the episode, on average: {means}."
-    return _finish(ax, text, caption)
-
-
 def _first_action(decision: Decision) -> Chart:
     """Draws mean and spread of the first action, iteration by iteration."""
-    trace = decision.trace
-    mean, stddev = trace.mean[:, 0], trace.stddev[:, 0]
+    mean, stddev = decision.trace.mean[:, 0], decision.trace.stddev[:, 0]
     _, ax = figures.panel("The search: first action", "iteration", False)
     iterations = np.arange(len(mean))
     _draw_actions(ax, iterations, mean, stddev)
     taken = decision.happened.action[0, :_ACTIONS]
     for color, entry in zip(COLORS, taken, strict=False):
-        diamond = {"color": color, "markersize": 5, "clip_on": False}
-        ax.plot(iterations[-1:], [entry], "D", **diamond)
+        ax.plot(iterations[-1], entry, "D", color=color, ms=5, clip_on=False)
     ax.set_xticks(iterations[:: -(-len(iterations) // 8)])
-    text = (
-        "Mean and standard deviation of the first action in each iteration of "
-        f"the search; in the end {_numbers(mean[-1])} ± {_numbers(stddev[-1])}."
-    )
-    caption = (
+    return _finish(
+        ax,
         "The normal that candidates are drawn from: mean, and a standard "
-        "deviation to both sides. Diamond: the action that was taken."
+        "deviation to both sides. Diamond: the action that was taken.",
     )
-    return _finish(ax, text, caption)
 
 
 def _returns(decision: Decision) -> Chart:
@@ -136,16 +112,11 @@ def _returns(decision: Decision) -> Chart:
     ):
         ax.plot(iterations, values, "o-", color=color, markersize=3, label=name)
     ax.set_xticks(iterations[:: -(-len(iterations) // 8)])
-    text = (
-        "Returns of candidates in each iteration; in the end "
-        f"{trace.best[-1]:.2f} for the best, {trace.elite[-1]:.2f} for those "
-        f"that were refit to, {trace.average[-1]:.2f} for all."
-    )
-    caption = (
+    return _finish(
+        ax,
         "What the planner maximises. The search has found something as long as "
-        "the curves rise, and has ended where they meet."
+        "the curves rise, and has ended where they meet.",
     )
-    return _finish(ax, text, caption)
 
 
 def _plan(decision: Decision) -> Chart:
@@ -160,7 +131,6 @@ def _plan(decision: Decision) -> Chart:
     ax.set_ylim(-1.15, 1.15)
     return _finish(
         ax,
-        f"The actions of the plan; the first is {_numbers(plan[0])}.",
         "Shaded: what the search leaves open in the end. Dotted: the actions "
         "that were taken; the agent plans anew after each of them.",
     )
@@ -179,8 +149,7 @@ def _rewards(decision: Decision) -> Chart:
         steps = np.arange(1, len(reward) + 1)
         ax.plot(steps, reward, style, color=color, label=name, marker=marker)
         sums.append(f"{reward.sum():.2f} {name}")
-    text = f"In sum: {', '.join(sums)}."
-    return _finish(ax, f"Rewards ahead. {text}", text)
+    return _finish(ax, f"In sum: {', '.join(sums)}.")
 
 
 def _draw_actions(
@@ -196,10 +165,7 @@ def _draw_actions(
             ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
 
 
-def _finish(ax: Axes, description: str, caption: str) -> Chart:
+def _finish(ax: Axes, caption: str) -> Chart:
     figures.legend(ax)
+    description = f"{ax.get_title('left')}. {caption}"
     return Chart(figures.to_svg(ax.figure, description), caption)
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.2f}" for value in values)

@@ -52,26 +52,15 @@ def choose_decisions(
         there are too many.
     """
     if not decisions:
-        chosen = {int(place * (length - 1)) for place in _USUAL}
-        return sorted(chosen)
-    words = [str(value).strip() for value in decisions]
-    wrong = [
-        word
-        for word in words
-        if not re.fullmatch(r"\d+", word) or int(word) >= length
-    ]
-    if wrong:
+        return sorted({int(place * (length - 1)) for place in _USUAL})
+    words = {str(value).strip() for value in decisions}
+    known = {str(time) for time in range(length)}
+    if not words <= known or len(words) > MAX_DECISIONS:
         raise ValueError(
-            f"decisions is {','.join(words)}, but {', '.join(wrong)} is none "
-            f"of the episode's decisions, 0 to {length - 1}."
+            f"decisions is {','.join(map(str, decisions))}, but has to be of "
+            f"at most {MAX_DECISIONS} of the episode's, 0 to {length - 1}."
         )
-    chosen = sorted({int(word) for word in words})
-    if len(chosen) > MAX_DECISIONS:
-        raise ValueError(
-            f"decisions has {len(chosen)} numbers, but at most "
-            f"{MAX_DECISIONS} fit into a page."
-        )
-    return chosen
+    return sorted(map(int, words))
 
 
 def _find(run: LoadedRun, name: str | None) -> pathlib.Path:
@@ -79,15 +68,12 @@ def _find(run: LoadedRun, name: str | None) -> pathlib.Path:
     stored = episodes.list_episodes(tests)
     if name is None or re.fullmatch(r"-?\d{1,7}", name):
         number = -1 if name is None else int(name)
-        if not stored:
-            raise EpisodesError(f"There are no episodes in {tests}.")
         if not 0 < abs(number) <= len(stored):
             raise EpisodesError(
-                f"episode is {name}, but the test episodes of the run have the "
-                f"numbers 1 to {len(stored)}, or -1 for the last."
+                f"episode is {name}, but there are {len(stored)} episodes in "
+                f"{tests}, with the numbers from 1, or -1 for the last."
             )
-        position = number - 1 if number > 0 else number
-        return tests / stored[position]
+        return tests / stored[number if number < 0 else number - 1]
     path = pathlib.Path(name)
     if path.is_file():
         return path
@@ -97,10 +83,9 @@ def _find(run: LoadedRun, name: str | None) -> pathlib.Path:
         for file in episodes.list_episodes(place)
         if file.startswith(name)
     ]
-    if len(found) == 1:
-        return found[0]
-    what = f"{len(found)} episodes begin" if found else "no episode begins"
-    raise EpisodesError(
-        f"episode is {name!r}, but there is no such file, and {what} with that "
-        f"in {tests} and {trained}."
-    )
+    if len(found) != 1:
+        raise EpisodesError(
+            f"episode is {name!r}, but there is no such file, and "
+            f"{len(found)} episodes in {tests} and {trained} begin with that."
+        )
+    return found[0]

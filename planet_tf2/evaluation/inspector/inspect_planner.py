@@ -40,7 +40,7 @@ def inspect_planner(
     decisions: Sequence[str | int] | None = None,
     checkpoint: str | None = None,
     seed: int = 0,
-) -> Inspection:
+) -> None:
     """Shows decisions of a stored episode as an HTML file. Needs no simulator.
 
     For each decision it has mean and spread of the search in each iteration,
@@ -57,9 +57,6 @@ def inspect_planner(
       checkpoint: which one to load; by default the newest.
       seed: determines all randomness; a whole number of at least 0.
 
-    Returns:
-      What is in the file.
-
     Raises:
       ValueError: for whatever the user can mend.
     """
@@ -68,7 +65,7 @@ def inspect_planner(
     run = load_run(folder, checkpoint)
     if not run.agent.has_plans:
         raise UnusableRun(f"The agent of {folder.path} makes no plans to show.")
-    run.check_predicts_images()
+    run.check_predicts("images")
     chosen = choose_episode(run, episode)
     times = choose_decisions(chosen.length, decisions)
     inspection = Inspector(run, seed).inspect(chosen, times)
@@ -78,7 +75,6 @@ def inspect_planner(
     for decision in inspection.decisions:
         print(describe(decision))
     print(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
-    return inspection
 
 
 def describe(decision: Decision) -> str:
@@ -139,9 +135,5 @@ def _video(inspection: Inspection) -> media.Picture:
     images = inspection.episode.arrays["image"]
     frames = video.limit_length(images, _MAX_FRAMES)
     frames = video.magnify(frames, images.shape[1], _SIZE)
-    return media.movie(
-        frames,
-        _FPS,
-        f"Animation: the episode, {len(images)} frames.",
-        f"The episode, {len(images)} frames.",
-    )
+    caption = f"The episode, {len(images)} frames."
+    return media.movie(frames, _FPS, f"Animation: {caption}", caption)

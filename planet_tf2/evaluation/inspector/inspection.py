@@ -86,28 +86,10 @@ class Inspector:
         self._imagine = tf.function(self._imagine_graph, autograph=False)
 
     def inspect(self, episode: HeldOut, times: Sequence[int]) -> Inspection:
-        """Looks into decisions of an episode.
-
-        Args:
-          episode: the episode.
-          times: numbers of the decisions, from 0 to T - 1.
-
-        Raises:
-          ValueError: there is no such decision.
-        """
-        wrong = [time for time in times if not 0 <= time < episode.length]
-        if wrong or not times:
-            raise ValueError(
-                f"decisions is {', '.join(map(str, wrong)) or 'empty'}, but "
-                f"the episode {episode.name} has the decisions 0 to "
-                f"{episode.length - 1}."
-            )
+        """Looks into decisions of an episode, by their numbers from 0."""
         filtered = self._predictor.filter(episode)
-        return Inspection(
-            episode,
-            filtered,
-            [self._decide(episode, filtered, time) for time in times],
-        )
+        decisions = [self._decide(episode, filtered, time) for time in times]
+        return Inspection(episode, filtered, decisions)
 
     def _decide(
         self, episode: HeldOut, filtered: Filtered, time: int
@@ -121,19 +103,11 @@ class Inspector:
         if trace is not None:
             trace = tf.nest.map_structure(lambda x: x[:, 0].numpy(), trace)
         following = slice(time + 1, time + 1 + self._horizon)
-        taken = episode.arrays["action"][following]
-        happened = Future(
-            taken,
-            episode.arrays["reward"][following],
-            episode.arrays["image"][following],
-        )
-        return Decision(
-            time,
-            trace,
-            self._expect(state, plan[0].numpy(), future_seed),
-            self._expect(state, taken, future_seed),
-            happened,
-        )
+        names = ("action", "reward", "image")
+        happened = Future(*(episode.arrays[n][following] for n in names))
+        planned = self._expect(state, plan[0].numpy(), future_seed)
+        expected = self._expect(state, happened.action, future_seed)
+        return Decision(time, trace, planned, expected, happened)
 
     def _expect(
         self, state: Any, action: np.ndarray, seed: tf.Tensor

@@ -21,7 +21,6 @@ from planet_tf2.data.run_folder import (
     failure_reason,
 )
 from planet_tf2.evaluation import repeating, runs
-from planet_tf2.evaluation.curves import label_experiments
 from planet_tf2.evaluation.frames import half_variance
 from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.experiment import status
@@ -187,7 +186,7 @@ def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
     """
     logdir = pathlib.Path(logdir)
     folders = _find(logdir)
-    names = label_experiments(folders)
+    names = runs.label_experiments(folders)
     states = {
         pathlib.Path(run.path).resolve(): run.state
         for run in status.Overview(logdir).look()
