@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from doc_files import ROOT, blocks, read
-from small_runs import records, run
 from tf_fakes import make_agent, random_batch, tiny_params
 
 from planet_tf2.agents.planet import build
 from planet_tf2.agents.planet.build import make_heads
 from planet_tf2.agents.planet.unroll import closed_loop, open_loop
 from planet_tf2.tools import seeds
-from planet_tf2.training import assemble
 
 CODE = blocks(read("docs/extending.md"), "python")
 PARAMETER, HEAD = blocks(read("docs/extending.md"), "diff")
@@ -206,26 +204,3 @@ class TestPlanner:
         )
         assert action.shape == (1, 2)
         assert np.abs(action.numpy()).max() > 0
-
-
-class TestTask:
-    @pytest.fixture
-    def module(self, tmp_path, monkeypatch):
-        (block,) = (block for block in CODE if "def chase" in block)
-        (tmp_path / "my_tasks.py").write_text(block)
-        monkeypatch.syspath_prepend(tmp_path)
-
-    @pytest.mark.slow
-    def test_trains(self, module, tmp_path, monkeypatch):
-        monkeypatch.setattr(
-            assemble.Summaries, "predictions", lambda *args, **kwargs: None
-        )
-        folder, _ = run(
-            tmp_path / "logs",
-            tasks=["my_tasks:chase"],
-            action_repeat=3,
-            isolate_envs="process",
-        )
-        assert folder.done.exists()
-        returns = [r for r in records(folder) if "return" in r]
-        assert {r["length"] for r in returns} == {20}
