@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
     found: list[findings.Finding] = []
     status = command.run(lambda: work(found))
-    return status or int(not findings.is_well(found))
+    return status or int(bool(findings.problems(found)))
 
 
 def work(found: list[findings.Finding]) -> None:
@@ -47,21 +47,19 @@ def work(found: list[findings.Finding]) -> None:
     console = rich.console.Console(highlight=False)
     with console.status("") as status:
         for finding in examination.examine(
-            FLAGS.seconds, FLAGS.logdir, status.update, FLAGS.agent
+            FLAGS.seconds, FLAGS.logdir, FLAGS.agent, status.update
         ):
             found.append(finding)
             if not FLAGS.json:
                 findings.show(finding, console)
     seconds = time.monotonic() - start
-    if FLAGS.json:
-        told = {
-            "ok": findings.is_well(found),
-            "seconds": round(seconds, 1),
-            "findings": [dataclasses.asdict(finding) for finding in found],
-        }
-        print(json.dumps(told, indent=1))
-    else:
+    if not FLAGS.json:
         print(f"\n{findings.sum_up(found)} ({seconds:.0f} seconds)")
+        return
+    told = [dataclasses.asdict(finding) for finding in found]
+    well = not findings.problems(found)
+    result = {"ok": well, "seconds": round(seconds, 1), "findings": told}
+    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from planet_tf2.doctor import (
     packages,
 )
 from planet_tf2.doctor.children import Result
-from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, Finding
+from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, judge, problems
 from planet_tf2.envs import rendering
 
 LLVMPIPE = "llvmpipe (LLVM 15.0.6, 256 bits)"
@@ -43,26 +43,24 @@ def lines(*records):
     return Result(0, "\n".join(map(json.dumps, records)), "", 1)
 
 
-START = {"what": "start", "seconds": 5, "gpus": [], "cuda": True}
+START = {"gpus": []}
 
 
-def update(preset, sequences, seconds):
-    return {
-        "what": "update",
-        "preset": preset,
-        "sequences": sequences,
+def speed(preset, update_seconds, decision_seconds=0.05, scaled_from=None):
+    values = {
         "trace_seconds": 9.0,
-        "seconds": seconds,
-        "resident_bytes": 800_000_000,
-        "peak_bytes": 1_000_000_000,
+        "update_seconds": update_seconds,
+        "decision_seconds": decision_seconds,
+        "scaled_from": scaled_from,
+        "peak_bytes": 3e9 if scaled_from else 1e9,
         "gpu_peak_bytes": 0,
         "weights": 5_000_000,
         "step_bytes": 12_288,
     }
+    return {"preset": preset, "speed": values}
 
 
-def decision(preset, seconds):
-    return {"what": "decision", "preset": preset, "seconds": seconds}
+DEFAULT = speed("default", 5.0, 0.6, 5)
 
 
 class World:
@@ -84,13 +82,7 @@ class World:
             "glfw": result(1, stderr="mujoco.FatalError: no screen"),
         }
         self.speed = lines(
-            START,
-            update("default", 5, 0.5),
-            decision("default", 0.6),
-            update("quickstart", 16, 0.1),
-            decision("quickstart", 0.05),
-            update("cpu", 16, 0.1),
-            decision("cpu", 0.05),
+            START, DEFAULT, speed("quickstart", 0.1), speed("cpu", 0.1)
         )
         self.cards = result(127, stderr="nvidia-smi: No such file")
         self.asked = []
@@ -138,20 +130,16 @@ def world(monkeypatch, install):
     monkeypatch.setattr(children, "run", world.run)
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(hardware.psutil, "getloadavg", lambda: (0.1, 0, 0))
-    monkeypatch.setattr(
-        hardware, "read_memory", lambda: hardware.Memory(16e9, 12e9)
-    )
+    remember(monkeypatch, 16, 12)
     monkeypatch.setattr(hardware, "_read_text", lambda path: "")
     world.install = install
     return world
 
 
-def statuses(found):
-    return {finding.area: finding.status for finding in found}
-
-
-def problems(found):
-    return [finding for finding in found if finding.status == PROBLEM]
+def remember(monkeypatch, *gigabytes):
+    """Makes it look as if there were so much memory, and as much free."""
+    sizes = tuple(10**9 * number for number in gigabytes)
+    monkeypatch.setattr(hardware, "read_memory", lambda: sizes)
 
 
 def test_all_well(world, capsys):
@@ -163,14 +151,13 @@ def test_all_well(world, capsys):
     for text in (
         "all 3 are in the ranges that were tested",
         f"egl works in software: {LLVMPIPE}",
-        "60 frames",
         "60 frames of 64 x 64 pixels per second with egl, 150 with",
-        "default: 5.00 s per update, 0.60 s per decision",
+        "default: 5.000 s per update, 0.600 s per decision",
         "scaled up from 5 sequences",
-        "quickstart: 0.10 s per update, 50.0 ms per decision",
+        "quickstart: 0.100 s per update, 0.050 s per decision",
         "default: 1,000 episodes of cheetah_run take about",
     ):
-        assert text in said
+        assert text in " ".join(said.split())
     assert max(map(len, said.splitlines())) < 110
 
 
@@ -193,7 +180,7 @@ def test_no_opengl(world, capsys):
     assert "per update" in said
 
 
-@pytest.mark.parametrize("version", ["4.0.0", "3.16.9", "3.18", "nonsense"])
+@pytest.mark.parametrize("version", ["4.0.0", "3.16.9", "3.18"])
 def test_wrong_mujoco(world, capsys, version):
     world.install(mujoco=version)
     world.simulator = result(
@@ -213,15 +200,15 @@ def test_wrong_mujoco(world, capsys, version):
 def test_missing_and_wrong_packages_make_one_command(world, monkeypatch):
     monkeypatch.setitem(NEEDED, "no-such-package", ">=2,<3")
     world.install(dm_control="1.0.51")
-    found = problems(packages.check_packages())
-    assert [finding.text for finding in found] == [
+    (found,) = problems(packages.check_packages())
+    assert found.text.splitlines() == [
         "dm_control is 1.0.51, but >=1.0.50,<1.0.51 was tested",
-        "no-such-package is missing; >=2,<3 was tested",
+        "no-such-package is missing, but >=2,<3 was tested",
     ]
-    assert {finding.fix for finding in found} == {
+    assert found.fix == (
         f"{sys.executable} -m pip install 'dm_control>=1.0.50,<1.0.51'"
         " 'no-such-package>=2,<3'"
-    }
+    )
 
 
 def test_python_or_package_that_does_not_fit(world, monkeypatch):
@@ -233,13 +220,13 @@ def test_python_or_package_that_does_not_fit(world, monkeypatch):
     notes = [f for f in packages.check_packages() if f.status == NOTE]
     assert "0.1.0, but this is 9.9" in notes[0].text
     monkeypatch.setattr(packages, "NAME", "no_such_planet")
-    _, finding = packages.check_packages()
+    (finding,) = packages.check_packages()
     assert (finding.area, finding.status) == ("packages", PROBLEM)
     assert finding.fix.startswith(f"{sys.executable} -m pip install --editable")
 
 
-def examine_all(**kwargs):
-    return list(examination.examine(**kwargs))
+def examine_all(folder="."):
+    return list(examination.examine(110, folder, "planet", str))
 
 
 def test_backend_of_the_variable(world, monkeypatch):
@@ -288,9 +275,7 @@ def test_gpu_that_is_used(world):
     world.install()
     world.cards = CARD
     start = {**START, "gpus": ["/physical_device:GPU:0"]}
-    world.speed = lines(
-        start, update("default", 50, 0.1), decision("default", 0.02)
-    )
+    world.speed = lines(start, speed("default", 0.1))
     found = examine_all()
     assert not problems(found)
     by_area = {finding.area: finding for finding in found}
@@ -301,18 +286,17 @@ def test_gpu_that_is_used(world):
 
 
 @pytest.mark.parametrize(
-    "speed, text, fix",
+    "outcome, text, fix",
     [
         (
             result(1, stderr="ImportError: libtensorflow is broken"),
             "libtensorflow is broken",
             "--force-reinstall 'tensorflow>=2.21,<2.22'",
         ),
-        (result(-signal.SIGILL), "SIGILL", "AVX"),
         (Result(None, "", "", 70), "no answer within 70", "--seconds=300"),
         (
             Result(None, json.dumps(START), "", 70),
-            "No update within 70 seconds",
+            "default does not work: no answer within 70",
             "--seconds=300",
         ),
         (
@@ -322,9 +306,9 @@ def test_gpu_that_is_used(world):
         ),
     ],
 )
-def test_what_goes_wrong_with_tensorflow(world, speed, text, fix):
+def test_what_goes_wrong_with_tensorflow(world, outcome, text, fix):
     world.install()
-    world.speed = speed
+    world.speed = outcome
     (finding,) = problems(examine_all())
     assert text in finding.text
     assert fix in finding.fix
@@ -332,9 +316,7 @@ def test_what_goes_wrong_with_tensorflow(world, speed, text, fix):
 
 def test_presets_that_do_not_work_or_were_not_timed(world):
     world.install()
-    world.speed = timed = lines(
-        START, update("default", 5, 5.0), decision("default", 6.0)
-    )
+    world.speed = timed = lines(START, DEFAULT)
     found = examine_all()
     assert not problems(found)
     notes = [f for f in found if "not timed" in f.text]
@@ -343,26 +325,21 @@ def test_presets_that_do_not_work_or_were_not_timed(world):
     world.speed = dataclasses.replace(
         timed, exit_code=1, stderr="ValueError: of a shape"
     )
-    found = problems(examine_all())
-    assert [finding.area for finding in found] == ["speed", "speed"]
-    assert "quickstart does not work: ValueError: of a shape" in found[0].text
+    (found,) = problems(examine_all())
+    assert "quickstart does not work: ValueError: of a shape" in found.text
 
 
 def test_little_memory_and_busy_cores(world, monkeypatch):
     world.install()
-    monkeypatch.setattr(
-        hardware, "read_memory", lambda: hardware.Memory(4e9, 3e9)
-    )
+    remember(monkeypatch, 4, 3)
     monkeypatch.setattr(hardware.psutil, "getloadavg", lambda: (99.0, 0, 0))
     found = examine_all()
     assert not problems(found)
-    assert statuses(found)["load"] == NOTE
+    assert [f.status for f in found if f.area == "load"] == [NOTE]
     (note,) = [f for f in found if f.area == "full run" and f.status == NOTE]
     assert note.details["preset"] == "default"
     assert "--micro_batches=5" in note.fix
-    monkeypatch.setattr(
-        hardware, "read_memory", lambda: hardware.Memory(2e9, 1e9)
-    )
+    remember(monkeypatch, 2, 1)
     assert [f.area for f in problems(examine_all())] == ["memory"]
 
 
@@ -374,7 +351,7 @@ def test_disk(world, monkeypatch, tmp_path):
     assert not there.exists()
 
     class Usage:
-        free = 5e8
+        free = 5 * 10**8
 
     monkeypatch.setattr(hardware.psutil, "disk_usage", lambda path: Usage)
     (finding,) = problems(examine_all())
@@ -391,7 +368,7 @@ def test_json(world, capsys):
     areas = [finding["area"] for finding in told["findings"]]
     assert areas[:3] == ["Python", "packages", "processor"]
     bad = [f for f in told["findings"] if f["status"] == "problem"]
-    assert [f["details"] for f in bad] == [{"mujoco": "4.0.0"}]
+    assert [f["details"]["mujoco"] for f in bad] == ["4.0.0"]
     runs = [f for f in told["findings"] if f["area"] == "full run"]
     assert {f["details"]["preset"] for f in runs} == {
         "default",
@@ -513,9 +490,8 @@ def test_no_opengl_library_for_real(tmp_path, monkeypatch):
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     tried = graphics.try_all(240)
     assert graphics.check_simulator(tried).status == OK
-    assert tried.renderers == {}
-    assert graphics.choose(tried) is None
-    found = graphics.check_rendering(tried)
+    backend, found = graphics.check_rendering(tried)
+    assert backend is None
     assert found[-1].status == PROBLEM
     assert found[-1].fix.endswith(EGL_PACKAGES)
 
@@ -533,7 +509,7 @@ def test_frames_for_real():
 
 def test_findings_are_wrapped_but_not_their_fixes(capsys):
     fix = "pip install " + "x" * 100
-    finding = Finding("rendering", PROBLEM, "[word] " * 40, fix)
+    finding = judge("rendering", "[word] " * 40, fix)
     findings.show(finding, rich.console.Console(width=80))
     text = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 80 for line in text[:-1])

@@ -1,6 +1,7 @@
 """What the doctor reads of a machine, and what it makes of it."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from tf_fakes import tiny_params
@@ -9,9 +10,9 @@ from planet_tf2 import agents
 from planet_tf2.agents.planet import PRESETS
 from planet_tf2.configs import collects
 from planet_tf2.doctor import full_run, hardware, speed_probe
-from planet_tf2.doctor.full_run import Speed, Work, plan_work
+from planet_tf2.doctor.full_run import Machine, Speed, Work, plan_work
 from planet_tf2.doctor.graphics import Frames
-from planet_tf2.doctor.hardware import Card, Memory
+from planet_tf2.doctor.hardware import Card
 from planet_tf2.tools import schedule
 
 SAPPHIRE = "flags\t: fpu avx avx2 avx512f avx512_bf16 amx_bf16 amx_tile\n"
@@ -26,7 +27,7 @@ def system(monkeypatch):
     """Files of the system by path, and the kind of processor."""
     files = {}
     monkeypatch.setattr(
-        hardware, "_read_text", lambda path: files.get(path, "")
+        hardware, "_read_text", lambda path: files.get(str(path), "")
     )
     monkeypatch.setattr(hardware.platform, "machine", lambda: "x86_64")
     return files
@@ -72,7 +73,8 @@ def test_other_processors(system, monkeypatch):
 )
 def test_precision_of_cards(capability, precision):
     cards = [Card("old", 8e9, "500", 3.5), Card("new", 8e9, "500", capability)]
-    assert hardware.suggest_precision({"AMX-bf16": True}, cards)[0] == precision
+    advice = hardware.suggest_precision({"amx_bf16"}, cards)
+    assert advice.split()[0] == precision
 
 
 def test_cores_of_a_container(system, monkeypatch):
@@ -87,17 +89,18 @@ def test_cores_of_a_container(system, monkeypatch):
 
 
 def test_memory_of_a_container(system):
-    free = hardware.read_memory()
-    assert 0 < free.available <= free.total
+    total, available = hardware.read_memory()
+    assert 0 < available <= total
     system["/sys/fs/cgroup/memory.max"] = f"{10**9}\n"
     system["/sys/fs/cgroup/memory.current"] = f"{7 * 10**8}\n"
     system["/sys/fs/cgroup/memory.stat"] = f"anon 5\ninactive_file {10**8}\n"
-    assert hardware.read_memory() == Memory(1e9, 4e8)
+    assert hardware.read_memory() == (10**9, 4 * 10**8)
     system["/sys/fs/cgroup/memory.max"] = "max\n"
     # Version 1 says a large number where there is no limit.
-    system["/sys/fs/cgroup/memory/memory.limit_in_bytes"] = str(2**63 - 4096)
-    again = hardware.read_memory()
-    assert again.total == free.total
+    old = "/sys/fs/cgroup/memory/memory"
+    system[f"{old}.limit_in_bytes"] = f"{2**63 - 4096}\n"
+    system[f"{old}.usage_in_bytes"] = "1000\n"
+    assert hardware.read_memory()[0] == total
 
 
 def brute_force(params, episodes):
@@ -163,7 +166,6 @@ def test_work_of_the_paper():
     """1,000 episodes of cheetah_run: an episode per 100 updates."""
     work = plan_work(agents.resolve("default"))
     assert work.train_episodes == 1000
-    assert not work.complete
     assert work.updates == pytest.approx(995 * 100, rel=0.001)
     played = 995 + 99  # A test episode for every 1,000 updates.
     assert work.decisions == 250 * played
@@ -172,56 +174,34 @@ def test_work_of_the_paper():
 
 
 def test_forecast():
-    work = Work(1000, 30, 500, 600, 3000, 7, True)
-    speed = Speed(2.0, 0.5, None, 3e9, 0.0, 10**6, 12288)
+    work = Work(1000, 30, 500, 600, 3000, 7)
+    speed = Speed(9.0, 2.0, 0.5, None, 3e9, 0.0, 10**6, 12288)
     frames = Frames(1000.0, 60.0, 2000.0, 120.0)
+    machine = Machine(10**10, 0, 10**10, frames)
     params = agents.resolve("default")
-    found = full_run.forecast(work, speed, frames, params)
-    assert found.seconds == pytest.approx(2000 + 20 + 250 + 10 + 3)
-    assert found.memory_bytes == pytest.approx(3e9 + 0.35e9 + 600 * 12288)
-    # Weights and two moments of each, in three checkpoints.
-    assert found.disk_bytes == pytest.approx(600 * 2000 + 3 * 3 * 4e6)
+    assert full_run.forecast(work, speed, machine, params) == {
+        "seconds": pytest.approx(2000 + 20 + 250 + 10 + 3),
+        "memory_bytes": pytest.approx(3e9 + 0.35e9 + 600 * 12288),
+        # Weights and two moments of each, in three checkpoints.
+        "disk_bytes": pytest.approx(600 * 2000 + 3 * 3 * 4e6),
+    }
     # Smaller shadows, a bounded loader, images of half the size.
     params = {**params, "shadow_size": 512, "loader_max_bytes": 1000}
     speed = speed._replace(step_bytes=12288 / 4)
-    found = full_run.forecast(work, speed, frames, params)
-    assert found.seconds == pytest.approx(2000 + 20 + 250 + 5 + 3)
-    assert found.memory_bytes == pytest.approx(3e9 + 0.35e9 + 2000)
-    assert found.disk_bytes == pytest.approx(600 * 500 + 3 * 3 * 4e6)
-
-
-def test_speed_is_scaled_from_a_smaller_batch():
-    small = {
-        "what": "update",
-        "preset": "default",
-        "sequences": 5,
-        "seconds": 0.4,
-        "resident_bytes": 8e8,
-        "peak_bytes": 1e9,
-        "gpu_peak_bytes": 1e8,
-        "weights": 7,
-        "step_bytes": 9,
+    assert full_run.forecast(work, speed, machine, params) == {
+        "seconds": pytest.approx(2000 + 20 + 250 + 5 + 3),
+        "memory_bytes": pytest.approx(3e9 + 0.35e9 + 2000),
+        "disk_bytes": pytest.approx(600 * 500 + 3 * 3 * 4e6),
     }
-    decision = {"what": "decision", "preset": "default", "seconds": 0.6}
-    assert full_run.read_speed([small], "default") is None
-    assert full_run.read_speed([decision], "default") is None
-    speed = full_run.read_speed([small, decision], "default")
-    assert speed == Speed(4.0, 0.6, 5, 2.8e9, 1e9, 7, 9)
-    whole = {**small, "sequences": 50, "seconds": 3.7, "peak_bytes": 3e9}
-    speed = full_run.read_speed([small, decision, whole], "default")
-    assert speed.update_seconds == 3.7
-    assert speed.scaled_from is None
-    assert speed.peak_bytes == 3e9
 
 
 @pytest.mark.parametrize(
     "seconds, text",
     [
-        (1, "1 second"),
-        (45.2, "45 seconds"),
+        (45.2, "0.8 minutes"),
         (100, "1.7 minutes"),
         (3600, "60 minutes"),
-        (7200, "2 hours"),
+        (7200, "2.0 hours"),
         (86400 * 2.5, "2.5 days"),
         (86400 * 1234, "1,234 days"),
     ],
@@ -230,52 +210,61 @@ def test_durations(seconds, text):
     assert full_run.duration(seconds) == text
 
 
-@pytest.mark.parametrize("image_size", [32, 64])
-def test_probe_measures_the_real_program(monkeypatch, capsys, image_size):
-    tiny = dict(tiny_params(batch_shape=[10, 5], image_size=image_size))
+@pytest.fixture
+def tiny(monkeypatch):
+    """Parameters of the one preset that is probed."""
+    tiny = dict(tiny_params(batch_shape=[10, 5]))
     monkeypatch.setattr(speed_probe.agents, "resolve", lambda name, agent: tiny)
     monkeypatch.setattr(speed_probe.full_run, "PRESETS", ["default"])
-    probe = speed_probe.Probe(1e6, 1e15)
-    probe.run()
-    said = capsys.readouterr().out
-    records = [json.loads(line) for line in said.splitlines()]
-    assert [r["what"] for r in records] == [
-        "start",
-        "update",
-        "decision",
-        "update",
-    ]
-    assert [records[1]["sequences"], records[3]["sequences"]] == [5, 10]
-    for record in (records[1], records[3]):
-        assert 0 < record["seconds"]
-        assert 0 < record["resident_bytes"] <= record["peak_bytes"]
-        assert record["weights"] > 1000
+    return tiny
+
+
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_probe_measures_the_real_program(tiny, capsys, image_size):
+    tiny["image_size"] = image_size
+    speed_probe.main(1e6, 1e15, "planet")
+    lines = capsys.readouterr().out.splitlines()
+    start, *speeds = [json.loads(line) for line in lines]
+    assert start == {"gpus": []}
+    assert [record["preset"] for record in speeds] == ["default"] * 2
+    few, whole = (Speed(**record["speed"]) for record in speeds)
+    assert (few.scaled_from, whole.scaled_from) == (5, None)
+    for speed in (few, whole):
+        assert 0 < speed.update_seconds and 0 < speed.peak_bytes
+        assert speed.weights > 1000
+        assert speed.step_bytes >= 3 * image_size**2
+    assert few.decision_seconds == whole.decision_seconds > 0
+
+
+def test_speed_is_scaled_from_a_smaller_batch(tiny, monkeypatch):
+    class Process:
+        def memory_info(self):
+            return SimpleNamespace(rss=8e8)
+
+    monkeypatch.setattr(speed_probe.psutil, "Process", Process)
+    usage = SimpleNamespace(ru_maxrss=1e9 / 1024)
+    monkeypatch.setattr(speed_probe.resource, "getrusage", lambda who: usage)
+    monkeypatch.setattr(speed_probe, "_time", lambda work, count: 0.4)
+    speed = speed_probe.measure("planet", "default", sequences=5)
+    assert speed.update_seconds == 0.8
+    assert speed.decision_seconds == 0.4
+    assert speed.peak_bytes == pytest.approx(8e8 + 2 * 2e8)
 
 
 def test_probe_leaves_out_what_does_not_fit(monkeypatch, capsys):
     done = []
-    probe = speed_probe.Probe(1e6, 1e9)
-    few = {
-        "trace_seconds": 1.0,
-        "seconds": 1.0,
-        "resident_bytes": 8e8,
-        "peak_bytes": 9e8,
-    }
+    few = Speed(1.0, 10.0, 0.1, 5, 1.8e9, 0, 7, 9)
 
-    def update(preset, sequences=None, updates=1):
+    def measure(agent, preset, sequences=None, decision_seconds=None):
         done.append((preset, sequences))
         return few
 
-    monkeypatch.setattr(probe, "_update", update)
-    monkeypatch.setattr(probe, "_decision", lambda preset: None)
-    probe.run()
-    # Ten times as many sequences would take 1.8 GB.
+    monkeypatch.setattr(speed_probe, "measure", measure)
+    speed_probe.main(1e6, 1e9, "planet")
     assert ("default", None) not in done
     assert ("quickstart", None) in done
-    probe._memory = 2e9
-    probe.run()
+    speed_probe.main(1e6, 2e9, "planet")
     assert done[-1] == ("default", None)
-    probe._seconds = speed_probe.time.perf_counter() - speed_probe._START
     done.clear()
-    probe.run()
+    speed_probe.main(0, 2e9, "planet")
     assert done == [("default", speed_probe.FEW)]

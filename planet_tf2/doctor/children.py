@@ -15,23 +15,17 @@ from typing import Any
 
 from planet_tf2.envs import child_process
 
+MODULE = (sys.executable, "-m")  # Before the name of a Python module to run.
+
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Failed)\b")
 _PATIENCE = 2.0  # Seconds that a child has to die once it was killed.
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """How a child ended.
+    """How a child ended."""
 
-    Attributes:
-      exit_code: its exit code; negative numbers are signals; None if it had to
-        be killed, since the time was up.
-      stdout: what it wrote to its standard output.
-      stderr: what it wrote to its standard error.
-      seconds: how long it ran.
-    """
-
-    exit_code: int | None
+    exit_code: int | None  # Of signals negative; None if the time was up.
     stdout: str
     stderr: str
     seconds: float
@@ -42,10 +36,7 @@ class Result:
         if self.exit_code is None:
             return f"no answer within {self.seconds:.0f} seconds"
         if self.exit_code < 0:
-            name = f"signal {-self.exit_code}"
-            with contextlib.suppress(ValueError):
-                name = signal.Signals(-self.exit_code).name
-            return f"it died of {name}"
+            return f"it died of {signal.Signals(-self.exit_code).name}"
         lines = [line for line in self.stderr.splitlines() if line.strip()]
         # The message of an exception may have more lines.
         errors = [line for line in lines if _ERROR.match(line)] or lines
@@ -54,18 +45,13 @@ class Result:
     @property
     def records(self) -> list[dict[str, Any]]:
         """The lines of its standard output that are JSON objects."""
-        found = []
-        for line in self.stdout.splitlines():
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-        return [record for record in found if isinstance(record, dict)]
+        lines = self.stdout.splitlines()
+        return [json.loads(x) for x in lines if x[:1] == "{" and x[-1] == "}"]
 
     @property
     def answer(self) -> dict[str, Any] | None:
         """The last of its records, if it ended well."""
-        return (
-            self.records[-1] if self.exit_code == 0 and self.records else None
-        )
+        return self.records[-1] if self.exit_code == 0 else None
 
 
 def run(
@@ -76,17 +62,16 @@ def run(
     """Runs a program to its end, or until the time is up.
 
     Nothing that the program does, and no child of its own that it leaves
-    behind, can keep the caller waiting for longer.
+    behind, can keep the caller waiting for longer. A program that is not there
+    has exit code 127.
 
     Args:
       command: program and arguments.
       seconds: time limit.
       changes: environment variables to set, or to remove where None.
-
-    Returns:
-      How it ended. A program that is not there has exit code 127.
     """
     start = time.monotonic()
+    exit_code = None
     # Files, since a pipe stays open as long as any grandchild has it.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
@@ -100,33 +85,18 @@ def run(
             )
         except OSError as error:
             return Result(127, "", f"{command[0]}: {error.strerror}", 0.0)
-        exit_code = _wait(process, seconds)
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode(errors="replace"))
-        return Result(exit_code, *texts, time.monotonic() - start)
-
-
-def run_module(
-    name: str,
-    arguments: Sequence[str],
-    seconds: float,
-    changes: Mapping[str, str | None] | None = None,
-) -> Result:
-    """Runs a Python module as a program; see `run`."""
-    return run([sys.executable, "-m", name, *arguments], seconds, changes)
-
-
-def _wait(process: subprocess.Popen, seconds: float) -> int | None:
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        # Also after a good end, for what it may have left behind.
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        # A process that waits for a broken driver does not even die.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE)
+        try:
+            exit_code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            # Also after a good end, for what it may have left behind.
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            # A process that waits for a broken driver does not even die.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+        out.seek(0)
+        err.seek(0)
+        texts = [file.read().decode(errors="replace") for file in (out, err)]
+    return Result(exit_code, *texts, time.monotonic() - start)

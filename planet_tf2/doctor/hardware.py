@@ -5,143 +5,106 @@ import os
 import pathlib
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 import psutil
+from rich.filesize import decimal
 
-from planet_tf2.doctor import children
-from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, Finding
+from planet_tf2.doctor import children, packages
+from planet_tf2.doctor.findings import Finding, judge, note
 from planet_tf2.tools import machine
 
-# From what is asked about to what Linux calls it on Intel and AMD, or on ARM.
+# From what is shown to what Linux calls it.
 _FEATURES = {
-    "AVX": ("avx",),
-    "AVX2": ("avx2",),
-    "AVX-512": ("avx512f",),
-    "bf16": ("avx512_bf16", "avx_ne_convert", "amx_bf16", "bf16"),
-    "AVX-512-bf16": ("avx512_bf16",),
-    "AMX": ("amx_tile",),
-    "AMX-bf16": ("amx_bf16",),
+    "AVX2": {"avx2"},
+    "AVX-512": {"avx512f"},
+    "bf16": {"avx512_bf16", "avx_ne_convert", "amx_bf16", "bf16"},
+    "AMX": {"amx_tile"},
 }
+_CGROUP = pathlib.Path("/sys/fs/cgroup")
+# Limit and use of a container's memory, in control groups of version 2 and 1.
+_MEMORY_FILES = (
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
 _SMALLEST_MEMORY = 1.5e9  # The preset `quickstart` takes about 1.4.
 _SMALLEST_DISK = 1e9
 _BUSY = 1.5  # Programs that want a core, for each core that there is.
 
 
-class Memory(NamedTuple):
-    """Memory in bytes, that of the container if there is one.
-
-    Attributes:
-      total: all of it.
-      available: what can be had now.
-    """
-
-    total: float
-    available: float
-
-
 class Card(NamedTuple):
-    """A graphics card of NVIDIA.
-
-    Attributes:
-      name: what it is called.
-      memory: in bytes.
-      driver: version of its driver.
-      capability: what it can compute, such as 8.6.
-    """
+    """A graphics card of NVIDIA."""
 
     name: str
-    memory: float
+    memory: float  # In bytes.
     driver: str
-    capability: float
+    capability: float  # What it can compute, such as 8.6.
 
 
 def check_processor(cards: Sequence[Card] = ()) -> Finding:
-    """Examines the processor, and suggests what to compute in.
-
-    Args:
-      cards: the graphics cards, which matter more if there are any.
-    """
+    """Examines the processor, and suggests what to compute in."""
     text = _read_text("/proc/cpuinfo")
     match = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
     flags = set(match[1].split()) if match else set()
-    features = {
-        name: not flags.isdisjoint(names) for name, names in _FEATURES.items()
-    }
-    name, cores = machine.processor_name(), usable_cores()
-    precision, reason = suggest_precision(features, cards)
-    details = {
-        "name": name,
-        "cores": cores,
-        "features": features,
-        "precision": precision,
-    }
+    features = {name: bool(flags & _FEATURES[name]) for name in _FEATURES}
     intel = platform.machine().lower() in ("x86_64", "amd64")
-    shown = ("AVX2", "AVX-512", "bf16", "AMX") if intel else ("bf16",)
-    words = [f"{name}, {cores} core{'s' if cores > 1 else ''}"]
-    if flags:
-        words += [f"{f} {'yes' if features[f] else 'no'}" for f in shown]
-    text = f"{', '.join(words)}\n--precision={precision} {reason}"
-    if flags and intel and not features["AVX"]:
+    cores = usable_cores()
+    text = f"{machine.processor_name()}, {cores} core{'s' if cores > 1 else ''}"
+    for name in (_FEATURES if intel else ("bf16",)) if flags else ():
+        text += f", {name} {'yes' if features[name] else 'no'}"
+    advice = suggest_precision(flags, cards)
+    text += f"\n--precision={advice}"
+    fix = None
+    if flags and intel and "avx" not in flags:
         text += "\nTensorFlow's packages need AVX, and die without it."
         fix = "use another machine, or build TensorFlow from its sources"
-        return Finding("processor", PROBLEM, text, fix, details)
-    return Finding("processor", OK, text, details=details)
+    precision, _, _ = advice.partition(" ")
+    return judge("processor", text, fix, features=features, precision=precision)
 
 
-def suggest_precision(
-    features: Mapping[str, bool], cards: Sequence[Card]
-) -> tuple[str, str]:
-    """Returns a value for the parameter `precision`, and why."""
-    if cards:
-        best = max(card.capability for card in cards)
-        if best >= 8:
-            return "bfloat16", "is fast on this graphics card"
-        if best >= 7:
-            return "float16", "is fast on this graphics card"
-        return "float32", "is best on this graphics card"
-    if features.get("AMX-bf16"):
-        return "bfloat16", "is fast, since there is AMX"
-    if features.get("AVX-512-bf16"):
-        return "bfloat16", "is faster, since AVX-512 has it"
-    if features.get("bf16"):
-        return "float32", "is the safe choice; time bfloat16 beside it"
-    return "float32", "is best, since others would be emulated"
+def suggest_precision(flags: Set[str], cards: Sequence[Card]) -> str:
+    """Returns a value for the parameter `precision`, and why.
+
+    Cards matter more than the processor, of which Linux tells `flags`.
+    """
+    best = max((card.capability for card in cards), default=0)
+    bf16 = flags & _FEATURES["bf16"]
+    advice = (
+        (best >= 8, "bfloat16 is fast on this graphics card"),
+        (best >= 7, "float16 is fast on this graphics card"),
+        (cards, "float32 is best on this graphics card"),
+        ("amx_bf16" in bf16, "bfloat16 is fast, since there is AMX"),
+        ("avx512_bf16" in bf16, "bfloat16 is faster, since AVX-512 has it"),
+        (bf16, "float32 is the safe choice; time bfloat16 beside it"),
+        (True, "float32 is best, since others would be emulated"),
+    )
+    return next(text for holds, text in advice if holds)
 
 
 def check_memory() -> Finding:
-    """Examines the memory."""
-    memory = read_memory()
-    details = {"total_bytes": memory.total, "available_bytes": memory.available}
-    text = (
-        f"{memory.total / 1e9:.1f} GB, of which {memory.available / 1e9:.1f} "
-        "GB are free"
-    )
-    if memory.available < _SMALLEST_MEMORY:
-        needed = f"{_SMALLEST_MEMORY / 1e9:g} GB"
-        text += f"; even the preset quickstart wants {needed}"
+    """Says whether the memory is enough for the smallest preset."""
+    total, available = read_memory()
+    text = f"{decimal(total)}, of which {decimal(available)} are free"
+    fix = None
+    if available < _SMALLEST_MEMORY:
+        text += "; even the preset quickstart wants 1.5 GB"
         fix = "end other programs, or give the container more memory"
-        return Finding("memory", PROBLEM, text, fix, details)
-    return Finding("memory", OK, text, details=details)
+    return judge("memory", text, fix, total=total, available=available)
 
 
 def check_disk(folder: str | os.PathLike[str]) -> Finding:
     """Examines the disk that a folder is on, or will be."""
     path = pathlib.Path(folder).absolute()
-    while not path.exists():
-        path = path.parent
+    path = next(p for p in (path, *path.parents) if p.exists())
     free = psutil.disk_usage(str(path)).free
-    text = f"{free / 1e9:.1f} GB are free in {path}"
-    details = {"free_bytes": free, "folder": str(path)}
+    text, fix = f"{decimal(free)} are free in {path}", None
     if not os.access(path, os.W_OK):
         text += ", which cannot be written to"
         fix = "name another folder with --logdir"
-        return Finding("disk", PROBLEM, text, fix, details)
-    if free < _SMALLEST_DISK:
+    elif free < _SMALLEST_DISK:
         fix = "make room, or name a folder on another disk with --logdir"
-        return Finding("disk", PROBLEM, text, fix, details)
-    return Finding("disk", OK, text, details=details)
+    return judge("disk", text, fix, free_bytes=free, folder=str(path))
 
 
 def check_load() -> list[Finding]:
@@ -153,69 +116,67 @@ def check_load() -> list[Finding]:
         f"{load:.1f} programs want to run, and cores to use: {cores}. What is "
         "timed below takes longer than it would alone"
     )
-    return [Finding("load", NOTE, text, details={"load": load, "cores": cores})]
+    return [note("load", text, load=load, cores=cores)]
 
 
-def find_cards(seconds: float = 10) -> list[Card]:
+def find_cards(seconds: float) -> list[Card]:
     """Asks NVIDIA's driver for its graphics cards."""
-    result = children.run(
-        [
-            "nvidia-smi",
-            "--query-gpu=name,memory.total,driver_version,compute_cap",
-            "--format=csv,noheader,nounits",
-        ],
-        seconds,
-    )
+    query = "--query-gpu=name,memory.total,driver_version,compute_cap"
+    style = "--format=csv,noheader,nounits"
+    result = children.run(["nvidia-smi", query, style], seconds)
     cards = []
-    for line in result.stdout.splitlines() if result.exit_code == 0 else ():
+    for line in result.stdout.splitlines():
+        # Complaints, and cards that do not tell everything.
         with contextlib.suppress(ValueError):
-            name, megabytes, driver, capability = map(
-                str.strip, line.split(",")
-            )
-            size = float(megabytes) * 2**20
-            cards.append(Card(name, size, driver, float(capability)))
+            name, memory, driver, capability = line.split(", ")
+            memory = float(memory) * 2**20
+            cards.append(Card(name, memory, driver, float(capability)))
     return cards
 
 
-def read_memory() -> Memory:
-    """Returns how much memory there is for this process."""
+def check_gpu(cards: Sequence[Card], used: Sequence[str]) -> Finding:
+    """Compares the cards that there are with those that TensorFlow uses."""
+    shown = ", ".join(f"{c.name} ({c.memory / 1e9:.0f} GB)" for c in cards)
+    text, fix = "none; TensorFlow computes on the processor", None
+    if used:
+        text = f"TensorFlow uses {shown or ', '.join(used)}"
+    elif cards:
+        text = f"There is {shown}, but TensorFlow does not find it."
+        fix = packages.install_command("tensorflow", extra="[and-cuda]")
+    told = [card._asdict() for card in cards]
+    return judge("GPU", text, fix, cards=told, tensorflow=used)
+
+
+def read_memory() -> tuple[int, int]:
+    """Returns all and the free memory of this process's container, in bytes.
+
+    psutil knows only that of the whole machine. Version 1 of control groups
+    says a number above any memory where there is no limit.
+    """
     memory = psutil.virtual_memory()
-    limit, used = _container_memory()
-    return Memory(min(memory.total, limit), min(memory.available, limit - used))
+    total, available = memory.total, memory.available
+    for limit_name, used_name in _MEMORY_FILES:
+        limit, path = _read_text(_CGROUP / limit_name), _CGROUP / used_name
+        if limit.strip().isdigit():
+            # Files that are only kept for later count as in use here.
+            stat = _read_text(path.with_name("memory.stat"))
+            spare = re.search(r"^inactive_file (\d+)", stat, re.MULTILINE)
+            used = int(_read_text(path)) - int(spare[1] if spare else 0)
+            total = min(total, int(limit))
+            available = min(available, int(limit) - max(0, used))
+    return total, available
 
 
 def usable_cores() -> int:
     """Returns how many processor cores this process may use."""
     cores = machine.usable_cores()
-    quota = _read_text("/sys/fs/cgroup/cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit() and int(quota[1]):
-        cores = min(cores, max(1, round(int(quota[0]) / int(quota[1]))))
+    quota, _, period = _read_text(_CGROUP / "cpu.max").partition(" ")
+    if quota.isdigit():
+        cores = min(cores, max(1, round(int(quota) / int(period))))
     return cores
 
 
-def _container_memory() -> tuple[float, float]:
-    """Returns limit and use of the container's memory in bytes.
-
-    psutil knows only those of the whole machine. Version 1 of control groups
-    says a number above any memory where there is no limit.
-    """
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        most = _read_text(f"/sys/fs/cgroup/{limit}").strip()
-        in_use = _read_text(f"/sys/fs/cgroup/{used}").strip()
-        if most.isdigit() and in_use.isdigit():
-            # Files that are only kept for later count as in use here.
-            stat = _read_text("/sys/fs/cgroup/memory.stat")
-            cache = re.search(r"^inactive_file (\d+)", stat, re.MULTILINE)
-            spare = int(cache[1]) if cache else 0
-            return float(most), float(max(0, int(in_use) - spare))
-    return float("inf"), 0.0
-
-
-def _read_text(path: str) -> str:
-    try:
+def _read_text(path: str | os.PathLike[str]) -> str:
+    with contextlib.suppress(OSError):
         return pathlib.Path(path).read_text()
-    except (OSError, UnicodeDecodeError):
-        return ""
+    return ""

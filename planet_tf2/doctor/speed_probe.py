@@ -6,13 +6,11 @@ is lost if it has to be stopped. It leaves out what would take it beyond so many
 seconds or bytes of memory.
 """
 
-import itertools
 import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import psutil
@@ -22,128 +20,100 @@ _START = time.perf_counter()
 import tensorflow as tf  # noqa: E402
 
 from planet_tf2 import agents  # noqa: E402
-from planet_tf2.agents.agent import Agent  # noqa: E402
+from planet_tf2.agents.agent import Agent, Batch  # noqa: E402
 from planet_tf2.configs.environments import task_spaces  # noqa: E402
-from planet_tf2.data.loader import made_up  # noqa: E402
 from planet_tf2.doctor import full_run  # noqa: E402
+from planet_tf2.doctor.full_run import Speed  # noqa: E402
 from planet_tf2.tools import devices, seeds  # noqa: E402
 
 # A batch of the preset `default` may take longer than there is time for.
 FEW = 5
-_UPDATES = 3
 _ENOUGH_SECONDS = 3.0
 
 
-class Probe:
-    """Measures until the time is up.
+def main(seconds: float, memory: float, agent: str) -> None:
+    """Measures what there is time for, the most important first."""
+    end = _START + seconds
+    gpus = devices.prepare()
+    tf.constant(0).numpy()
+    print(json.dumps({"gpus": gpus}), flush=True)
+    first, *others = full_run.presets(agent)
+    few = measure(agent, first, FEW)
+    for preset in others:
+        if end - time.perf_counter() > 2 * few.trace_seconds:
+            measure(agent, preset)
+    needed = few.trace_seconds + 2.5 * few.update_seconds
+    if end - time.perf_counter() > needed and few.peak_bytes < memory:
+        measure(agent, first, decision_seconds=few.decision_seconds)
 
-    Args:
-      seconds: how long, from the start of the process.
-      memory: bytes that may be used.
-      agent: name of the agent.
+
+def measure(
+    agent_name: str,
+    preset: str,
+    sequences: int | None = None,
+    decision_seconds: float | None = None,
+) -> Speed:
+    """Measures a preset, and prints what was found.
+
+    Batches may have fewer sequences; what an update takes is taken to grow with
+    their number. Where the time of a decision is known, one update has to do.
     """
+    params = agents.resolve(preset, agent=agent_name)
+    package = agents.find(agent_name)
+    spaces = task_spaces(params["tasks"][0], params, package.VECTOR_ACTIONS)
+    agent = package.make_agent(params, *spaces)
+    size, length = params["batch_shape"]
+    batch = _batch(agent, sequences or size, length)
+    step_graph = tf.function(agent.train_step, autograph=False)
+    start = time.perf_counter()
+    step_graph.get_concrete_function(batch, seeds.derive(0))
+    tracing = time.perf_counter() - start
+    before = psutil.Process().memory_info().rss
 
-    def __init__(
-        self, seconds: float, memory: float, agent: str = agents.DEFAULT
-    ):
-        self._seconds = seconds
-        self._memory = memory
-        self._name = agent
+    def update(number: int) -> None:
+        values = step_graph(batch, seeds.derive(number))
+        float(values[agent.loss_names[0]])
 
-    @property
-    def left(self) -> float:
-        """Seconds that are left."""
-        return self._seconds - (time.perf_counter() - _START)
-
-    def report(self, what: str, **values: Any) -> None:
-        """Tells what was measured."""
-        print(json.dumps({"what": what, **values}), flush=True)
-
-    def run(self) -> None:
-        """Measures what there is time for, the most important first."""
-        gpus = devices.prepare()
-        tf.constant(0).numpy()
-        self.report("start", gpus=gpus)
-        first, *others = full_run.presets(self._name)
-        few = self._update(first, FEW)
-        tracing = few["trace_seconds"]
-        self._decision(first)
-        for preset in others:
-            if self.left > 2 * tracing:
-                self._update(preset)
-                self._decision(preset)
-        scale = self._params(first)["batch_shape"][0] / FEW
-        growth = few["peak_bytes"] - few["resident_bytes"]
-        needed = tracing + 2.5 * scale * few["seconds"]
-        memory = few["resident_bytes"] + scale * growth
-        if self.left > needed and memory < self._memory:
-            self._update(first, updates=1)
-
-    def _params(self, preset: str) -> Mapping[str, Any]:
-        return agents.resolve(preset, agent=self._name)
-
-    def _agent(self, params: Mapping[str, Any]) -> Agent:
-        """Makes an agent for the first of the tasks, with random weights."""
-        package = agents.find(self._name)
-        spaces = task_spaces(params["tasks"][0], params, package.VECTOR_ACTIONS)
-        return package.make_agent(params, *spaces)
-
-    def _update(
-        self, preset: str, sequences: int | None = None, updates: int = _UPDATES
-    ) -> dict[str, float]:
-        """Measures gradient steps with batches of some size."""
-        params = self._params(preset)
-        size = sequences or params["batch_shape"][0]
-        agent = self._agent(params)
-        batch = _batch(agent, size, params["batch_shape"][1])
-        step_graph = tf.function(agent.train_step, autograph=False)
-        start = time.perf_counter()
-        step_graph.get_concrete_function(batch, seeds.derive(0))
-        tracing = time.perf_counter() - start
-        before = _resident()
-
-        def step(number: int) -> None:
-            values = step_graph(batch, seeds.derive(number))
-            float(values[agent.loss_names[0]])
-
-        variables = agent.trained_variables
-        values = {
-            "preset": preset,
-            "sequences": size,
-            "trace_seconds": tracing,
-            "seconds": _time(step, updates),
-            "resident_bytes": before,
-            "peak_bytes": _peak(),
-            "gpu_peak_bytes": _gpu_peak(),
-            "weights": int(sum(np.prod(v.shape) for v in variables)),
-            "step_bytes": sum(
-                x.dtype.size * int(np.prod(x.shape[2:])) for x in batch.values()
-            ),
-        }
-        self.report("update", **values)
-        return values
-
-    def _decision(self, preset: str) -> None:
-        """Measures decisions, as when an episode is collected."""
-        agent = self._agent(self._params(preset))
-        actor = agent.actor()
-        everyone = tf.constant([0])
-        perform = tf.function(
-            lambda observ, seed: actor.perform(everyone, observ, seed=seed),
-            autograph=False,
-        )
-        observ = {
-            name: tf.zeros([1, *space.shape], space.dtype)
-            for name, space in agent.observation_space.items()
-        }
-
-        def decide(number: int) -> None:
-            perform(observ, seeds.derive(number)).numpy()
-
-        self.report("decision", preset=preset, seconds=_time(decide, 3))
+    update_seconds = _time(update, 1 if decision_seconds else 3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak *= 1 if sys.platform == "darwin" else 1024
+    gpu_peak = 0
+    if tf.config.list_physical_devices("GPU"):
+        memory = tf.config.experimental.get_memory_info("GPU:0")
+        gpu_peak = int(memory["peak"])
+    scale = size / (sequences or size)
+    speed = Speed(
+        trace_seconds=tracing,
+        update_seconds=scale * update_seconds,
+        decision_seconds=decision_seconds or _time_decisions(agent),
+        scaled_from=sequences if scale > 1 else None,
+        peak_bytes=before + scale * (peak - before),
+        gpu_peak_bytes=scale * gpu_peak,
+        weights=sum(int(np.prod(v.shape)) for v in agent.trained_variables),
+        step_bytes=sum(
+            x.dtype.size * int(np.prod(x.shape[2:])) for x in batch.values()
+        ),
+    )
+    print(json.dumps({"preset": preset, "speed": speed._asdict()}), flush=True)
+    return speed
 
 
-def _time(work: Callable[[int], None], count: int) -> float:
+def _time_decisions(agent: Agent) -> float:
+    """Returns what a decision takes when an episode is collected."""
+    actor = agent.actor()
+    everyone = tf.constant([0])
+    perform = tf.function(
+        lambda observ, seed: actor.perform(everyone, observ, seed=seed),
+        autograph=False,
+    )
+    observ = {
+        name: tf.zeros([1, *space.shape], space.dtype)
+        for name, space in agent.observation_space.items()
+    }
+    return _time(lambda n: perform(observ, seeds.derive(n)).numpy(), 3)
+
+
+def _time(work: Callable[[int], object], count: int) -> float:
     """Returns the shortest time of several, after one that does not count.
 
     On slow machines one has to do.
@@ -157,43 +127,18 @@ def _time(work: Callable[[int], None], count: int) -> float:
     return min(seconds)
 
 
-def _batch(agent: Agent, size: int, length: int) -> dict[str, tf.Tensor]:
+def _batch(agent: Agent, size: int, length: int) -> Batch:
     """Makes up what the agent learns from, `[size, length, ...]`."""
-    types = {n: space.dtype for n, space in agent.observation_space.items()}
-    types |= {"is_first": bool, "terminal": bool}
-    example = {
-        name: np.zeros((1, *shape), types.get(name, np.float32))
-        for name, shape in agent.batch_spec.items()
-    }
-    episodes = list(itertools.islice(made_up(example, length, (0,)), size))
-    batch = {key: np.stack([e[key] for e in episodes]) for key in example}
-    agent.action_space.seed(0)
-    batch["action"] = np.stack(
-        [
-            [agent.action_space.sample() for _ in range(length)]
-            for _ in range(size)
-        ]
-    )
-    return {name: tf.constant(values) for name, values in batch.items()}
-
-
-def _resident() -> int:
-    """Returns the memory of this process in bytes."""
-    return psutil.Process().memory_info().rss
-
-
-def _peak() -> int:
-    """Returns the largest memory that this process had, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def _gpu_peak() -> int:
-    """Returns the largest memory taken of the first GPU in bytes, if any."""
-    if not tf.config.list_physical_devices("GPU"):
-        return 0
-    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    values = dict(agent.observation_space.sample())
+    values["action"] = agent.action_space.sample()
+    values["is_first"] = values["terminal"] = np.bool_(False)
+    batch = {}
+    for name, shape in agent.batch_spec.items():
+        value = values.get(name, np.float32(0))
+        value = np.broadcast_to(value, [size, length, *shape])
+        batch[name] = tf.constant(value)
+    return batch
 
 
 if __name__ == "__main__":
-    Probe(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3]).run()
+    main(float(sys.argv[1]), float(sys.argv[2]), sys.argv[3])
