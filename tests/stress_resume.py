@@ -221,7 +221,7 @@ class Training:
 
     def records(self) -> list[dict]:
         """Lines of the metrics."""
-        return Journal(self.folder.metrics).read()
+        return list(Journal(self.folder.metrics))
 
     def episodes(self, split: str) -> list[pathlib.Path]:
         """Files of the episodes in the order in which they were announced."""

@@ -252,7 +252,7 @@ class Stress:
             found.append(f"run {number} is not done")
         if self._count("done", number) > 1:
             found.append(f"run {number} was done more than once")
-        lines = Journal(folder / "metrics.jsonl").read()
+        lines = list(Journal(folder / "metrics.jsonl"))
         if [line["step"] for line in lines] != list(range(self._args.steps)):
             found.append(f"run {number} has steps missing or made twice")
         writers = [line["claim"] for line in lines]
@@ -285,7 +285,7 @@ class Stress:
         )
 
     def _records(self) -> list[dict]:
-        return Journal(self._base / "records.jsonl").read()
+        return list(Journal(self._base / "records.jsonl"))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 
 from planet_tf2.tools import curves
-from planet_tf2.tools.curves import Panel, draw_panels
+from planet_tf2.tools.curves import draw_panels
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM, _HEADER = (
+    getattr(curves, name) // 2
+    for name in (
+        "_WIDTH",
+        "_HEIGHT",
+        "_LEFT",
+        "_RIGHT",
+        "_TOP",
+        "_BOTTOM",
+        "_HEADER",
+    )
+)
 
 
 def find(image, color, tolerance=60):
@@ -15,15 +28,15 @@ def find(image, color, tolerance=60):
 
 def inside(image):
     """The ground of the only panel, without the title and numbers."""
-    top = curves._HEADER + curves._TOP
-    left = curves._LEFT
-    return image[top : top + curves._HEIGHT, left : left + curves._WIDTH]
+    top = _HEADER + _TOP
+    left = _LEFT
+    return image[top : top + _HEIGHT, left : left + _WIDTH]
 
 
 def test_lines_go_where_the_values_are():
     length = 11
     rising = np.linspace(0, 1, length)
-    image = draw_panels([Panel("a", {"x": rising, "y": 1 - rising})])
+    image = draw_panels({"a": {"x": rising, "y": 1 - rising}})
     plot = inside(image)
     height, width = plot.shape[:2]
     for color, falls in zip(curves._COLORS, (False, True), strict=False):
@@ -37,7 +50,7 @@ def test_lines_go_where_the_values_are():
 
 def test_same_names_have_same_colors_in_all_panels():
     ones = np.arange(5.0)
-    image = draw_panels([Panel("a", {"x": ones}), Panel("b", {"y": ones})])
+    image = draw_panels({"a": {"x": ones}, "b": {"y": ones}})
     half = image.shape[0] // 2
     assert len(find(image[half + 15 :], curves._COLORS[1])[0])
     assert not len(find(image[half + 15 :, 60:], curves._COLORS[0], 20)[0]) > 60
@@ -45,10 +58,10 @@ def test_same_names_have_same_colors_in_all_panels():
 
 def test_seen_steps_are_green():
     values = np.zeros(21)
-    image = inside(draw_panels([Panel("a", {"x": values})], seen=5))
+    image = inside(draw_panels({"a": {"x": values}}, seen=5))
     green = (image[5] == curves._SEEN).all(-1)
     # Up to the middle between the last step that is seen and the next.
-    expected = 4.5 / 20 * curves._WIDTH
+    expected = 4.5 / 20 * _WIDTH
     assert abs(green.sum() - expected) <= 2
     assert green[: green.sum()].all()
 
@@ -65,7 +78,7 @@ def test_seen_steps_are_green():
     ],
 )
 def test_all_values_can_be_drawn(values):
-    image = draw_panels([Panel("a", {"x": np.array(values)})])
+    image = draw_panels({"a": {"x": np.array(values)}})
     assert image.dtype == np.uint8
     there = len(find(inside(image), curves._COLORS[0])[0])
     assert bool(there) == np.isfinite(values).any()
@@ -74,18 +87,18 @@ def test_all_values_can_be_drawn(values):
 def test_a_gap_is_left_where_nothing_is_known():
     values = np.ones(21)
     values[8:13] = np.nan
-    plot = inside(draw_panels([Panel("a", {"x": values})]))
+    plot = inside(draw_panels({"a": {"x": values}}))
     _, columns = find(plot, curves._COLORS[0])
-    middle = curves._WIDTH / 2
-    assert (np.abs(columns - middle) > 0.1 * curves._WIDTH).all()
+    middle = _WIDTH / 2
+    assert (np.abs(columns - middle) > 0.1 * _WIDTH).all()
     assert (columns < middle).any() and (columns > middle).any()
 
 
 @pytest.mark.parametrize("amount, columns", [(1, 1), (3, 1), (4, 2), (17, 3)])
 def test_panels_fill_rows(amount, columns):
-    panels = [Panel(str(n), {"x": np.arange(3.0)}) for n in range(amount)]
+    panels = {str(n): {"x": np.arange(3.0)} for n in range(amount)}
     image = draw_panels(panels)
-    width = curves._LEFT + curves._WIDTH + curves._RIGHT
-    height = curves._TOP + curves._HEIGHT + curves._BOTTOM
+    width = _LEFT + _WIDTH + _RIGHT
+    height = _TOP + _HEIGHT + _BOTTOM
     rows = -(-amount // columns)
-    assert image.shape == (curves._HEADER + rows * height, columns * width, 3)
+    assert image.shape == (_HEADER + rows * height, columns * width, 3)

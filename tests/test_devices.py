@@ -39,7 +39,7 @@ def test_one_device_needs_no_strategy():
 def test_too_few_gpus(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     with pytest.raises(ValueError, match="num_gpus' is 2.*finds 0.*Lower"):
-        devices.make_strategy(2)
+        devices.check_gpus(2)
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ class TestAdd:
         assert path == folder.train_episodes / stem(episode)
         assert names(folder.train_episodes) == [path.name]
         assert episodes.load_episode(path)["return"][-1] == 4
-        assert Journal(folder.metrics).read() == [
+        assert list(Journal(folder.metrics)) == [
             {
                 "phase": "train",
                 "step": 5,
@@ -99,7 +99,7 @@ class TestAdd:
         assert log.announced("train", "run") == 1
         assert log.announced("test", "walk") == 1
         assert log.announced("test", "run") == 0
-        lines = Journal(folder.metrics).read()
+        lines = list(Journal(folder.metrics))
         assert [line["env_step"] for line in lines] == [10, 30, 30, 110]
         assert [line["episode"] for line in lines] == [1, 2, 1, 3]
 

@@ -83,10 +83,10 @@ def test_journal_is_not_written_to(old):
     Journal(old.metrics).append({"step": 1})
     journal = Journal(old.metrics, lambda: take_over(old))
     journal.append({"step": 2})
-    assert Journal(old.metrics).read() == [{"step": 1}]
+    assert list(Journal(old.metrics)) == [{"step": 1}]
     Journal(old.metrics).append({"step": 3})
     journal.truncate(0)
-    assert Journal(old.metrics).read() == [{"step": 1}, {"step": 3}]
+    assert list(Journal(old.metrics)) == [{"step": 1}, {"step": 3}]
 
 
 def test_journal_is_not_opened_for_nothing(old):

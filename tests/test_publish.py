@@ -114,7 +114,7 @@ class TestMetrics:
         assert sum(r["file"] == "x.npz" for r in rows) == 2
 
     def test_totals(self, folder):
-        records = Journal(folder.metrics).read()
+        records = list(Journal(folder.metrics))
         totals = repeating.count_totals(records)
         assert list(totals.values()) == [7, 2, 500, 3.5]
         del records[0]["elapsed_seconds"]
@@ -313,7 +313,7 @@ class TestPublish:
         rows = list(
             csv.DictReader(io.StringIO((target / "metrics.csv").read_text()))
         )
-        assert len(rows) == len(Journal(trained.folder.metrics).read())
+        assert len(rows) == len(list(Journal(trained.folder.metrics)))
         rows = csv.DictReader(io.StringIO((target / "curve.csv").read_text()))
         assert {row["experiment"] for row in rows} == {target.name}
 

@@ -25,7 +25,7 @@ def test_defaults():
     params = resolve()
     assert set(params) == set(PLANET.Parameters.model_fields)
     assert params.batch_shape == [50, 50]
-    with pytest.raises(RuntimeError, match="locked"):
+    with pytest.raises(RuntimeError, match="copy"):
         params.batch_shape = [1, 1]
 
 

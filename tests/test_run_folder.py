@@ -44,7 +44,7 @@ def test_create_makes_the_folders(folder):
 def test_config_is_plain_and_readable_yaml(folder):
     folder.write_config(_CONFIG)
     assert folder.read_config() == _CONFIG
-    params = AttrDict(size=np.int64(3), shape=(1, 2)).lock()
+    params = AttrDict(size=np.int64(3), shape=(1, 2))
     folder.write_config({"preset": "debug", "params": params})
     text = folder.config.read_text()
     assert "python" not in text

@@ -309,7 +309,7 @@ def test_trajectories_are_plotted(predicted, monkeypatch):
     drawn = {}
 
     def draw(panels, seen=0):
-        drawn[panels[0].title] = panels, seen
+        drawn[next(iter(panels))] = panels, seen
         return np.zeros((5, 5, 3), np.uint8)
 
     with monkeypatch.context() as patch:
@@ -323,16 +323,14 @@ def test_trajectories_are_plotted(predicted, monkeypatch):
     assert not any("image_trajectory" in tag for tag in tags)
     panels, seen = drawn["position 0"]
     assert seen == 2
-    assert [panel.title for panel in panels] == [
-        f"position {number}" for number in range(3)
-    ]
+    assert list(panels) == [f"position {number}" for number in range(3)]
     truth = make_batch()["position"].numpy()[0]  # Of the first sequence.
-    for number, panel in enumerate(panels):
-        np.testing.assert_allclose(panel.lines["truth"], truth[:, number])
-        assert panel.lines["prediction"].shape == (4,)
+    for number, lines in enumerate(panels.values()):
+        np.testing.assert_allclose(lines["truth"], truth[:, number])
+        assert lines["prediction"].shape == (4,)
     assert len(drawn["reward"][0]) == 1
     assert len(drawn["latent 0"][0]) == 5
-    names = [panel.title for panel in drawn["divergence"][0]]
+    names = list(drawn["divergence"][0])
     assert names == ["divergence", "image", "position", "reward"]
 
 

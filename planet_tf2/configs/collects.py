@@ -53,5 +53,5 @@ def _complete(
     collects = []
     for index, entry in enumerate(entries):
         name = "main" if index == 0 else f"main_{index + 1}"
-        collects.append(AttrDict({"name": name, **common, **entry}).lock())
+        collects.append(AttrDict({"name": name, **common, **entry}))
     return collects

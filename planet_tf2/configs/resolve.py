@@ -43,7 +43,7 @@ def resolve(
         overrides or {},
     ):
         given |= check_names(parameters, part)
-    return AttrDict(validate(parameters, given)).lock()
+    return AttrDict(validate(parameters, given))
 
 
 def get_preset(agent: types.ModuleType, name: str) -> Mapping[str, Any]:

@@ -169,7 +169,7 @@ def _origin(
         "command": repeating.training_command(folder, f"logs/{name}"),
         "hardware": hardware,
         "versions": config.get("versions"),
-        **repeating.count_totals(Journal(folder.metrics).read()),
+        **repeating.count_totals(list(Journal(folder.metrics))),
         "state": state,
     }
 

@@ -52,7 +52,7 @@ def metrics_table(folder: RunFolder) -> str:
 
     All episodes are in it; of very many updates some are left out evenly.
     """
-    records = Journal(folder.metrics).read()
+    records = list(Journal(folder.metrics))
     updates = [i for i, record in enumerate(records) if "file" not in record]
     stride = -(-len(updates) // _MAX_UPDATES) or 1
     # Counted from behind, so that the last is there.

@@ -67,16 +67,11 @@ def make_strategy(
     Args:
       num_gpus: how many GPUs to use. One, or no GPU at all, needs no sharing.
       devices: names of the devices to use in place of the first GPUs.
-
-    Raises:
-      ValueError: if there are fewer GPUs.
     """
     if num_gpus == 1:
         return tf.distribute.get_strategy()
-    if devices is None:
-        check_gpus(num_gpus)
-        devices = [f"/GPU:{number}" for number in range(num_gpus)]
-    return tf.distribute.MirroredStrategy(devices)
+    gpus = [f"/GPU:{number}" for number in range(num_gpus)]
+    return tf.distribute.MirroredStrategy(devices or gpus)
 
 
 def check_gpus(num_gpus: int) -> None:
@@ -104,5 +99,5 @@ def has_convolution_library() -> bool:
     """
     # The only way to ask for oneDNN; the environment variable alone does not
     # tell, since TensorFlow reads it once, and not on every processor.
-    has_onednn = bool(test_util.IsMklEnabled())
-    return has_onednn or bool(tf.config.list_physical_devices("GPU"))
+    gpus = tf.config.list_physical_devices("GPU")
+    return bool(test_util.IsMklEnabled() or gpus)

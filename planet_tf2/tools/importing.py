@@ -2,16 +2,12 @@
 
 import importlib
 import os
-import pathlib
 import re
 import sys
 from typing import Any
 
 from planet_tf2.tools.nearest import did_you_mean
 
-# How similar names have to be to be suggested: in a module there are others by
-# the dozen, of which some are a bit similar by chance.
-_CLOSE = 0.7
 _FORM = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -48,20 +44,13 @@ def load(reference: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         # A module that it imports in turn may be what is missing.
-        files = [path.stem for path in pathlib.Path(folder).glob("*.py")]
-        hint = did_you_mean(error.name, files, _CLOSE)
         raise ValueError(
-            f"Cannot import {reference!r}: {error}.{hint} Modules are looked"
-            f" for in PYTHONPATH, in installed packages and in {folder}."
+            f"Cannot import {reference!r}: {error}. Modules are looked for in "
+            f"PYTHONPATH, in installed packages and in {folder}."
         ) from error
     if not hasattr(module, name):
-        public = [
-            key
-            for key, value in vars(module).items()
-            if callable(value) and not key.startswith("_")
-        ]
         raise ValueError(
-            f"Cannot import {reference!r}: {module_name} has nothing called"
-            f" {name!r}.{did_you_mean(name, public, _CLOSE)}"
+            f"Cannot import {reference!r}: {module_name} has nothing called "
+            f"{name!r}.{did_you_mean(name, dir(module), 0.7)}"
         )
     return getattr(module, name)

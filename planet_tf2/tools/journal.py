@@ -15,7 +15,7 @@ import math
 import os
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from planet_tf2.tools.attr_dict import to_plain
 
@@ -63,7 +63,7 @@ class Journal:
           TypeError: JSON cannot hold a value. Nothing is written.
           OSError: Writing failed. What was written of the line is removed.
         """
-        line = _encode(record)
+        line = json.dumps(encodable(record), allow_nan=False).encode() + b"\n"
         # Not opened for appending, since a torn line has to be overwritten.
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         with open(descriptor, "r+b", buffering=0) as file:
@@ -93,16 +93,12 @@ class Journal:
 
         Raises:
           ValueError: The position is not at the start of a line, so it was
-            not taken from this journal.
+            not taken from this journal; or a line is broken.
         """
-        if self.position <= position:
-            return []
-        with open(self.path, "rb") as file:
-            self._check_boundary(file, position)
-            return list(self._records(file, position))
+        return list(self._records(position))
 
-    def truncate(self, position: int) -> list[dict[str, Any]]:
-        """Drops everything behind a position and returns those records.
+    def truncate(self, position: int) -> None:
+        """Drops everything behind a position.
 
         A journal that is shorter than that is left alone, with a warning:
         records were lost, but there is none too many.
@@ -111,8 +107,6 @@ class Journal:
           ValueError: The position is not at the start of a line, so it was
             not taken from this journal.
         """
-        if position < 0:
-            raise ValueError(f"Position must not be negative: {position}.")
         size = self.position
         if size < position:
             _LOGGER.warning(
@@ -121,48 +115,40 @@ class Journal:
                 size,
                 position,
             )
-            return []
-        if not self.path.exists():
-            return []
-        with open(self.path, "r+b") as file:
-            self._check_boundary(file, position)
-            dropped = list(self._records(file, position))
-            self._check()
-            file.truncate(position)
-            os.fsync(file.fileno())
-        return dropped
+        elif self.path.exists():
+            with open(self.path, "r+b") as file:
+                self._seek(file, position)
+                self._check()
+                file.truncate(position)
+                os.fsync(file.fileno())
 
-    def read(self) -> list[dict[str, Any]]:
-        """Returns all records. For long journals, iterate instead.
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yields all records.
 
         Raises:
           ValueError: A line in the middle is broken. Names file and byte.
         """
-        return list(self)
+        return self._records(0)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        try:
-            file = open(self.path, "rb")
-        except FileNotFoundError:
+    def _records(self, position: int) -> Iterator[dict[str, Any]]:
+        if self.position <= position:
             return
-        with file:
-            yield from self._records(file, 0)
+        with open(self.path, "rb") as file:
+            self._seek(file, position)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # Torn.
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    raise ValueError(
+                        f"{self.path} is broken at byte {position}: "
+                        f"{line[:60]!r} is not JSON."
+                    ) from None
+                position += len(line)
 
-    def _records(self, file: Any, position: int) -> Iterator[dict[str, Any]]:
-        file.seek(position)
-        for line in file:
-            if not line.endswith(b"\n"):
-                return  # Torn.
-            try:
-                yield json.loads(line)
-            except ValueError:
-                raise ValueError(
-                    f"{self.path} is broken at byte {position}: "
-                    f"{line[:60]!r} is not JSON."
-                ) from None
-            position += len(line)
-
-    def _check_boundary(self, file: Any, position: int) -> None:
+    def _seek(self, file: BinaryIO, position: int) -> None:
+        """Goes to a position, which has to be the start of a line."""
         file.seek(max(0, position - 1))
         if position and file.read(1) != b"\n":
             raise ValueError(
@@ -177,33 +163,26 @@ def encodable(value: Any) -> Any:
     NumPy numbers become Python numbers; 'nan', 'inf' and '-inf' replace the
     numbers that JSON does not know.
     """
-    return _finite(to_plain(value))
-
-
-def _finite(value: Any) -> Any:
+    value = to_plain(value)
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: encodable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [encodable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
 
 
-def _encode(record: dict[str, Any]) -> bytes:
-    return json.dumps(encodable(record), allow_nan=False).encode() + b"\n"
-
-
-def _write_all(file: Any, data: bytes) -> None:
+def _write_all(file: BinaryIO, data: bytes) -> None:
     while data:
         data = data[file.write(data) :]
 
 
-def _complete_size(file: Any, block_size: int = 4096) -> int:
+def _complete_size(file: BinaryIO) -> int:
     """Returns the size of a file up to and including its last newline."""
     end = file.seek(0, os.SEEK_END)
     while end:
-        start = max(0, end - block_size)
+        start = max(0, end - 4096)
         file.seek(start)
         newline = file.read(end - start).rfind(b"\n")
         if newline >= 0:

@@ -5,6 +5,8 @@ import pathlib
 import platform
 from collections.abc import Sequence
 
+import psutil
+
 
 def describe_machine(gpus: Sequence[str] = ()) -> str:
     """Says what a program may use: `2 cores of Intel Xeon, 16 GB memory, ...`.
@@ -13,13 +15,12 @@ def describe_machine(gpus: Sequence[str] = ()) -> str:
       gpus: names of the graphics cards.
     """
     cores = usable_cores()
-    parts = [f"{cores} core{'s' if cores > 1 else ''} of {processor_name()}"]
-    memory = memory_bytes()
-    if memory:
-        parts.append(f"{memory / 1e9:.0f} GB memory")
-    parts.append(" and ".join(gpus) if gpus else "no GPU")
-    parts.append(f"{platform.system()} {platform.machine()}")
-    return ", ".join(parts)
+    memory = psutil.virtual_memory().total
+    return (
+        f"{cores} core{'s' if cores > 1 else ''} of {processor_name()}, "
+        f"{memory / 1e9:.0f} GB memory, {' and '.join(gpus) or 'no GPU'}, "
+        f"{platform.system()} {platform.machine()}"
+    )
 
 
 def usable_cores() -> int:
@@ -30,24 +31,11 @@ def usable_cores() -> int:
         return os.cpu_count() or 1
 
 
-def processor_name(
-    path: str | os.PathLike[str] = "/proc/cpuinfo",
-) -> str:
+def processor_name(path: str | os.PathLike[str] = "/proc/cpuinfo") -> str:
     """Returns what the processor calls itself, as far as known."""
-    try:
-        lines = pathlib.Path(path).read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
+    path = pathlib.Path(path)
+    for line in path.read_text().splitlines() if path.exists() else []:
         name, _, value = line.partition(":")
         if name.strip() == "model name" and value.strip():
             return " ".join(value.split())
     return platform.processor() or "an unknown processor"
-
-
-def memory_bytes() -> int | None:
-    """Returns the size of the machine's memory, if that is known."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None

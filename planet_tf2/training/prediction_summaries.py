@@ -8,7 +8,6 @@ import tensorflow as tf
 from PIL import Image
 
 from planet_tf2.tools import video
-from planet_tf2.tools.curves import Panel
 from planet_tf2.tools.palette import choose_palette
 from planet_tf2.training import summary_values as values
 from planet_tf2.training.summary_graph import GROUPS, ROWS, Computed
@@ -56,18 +55,18 @@ def write_predictions(
             _write_gif(gif_path, rows, context, palette, scratch)
     for name, (truth, prediction) in computed.trajectories.items():
         size = truth.shape[1]
-        panels = [
-            Panel(
-                f"{name} {entry}" if size > 1 else name,
-                {"truth": truth[:, entry], "prediction": prediction[:, entry]},
-            )
+        panels = {
+            f"{name} {entry}" if size > 1 else name: {
+                "truth": truth[:, entry],
+                "prediction": prediction[:, entry],
+            }
             for entry in range(min(size, _MAX_PANELS))
-        ]
+        }
         values.write_panels(f"openloop/{name}_trajectory", panels, context)
-    panels = [
-        Panel(name, {"openloop": array})
+    panels = {
+        name: {"openloop": array}
         for name, array in sorted(computed.log_probs.items())
-    ]
+    }
     if panels:
         values.write_panels("openloop/log_probs", panels, context)
 

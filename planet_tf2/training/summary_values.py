@@ -56,7 +56,9 @@ def write_strip(
     _write_image(tag, strip, video.encode_png(strip, palette), legend)
 
 
-def write_panels(tag: str, panels: Sequence[curves.Panel], seen: int) -> None:
+def write_panels(
+    tag: str, panels: Mapping[str, curves.Lines], seen: int
+) -> None:
     """Writes a picture of curves over time, of which `seen` steps were seen."""
     image = curves.draw_panels(panels, seen)
     _write_image(tag, image, video.encode_png(image))

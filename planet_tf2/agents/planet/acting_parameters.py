@@ -147,7 +147,7 @@ def train_collects(params: Mapping[str, Any]) -> list[AttrDict]:
         "action_noise_min": params["action_noise_min"],
     }
     entries = collects.train_collects(params)
-    return [AttrDict({**common, **entry}).lock() for entry in entries]
+    return [AttrDict({**common, **entry}) for entry in entries]
 
 
 def test_collects(params: Mapping[str, Any]) -> list[AttrDict]:
@@ -160,4 +160,4 @@ def test_collects(params: Mapping[str, Any]) -> list[AttrDict]:
         "action_noise_min": 0.0,
     }
     entries = collects.test_collects(params)
-    return [AttrDict({**common, **entry}).lock() for entry in entries]
+    return [AttrDict({**common, **entry}) for entry in entries]
