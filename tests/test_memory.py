@@ -9,7 +9,7 @@ import pytest
 # Touches and frees blocks of 256 MB, and prints the page faults of later ones.
 PROGRAM = """
 import ctypes, resource, sys
-from planet_tf2.tools.memory import keep_freed_memory
+from planet_tf2.tools.devices import keep_freed_memory
 libc = ctypes.CDLL("libc.so.6")
 if sys.argv[1] == "keep":
     assert keep_freed_memory()

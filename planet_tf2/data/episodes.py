@@ -37,12 +37,12 @@ STAGED_SUFFIX = ".npz.staged"
 DAMAGED_SUFFIX = ".damaged"
 # No names for observations. In metrics.jsonl, `file` names an episode.
 RESERVED_NAMES = {"action", "reward", "is_first", "terminal", "return", "file"}
-# What an array must hold: in words, NumPy's kinds of types, number of axes.
+# What an array must hold: in words, NumPy's kinds of types, numbers of axes.
 _FORMS = {
-    "action": ("numbers", "fiu", None),
-    "reward": ("floats", "f", 1),
-    "is_first": ("booleans", "b", 1),
-    "terminal": ("booleans", "b", 1),
+    "action": ("numbers", "fiu", range(1, 32)),
+    "reward": ("floats with 1 axis", "f", [1]),
+    "is_first": ("booleans with 1 axis", "b", [1]),
+    "terminal": ("booleans with 1 axis", "b", [1]),
 }
 
 
@@ -190,22 +190,19 @@ def set_aside(path: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def _validate(name: str, episode: dict[str, np.ndarray]) -> None:
+    arrays = {key: np.asarray(array) for key, array in episode.items()}
     for key in ("action", "reward"):
-        if key not in episode:
+        if key not in arrays:
             raise BrokenEpisode(f"{name} has no {key!r}.")
-    shapes = {key: np.shape(array) for key, array in episode.items()}
-    lengths = {key: shape[0] if shape else -1 for key, shape in shapes.items()}
-    if len(set(lengths.values())) != 1:
-        raise BrokenEpisode(f"{name} has arrays of unequal length: {lengths}.")
-    if lengths["reward"] < 2:
-        raise BrokenEpisode(f"{name} has no step: {lengths}.")
-    for key, (what, kinds, axes) in _FORMS.items():
-        if key not in episode:
-            continue
-        array = np.asarray(episode[key])
-        if array.dtype.kind not in kinds or axes not in (None, array.ndim):
-            shape = "" if axes is None else f" with {axes} axis"
+    lengths = {key: array.shape[:1] for key, array in arrays.items()}
+    if len(set(lengths.values())) > 1 or lengths["reward"] < (2,):
+        raise BrokenEpisode(
+            f"{name} has no step, or arrays of unequal length: {lengths}."
+        )
+    for key in arrays.keys() & _FORMS:
+        (what, kinds, axes), array = _FORMS[key], arrays[key]
+        if array.dtype.kind not in kinds or array.ndim not in axes:
             raise BrokenEpisode(
                 f"{name} has {array.dtype} {key!r} of shape"
-                f" {list(array.shape)}, but it must be {what}{shape}."
+                f" {list(array.shape)}, but it must be {what}."
             )

@@ -167,7 +167,12 @@ def logging_to(
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setLevel(level)
     handler.setFormatter(_Detailed("%(asctime)s %(levelname)s %(message)s"))
-    handler.addFilter(_is_of_interest)
+    handler.addFilter(
+        lambda record: (
+            record.name.partition(".")[0] == "planet_tf2"
+            or record.levelno >= logging.WARNING
+        )
+    )
     package = logging.getLogger("planet_tf2")
     before = package.level
     package.setLevel(min(level, package.getEffectiveLevel()))
@@ -187,12 +192,6 @@ class _Detailed(logging.Formatter):
         text = super().format(record)
         details = getattr(record, "details", None)
         return f"{text}\n{str(details).rstrip()}" if details else text
-
-
-def _is_of_interest(record: logging.LogRecord) -> bool:
-    """Leaves out what other packages say below the level of a warning."""
-    own = record.name.partition(".")[0] == "planet_tf2"
-    return own or record.levelno >= logging.WARNING
 
 
 def failure_reason(failure: str) -> str:

@@ -44,12 +44,9 @@ Folders = dict[pathlib.Path, pathlib.Path]
 
 
 class Value(NamedTuple):
-    """A value of an event file.
+    """A value: a number `[]`, or width, height and encoded pictures as bytes.
 
-    Attributes:
-      step: position on the time axis.
-      time: seconds since 1970.
-      tensor: a number `[]`, or width, height and encoded pictures as bytes.
+    The time is in seconds since 1970.
     """
 
     step: int
@@ -176,18 +173,15 @@ def read_values(
     reader = EventAccumulator(str(folder), {TENSORS: 1}, {kind: 0}).Reload()
     found = {}
     for tag in sorted(reader.Tags()[TENSORS]):
-        events = sorted(reader.Tensors(tag), key=lambda event: event.step)
         plugin = reader.SummaryMetadata(tag).plugin_data.plugin_name
         wanted = any(fnmatch.fnmatchcase(tag, pattern) for pattern in tags)
-        if events and wanted and plugin == kind:
-            found[tag] = {
-                event.step: Value(
-                    event.step,
-                    event.wall_time,
-                    make_ndarray(event.tensor_proto),
-                )
-                for event in events
-            }
+        values = [
+            Value(e.step, e.wall_time, make_ndarray(e.tensor_proto))
+            for e in (reader.Tensors(tag) if wanted and plugin == kind else [])
+        ]
+        if values:
+            values.sort(key=lambda value: value.step)
+            found[tag] = {value.step: value for value in values}
     return found
 
 

@@ -1,6 +1,5 @@
 """Watches an agent act: what it sees beside what it had expected to see."""
 
-import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -64,15 +63,14 @@ def watch(
     Raises:
       ValueError: the agent cannot act in the task.
     """
-    opened: Window | None = None
-    with contextlib.ExitStack() as stack:
-        shown_at = -np.inf
-        for moment in play(agent, task, episodes, seed):
+    moments = play(agent, task, episodes, seed)
+    first = next(moments)
+    height, width = lay_out(first, describe(first), size).shape[:2]
+    shown_at = -np.inf
+    with window(width, height) as opened:
+        for moment in itertools.chain([first], moments):
             state = describe(moment)
             picture = lay_out(moment, state, size)
-            if opened is None:
-                height, width = picture.shape[:2]
-                opened = stack.enter_context(window(width, height))
             time.sleep(max(0, shown_at + 1 / fps - time.monotonic()))
             shown_at = time.monotonic()
             title = f"{task}, episode {moment.episode}, {state}"

@@ -17,12 +17,11 @@ import numpy as np
 
 from planet_tf2.envs import child_process
 
-_FRAMES_PER_SECOND = 30
 _START_SECONDS = 60
 _CLOSE_SECONDS = 5
+# Draws without OpenGL, whatever drivers there are.
 _VARIABLES = {
     "PYGAME_HIDE_SUPPORT_PROMPT": "1",
-    # Draws without OpenGL, whatever drivers there are.
     "SDL_FRAMEBUFFER_ACCELERATION": "0",
 }
 
@@ -71,14 +70,11 @@ class Window:
             raise WindowError(f"No window can be opened: {problem}\n{_RECIPE}")
 
     def show(self, image: np.ndarray, title: str) -> bool:
-        """Shows a picture.
+        """Shows a picture and a title; says whether the window is still open.
 
         Args:
           image: uint8 `[H, W, 3]`, the size of the window's inside.
           title: what is written above the window.
-
-        Returns:
-          Whether the window is still open.
         """
         try:
             self._connection.send((image, title))
@@ -138,7 +134,7 @@ def main(descriptor: str, title: str, width: str, height: str) -> None:
                         and event.key in (pygame.K_ESCAPE, pygame.K_q)
                     ):
                         return
-                clock.tick(_FRAMES_PER_SECOND)
+                clock.tick(30)
                 while connection.poll():
                     image, title = connection.recv()
                     pygame.surfarray.blit_array(screen, image.swapaxes(0, 1))

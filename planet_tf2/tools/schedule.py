@@ -35,9 +35,9 @@ def binary(
     Returns:
       A bool, or a boolean array of the shape of `step`.
     """
-    if every <= 0:
-        return _like(step, np.zeros(np.shape(step), bool))
     steps = np.asarray(step)
+    if every <= 0:
+        return _like(step, np.zeros(steps.shape, bool))
     # The last scheduled point that was reached, if it is at least `after`.
     last = np.minimum(steps, until - 1) if until >= 0 else steps
     point = after + (last - after) // every * every
@@ -58,12 +58,8 @@ def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:
       A float, or a float64 array of the shape of `step`.
     """
     steps = np.asarray(step, np.float64)
-    if ramp > 0:
-        value = steps / ramp
-    elif ramp < 0:
-        value = 1.0 + steps / ramp
-    else:
-        value = np.ones_like(steps)
+    value = steps / ramp if ramp else np.ones_like(steps)
+    value = value + 1.0 if ramp < 0 else value
     return _like(step, np.clip(np.clip(value, 0.0, 1.0), min, max))
 
 

@@ -6,7 +6,6 @@ its context, have green lines around them, and its predictions dark ones.
 
 import functools
 import io
-import math
 import os
 from collections.abc import Sequence
 
@@ -19,10 +18,6 @@ from planet_tf2.tools.palette import choose_palette, to_images
 SEEN = (60, 200, 90)
 UNSEEN = (24, 24, 32)
 TEXT = (235, 235, 235)
-
-# A GIF counts time in hundredths of a second, and browsers play frames that
-# last only one of them far too slowly.
-_MAX_FPS = 50
 
 # Most players refuse odd widths and heights: those get a dark line more.
 _MAKE_EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=#{:02x}{:02x}{:02x}"
@@ -38,13 +33,10 @@ def encode_gif(
 
     Args:
       frames: uint8 `[T, H, W, 3]`.
-      fps: frames per second, above 0 and at most 50.
+      fps: frames per second, at most 50: browsers play more far too slowly.
       palette: of the frames; by default the best for their colours.
 
-    Raises:
-      ValueError: the frames are no video, or `fps` is out of range.
     """
-    _check_video(frames, fps, _MAX_FPS)
     first, *others = to_images(frames, palette or choose_palette(frames))
     file = io.BytesIO()
     first.save(
@@ -100,7 +92,6 @@ def write_mp4(
     # Takes a while, and few need it.
     import imageio.v3 as imageio
 
-    _check_video(frames, fps, math.inf)
     encoded = imageio.imwrite(
         "<bytes>",
         frames,
@@ -134,9 +125,9 @@ def image_strip(
       Image, uint8 `[N * (H + s) + s, ceil(T / stride) * (W + s) + s, 3]` with
       the separator's width s.
     """
-    videos = np.stack(videos)[:, ::stride]
-    seen = np.arange(videos.shape[1]) * stride < context
-    columns = list(_grid(videos[:, None], seen, separator))
+    rows = np.stack(videos)[:, None, ::stride]
+    seen = -(-context // stride)
+    columns = list(side_by_side(*rows, context=seen, separator=separator))
     # Every column but the first leaves its left line to its neighbour, so
     # that frames that are seen have lines of their colour all around.
     columns[1:] = [column[:, separator:] for column in columns[1:]]
@@ -157,8 +148,21 @@ def side_by_side(
       Video, uint8 `[T, R * (H + s) + s, N * (W + s) + s, 3]` with the
       separator's width s.
     """
-    grid = np.stack(rows)  # [R, N, T, H, W, 3]
-    return _grid(grid, np.arange(grid.shape[2]) < context, separator)
+    videos = np.stack(rows)  # [R, N, T, H, W, 3]
+    height, width = videos.shape[3:5]
+    down, right = height + separator, width + separator
+    shape = (
+        videos.shape[2],
+        videos.shape[0] * down + separator,
+        videos.shape[1] * right + separator,
+        3,
+    )
+    result = np.full(shape, UNSEEN, np.uint8)
+    result[:context] = SEEN
+    for row, column in np.ndindex(videos.shape[:2]):
+        top, left = separator + row * down, separator + column * right
+        result[:, top : top + height, left : left + width] = videos[row, column]
+    return result
 
 
 def add_labels(
@@ -213,35 +217,3 @@ def limit_length(video: np.ndarray, max_frames: int) -> np.ndarray:
     """Leaves out frames, evenly, so that at most `max_frames` remain."""
     stride = -(-len(video) // max_frames)
     return video[::stride]
-
-
-def _check_video(frames: np.ndarray, fps: float, max_fps: float) -> None:
-    colored = frames.ndim == 4 and frames.shape[-1] == 3
-    if frames.dtype != np.uint8 or not colored or not frames.size:
-        raise ValueError(
-            f"frames is {frames.dtype} {list(frames.shape)}, but a video is"
-            " uint8 [T, H, W, 3] and not empty."
-        )
-    if not 0 < fps <= max_fps:
-        raise ValueError(
-            f"fps is {fps!r}, but must be above 0 and at most {max_fps}."
-        )
-
-
-def _grid(videos: np.ndarray, seen: np.ndarray, separator: int) -> np.ndarray:
-    """Lays out videos as one, with lines around.
-
-    Args:
-      videos: `[R, N, T, H, W, 3]`, R rows of N videos.
-      seen: bool `[T]`, chooses the colour of the lines.
-      separator: width of the lines.
-    """
-    rows, columns, length, height, width = videos.shape[:5]
-    down, right = height + separator, width + separator
-    shape = (length, rows * down + separator, columns * right + separator, 3)
-    result = np.empty(shape, np.uint8)
-    result[:] = np.where(seen[:, None], SEEN, UNSEEN)[:, None, None]
-    for row, column in np.ndindex(rows, columns):
-        top, left = separator + row * down, separator + column * right
-        result[:, top : top + height, left : left + width] = videos[row, column]
-    return result
