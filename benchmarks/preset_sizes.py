@@ -23,6 +23,7 @@ from planet_tf2.agents.planet.preprocess import preprocess
 from planet_tf2.configs.environments import open_env
 from planet_tf2.configs.params_text import parse_params
 from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.data.episode_cache import EpisodeCache
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import devices, seeds
 
@@ -111,9 +112,9 @@ class Case:
 
     def _read(self, split: str) -> Any:
         shape = self.params["batch_shape"]
-        return iter(
-            SequenceBatches(self._folder / split, shape, "cache", seed=(1, 1))
-        )
+        keys = ("image", "action", "reward")
+        cache = EpisodeCache(self._folder / split, shape[1], keys)
+        return iter(SequenceBatches(cache, shape, "cache", seed=(1, 1)))
 
 
 def collect(folder: pathlib.Path, params: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from planet_tf2 import agents
 from planet_tf2.agents.planet import build
+from planet_tf2.data.episode_cache import EpisodeCache
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.tools import seeds
 
@@ -51,11 +52,12 @@ def train(text):
     learner = build.make_learner(params, model)
     batches = iter(
         SequenceBatches(
-            EPISODES,
+            EpisodeCache(
+                EPISODES, params.batch_shape[1], ["action", *model.heads]
+            ),
             params.batch_shape,
             params.loader,
             params.loader_every,
-            keys=["action", *model.heads],
         )
     )
     history = [

@@ -175,20 +175,6 @@ def test_file_that_was_cut_off(tmp_path, cut):
     assert list(values) == [1]
 
 
-def test_garbage_ends_a_file(tmp_path):
-    folder = tmp_path / "run" / "train"
-    path = write(folder, [(1, scalar("a", 1))])
-    record = b"\xff" * 20
-    path.write_bytes(
-        path.read_bytes()
-        + (20).to_bytes(8, "little")
-        + bytes(4)
-        + record
-        + bytes(4)
-    )
-    assert list(events.read_values(folder, ["*"], "scalars")["a"]) == [1]
-
-
 def test_failed_run_with_events(logs, tmp_path, capsys):
     (logs / "cheetah" / "00002" / "FAIL").write_text("OSError: no disk\n")
     arguments = ["--logdir", logs, "--outdir", tmp_path / "out"]

@@ -2,12 +2,11 @@ import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
-from fakes import CountingEnv, FailingEnv
+from fakes import CountingEnv
 from gymnasium import spaces
 
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.envs import BatchEnv
-from planet_tf2.tools.guard import RolloutStopped
 
 SEEDS = tf.constant([5, 6, 5], tf.int64)
 
@@ -177,38 +176,3 @@ def test_any_observations_and_actions(space, actions):
         np.testing.assert_array_equal(
             observ["held"][:, 2], np.greater(numbers, 1)
         )
-
-
-@tf.function(autograph=False)
-def steps(env, amount):
-    """As part of a graph, where TensorFlow replaces exceptions."""
-    count = len(env)
-    for _ in range(amount):
-        env.step(tf.range(count), tf.zeros([count, 2]))
-
-
-def test_keeps_the_exception():
-    env = InGraphBatchEnv(BatchEnv([FailingEnv("raise")], blocking=True))
-    env.reset(tf.range(1), SEEDS[:1])
-    with pytest.raises(tf.errors.OpError, match="the fake failed"):
-        steps(env, 2)
-    assert isinstance(env.error, ZeroDivisionError)
-
-
-def test_raises_it_at_once_without_a_graph(env):
-    env.reset(tf.range(3), SEEDS)
-    with pytest.raises(ValueError, match="not finite"):
-        env.step(tf.range(3), tf.fill([3, 2], np.nan))
-    assert isinstance(env.error, ValueError)
-
-
-def test_should_stop(envs):
-    answers = iter([False, False, True])
-    env = InGraphBatchEnv(
-        BatchEnv(envs, blocking=True), should_stop=lambda: next(answers)
-    )
-    env.reset(tf.range(3), SEEDS)
-    with pytest.raises(tf.errors.OpError, match="about to stop"):
-        steps(env, 2)
-    assert isinstance(env.error, RolloutStopped)
-    assert len(envs[0].actions) == 1

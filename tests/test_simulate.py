@@ -125,18 +125,6 @@ def test_env_seeds(rollout, envs):
     assert first[0][1] != first[1][1]
 
 
-def test_info_of_the_last_step():
-    class Informing(CountingEnv):
-        def step(self, action):
-            *result, info = super().step(action)
-            return *result, {**info, "steps": len(self.actions)}
-
-    envs = [Informing(3), Informing(2)]
-    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
-    results = Rollout(FakeAgent(), env)([1, 2], SEED)
-    assert [r["info"] for r in results] == [{"steps": 3}, {"steps": 2}]
-
-
 def test_exceptions_keep_their_type(agent):
     failing = FailingEnv("raise", good_steps=2)
     env = InGraphBatchEnv(BatchEnv([failing], blocking=True))

@@ -63,12 +63,6 @@ def test_what_is_no_strip(shape, size):
         cut_strip(np.full(shape, 90, np.uint8), size)
 
 
-def test_other_size_than_the_lines_tell():
-    image = video.image_strip(make_videos())
-    with pytest.raises(ValueError, match=r"\(16, 16\)"):
-        cut_strip(image, [64, 64])
-
-
 def test_gif(tmp_path, capsys):
     videos = make_videos()
     path = write_png(tmp_path / "a.png", video.image_strip(videos, context=2))

@@ -142,11 +142,6 @@ def predicted(tmp_path_factory, agent):
     return path, result, summaries
 
 
-def test_prediction_is_traced_once(predicted):
-    _, _, summaries = predicted
-    assert summaries._predict.experimental_get_tracing_count() == 1
-
-
 def test_predictions_write_the_scalars_that_they_return(predicted):
     path, result, _ = predicted
     written = read_scalars(path / "test")

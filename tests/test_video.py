@@ -103,14 +103,6 @@ def test_strip_puts_time_right_and_videos_below_each_other():
     assert (strip[:, 12] == video.UNSEEN).all()
 
 
-def test_strip_without_lines_is_only_frames():
-    videos = list(numbered(2, 5))
-    strip = video.image_strip(videos, separator=0)
-    assert strip.shape == (2 * 2, 5 * 3, 3)
-    expected = numbered(2, 5).transpose(0, 2, 1, 3, 4).reshape(4, 15, 3)
-    np.testing.assert_array_equal(strip, expected)
-
-
 def test_side_by_side_lays_out_rows_and_marks_the_context():
     rows = numbered(3, 2, 4)  # Three rows of two videos with four frames.
     grid = video.side_by_side(*rows, context=2, separator=1)
@@ -180,12 +172,3 @@ def test_palette_keeps_exact_colors_among_many_others():
     assert len(colors_of(palette)) <= 256
     pixels = np.array([exact], np.uint8)
     np.testing.assert_array_equal(shown(pixels, palette), pixels)
-
-
-def test_palette_has_the_nearest_of_other_colors():
-    frames = np.zeros((1, 2, 2, 3), np.uint8)
-    frames[0, 0], frames[0, 1] = (250, 0, 0), (0, 0, 250)
-    palette = choose_palette(frames)
-    other = np.array([[(220, 30, 10), (40, 20, 190)]], np.uint8)
-    nearest = [[(250, 0, 0), (0, 0, 250)]]
-    np.testing.assert_array_equal(shown(other, palette), nearest)

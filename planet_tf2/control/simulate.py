@@ -98,8 +98,7 @@ class Rollout:
           num_steps: steps to take in each environment, at least 1.
           env_seeds: a seed for each environment. Episode k of environment i is
             seeded with `episode_seed(env_seeds[i], k)`.
-          seed: int32 `[2]`, determines the agents' randomness.
-          action_noise: standard deviation of exploration noise.
+          seed, action_noise: see `__call__`.
 
         Returns:
           The episodes that ended during these steps, in the order in which they

@@ -24,16 +24,17 @@ class EpisodeCache:
     Args:
       directory: the folder.
       min_length: shortest usable episode, in time steps.
-      keys: arrays that an episode needs. No others are kept.
+      keys: arrays that an episode needs: observations, `action`, `reward`,
+        `is_first`, `terminal`, `return`. No others are kept.
       max_episodes: how many episodes to keep, or None for all. Older ones are
         not used; their files stay.
       max_bytes: how much memory their arrays may take, or None. One episode is
         kept in any case, and while new ones are read, some more.
       keep: whether to keep them in memory. Otherwise files are read again each
         time, and `max_bytes` means nothing.
-      names: returns the episode files, oldest first, that there were at a draw,
-        given its number. By default those that there are when it is asked, in
-        the order of their names.
+      names: returns the episode files, oldest first, that a batch may be made
+        of, given its number. By default those that there are when it is asked,
+        in the order of their names. It may wait.
       set_aside: called with the path of each file that is no episode, or not a
         whole one. By default such files stay where they are, and are skipped.
       sizes: shapes of a time step of these arrays, by name; episodes of others
@@ -56,11 +57,11 @@ class EpisodeCache:
         self._max_episodes = max_episodes or math.inf
         self._max_bytes = (keep and max_bytes) or math.inf
         self._keep = keep
-        self._names = names or (lambda draw: episodes.list_episodes(directory))
+        self._names = names or (lambda batch: episodes.list_episodes(directory))
         self._set_aside = set_aside or (lambda path: None)
         self._directory = pathlib.Path(directory)
         self._min_length = min_length
-        self._keys = tuple(keys)
+        self.keys = tuple(keys)
         self._sizes = sizes and {key: tuple(sizes[key]) for key in keys}
         self._bytes: dict[str, int] = {}  # Of all that were ever read.
         self._episodes: dict[str, Episode] = {}
@@ -76,11 +77,11 @@ class EpisodeCache:
         """
         return self._episodes[name] if self._keep else self._load(name)
 
-    def look(self, draw: int = 0) -> list[str]:
+    def look(self, batch: int = 0) -> list[str]:
         """Reads what is new in the folder.
 
         Args:
-          draw: number of the draw that this look comes before.
+          batch: number of the batch that this look comes before.
 
         Returns:
           Names of the usable episodes within the bounds, oldest first.
@@ -90,7 +91,7 @@ class EpisodeCache:
         """
         usable: list[str] = []
         size = 0
-        for name in reversed(self._names(draw)):
+        for name in reversed(self._names(batch)):
             expected = size + self._bytes.get(name, 0)
             over = expected > self._max_bytes
             if usable and (over or len(usable) >= self._max_episodes):
@@ -143,13 +144,13 @@ class EpisodeCache:
                 f"{name} has {length} time steps, fewer than the "
                 f"{self._min_length} of a sequence (batch_shape)."
             )
-        sizes = {k: episode[k].shape[1:] for k in self._keys if k in episode}
-        if self._sizes is None and len(sizes) == len(self._keys):
+        sizes = {k: episode[k].shape[1:] for k in self.keys if k in episode}
+        if self._sizes is None and len(sizes) == len(self.keys):
             self._sizes = sizes
         if sizes != self._sizes:
             raise episodes.BrokenEpisode(
                 f"{name} has entries of the sizes {sizes}, but "
-                f"{self._sizes or self._keys} are needed. It is of another "
+                f"{self._sizes or self.keys} are needed. It is of another "
                 "task, or has images of another size."
             )
-        return {key: episode[key] for key in {*self._keys, "reward"}}
+        return {key: episode[key] for key in {*self.keys, "reward"}}

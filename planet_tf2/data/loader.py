@@ -15,9 +15,7 @@ that has come there by itself, if it is told what was found then.
 
 import itertools
 import logging
-import os
-import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -38,27 +36,19 @@ class SequenceBatches:
     """An endless stream of batches of random sequences, as NumPy arrays.
 
     The folder is first read here, so that problems with the episodes show at
-    once, and looked at again while iterating. Every iterator starts anew.
-    Given `names`, iterating can start at any batch, and yields what it would
-    yield there if it came from the beginning.
+    once, and looked at again while iterating. Every iterator starts anew. It
+    can start at any batch, and yields what it would yield there if it came from
+    the beginning, if the cache is told what there was then.
 
     Args:
-      directory: folder of episode files.
+      cache: the episodes, and which of their arrays to yield.
       shape: B and T, sequences per batch and time steps per sequence.
-      loader: how episodes are drawn. `recent` prefers new ones; `cache` draws
-        all equally often; `reload` too, but reads each file every time, for
-        more episodes than fit into memory; `dummy` makes up random numbers.
+      loader: how episodes are drawn. `recent` prefers new ones, `dummy` makes
+        up random numbers, and others draw all equally often.
       loader_every: episodes between two looks at the folder.
       num_chunks: sequences cut from an episode each time it is drawn.
-      keys: what to yield of the episodes: observations, `action`, `reward`,
-        `is_first`, `terminal`, `return`.
       seed: determines the order of episodes and the choice of sequences.
-      max_episodes: how many episodes to draw from, the latest; None for all.
-      max_bytes: how much memory their arrays may take; None for any.
       start: number of the first batch.
-      names: returns the episode files, oldest first, that a batch may be made
-        of, given its number. By default those that there are. It may wait.
-      set_aside, sizes: see `EpisodeCache`.
 
     Attributes:
       sizes: shape and type of every array of a batch.
@@ -69,46 +59,28 @@ class SequenceBatches:
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        cache: EpisodeCache,
         shape: Sequence[int],
         loader: str = "recent",
         loader_every: int = 1000,
         num_chunks: int = 1,
         *,
-        keys: Sequence[str] = ("image", "action", "reward"),
         seed: int | Seed = 0,
-        max_episodes: int | None = None,
-        max_bytes: int | None = None,
         start: int = 0,
-        names: Callable[[int], Sequence[str]] | None = None,
-        set_aside: Callable[[pathlib.Path], None] | None = None,
-        sizes: Mapping[str, tuple[int, ...]] | None = None,
     ):
-        batch_size, length = shape
-        self._batch_size, self._length = batch_size, length
+        self._cache = cache
+        self._batch_size, self._length = shape
         self._loader, self._loader_every = loader, loader_every
         self._num_chunks = num_chunks
-        self._keys = tuple(keys)
         self._seed = (seed,) if isinstance(seed, int) else tuple(seed)
-        self._store = EpisodeCache(
-            pathlib.Path(directory),
-            length,
-            keys,
-            # What is made up needs only an example.
-            max_episodes=1 if loader == "dummy" else max_episodes,
-            max_bytes=max_bytes,
-            keep=loader != "reload",
-            names=names
-            and (lambda draw: names(draw * num_chunks // batch_size)),
-            set_aside=set_aside,
-            sizes=sizes,
+        self._start, self._skipped = divmod(
+            start * self._batch_size, num_chunks
         )
-        self._start, self._skipped = divmod(start * batch_size, num_chunks)
         first_look = self._start // loader_every * loader_every
-        example = self._store[self._store.look(first_look)[0]]
+        example = cache[self._look(first_look)[0]]
         self.sizes = {
             key: ((*shape, *example[key].shape[1:]), example[key].dtype)
-            for key in self._keys
+            for key in cache.keys
         }
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
@@ -122,22 +94,25 @@ class SequenceBatches:
         stream = itertools.islice(stream, self._skipped, None)
         while True:
             group = [next(stream) for _ in range(self._batch_size)]
-            yield {k: np.stack([c[k] for c in group]) for k in self._keys}
+            yield {k: np.stack([c[k] for c in group]) for k in self.sizes}
+
+    def _look(self, draw: int) -> list[str]:
+        return self._cache.look(draw * self._num_chunks // self._batch_size)
 
     def _episodes(self, seed: Seed) -> Iterator[Episode]:
         """Yields an episode for each draw, but for files that have gone bad."""
         if self._loader == "dummy":
-            example = self._store[self._store.look()[0]]
+            example = self._cache[self._look(0)[0]]
             yield from made_up(example, self._length, seed, self._start)
         for name in draws(
-            self._store.look,
+            self._look,
             self._loader_every,
             seed,
             self._start,
             recent=self._loader == "recent",
         ):
             try:
-                yield self._store[name]
+                yield self._cache[name]
             except (BrokenEpisode, FileNotFoundError) as error:
                 _LOGGER.warning("Skipping an episode: %s", error)
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.data.episode_cache import EpisodeCache
 from planet_tf2.data.episodes import set_aside
 from planet_tf2.data.loader import SequenceBatches
 from planet_tf2.data.run_folder import RunFolder
@@ -190,18 +191,25 @@ def make_batches(
         else:
             _LOGGER.warning("A damaged episode is now %s.", path)
 
-    return SequenceBatches(
+    shape, loader = params["batch_shape"], params["loader"]
+    cache = EpisodeCache(
         folder.train_episodes if split == "train" else folder.test_episodes,
-        params["batch_shape"],
-        params["loader"],
-        params["loader_every"],
-        params["num_chunks"],
-        keys=tuple(sizes),
-        sizes=sizes,
-        seed=seed,
-        max_episodes=params["loader_max_episodes"],
+        shape[1],
+        tuple(sizes),
+        # What is made up needs only an example.
+        max_episodes=1 if loader == "dummy" else params["loader_max_episodes"],
         max_bytes=params["loader_max_bytes"],
-        start=start,
+        keep=loader != "reload",
         names=names,
         set_aside=put_aside,
+        sizes=sizes,
+    )
+    return SequenceBatches(
+        cache,
+        shape,
+        loader,
+        params["loader_every"],
+        params["num_chunks"],
+        seed=seed,
+        start=start,
     )

@@ -78,8 +78,7 @@ class Summaries:
         """Predicts a few sequences, with and without seeing them.
 
         Args:
-          split: `train` or `test`.
-          step: position on the time axis.
+          split, step: see above.
           batch: as stored: `action` `[B, T, A]`, `reward` `[B, T]`, what the
             agent sees, such as `image` uint8 `[B, T, H, W, 3]`, and what else
             the heads predict.
@@ -117,8 +116,7 @@ class Summaries:
         """Shows a collected episode.
 
         Args:
-          split: `train` or `test`.
-          step: position on the time axis.
+          split, step: see above.
           group: beginning of the tag, such as `simulation/cheetah_run/main`.
           images: uint8 `[T, H, W, 3]`, if it has some.
           gif_path: file for the animation, larger.
