@@ -34,23 +34,20 @@ def system(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "flags, yes, no, precision",
+    "flags, no, precision",
     [
-        (SAPPHIRE, {"AVX2", "AVX-512", "bf16", "AMX"}, set(), "bfloat16"),
-        (SKYLAKE, {"AVX2", "AVX-512"}, {"bf16", "AMX"}, "float32"),
-        (ZEN4, {"AVX2", "AVX-512", "bf16"}, {"AMX"}, "bfloat16"),
+        (SAPPHIRE, set(), "bfloat16"),
+        (SKYLAKE, {"bf16", "AMX"}, "float32"),
+        (ZEN4, {"AMX"}, "bfloat16"),
     ],
 )
-def test_processor(system, flags, yes, no, precision):
+def test_processor(system, flags, no, precision):
     system["/proc/cpuinfo"] = flags
     finding = hardware.check_processor()
     assert finding.status == "ok"
-    features = finding.details["features"]
-    assert {name for name in features if features[name]} >= yes
-    assert not {name for name in features if features[name]} & no
     assert finding.details["precision"] == precision
-    for name in no:
-        assert f"{name} no" in finding.text
+    for name in ("AVX2", "AVX-512", "bf16", "AMX"):
+        assert f"{name} {'no' if name in no else 'yes'}" in finding.text
 
 
 def test_other_processors(system, monkeypatch):
@@ -106,34 +103,24 @@ def test_memory_of_a_container(system):
 def brute_force(params, episodes):
     """Counts the work of a run by going through its steps."""
     size, names = params["batch_shape"][0], params["tasks"]
-    entries = collects.train_collects(params)
-    tests = sum(e["batch_size"] for e in collects.test_collects(params))
-    counts = dict(updates=0, test_batches=0, played=0)
     seeds = params["num_seed_episodes"] * len(names)
-    collected, step = 0, 0
+    updates = tests = collected = step = 0
     while step < params["max_steps"]:
         for _ in range(-(-params["train_steps"] // size)):
             if step >= params["max_steps"]:
-                return counts, collected
-            phase_step = counts["updates"] * size
-            counts["updates"] += 1
-            step += size
-            for entry in entries:
-                if schedule.binary(
-                    phase_step,
-                    size,
-                    entry["after"],
-                    entry["every"],
-                    entry["until"],
-                ):
+                return updates, tests, collected
+            for entry in collects.train_collects(params):
+                times = entry["after"], entry["every"], entry["until"]
+                if schedule.binary(updates * size, size, *times):
                     collected += entry["batch_size"] * len(names)
-            if seeds + collected >= episodes:
-                return counts, collected
-        for _ in range(-(-params["test_steps"] // size)):
-            counts["test_batches"] += 1
+            updates += 1
             step += size
-        counts["played"] += tests * len(names)
-    return counts, collected
+            if seeds + collected >= episodes:
+                return updates, tests, collected
+        for _ in range(-(-params["test_steps"] // size)):
+            tests += 1
+            step += size
+    return updates, tests, collected
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
@@ -153,13 +140,13 @@ def test_work_is_that_of_a_run(preset, episodes, change):
     change = {"max_steps": 40_000, **change}
     params = agents.resolve(preset, overrides=change)
     work = plan_work(params, episodes)
-    counts, collected = brute_force(params, episodes)
+    updates, tests, collected = brute_force(params, episodes)
     seeds = params["num_seed_episodes"] * len(params["tasks"])
     # It is about estimates: one update more or less does not matter.
-    assert abs(work.updates - counts["updates"]) <= 1
+    assert abs(work.updates - updates) <= 1
     assert work.train_episodes == seeds + collected
     batches = -(-params["test_steps"] // params["batch_shape"][0])
-    assert abs(work.test_batches - counts["test_batches"]) <= batches
+    assert abs(work.test_batches - tests) <= batches
 
 
 def test_work_of_the_paper():
@@ -195,19 +182,10 @@ def test_forecast():
     }
 
 
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (45.2, "0.8 minutes"),
-        (100, "1.7 minutes"),
-        (3600, "60 minutes"),
-        (7200, "2.0 hours"),
-        (86400 * 2.5, "2.5 days"),
-        (86400 * 1234, "1,234 days"),
-    ],
-)
-def test_durations(seconds, text):
-    assert full_run.duration(seconds) == text
+def test_durations():
+    assert full_run.duration(100) == "1.7 minutes"
+    assert full_run.duration(7200) == "2.0 hours"
+    assert full_run.duration(86400 * 1234) == "1,234.0 days"
 
 
 @pytest.fixture
@@ -222,7 +200,7 @@ def tiny(monkeypatch):
 @pytest.mark.parametrize("image_size", [32, 64])
 def test_probe_measures_the_real_program(tiny, capsys, image_size):
     tiny["image_size"] = image_size
-    speed_probe.main(1e6, 1e15, "planet")
+    speed_probe.main(1e12, 1e15, "planet")
     lines = capsys.readouterr().out.splitlines()
     start, *speeds = [json.loads(line) for line in lines]
     assert start == {"gpus": []}
@@ -260,10 +238,10 @@ def test_probe_leaves_out_what_does_not_fit(monkeypatch, capsys):
         return few
 
     monkeypatch.setattr(speed_probe, "measure", measure)
-    speed_probe.main(1e6, 1e9, "planet")
+    speed_probe.main(1e12, 1e9, "planet")
     assert ("default", None) not in done
     assert ("quickstart", None) in done
-    speed_probe.main(1e6, 2e9, "planet")
+    speed_probe.main(1e12, 2e9, "planet")
     assert done[-1] == ("default", None)
     done.clear()
     speed_probe.main(0, 2e9, "planet")

@@ -86,9 +86,8 @@ def run(
         except OSError as error:
             return Result(127, "", f"{command[0]}: {error.strerror}", 0.0)
         try:
-            exit_code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                exit_code = process.wait(seconds)
         finally:
             # Also after a good end, for what it may have left behind.
             with contextlib.suppress(OSError):

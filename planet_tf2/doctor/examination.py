@@ -18,8 +18,6 @@ def examine(
 ) -> Iterator[Finding]:
     """Examines everything; yields what is found as it is found.
 
-    Never raises for what is wrong with the machine.
-
     Args:
       seconds: time for everything.
       folder: where runs are going to be.
@@ -27,7 +25,7 @@ def examine(
       report: told what goes on now.
 
     Raises:
-      ValueError: there is no such agent.
+      ValueError: there is no such agent; never for what is wrong here.
     """
     presets = full_run.presets(agent)
     end = time.monotonic() + seconds
@@ -56,8 +54,8 @@ def examine(
     report("Timing updates and decisions ...")
     left = limit(seconds, 3)
     memory, free = hardware.read_memory()
-    arguments = [f"{max(0, left - 5):.1f}", f"{0.9 * free:.0f}", agent]
-    result = children.run([*children.MODULE, _PROBE, *arguments], left)
+    arguments = [_PROBE, str(time.time() + left - 5), str(0.9 * free), agent]
+    result = children.run([*children.MODULE, *arguments], left)
     if not result.records:
         needed = ("tensorflow", "tensorflow-probability", "tensorboard")
         what = "TensorFlow does not start"
@@ -65,9 +63,9 @@ def examine(
         return
     used = result.records[0]["gpus"]
     yield hardware.check_gpu(cards, used)
-    gpu_memory = max((card.memory for card in cards if used), default=0)
+    gpu = max((card.memory for card in cards if used), default=0)
     room = disk.details["free_bytes"]
-    machine = full_run.Machine(memory, gpu_memory, room, frames)
+    machine = full_run.Machine(memory, gpu, room, frames)
     yield from _check_presets(result, presets, machine, agent)
 
 

@@ -21,7 +21,7 @@ _FRAME_BYTES = 64 * 64 * 3  # Of the pictures that `Frames` is about.
 _WORKER_BYTES = 0.35e9
 # Three checkpoints, each with weights and two moments of each in float32.
 _BYTES_PER_WEIGHT = 3 * 3 * 4
-_HOUR, _DAY = 3600, 86400
+_DAY = 86400
 
 
 class Work(NamedTuple):
@@ -90,8 +90,7 @@ def plan_work(
     played = trained + epochs * len(names) * tested
     known = [tasks.get_task(name) for name in names]
     repeats = [params["action_repeat"] or t.action_repeat for t in known]
-    lengths = [(task.max_length or 1000) for task in known]
-    decisions = np.floor_divide(lengths, repeats)
+    decisions = np.array([t.max_length or 1000 for t in known]) // repeats
     total = played + 2 * seeds
     return Work(
         updates=updates,
@@ -124,11 +123,9 @@ def forecast(
         loaded = min(loaded, 2 * params["loader_max_bytes"])
     program = max(speed.peak_bytes, 3e9 if machine.gpu_memory else 0)
     files = work.frames * frame_bytes * speed.step_bytes / _FRAME_BYTES
-    return {
-        "seconds": seconds,
-        "memory_bytes": int(program + _WORKER_BYTES + loaded),
-        "disk_bytes": int(files + _BYTES_PER_WEIGHT * speed.weights),
-    }
+    memory = int(program + _WORKER_BYTES + loaded)
+    disk = int(files + _BYTES_PER_WEIGHT * speed.weights)
+    return {"seconds": seconds, "memory_bytes": memory, "disk_bytes": disk}
 
 
 def check_preset(
@@ -161,10 +158,8 @@ def check_preset(
 
 
 def duration(seconds: float) -> str:
-    """Writes a time span roughly, as `3.5 minutes` or `25 days`."""
-    amount, unit = seconds / _DAY, "days"
-    if seconds < 1.5 * _HOUR:
-        amount, unit = seconds / 60, "minutes"
-    elif seconds < 2 * _DAY:
-        amount, unit = seconds / _HOUR, "hours"
-    return f"{amount:,.{int(amount < 10)}f} {unit}"
+    """Writes a time span roughly, as `3.5 minutes` or `25.0 days`."""
+    for unit, size in (("days", _DAY), ("hours", 3600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds / 60:.1f} minutes"

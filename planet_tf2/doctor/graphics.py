@@ -65,11 +65,8 @@ def check_rendering(
     Returns also the one that a program would use here, if any.
     """
     names = rendering.BACKENDS
-    renderers = {
-        name: tried[name].answer["renderer"]
-        for name in names
-        if tried[name].answer
-    }
+    answers = {name: tried[name].answer for name in names}
+    renderers = {n: found["renderer"] for n, found in answers.items() if found}
     if not renderers and tried["off"].answer is None:
         text = "cannot be told while the simulator does not run"
         return None, [note("rendering", text)]
@@ -86,17 +83,14 @@ def check_rendering(
     chosen = next((n for n in renderers if wanted in ("", n)), None)
     if chosen is None and wanted:
         text = f"MUJOCO_GL is {wanted!r}, which cannot render here"
-        then = f"then {next(iter(renderers), _INSTALL)}"
-        fix = f"unset MUJOCO_GL   # {then}"
+        fix = f"unset MUJOCO_GL   # then {next(iter(renderers), _INSTALL)}"
         findings.append(judge("rendering", text, fix))
     elif chosen is None:
         text = "No OpenGL was found that MuJoCo could render with."
         findings.append(judge("rendering", text, _INSTALL))
     elif cards and rendering.is_software(renderers[chosen]):
-        text = (
-            f"The processor draws, though there is a {cards[0].name}. In a "
-            "container, the driver's libraries for graphics may be missing."
-        )
+        text = f"The processor draws, though there is a {cards[0].name}. "
+        text += "A container may lack the driver's libraries for graphics."
         fix = "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all ..."
         findings.append(note("rendering", text, fix))
     return chosen, findings
@@ -110,9 +104,7 @@ def time_frames(backend: str, seconds: float) -> tuple[Frames | None, Finding]:
         text = f"{backend} rendered once, and then failed: {result.complaint}"
         return None, judge("frames", text, packages.MORE_TIME)
     frames = Frames(**result.answer)
-    text = (
-        f"{frames.frames_per_second:.0f} frames of 64 x 64 pixels per second "
-        f"with {backend}, {frames.light_frames_per_second:.0f} with "
-        f"--shadow_size={SHADOW_SIZE}"
-    )
+    rate, light = frames.frames_per_second, frames.light_frames_per_second
+    text = f"{rate:.0f} frames of 64 x 64 pixels per second with {backend}, "
+    text += f"{light:.0f} with --shadow_size={SHADOW_SIZE}"
     return frames, judge("frames", text, **result.answer)

@@ -5,7 +5,7 @@ import os
 import pathlib
 import platform
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 import psutil
@@ -51,7 +51,8 @@ def check_processor(cards: Sequence[Card] = ()) -> Finding:
     intel = platform.machine().lower() in ("x86_64", "amd64")
     cores = usable_cores()
     text = f"{machine.processor_name()}, {cores} core{'s' if cores > 1 else ''}"
-    for name in (_FEATURES if intel else ("bf16",)) if flags else ():
+    shown = features if intel else ("bf16",)
+    for name in shown if flags else ():
         text += f", {name} {'yes' if features[name] else 'no'}"
     advice = suggest_precision(flags, cards)
     text += f"\n--precision={advice}"
@@ -64,10 +65,7 @@ def check_processor(cards: Sequence[Card] = ()) -> Finding:
 
 
 def suggest_precision(flags: Set[str], cards: Sequence[Card]) -> str:
-    """Returns a value for the parameter `precision`, and why.
-
-    Cards matter more than the processor, of which Linux tells `flags`.
-    """
+    """Returns a value for the parameter `precision`, and why."""
     best = max((card.capability for card in cards), default=0)
     bf16 = flags & _FEATURES["bf16"]
     advice = (
@@ -90,7 +88,9 @@ def check_memory() -> Finding:
     if available < _SMALLEST_MEMORY:
         text += "; even the preset quickstart wants 1.5 GB"
         fix = "end other programs, or give the container more memory"
-    return judge("memory", text, fix, total=total, available=available)
+    return judge(
+        "memory", text, fix, total_bytes=total, available_bytes=available
+    )
 
 
 def check_disk(folder: str | os.PathLike[str]) -> Finding:
@@ -107,16 +107,12 @@ def check_disk(folder: str | os.PathLike[str]) -> Finding:
     return judge("disk", text, fix, free_bytes=free, folder=str(path))
 
 
-def check_load() -> list[Finding]:
+def check_load() -> Iterator[Finding]:
     """Warns if other programs make everything slower."""
-    load, cores = psutil.getloadavg()[0], usable_cores()
-    if load <= _BUSY * cores:
-        return []
-    text = (
-        f"{load:.1f} programs want to run, and cores to use: {cores}. What is "
-        "timed below takes longer than it would alone"
-    )
-    return [note("load", text, load=load, cores=cores)]
+    load = psutil.getloadavg()[0]
+    if load > _BUSY * usable_cores():
+        text = f"{load:.1f} programs share the cores: what follows takes longer"
+        yield note("load", text, load=load)
 
 
 def find_cards(seconds: float) -> list[Card]:

@@ -32,12 +32,9 @@ def check_packages() -> list[Finding]:
         text += f", but {needed} is needed"
         fix = "make PYTHON=python3.11 VENV=.venv311 install"
     found = [judge("Python", text, fix, version=version, needed=needed)]
-    found.append(_check_requirements(_requirements()))
+    found.append(_check_requirements())
     if own.version != __version__:
-        text = (
-            f"What is installed says that it is {NAME} {own.version}, but this "
-            f"is {__version__}: the ranges may be old."
-        )
+        text = f"{NAME} {own.version} was installed, but this is {__version__}"
         found.append(note("packages", text, install_command()))
     return found
 
@@ -45,8 +42,7 @@ def check_packages() -> list[Finding]:
 def install_command(*names: str, extra: str = "", force: bool = False) -> str:
     """Returns the command that installs packages in the tested ranges.
 
-    Those are by default planet_tf2 with everything. What is there already is
-    only installed again by force.
+    By default all of them. What is there is only installed again by force.
     """
     command = [sys.executable, "-m", "pip", "install"]
     needed = [r for r in _requirements() if r.name in names]
@@ -68,9 +64,9 @@ def failure(area: str, what: str, result: Result, *names: str) -> Finding:
     return judge(area, f"{what}: {result.complaint}", fix)
 
 
-def _check_requirements(needed: list[Requirement]) -> Finding:
+def _check_requirements() -> Finding:
     installed, texts, bad = {}, [], []
-    for requirement in needed:
+    for requirement in _requirements():
         name, found = requirement.name, _find(requirement.name)
         installed[name] = version = found and found.version
         # What was built from sources may call itself 3.17.1.dev0.
@@ -78,8 +74,8 @@ def _check_requirements(needed: list[Requirement]) -> Finding:
             bad.append(name)
             tested = f"{_range(requirement)} was tested"
             texts.append(f"{name} is {version or 'missing'}, but {tested}")
-    text = f"all {len(needed)} are in the ranges that were tested"
     if not bad:
+        text = f"all {len(installed)} are in the ranges that were tested"
         return judge("packages", text, **installed)
     fix = install_command(*bad)
     return judge("packages", "\n".join(texts), fix, **installed)

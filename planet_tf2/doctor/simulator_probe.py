@@ -14,7 +14,6 @@ from collections.abc import Callable
 import numpy as np
 
 from planet_tf2 import envs
-from planet_tf2.configs import tasks
 from planet_tf2.doctor.graphics import SHADOW_SIZE
 
 
@@ -41,10 +40,7 @@ def main(seconds: float) -> None:
 
 
 def _open(shadow_size: int | None = None) -> envs.DMControl:
-    task = tasks.get_task("cheetah_run")
-    env = envs.DMControl(
-        task.domain, task.task, size=64, shadow_size=shadow_size
-    )
+    env = envs.DMControl("cheetah", "run", size=64, shadow_size=shadow_size)
     env.action_space.seed(0)
     env.reset(seed=0)
     return env

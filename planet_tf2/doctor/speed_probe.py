@@ -1,9 +1,9 @@
 """Times updates and decisions of the real program, and the memory they take.
 
-Run as `python -m planet_tf2.doctor.speed_probe SECONDS BYTES AGENT`.
+Run as `python -m planet_tf2.doctor.speed_probe END BYTES AGENT`.
 Prints a JSON object for everything that was measured, at once, so that nothing
-is lost if it has to be stopped. It leaves out what would take it beyond so many
-seconds or bytes of memory.
+is lost if it has to be stopped. It leaves out what would take it beyond END, as
+`time.time` counts, or beyond so many bytes of memory.
 """
 
 import json
@@ -14,36 +14,32 @@ from collections.abc import Callable
 
 import numpy as np
 import psutil
+import tensorflow as tf
 
-_START = time.perf_counter()
-
-import tensorflow as tf  # noqa: E402
-
-from planet_tf2 import agents  # noqa: E402
-from planet_tf2.agents.agent import Agent, Batch  # noqa: E402
-from planet_tf2.configs.environments import task_spaces  # noqa: E402
-from planet_tf2.doctor import full_run  # noqa: E402
-from planet_tf2.doctor.full_run import Speed  # noqa: E402
-from planet_tf2.tools import devices, seeds  # noqa: E402
+from planet_tf2 import agents
+from planet_tf2.agents.agent import Agent, Batch
+from planet_tf2.configs.environments import task_spaces
+from planet_tf2.doctor import full_run
+from planet_tf2.doctor.full_run import Speed
+from planet_tf2.tools import devices, seeds
 
 # A batch of the preset `default` may take longer than there is time for.
 FEW = 5
 _ENOUGH_SECONDS = 3.0
 
 
-def main(seconds: float, memory: float, agent: str) -> None:
+def main(end: float, memory: float, agent: str) -> None:
     """Measures what there is time for, the most important first."""
-    end = _START + seconds
     gpus = devices.prepare()
     tf.constant(0).numpy()
     print(json.dumps({"gpus": gpus}), flush=True)
     first, *others = full_run.presets(agent)
     few = measure(agent, first, FEW)
     for preset in others:
-        if end - time.perf_counter() > 2 * few.trace_seconds:
+        if end - time.time() > 2 * few.trace_seconds:
             measure(agent, preset)
     needed = few.trace_seconds + 2.5 * few.update_seconds
-    if end - time.perf_counter() > needed and few.peak_bytes < memory:
+    if end - time.time() > needed and few.peak_bytes < memory:
         measure(agent, first, decision_seconds=few.decision_seconds)
 
 
@@ -67,7 +63,7 @@ def measure(
     step_graph = tf.function(agent.train_step, autograph=False)
     start = time.perf_counter()
     step_graph.get_concrete_function(batch, seeds.derive(0))
-    tracing = time.perf_counter() - start
+    trace_seconds = time.perf_counter() - start
     before = psutil.Process().memory_info().rss
 
     def update(number: int) -> None:
@@ -75,6 +71,7 @@ def measure(
         float(values[agent.loss_names[0]])
 
     update_seconds = _time(update, 1 if decision_seconds else 3)
+    # Of macOS in bytes, of others in kilobytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak *= 1 if sys.platform == "darwin" else 1024
     gpu_peak = 0
@@ -83,7 +80,7 @@ def measure(
         gpu_peak = int(memory["peak"])
     scale = size / (sequences or size)
     speed = Speed(
-        trace_seconds=tracing,
+        trace_seconds=trace_seconds,
         update_seconds=scale * update_seconds,
         decision_seconds=decision_seconds or _time_decisions(agent),
         scaled_from=sequences if scale > 1 else None,
@@ -135,8 +132,7 @@ def _batch(agent: Agent, size: int, length: int) -> Batch:
     batch = {}
     for name, shape in agent.batch_spec.items():
         value = values.get(name, np.float32(0))
-        value = np.broadcast_to(value, [size, length, *shape])
-        batch[name] = tf.constant(value)
+        batch[name] = tf.broadcast_to(value, [size, length, *shape])
     return batch
 
 
