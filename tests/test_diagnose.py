@@ -1,5 +1,6 @@
 """The diagnosis of a small run, and what the real model predicts in it."""
 
+import copy
 import json
 import shutil
 
@@ -189,23 +190,28 @@ class TestDiagnose:
         assert figures["rewards"]["filtered"]["count"] == 4 * DECISIONS
         assert figures["returns"]["planned"]["source"] == "fresh"
 
-    def test_text(self, diagnosed):
-        figures, _, text = diagnosed
+    def test_text_and_picture(self, diagnosed):
+        figures, out, text = diagnosed
         ratio = figures["images"]["ratio_to_no_change"]
         assert f"after 5 frames of context: {ratio:.2f} of the no-c" in text
         assert "It paints the mean frame" in text
         assert "1 random, 2 agent, 1 fresh" in text
         for verdict in figures["verdicts"]:
             assert verdict["text"] in text
-
-    def test_picture(self, diagnosed):
-        with Image.open(diagnosed[1].with_suffix(".png")) as image:
+        with Image.open(out.with_suffix(".png")) as image:
             assert image.size == (1000, 720)
             assert len(image.convert("RGB").getcolors(1 << 20)) > 20
 
-    def test_episodes_that_are_too_short(self, trained):
-        with pytest.raises(ValueError, match="too few for context 11"):
-            diagnose(trained.folder, context=11)
+    @pytest.mark.parametrize(
+        "ratio, explained, met",
+        [(0.5, 0.8, "met"), (0.51, 0.79, "not met"), (None, None, "not met")],
+    )
+    def test_targets(self, diagnosed, ratio, explained, met):
+        figures = copy.deepcopy(diagnosed[0])
+        figures["images"]["ratio_to_no_change"] = ratio
+        figures["rewards"]["filtered"]["explained_variance"] = explained
+        lines = diagnose_module.describe(figures).splitlines()[-2:]
+        assert all(line.endswith(f": {met}") for line in lines)
 
     def test_run_that_has_just_begun(self, trained, tmp_path):
         """Without an episode of the agent, and without one at all."""
@@ -280,9 +286,7 @@ def test_true_images_have_the_levels_of_the_real_preprocessing():
 @pytest.mark.slow
 def test_script(trained, tmp_path, capsys):
     out = tmp_path / "d.json"
-    status = run_script(
-        "diagnose", "--logdir", trained.folder.path, "--out", out, "--starts=1"
-    )
-    assert status == 0
+    folder = trained.folder.path
+    assert not run_script("diagnose", "--logdir", folder, "--out", out)
     assert json.loads(out.read_text())["sequences"] == 3
     assert "Reward explained variance" in capsys.readouterr().out

@@ -14,6 +14,7 @@ from planet_tf2.evaluation.held_out import (
     EpisodesError,
     HeldOut,
     by_source,
+    limit_horizon,
     load_held_out,
     make_held_out,
 )
@@ -82,26 +83,16 @@ class FakePredictor:
         return Plans(np.zeros((len(times), 2, 2)), np.array(times) + 100.0)
 
 
-class TestTrueImage:
-    def test_levels_are_at_their_centres(self):
-        image = np.array([0, 7, 8, 255], np.uint8)
-        np.testing.assert_allclose(
-            true_image(image, 5),
-            [0.5 / 32 - 0.5, 0.5 / 32 - 0.5, 1.5 / 32 - 0.5, 31.5 / 32 - 0.5],
-        )
+def test_true_images_have_levels_at_their_centres():
+    image = np.array([0, 7, 8, 255], np.uint8)
+    expected = np.array([0.5, 0.5, 1.5, 31.5]) / 32 - 0.5
+    np.testing.assert_allclose(true_image(image, 5), expected)
 
 
-class TestWindows:
-    def test_spread_over_each_episode(self):
-        windows = choose_windows([10, 4, 5, 6], 5, 3)
-        assert windows == [
-            Window(0, 0),
-            Window(0, 2),
-            Window(0, 5),
-            Window(2, 0),
-            Window(3, 0),
-            Window(3, 1),
-        ]
+def test_windows_are_spread_over_each_episode():
+    found = choose_windows([10, 4, 5, 6], 5, 3)
+    expected = [(0, 0), (0, 2), (0, 5), (2, 0), (3, 0), (3, 1)]
+    assert found == [Window(*one) for one in expected]
 
 
 class TestOpenLoop:
@@ -122,44 +113,23 @@ class TestOpenLoop:
 
     def test_image_errors(self, episodes):
         images, _ = self.check(episodes)
-        # In units of a level, which is 1/8.
-        unit = 1 / 64
-        np.testing.assert_allclose(images["model"], [unit, unit], rtol=1e-4)
-        np.testing.assert_allclose(
-            images["random_actions"], [4 * unit, 4 * unit], rtol=1e-4
-        )
-        np.testing.assert_allclose(
-            images["one_future"], [4 * unit, 4 * unit], rtol=1e-4
-        )
-        # The last frame that was seen has level 2, and 1.
-        np.testing.assert_allclose(
-            images["no_change"], [4 / 2 * unit, 9 / 2 * unit], rtol=1e-4
-        )
-        # The mean of all frames is 16 / 10.
-        np.testing.assert_allclose(
-            images["mean_frame"],
-            [
-                (2.4**2 + 0.6**2) / 2 * unit,
-                (3.4**2 + 0.6**2) / 2 * unit,
-            ],
-            rtol=1e-4,
-        )
+        for name, levels in {
+            "model": [1, 1],
+            "random_actions": [4, 4],
+            "one_future": [4, 4],
+            # The last frame that was seen has level 2, and 1.
+            "no_change": [4 / 2, 9 / 2],
+            # The mean of all frames is 16 / 10.
+            "mean_frame": [(2.4**2 + 0.6**2) / 2, (3.4**2 + 0.6**2) / 2],
+        }.items():
+            expected = np.array(levels) / 64  # A level is 1/8.
+            np.testing.assert_allclose(images[name], expected, rtol=1e-4)
         assert images["ratio_to_no_change"] == pytest.approx(2 / 6.5, 1e-4)
         assert images["ratio_to_random_actions"] == pytest.approx(0.25, 1e-4)
         one_future = images["one_future_ratio_to_no_change"]
         assert one_future == pytest.approx(8 / 6.5, 1e-4)
         assert (images["context"], images["horizon"]) == (3, 2)
         assert images["useful_steps"] == 2
-
-    def test_by_source(self, episodes):
-        images, _ = self.check(episodes)
-        sources = images["by_source"]
-        assert list(sources) == ["random", "agent"]
-        # 2 / (4 + 9); and nothing moves in the other.
-        ratio = sources["random"]["ratio_to_no_change"]
-        assert ratio == pytest.approx(2 / 13, 1e-4)
-        assert sources["agent"]["ratio_to_no_change"] is None
-        assert sources["agent"]["sequences"] == 1
 
     def test_useful_steps_end_with_the_first_that_is_not(self):
         errors = {
@@ -169,9 +139,9 @@ class TestOpenLoop:
             "random_actions": np.ones((1, 4)),
             "one_future": np.ones((1, 4)),
         }
-        assert model_checks._image_figures([errors], {})["useful_steps"] == 2
+        assert model_checks._image_figures([errors])["useful_steps"] == 2
         errors["mean_frame"][0, 0] = 1
-        assert model_checks._image_figures([errors], {})["useful_steps"] == 0
+        assert model_checks._image_figures([errors])["useful_steps"] == 0
 
     def test_rewards(self, episodes):
         _, rewards = self.check(episodes, FakePredictor(reward_error=0.5))
@@ -216,12 +186,8 @@ class TestSight:
         shown = episode([0, 3, 3, 7], [0] * 4)
         truth = true_image(shown.arrays["image"], BITS)
         error = np.square(truth - truth.mean(0)).sum((1, 2, 3)) / 2
-        sight = model_checks.check_sight(
-            FakePredictor(),
-            [shown],
-            [Filtered({}, None, error, np.zeros(4))],
-            3,
-        )
+        filtered = [Filtered({}, None, error, np.zeros(4))]
+        sight = model_checks.check_sight(FakePredictor(), [shown], filtered, 3)
         assert sight["ratio"] == pytest.approx(1, 1e-4)
 
 
@@ -272,56 +238,52 @@ def test_reward_while_looking_leaves_the_reset_out():
 
 
 class TestReturns:
+    REWARDS = (0, 1, 2, 4, 8)
+
+    def check(self, *sources, rewards=REWARDS, **kwargs):
+        shown = [episode([0] * len(rewards), rewards, s) for s in sources]
+        return reward_checks.check_returns(
+            FakePredictor(), shown, [None] * len(shown), **kwargs
+        )
+
     def test_executed_actions_are_aligned(self):
         """From time step t, the rewards of t + 1 and t + 2."""
-        shown = episode([0] * 5, [0, 1, 2, 4, 8])
-        result = reward_checks.check_returns(FakePredictor(), [shown], [None])
+        executed = self.check("agent")["executed"]
         # Predicted are 0, 1, 2 and received 3, 6, 12.
-        executed = result["executed"]
         assert executed["count"] == 3
         assert executed["mean"] == 7
         assert executed["bias"] == -6
 
     def test_plans_of_the_latest_episodes(self):
-        shown = [
-            episode([0] * 5, [0, 1, 2, 4, 8], "agent", seed=n) for n in range(3)
-        ]
-        shown.append(episode([0] * 5, [0, 9, 9, 9, 9], "random"))
-        result = reward_checks.check_returns(
-            FakePredictor(), shown, [None] * 4, decisions=2, max_planned=2
-        )
-        planned = result["planned"]
+        sources = ["agent"] * 3 + ["random"]
+        planned = self.check(*sources, decisions=2, max_planned=2)["planned"]
         assert planned["source"] == "agent"
         assert planned["predicted"] == [100, 102] * 2
         assert planned["received"] == [3, 12] * 2
 
-    def test_fresh_episodes_come_first(self):
-        shown = [
-            episode([0] * 5, [0, 1, 2, 4, 8], source)
-            for source in ("fresh", "agent")
-        ]
-        planned = reward_checks.check_returns(
-            FakePredictor(), shown, [None] * 2
-        )["planned"]
-        assert planned["source"] == "fresh" and planned["count"] == 3
-
-    def test_without_an_agent(self):
-        shown = [episode([0] * 5, [0, 1, 2, 4, 8], "random")]
-        result = reward_checks.check_returns(FakePredictor(), shown, [None])
-        assert result["planned"]["count"] == 0
-        assert result["executed"]["count"] == 3
+    @pytest.mark.parametrize(
+        "sources, expected, count",
+        [
+            (("fresh", "agent"), "fresh", 3),
+            (("agent", "given"), "agent", 3),
+            (("random",), None, 0),
+        ],
+    )
+    def test_where_plans_are_made(self, sources, expected, count):
+        found = self.check(*sources)
+        assert found["planned"]["source"] == expected
+        assert found["planned"]["count"] == count
+        assert found["executed"]["count"] == 3 * len(sources)
 
     def test_episodes_shorter_than_the_horizon(self):
-        shown = [episode([0, 0], [0, 1])]
-        result = reward_checks.check_returns(FakePredictor(), shown, [None])
+        result = self.check("agent", rewards=(0, 1))
         assert result["executed"]["count"] == result["planned"]["count"] == 0
 
 
 def fake_run(folder):
+    image = spaces.Box(0, 255, (64, 64, 3), np.uint8)
     agent = types.SimpleNamespace(
-        observation_space=spaces.Dict(
-            {"image": spaces.Box(0, 255, (64, 64, 3), np.uint8)}
-        ),
+        observation_space=spaces.Dict({"image": image}),
         action_space=spaces.Box(-1, 1, (2,)),
     )
     return types.SimpleNamespace(folder=folder, agent=agent)
@@ -332,22 +294,14 @@ class TestHeldOut:
     def folder(self, tmp_path):
         folder = RunFolder(tmp_path / "run").create()
         journal = Journal(folder.metrics)
+        journal.append({"phase": "train", "loss": 1.0})
         for number in range(7):
-            name = f"{number}"
-            files.save_episode(
-                folder.test_episodes,
-                episode([number] * 3, [0, number, 0]).arrays,
-                name,
-            )
-            journal.append({"phase": "train", "loss": 1.0})
+            arrays = episode([number] * 3, [0, number, 0]).arrays
+            files.save_episode(folder.test_episodes, arrays, str(number))
+            phase = "seed" if number < 2 else "test"
+            record = {"phase": phase, "task": "walk", "file": f"{number}.npz"}
             if number != 5:  # The user's own.
-                journal.append(
-                    {
-                        "phase": "seed" if number < 2 else "test",
-                        "task": "walk",
-                        "file": f"{name}.npz",
-                    }
-                )
+                journal.append(record)
         return folder
 
     def test_all(self, folder):
@@ -370,6 +324,13 @@ class TestHeldOut:
         assert {e.source for e in found} == {"given"}
         with pytest.raises(EpisodesError, match="no episodes in"):
             load_held_out(run, 20, tmp_path)
+
+    @pytest.mark.parametrize("context, horizon", [(0, 1), (1, 0), (2, 1)])
+    def test_episodes_that_are_too_short(self, context, horizon):
+        shown = [episode([0] * 2, [0] * 2)]
+        assert limit_horizon(shown, 1, 9) == 1
+        with pytest.raises(ValueError, match=f"{min(context, horizon)}|few"):
+            limit_horizon(shown, context, horizon)
 
     def test_damaged(self, folder):
         (folder.test_episodes / "7.npz").write_bytes(b"PK")

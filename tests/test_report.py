@@ -30,7 +30,6 @@ from planet_tf2.evaluation.report import (
     make_report,
     media,
     tables,
-    timing,
 )
 from planet_tf2.evaluation.report import report as report_module
 from planet_tf2.evaluation.report.evaluations import find_evaluations
@@ -126,7 +125,7 @@ class TestAlarms:
         folder = make(tmp_path / "run", records)
         add_episode(folder, [0, 8] * 5, np.arange(10))
         run = read_one(folder)
-        assert run.half_variances["image"] == pytest.approx(half_variance)
+        assert run.targets[1]["image"] == pytest.approx(half_variance)
         assert run.constant("image_loss") == pytest.approx(IMAGE_CONSTANT)
         assert run.share_of_mean("image_loss") == pytest.approx(share, 1e-4)
         assert titles(folder) == [title] * (title is not None)
@@ -148,7 +147,7 @@ class TestAlarms:
         add_episode(folder, [0, 200, 0, 200, 0], reward)
         run = read_one(folder)
         if title is None or "dead" in title:
-            assert run.half_variances["reward"] == pytest.approx(1.25 / 2)
+            assert run.targets[1]["reward"] == pytest.approx(1.25 / 2)
             assert run.share_of_mean("reward_loss") == pytest.approx(share)
         assert titles(folder) == [title] * (title is not None)
 
@@ -195,25 +194,19 @@ class TestAlarms:
         assert "the simulator hung" in alarm.text and "fine" not in alarm.text
 
 
-class TestTiming:
-    def test_decisions(self, tmp_path):
-        times = {"decision_seconds": 0.5, "planning_seconds": 0.2}
-        run = read_one(
-            make(tmp_path / "r", [episode("train", 1, 1.0, **times)])
-        )
-        assert timing.decisions(run) == (1, 0.5, 0.2)
-
-    def test_shares(self, tmp_path):
+class TestSpeed:
+    def test_shares_of_time(self, tmp_path):
         records = usual_records(40)
         records[-2] |= {"decision_seconds": 0.02, "planning_seconds": 0.01}
-        parts = timing.shares(read_one(make(tmp_path / "r", records)))
+        speed = tables.speed(read_one(make(tmp_path / "r", records)))
         # 40 updates at 2 per second, and two episodes of 250 decisions.
-        assert parts == pytest.approx([20 / 40, 10 / 40, 10 / 40])
+        assert speed["shares"] == pytest.approx([20 / 40, 10 / 40, 10 / 40])
+        assert (speed["decision"], speed["planner"]) == (0.02, 0.01)
+        assert speed["updates"] == 2
 
     def test_unknown(self, tmp_path):
         run = read_one(make(tmp_path / "r", [episode("seed", 1, 1.0)]))
-        assert timing.decisions(run) is None
-        assert timing.shares(run) is None
+        assert set(tables.speed(run).values()) == {None}
 
 
 class TestMedia:
@@ -343,34 +336,33 @@ class TestEvaluations:
 
 class TestTables:
     def test_command_and_parameters(self, tmp_path):
-        folder = make(tmp_path / "e" / "00001", planner_horizon=7)
-        origin = tables.origin("e", [read_one(folder)])
-        assert origin["command"].startswith(
+        run = read_one(make(tmp_path / "e" / "00001", planner_horizon=7))
+        command = tables.command("e", [run])
+        assert command.startswith(
             "python scripts/train.py --logdir logs/e --config debug --params"
         )
-        assert "planner_horizon: 7" in origin["command"]
-        rows = {row["name"]: row for row in origin["parameters"]}
+        assert "planner_horizon: 7" in command
+        rows = {row["name"]: row for row in tables.parameters(run)}
         assert rows["planner_horizon"]["changed"]
         assert rows["planner_horizon"]["default"] == "12"
         assert not rows["model_size"]["changed"]  # The preset's.
         assert "camera_id" not in rows
+        assert "\nplanner_horizon: 7\n" in tables.all_parameters(run)
 
     def test_several_runs(self, tmp_path):
-        runs = [
-            read_one(make(tmp_path / "e" / f"0000{n}", camera_id=n))
-            for n in (1, 2)
-        ]
-        origin = tables.origin("e", runs)
-        assert origin["command"].endswith("--num_runs 2")
-        assert any("camera_id" in text for text in origin["different"])
+        for n in (1, 2):
+            make(tmp_path / "e" / f"0000{n}", camera_id=n)
+        runs = gather.gather(tmp_path / "e")
+        assert tables.command("e", runs).endswith("--num_runs 2")
+        (text,) = tables.differences(runs)
+        assert "camera_id" in text
 
     def test_scores(self, tmp_path):
-        def run(number, scores):
+        for name, scores in (("00001", [0, 1, 2, 3, 4, 5]), ("00002", [8.0])):
             tests = [episode("test", n, s, 5) for n, s in enumerate(scores)]
-            return read_one(make(tmp_path / "e" / f"0000{number}", tests))
-
-        group = [run(1, [0, 1, 2, 3, 4, 5]), run(2, [8.0])]
-        (row,) = tables.score_rows({"e": group})
+            make(tmp_path / "e" / name, tests)
+        group = gather.gather(tmp_path / "e")
+        row = tables.score_row("cheetah_run", group)
         # The last five of the first run have a mean of 3.
         assert row["mean"] == pytest.approx(5.5) and row["runs"] == 2
         assert row["way"] == pytest.approx((5.5 - 12) / (662 - 12))
@@ -383,10 +375,10 @@ class TestTables:
         path = write_json(tmp_path / "evaluation.json", *entries)
         runs = [read_one(folder) for folder in folders]
         evaluated, _ = find_evaluations(runs, [path])
-        (row,) = tables.score_rows({"e": runs[:1]}, evaluated)
+        row = tables.score_row("cheetah_run", runs[:1], evaluated)
         assert row["evaluated"]["mean"] == 9.0
         # The interval over runs says more than a single one of them.
-        (row,) = tables.score_rows({"e": runs}, evaluated)
+        row = tables.score_row("cheetah_run", runs, evaluated)
         assert row["evaluated"] is None
 
 
@@ -409,13 +401,13 @@ class TestGather:
             [4.0],
             [3.0],
         ]
-        assert run.updates == 4
+        assert run.totals["updates"] == 4
 
     def test_damaged_episodes_are_left_out(self, tmp_path):
         folder = make(tmp_path / "r")
         add_episode(folder, [0, 8], [0, 1])
         (folder.train_episodes / "0.npz").write_bytes(b"what?")
-        assert read_one(folder).half_variances["image"] > 0
+        assert read_one(folder).targets[1]["image"] > 0
 
 
 def write_report(*args, **kwargs):

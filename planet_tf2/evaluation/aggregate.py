@@ -6,9 +6,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-CONFIDENCE = 0.95
-_RESAMPLES = 10_000
-
 
 def summarise(returns: Sequence[float]) -> dict[str, Any]:
     """Sums up the episodes of one run.
@@ -22,15 +19,13 @@ def summarise(returns: Sequence[float]) -> dict[str, Any]:
       mean, by Student's t), `median`, `min` and `max`. What needs two episodes
       is None where there is one.
     """
-    values = _check(returns)
+    values = np.asarray(returns, np.float64)
     several = len(values) > 1
-    stddev = float(values.std(ddof=1)) if several else None
-    stderr = stddev / np.sqrt(len(values)) if several else None
     return {
         "episodes": len(values),
         "mean": float(values.mean()),
-        "stddev": stddev,
-        "stderr": None if stderr is None else float(stderr),
+        "stddev": float(values.std(ddof=1)) if several else None,
+        "stderr": float(stats.sem(values)) if several else None,
         "confidence_interval": _t_interval(values) if several else None,
         "median": float(np.median(values)),
         "min": float(values.min()),
@@ -54,29 +49,22 @@ def summarise_runs(means: Sequence[float], seed: int = 0) -> dict[str, Any]:
       `confidence_interval` (95%, percentile bootstrap over the runs). What
       needs two runs is None where there is one.
     """
-    values = _check(means)
+    values = np.asarray(means, np.float64)
     several = len(values) > 1
     return {
         "runs": len(values),
         "mean": float(values.mean()),
         "stddev": float(values.std(ddof=1)) if several else None,
-        "interquartile_mean": interquartile_mean(values),
+        "interquartile_mean": float(stats.trim_mean(values, 0.25)),
         "confidence_interval": _bootstrap(values, seed) if several else None,
     }
-
-
-def interquartile_mean(values: Sequence[float]) -> float:
-    """Returns the mean without the lowest and highest quarter of the values."""
-    return float(stats.trim_mean(np.asarray(values, np.float64), 0.25))
 
 
 def _t_interval(values: np.ndarray) -> list[float]:
     if np.ptp(values) == 0:
         return [float(values[0])] * 2
-    low, high = stats.t.interval(
-        CONFIDENCE, len(values) - 1, values.mean(), stats.sem(values)
-    )
-    return [float(low), float(high)]
+    half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
+    return [float(values.mean() - half), float(values.mean() + half)]
 
 
 def _bootstrap(values: np.ndarray, seed: int) -> list[float]:
@@ -85,20 +73,8 @@ def _bootstrap(values: np.ndarray, seed: int) -> list[float]:
     interval = stats.bootstrap(
         (values,),
         lambda sample, axis: stats.trim_mean(sample, 0.25, axis=axis),
-        n_resamples=_RESAMPLES,
-        confidence_level=CONFIDENCE,
+        n_resamples=10_000,
         method="percentile",
-        vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return [float(interval.low), float(interval.high)]
-
-
-def _check(values: Sequence[float]) -> np.ndarray:
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1 or not values.size:
-        raise ValueError(
-            f"There have to be returns to sum up, a list of numbers, not "
-            f"{values.tolist()}."
-        )
-    return values

@@ -14,14 +14,14 @@ Of agents that see no images, or do not plan, those parts are left out.
 
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import held_out, judgements, rollouts
 from planet_tf2.evaluation.diagnosis_figure import draw
-from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
+from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.model_checks import check_open_loop, check_sight
 from planet_tf2.evaluation.output import check_outside, write_json
@@ -30,6 +30,7 @@ from planet_tf2.evaluation.predictions import (
     Predictor,
     choose_windows,
 )
+from planet_tf2.evaluation.results_page import render
 from planet_tf2.evaluation.reward_checks import (
     check_filtered_reward,
     check_returns,
@@ -37,17 +38,9 @@ from planet_tf2.evaluation.reward_checks import (
 
 Figures = dict[str, Any]
 
-# Steps ahead that the table shows.
-_STEPS = (1, 2, 5, 10, 20, 30, 45)
-
-
-class _Sizes(NamedTuple):
-    """How much is looked at, see `diagnose`."""
-
-    context: int
-    horizon: int
-    starts: int
-    decisions: int
+_STEPS = (1, 2, 5, 10, 20, 30, 45)  # Steps ahead that the table shows.
+# What the JSON file says of findings that are undecided, or not bad.
+_IS_GOOD = {judgements.GOOD: True, judgements.NOTE: None}
 
 
 def diagnose(
@@ -87,16 +80,15 @@ def diagnose(
 
     Raises:
       ValueError: for whatever the user can mend.
-      KeyboardInterrupt: the user did not want to wait for fresh episodes.
     """
     if out is not None:
         check_outside(out, [folder])
     run = load_run(folder, checkpoint)
     run.check_predicts()
     shown = held_out.load_held_out(run, episodes, episodes_dir)
-    shown += _collect(run, fresh, seed, report)
-    sizes = _Sizes(context, horizon, starts, decisions)
-    figures, filtered = _check(run, shown, sizes, seed)
+    shown += _collect(run, fresh, seed, report) if fresh else []
+    steps = context, held_out.limit_horizon(shown, context, horizon)
+    figures, filtered = _check(run, shown, steps, starts, decisions, seed)
     report(describe(figures))
     if out is not None:
         picture = pathlib.Path(out).with_suffix(".png")
@@ -108,55 +100,38 @@ def diagnose(
 
 def describe(figures: Figures) -> str:
     """Lays the figures out as a table with verdicts below."""
-    sources = ", ".join(f"{n} {s}" for s, n in figures["episodes"].items())
-    marks = {True: "good", False: "BAD ", None: " .. "}
-    return "\n".join(
-        [
-            f"{figures['run']} ({figures['checkpoint']}, step "
-            f"{figures['step']}), held-out episodes: {sources}; "
-            f"{figures['sequences']} sequences",
-            "",
-            *_steps_ahead(figures["images"], figures["rewards"]["open_loop"]),
-            "",
-            *_sums(figures),
-            "",
-            *(
-                f"[{marks[one['good']]}] {one['check']}: {one['text']}"
-                for one in figures["verdicts"]
-            ),
-            "",
-            *judgements.targets(figures),
-        ]
-    )
+    last = len(figures["rewards"]["open_loop"]["correlation"])
+    return render(
+        "diagnosis.txt",
+        {
+            **figures,
+            "steps": [step for step in _STEPS if step <= last],
+            "image_target": judgements.IMAGE_TARGET,
+            "reward_target": judgements.REWARD_TARGET,
+        },
+    ).rstrip()
 
 
 def _check(
     run: LoadedRun,
     shown: Sequence[HeldOut],
-    sizes: _Sizes,
+    steps: tuple[int, int],
+    starts: int,
+    decisions: int,
     seed: int,
 ) -> tuple[Figures, list[Filtered]]:
-    """Returns all figures, and what the model makes of each episode."""
-    context, horizon, starts, decisions = sizes
-    for name, value in (("context", context), ("horizon", horizon)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
-    lengths = [episode.length + 1 for episode in shown]
-    horizon = min(horizon, max(lengths) - context)
-    if horizon < 1:
-        raise EpisodesError(
-            f"The longest episode has {max(lengths)} frames, too few for "
-            f"context {context}. Lower context, or name other episodes."
-        )
+    """Returns all figures, and what the model makes of each episode.
+
+    Of sequences the model sees and predicts so many `steps`.
+    """
     predictor = Predictor(run, seed)
     filtered = [predictor.filter(episode) for episode in shown]
-    windows = choose_windows(lengths, context + horizon, starts)
-    images, blind = check_open_loop(
-        predictor, shown, windows, context, horizon, seed
-    )
+    lengths = [episode.length + 1 for episode in shown]
+    windows = choose_windows(lengths, sum(steps), starts)
+    images, blind = check_open_loop(predictor, shown, windows, *steps, seed)
     losses = agents.of_run(run.folder.read_config()).LOSSES.values()
     floor = max((info.floor(run.params) for info in losses), default=0.0)
-    sources = held_out.by_source(shown)
+    sources = held_out.by_source(shown).items()
     figures = {
         "run": str(run.folder.path),
         "state": run.state,
@@ -164,7 +139,7 @@ def _check(
         "step": run.step,
         "tasks": list(run.params["tasks"]),
         "seed": seed,
-        "episodes": {name: len(found) for name, found in sources.items()},
+        "episodes": {source: len(found) for source, found in sources},
         "sequences": len(windows),
         "sight": check_sight(predictor, shown, filtered, floor),
         "images": images,
@@ -175,92 +150,24 @@ def _check(
         "returns": check_returns(predictor, shown, filtered, decisions),
     }
     figures["verdicts"] = [
-        {"check": one.title, "good": one.is_good, "text": one.text}
-        for one in judgements.judge(figures)
+        {"check": title, "good": _IS_GOOD.get(level, False), "text": text}
+        for title, level, text in judgements.judge(figures)
     ]
     return figures, filtered
 
 
-def _steps_ahead(images: Figures | None, rewards: Figures) -> Iterator[str]:
-    """Yields the lines of the table of predictions without looking."""
-    last = len(rewards["correlation"])
-    steps = [step for step in _STEPS if step <= last]
-
-    def line(label: str, cells: Sequence[Any]) -> str:
-        return f"{label:36}" + "".join(f"{cell:>8}" for cell in cells)
-
-    yield line("steps ahead without looking", steps)
-    for key, label in (
-        ("model", "image error of the model, x 1000"),
-        ("one_future", "  of one future that it samples"),
-        ("no_change", "  of a still picture"),
-        ("mean_frame", "  of the mean frame"),
-        ("random_actions", "  of the model with random actions"),
-    ):
-        if images:
-            errors = [1000 * images[key][step - 1] for step in steps]
-            yield line(label, [f"{error:.2f}" for error in errors])
-    for key, label in (
-        ("explained_variance", "reward: explained variance"),
-        ("correlation", "  correlation"),
-    ):
-        yield line(label, [_number(rewards[key][step - 1]) for step in steps])
-
-
-def _sums(figures: Figures) -> Iterator[str]:
-    """Yields the lines of figures that are sums over time steps."""
-    sight, returns = figures["sight"], figures["returns"]
-    filtered = figures["rewards"]["filtered"]
-    if sight["image_error"] is not None:
-        yield (
-            f"{'image loss without constants':36}{sight['image_error']:8.2f}"
-            f"   half the frames' variance {sight['half_variance']:.2f}"
-        )
-    yield (
-        f"{'divergence, nats per step':36}{sight['divergence']:8.2f}"
-        f"   free nats {sight['floor']:g}"
-    )
-    yield f"{'reward while looking':36}{_fitted(filtered)}"
-    if len(filtered["by_source"]) > 1:
-        for source, fitted in filtered["by_source"].items():
-            yield f"{f'  {source}':36}{_fitted(fitted)}"
-    if returns:
-        for key, what in (("executed", "taken"), ("planned", "planned")):
-            label = f"return of {returns['horizon']} actions {what}"
-            yield f"{label:36}{_fitted(returns[key])}"
-
-
-def _fitted(figures: Figures) -> str:
-    if not figures["count"]:
-        return "     no data"
-    return (
-        f"explained variance {_number(figures['explained_variance'])}, "
-        f"correlation {_number(figures['correlation'])}, "
-        f"received {figures['mean']:.2f} ± {figures['stddev']:.2f}, "
-        f"predicted {figures['mean'] + figures['bias']:.2f}"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
 def _collect(
     run: LoadedRun, amount: int, seed: int, report: Callable[[str], None]
-) -> Sequence[HeldOut]:
+) -> list[HeldOut]:
     """Plays episodes with the agent that is to be checked."""
     result = []
-    if not amount:
-        return result
     for task in run.params["tasks"]:
         report(f"Collecting {amount} episodes of {task}")
         played = rollouts.play(run, task, amount, seed, record=True)
         for number, episode in enumerate(played, 1):
             report(f"  return {episode.score:.1f}")
-            name = f"fresh {number}"
+            name, arrays = f"fresh {number}", episode.arrays
             result.append(
-                held_out.make_held_out(
-                    run, name, held_out.FRESH, task, episode.arrays
-                )
+                held_out.make_held_out(run, name, held_out.FRESH, task, arrays)
             )
     return result

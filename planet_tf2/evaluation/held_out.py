@@ -57,9 +57,6 @@ def load_held_out(
       amount: how many episodes to load, at most.
       directory: a folder to take the episodes from instead.
 
-    Returns:
-      The episodes in the order of their collection, at least one.
-
     Raises:
       EpisodesError: there is none, or they do not fit.
       ValueError: the amount is less than 1.
@@ -96,8 +93,7 @@ def make_held_out(
     Raises:
       EpisodesError: it does not fit the agent.
     """
-    agent = run.agent
-    spaces = {**agent.observation_space, "action": agent.action_space}
+    spaces = {**run.agent.observation_space, "action": run.agent.action_space}
     chosen = {"reward": arrays["reward"]}
     for key, space in spaces.items():
         array = arrays.get(key)
@@ -121,6 +117,27 @@ def _fits(array: np.ndarray, space: gymnasium.Space) -> bool:
     return array.shape[1:] == space.shape and (same_type or not is_image)
 
 
+def limit_horizon(
+    held_out: Sequence[HeldOut], context: int, horizon: int
+) -> int:
+    """Returns how many frames of these to predict, at most `horizon`.
+
+    Raises:
+      EpisodesError: all episodes are too short.
+      ValueError: a number is less than 1.
+    """
+    for name, value in (("context", context), ("horizon", horizon)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
+    longest = max(episode.length + 1 for episode in held_out)
+    if longest <= context:
+        raise EpisodesError(
+            f"The longest episode has {longest} frames, too few for context "
+            f"{context}. Lower context, or name other episodes."
+        )
+    return min(horizon, longest - context)
+
+
 def by_source(held_out: Sequence[HeldOut]) -> dict[str, list[int]]:
     """Returns the positions of the episodes of every source.
 
@@ -129,10 +146,8 @@ def by_source(held_out: Sequence[HeldOut]) -> dict[str, list[int]]:
     several = len({episode.task for episode in held_out}) > 1
     result: dict[str, list[int]] = {}
     for position, episode in enumerate(held_out):
-        name = episode.source
-        if several:
-            name = f"{episode.task or 'unknown task'}, {name}"
-        result.setdefault(name, []).append(position)
+        task = f"{episode.task or 'unknown task'}, " if several else ""
+        result.setdefault(task + episode.source, []).append(position)
     return result
 
 

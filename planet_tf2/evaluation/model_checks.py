@@ -1,16 +1,15 @@
 """Does a world model see, and does it foresee?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from planet_tf2.evaluation.frames import half_variance, true_image
-from planet_tf2.evaluation.held_out import HeldOut, by_source
+from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.predictions import (
     BATCH,
     Filtered,
-    OpenLoop,
     Predictor,
     Window,
     cut,
@@ -48,34 +47,48 @@ def check_open_loop(
       seed: determines the random actions.
 
     Returns:
-      Figures on images and on rewards. `images` has, for each number of steps
-      ahead (1 to H), the error of the `model`, of `one_future` that it
-      samples, of `no_change` (the last frame that was seen, repeated), of
-      `mean_frame` (the mean of all frames of the sequences), and of the model
-      with `random_actions` in place of those that were taken; the ratios of
-      their sums over all steps; and `useful_steps`, how many steps ahead the
-      model beats both `no_change` and `mean_frame`. It is None for an agent
-      that predicts no images. `rewards` has lists over the steps as well.
+      Figures on images, see `_image_figures`, or None for an agent that
+      predicts none; and on rewards, with lists over the steps ahead.
     """
     length = context + horizon
-    mean_frame = None
-    if "image" in episodes[0].arrays:
+    has_images = "image" in episodes[0].arrays
+    if has_images:
         mean_frame = _mean_frame(predictor, episodes, windows, length)
+    action = cut(episodes, windows, "action", length)
+    # The random policy's: all models have learned from some of them.
+    action[:, context:] = np.random.default_rng(seed).uniform(
+        -1, 1, action[:, context:].shape
+    )
     predicted, errors = [], []
-    for chosen, loops in _predict(
-        predictor, episodes, windows, context, length, seed
-    ):
-        predicted.append(loops["model"].reward[:, context:])
-        if mean_frame is not None:
-            frames = cut(episodes, chosen, "image", length)
+    for first in range(0, len(windows), BATCH):
+        part = slice(first, first + BATCH)
+        sequences = episodes, windows[part], context, length
+        model = predictor.open_loop(*sequences, futures=FUTURES)
+        one_future = predictor.open_loop(*sequences)
+        moved = predictor.open_loop(*sequences, action[part], FUTURES)
+        predicted.append(model.reward[:, context:])
+        if has_images:
+            frames = cut(episodes, windows[part], "image", length)
             truth = true_image(frames, predictor.bits)
-            errors.append(_errors(truth, context, loops, mean_frame))
+            images = {
+                "model": model.image[:, context:],
+                "one_future": one_future.image[:, context:],
+                "random_actions": moved.image[:, context:],
+                "no_change": truth[:, context - 1 : context],
+                "mean_frame": mean_frame,
+            }
+            errors.append(
+                {
+                    name: np.square(image - truth[:, context:]).mean((2, 3, 4))
+                    for name, image in images.items()
+                }
+            )
     received = cut(episodes, windows, "reward", length)[:, context:]
     rewards = _reward_figures(np.concatenate(predicted), received)
-    if not errors:
+    if not has_images:
         return None, rewards
-    images = _image_figures(errors, _rows_by_source(episodes, windows))
-    return {**images, "context": context, "horizon": horizon}, rewards
+    images = {"context": context, "horizon": horizon, **_image_figures(errors)}
+    return images, rewards
 
 
 def check_sight(
@@ -105,12 +118,10 @@ def check_sight(
     """
     error = variance = None
     if "image" in episodes[0].arrays:
-        error = float(
-            np.concatenate([states.image_error for states in filtered]).mean()
-        )
-        variance = half_variance(
-            (episode.arrays["image"] for episode in episodes), predictor.bits
-        )
+        error = np.concatenate([states.image_error for states in filtered])
+        error = float(error.mean())
+        images = (episode.arrays["image"] for episode in episodes)
+        variance = half_variance(images, predictor.bits)
     divergence = np.concatenate([states.divergence for states in filtered])
     return {
         "image_error": error,
@@ -122,87 +133,37 @@ def check_sight(
     }
 
 
-def _predict(
-    predictor: Predictor,
-    episodes: Sequence[HeldOut],
-    windows: Sequence[Window],
-    context: int,
-    length: int,
-    seed: int,
-) -> Iterator[tuple[Sequence[Window], dict[str, OpenLoop]]]:
-    """Yields some of the sequences, and the model's predictions by name."""
-    action = cut(episodes, windows, "action", length)
-    # The random policy's: all models have learned from some of them.
-    action[:, context:] = np.random.default_rng(seed).uniform(
-        -1, 1, action[:, context:].shape
-    )
-    for first in range(0, len(windows), BATCH):
-        part = slice(first, first + BATCH)
-        sequences = episodes, windows[part], context, length
-        yield (
-            windows[part],
-            {
-                "model": predictor.open_loop(*sequences, futures=FUTURES),
-                "one_future": predictor.open_loop(*sequences),
-                "random_actions": predictor.open_loop(
-                    *sequences, action[part], FUTURES
-                ),
-            },
-        )
+def _image_figures(parts: Sequence[dict[str, np.ndarray]]) -> Figures:
+    """Sums up the errors of all sequences, `[N, H]` by name in each part.
 
-
-def _errors(
-    truth: np.ndarray,
-    context: int,
-    loops: dict[str, OpenLoop],
-    mean_frame: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Returns mean squared errors of images by name, `[N, H]`."""
-    predicted = {name: loop.image[:, context:] for name, loop in loops.items()}
-    predicted["no_change"] = truth[:, context - 1 : context]
-    predicted["mean_frame"] = mean_frame
-    return {
-        name: np.square(image - truth[:, context:]).mean((2, 3, 4))
-        for name, image in predicted.items()
-    }
-
-
-def _image_figures(
-    parts: Sequence[dict[str, np.ndarray]], rows_by_source: dict[str, list[int]]
-) -> Figures:
+    Returns:
+      For each number of steps ahead (1 to H), the error of the `model`, of
+      `one_future` that it samples, of `no_change` (the last frame that was
+      seen, repeated), of `mean_frame` (the mean of all frames of the
+      sequences), and of the model with `random_actions` in place of those that
+      were taken; the ratios of their means over all steps; and `useful_steps`,
+      how many steps ahead the model beats both `no_change` and `mean_frame`.
+    """
     errors = {
         name: np.concatenate([part[name] for part in parts])
         for name in parts[0]
     }
-    means = {name: value.mean(0) for name, value in errors.items()}
-    rivals = np.minimum(means["no_change"], means["mean_frame"])
-    worse = np.flatnonzero(means["model"] >= rivals)
-    return {
-        **{name: value.tolist() for name, value in means.items()},
-        **_ratios(errors),
-        "useful_steps": int(worse[0]) if len(worse) else len(rivals),
-        "by_source": {
-            source: {
-                **_ratios({name: x[rows] for name, x in errors.items()}),
-                "sequences": len(rows),
-            }
-            for source, rows in rows_by_source.items()
-        },
-    }
-
-
-def _ratios(errors: dict[str, np.ndarray]) -> Figures:
-    """The model's error as a fraction of the others', over all steps."""
     total = {name: float(value.mean()) for name, value in errors.items()}
+    steps = {name: value.mean(0) for name, value in errors.items()}
+    worse = steps["model"] >= np.minimum(
+        steps["no_change"], steps["mean_frame"]
+    )
 
     def ratio(name: str, other: str) -> float | None:
         return total[name] / total[other] if total[other] > 0 else None
 
     return {
+        **{name: value.tolist() for name, value in steps.items()},
         "ratio_to_no_change": ratio("model", "no_change"),
         "ratio_to_mean_frame": ratio("model", "mean_frame"),
         "ratio_to_random_actions": ratio("model", "random_actions"),
         "one_future_ratio_to_no_change": ratio("one_future", "no_change"),
+        "useful_steps": int(worse.argmax()) if worse.any() else len(worse),
     }
 
 
@@ -213,16 +174,6 @@ def _reward_figures(predicted: np.ndarray, received: np.ndarray) -> Figures:
         **{key: [step[key] for step in steps] for key in keys},
         "overall": fit(predicted.ravel(), received.ravel()),
     }
-
-
-def _rows_by_source(
-    episodes: Sequence[HeldOut], windows: Sequence[Window]
-) -> dict[str, list[int]]:
-    rows = {
-        source: [i for i, w in enumerate(windows) if w.episode in positions]
-        for source, positions in by_source(episodes).items()
-    }
-    return {source: chosen for source, chosen in rows.items() if chosen}
 
 
 def _mean_frame(

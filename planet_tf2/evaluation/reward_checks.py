@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from planet_tf2.evaluation.held_out import (
-    AGENT,
-    FRESH,
-    GIVEN,
-    HeldOut,
-    by_source,
-)
+from planet_tf2.evaluation import held_out
+from planet_tf2.evaluation.held_out import AGENT, FRESH, GIVEN, HeldOut
 from planet_tf2.evaluation.predictions import Filtered, Predictor
 
 Figures = dict[str, Any]
+
+_KEYS = "explained_variance", "correlation", "bias", "rmse", "mean", "stddev"
+_PLANNED_IN = (GIVEN, AGENT, FRESH)  # The best source last.
 
 
 def fit(predicted: np.ndarray, received: np.ndarray) -> Figures:
@@ -33,21 +31,17 @@ def fit(predicted: np.ndarray, received: np.ndarray) -> Figures:
     predicted = np.asarray(predicted, np.float64)
     received = np.asarray(received, np.float64)
     if not len(received):
-        keys = ("explained_variance", "correlation", "bias", "rmse")
-        return {**dict.fromkeys((*keys, "mean", "stddev")), "count": 0}
+        return dict.fromkeys(_KEYS) | {"count": 0}
     error = predicted - received
+    explained = correlation = None
     # A reward that is always the same in float32 differs in the last digits.
-    varies = np.ptp(received) > 1e-6 * max(1, np.abs(received).max())
-    moves = np.ptp(predicted) > 0
+    if np.ptp(received) > 1e-6 * max(1, np.abs(received).max()):
+        explained = float(1 - error.var() / received.var())
+        if np.ptp(predicted) > 0:
+            correlation = float(np.corrcoef(predicted, received)[0, 1])
     return {
-        "explained_variance": (
-            float(1 - error.var() / received.var()) if varies else None
-        ),
-        "correlation": (
-            float(np.corrcoef(predicted, received)[0, 1])
-            if varies and moves
-            else None
-        ),
+        "explained_variance": explained,
+        "correlation": correlation,
         "bias": float(error.mean()),
         "rmse": float(np.sqrt(np.square(error).mean())),
         "mean": float(received.mean()),
@@ -67,21 +61,17 @@ def check_filtered_reward(
       What `fit` says of all time steps, and `by_source` of those of a source.
     """
 
-    def figures(positions: Sequence[int]) -> Figures:
-        return fit(
-            np.concatenate([filtered[p].reward[1:] for p in positions]),
-            np.concatenate(
-                [episodes[p].arrays["reward"][1:] for p in positions]
-            ),
+    predicted = [states.reward[1:] for states in filtered]
+    received = [episode.arrays["reward"][1:] for episode in episodes]
+    by_source = {
+        source: fit(
+            np.concatenate([predicted[p] for p in positions]),
+            np.concatenate([received[p] for p in positions]),
         )
-
-    return {
-        **figures(range(len(episodes))),
-        "by_source": {
-            source: figures(positions)
-            for source, positions in by_source(episodes).items()
-        },
+        for source, positions in held_out.by_source(episodes).items()
     }
+    whole = fit(np.concatenate(predicted), np.concatenate(received))
+    return {**whole, "by_source": by_source}
 
 
 def check_returns(
@@ -119,22 +109,24 @@ def check_returns(
     for episode, states in zip(episodes, filtered, strict=True):
         predicted.append(predictor.values(episode, states))
         received.append(_received(episode, horizon)[: len(predicted[-1])])
-    positions = _to_plan_in(episodes, horizon)[-max_planned:]
+    long = [p for p, e in enumerate(episodes) if e.length >= horizon]
+    found = {episodes[p].source for p in long} - {held_out.RANDOM}
+    source = max(found, key=_PLANNED_IN.index, default=None)
+    chosen = [p for p in long if episodes[p].source == source]
     hoped, got = [np.zeros([0])], [np.zeros([0])]
-    for position in positions:
+    for position in chosen[-max_planned:]:
         sums = _received(episodes[position], horizon)
         count = min(decisions, len(sums))
         times = np.linspace(0, len(sums) - 1, count).round().astype(int)
         hoped.append(predictor.plan(filtered[position], times).value)
         got.append(sums[times])
     hoped, got = np.concatenate(hoped), np.concatenate(got)
-    sources = {episodes[position].source for position in positions}
     return {
         "horizon": horizon,
         "executed": fit(np.concatenate(predicted), np.concatenate(received)),
         "planned": {
             **fit(hoped, got),
-            "source": ", ".join(sorted(sources)) or None,
+            "source": source,
             "predicted": hoped.tolist(),
             "received": got.tolist(),
         },
@@ -145,16 +137,3 @@ def _received(episode: HeldOut, horizon: int) -> np.ndarray:
     """Sums of the rewards of the next time steps, `[T + 1 - horizon]`."""
     sums = np.cumsum(episode.arrays["reward"], dtype=np.float64)
     return sums[horizon:] - sums[:-horizon]
-
-
-def _to_plan_in(episodes: Sequence[HeldOut], horizon: int) -> list[int]:
-    """Chooses the episodes of an agent, fresh ones if there are any."""
-    for source in (FRESH, AGENT, GIVEN):
-        positions = [
-            position
-            for position, episode in enumerate(episodes)
-            if episode.source == source and episode.length >= horizon
-        ]
-        if positions:
-            return positions
-    return []

@@ -1,6 +1,6 @@
 """The charts of a report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.curves import AXES, Curve
 from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.plot import draw_returns
-from planet_tf2.evaluation.report import timing
+from planet_tf2.evaluation.report import tables
 from planet_tf2.evaluation.report.gather import RunData
 
 _MAX_LOSSES = 12
@@ -25,12 +25,7 @@ _OF_MEANS = {
 
 
 class Chart(NamedTuple):
-    """A chart of a page.
-
-    Attributes:
-      svg: the drawing.
-      caption: what is written below.
-    """
+    """A chart of a page: the drawing as SVG, and what is written below."""
 
     svg: str
     caption: str = ""
@@ -73,106 +68,99 @@ def losses(group: Sequence[RunData]) -> list[Chart]:
 
 def explained_losses(found: Sequence[RunData]) -> list[LossInfo]:
     """Returns what is known of the losses that have to be explained."""
-    measured = {name for run in found for name in run.losses}
     infos = {
         name: info
         for run in found
         for name, info in run.loss_table.items()
-        if info.meaning and f"{name}_loss" in measured
+        if info.meaning and f"{name}_loss" in run.losses
     }
     return list(infos.values())
 
 
 def speed(group: Sequence[RunData]) -> list[Chart]:
     """Draws updates per second and the time of decisions over the run."""
-    updates, ax = figures.panel("Updates per second", "updates")
+    _, pace = figures.panel("Updates per second", "updates")
+    _, waits = figures.panel("Milliseconds per decision", "training episodes")
     for number, run in enumerate(group):
-        _line(ax, *run.series("train", "updates_per_second"), number, run.name)
-    decisions, ax = figures.panel(
-        "Milliseconds per decision", "training episodes"
-    )
-    for number, run in enumerate(group):
-        if times := timing.decisions(run):
+        _line(pace, *run.series("train", "updates_per_second"), number)
+        times = tables.decisions(run)
+        if times is not None:
             x, whole, planning = times
-            _line(ax, x, 1000 * planning, number, "planner")
-            _line(ax, x, 1000 * whole, number, "with simulator", "--")
+            _line(waits, x, 1000 * planning, number, "planner")
+            _line(waits, x, 1000 * whole, number, "with simulator", "--")
     if len(group) == 1:
-        figures.legend(ax)
-    charts = []
-    for figure, caption in (
-        (updates, ""),
-        (decisions, "Dashed: planner and simulator together."),
-    ):
-        (ax,) = figure.axes
-        ax.set_ylim(bottom=0)
-        text = f"{ax.get_title('left')} against {ax.get_xlabel()}."
-        if ax.lines:
-            charts.append(Chart(figures.to_svg(figure, text), caption))
-    return charts
+        figures.legend(waits)
+    pace.set_ylim(bottom=0)
+    waits.set_ylim(bottom=0)
+    return [
+        _finish(ax, f"{ax.get_title('left')} against {ax.get_xlabel()}.", about)
+        for ax, about in (
+            (pace, ""),
+            (waits, "Dashed: planner and simulator together."),
+        )
+        if ax.lines
+    ]
 
 
 def _returns_of(
     task: str, curves: Sequence[Curve], names: dict[str, str]
 ) -> list[Chart]:
     chosen = [c for c in curves if c.task == task]
-    last = [
+    last = ", ".join(
         f"{names[str(c.run.path)]} {c.run.path.name}, {c.split}: "
         f"{c.score[-1]:.0f}"
         for c in chosen
-    ]
+    )
     charts = []
     for axis in ("steps", "hours"):
         if axis == "hours" and any(np.isnan(c.hours).any() for c in chosen):
             continue
-        title = f"{task}: return"
-        figure, ax = figures.panel(title, AXES[axis], axis != "hours")
+        _, ax = figures.panel(f"{task}: return", AXES[axis], axis != "hours")
         draw_returns(ax, chosen, names, axis, "std")
         figures.legend(ax)
-        text = (
-            f"Return of {task} against {AXES[axis]}; last: {', '.join(last)}."
-        )
-        charts.append(Chart(figures.to_svg(figure, text)))
+        text = f"Return of {task} against {AXES[axis]}; last: {last}."
+        charts.append(_finish(ax, text))
     return charts
 
 
 def _loss(group: Sequence[RunData], name: str, with_legend: bool) -> Chart:
     """Draws a loss; constants that nothing can be learned of are left out."""
     info = loss_info(group[0].loss_table, name)
-    figure, ax = figures.panel(info.title, "updates")
-    offset = group[0].constant(name) or 0.0
+    _, ax = figures.panel(info.title, "updates")
+    constant, of_mean = group[0].constant(name), group[0].loss_of_mean(name)
     ends = []
     for number, run in enumerate(group):
         for phase, style in (("train", "-"), ("test", "--")):
             updates, values = run.series(phase, name)
+            values -= constant or 0.0
             label = phase if len(group) == 1 else run.name
             if len(group) > 1 and phase == "test":
                 label = None
-            _line(ax, updates, values - offset, number, label, style)
-            if len(updates):
-                ends.append(f"{run.name} {phase}: {values[-1] - offset:.3g}")
-    _zoom(ax)
-    caption = " ".join(_about_loss(group[0], name))
-    of_mean = group[0].loss_of_mean(name)
+            _line(ax, updates, values, number, label, style)
+            ends += [f"{run.name} {phase}: {x:.3g}" for x in values[-1:]]
+    values = np.concatenate([line.get_ydata() for line in ax.lines])
+    values = values[np.isfinite(values)]
+    # The first few values are left out where they would flatten the others.
+    if len(values) >= 20:
+        low, top = values.min(), np.quantile(values, 0.97)
+        if values.max() > top + 2 * max(top - low, 1e-9):
+            ax.set_ylim(low - 0.05 * (top - low), top + 0.3 * (top - low))
+    about = []
+    if info.about:
+        floor = info.floor(group[0].params)
+        beyond = f" beyond the {floor:g} free nats" if floor else ""
+        about.append(f"{info.about}{beyond}.")
+    if constant:
+        about.append("Without its constant, which nothing can be learned of.")
     if of_mean is not None:
         ax.axhline(of_mean, color=GREY, linestyle=":", linewidth=1.2)
+        words = _OF_MEANS.get(info.target, f"of the {info.target}")
+        about.append(f"Dotted: half the variance {words}.")
     if with_legend and len(group) <= _IN_LEGEND:
         figures.legend(ax)
+    caption = " ".join(about)
     text = f"{info.title} against updates; last: {', '.join(ends)}. {caption}"
-    return Chart(figures.to_svg(figure, text), caption)
-
-
-def _about_loss(run: RunData, name: str) -> Iterator[str]:
-    """Yields sentences on what is drawn of a loss."""
-    info = loss_info(run.loss_table, name)
-    floor = info.floor(run.params)
-    if info.about:
-        beyond = f" beyond the {floor:g} free nats" if floor else ""
-        yield f"{info.about}{beyond}."
-    if run.constant(name):
-        yield "Without its constant, which nothing can be learned of."
-    if run.loss_of_mean(name) is not None:
-        words = _OF_MEANS.get(info.target, f"of the {info.target}")
-        yield f"Dotted: half the variance {words}."
+    return _finish(ax, text, caption)
 
 
 def _line(
@@ -180,7 +168,7 @@ def _line(
     x: np.ndarray,
     y: np.ndarray,
     number: int,
-    label: str | None,
+    label: str | None = None,
     style: str = "-",
 ) -> None:
     """Draws one of many lines; of very many points, means of neighbours."""
@@ -201,13 +189,5 @@ def _line(
     )
 
 
-def _zoom(ax: Axes) -> None:
-    """Leaves out the first few values where they would flatten the others."""
-    values = np.concatenate([line.get_ydata() for line in ax.lines])
-    values = values[np.isfinite(values)]
-    if len(values) < 20:
-        return
-    low, top = values.min(), np.quantile(values, 0.97)
-    span = max(top - low, 1e-9)
-    if values.max() > top + 2 * span:
-        ax.set_ylim(low - 0.05 * span, top + 0.3 * span)
+def _finish(ax: Axes, description: str, caption: str = "") -> Chart:
+    return Chart(figures.to_svg(ax.figure, description), caption)

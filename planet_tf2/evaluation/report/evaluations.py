@@ -14,13 +14,7 @@ _KEYS = {"run", "task", "mean", "episodes", "step"}
 
 
 class Evaluation(NamedTuple):
-    """How a run did in a task.
-
-    Attributes:
-      run: the run.
-      result: the entry of the run in the file.
-      path: the file.
-    """
+    """How a run did in a task: its entry in the file at a path."""
 
     run: RunData
     result: dict[str, Any]
@@ -55,43 +49,42 @@ def find_evaluations(
         for place in places
         for path in pathlib.Path(place).glob(PATTERN)
     }
-    paths = sorted(others.values(), key=os.path.getmtime) + named
-    for path in paths:
+    for path in sorted(others.values(), key=os.path.getmtime) + named:
         try:
-            content = _read(path)
+            known, sums = _read(path, found)
         except RunFolderError:
             if path in named:
                 raise
             continue
-        matched = [(_match(entry, path, found), entry) for entry in content[0]]
-        known = [Evaluation(r, e, path) for r, e in matched if r is not None]
-        if not known and path in named:
-            raise RunFolderError(f"{path} is of none of the runs reported on.")
         for one in known:
             key = one.run.folder.path, one.result["task"], one.result["step"]
             newest[key] = one
-        if len(known) == len(matched):
-            groups += [{**g, "path": path} for g in content[1]]
+        groups += [{**one, "path": path} for one in sums]
     kept = {one.path for one in newest.values()}
     return list(newest.values()), [g for g in groups if g["path"] in kept]
 
 
 def _read(
-    path: pathlib.Path,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    path: pathlib.Path, found: Sequence[RunData]
+) -> tuple[list[Evaluation], list[dict[str, Any]]]:
+    """Returns a file's entries of known runs, and groups if all are known."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        entries, groups = content["runs"], content.get("groups", [])
+        entries = content["runs"]
+        groups = [g for g in content.get("groups", []) if g["runs"] > 1]
         if not all(_KEYS <= set(entry) for entry in entries):
             raise KeyError("runs")
-        groups = [g for g in groups if g["runs"] > 1]
     except OSError as error:
         raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
         raise RunFolderError(
             f"{path} is not a file that scripts/evaluate.py wrote."
         ) from None
-    return entries, groups
+    matched = [(_match(entry, path, found), entry) for entry in entries]
+    known = [Evaluation(run, e, path) for run, e in matched if run is not None]
+    if not known:
+        raise RunFolderError(f"{path} is of none of the runs reported on.")
+    return known, groups if len(known) == len(entries) else []
 
 
 def _match(
@@ -103,15 +96,13 @@ def _match(
     at that place, the names of the experiment and of the run tell.
     """
     recorded = pathlib.Path(entry["run"])
-    for base in (pathlib.Path(), path.parent):
-        for run in found:
-            if (base / recorded).resolve() == run.folder.path.resolve():
-                return run
-    if recorded.exists() or len(recorded.parts) < 2:
-        return None
-    same = [
-        run
-        for run in found
-        if run.folder.path.resolve().parts[-2:] == recorded.parts[-2:]
-    ]
+    places = {recorded.resolve(), (path.parent / recorded).resolve()}
+    same = [run for run in found if run.folder.path.resolve() in places]
+    if not same and not recorded.exists():
+        ending = recorded.parts[-2:]
+        same = [
+            run
+            for run in found
+            if run.folder.path.resolve().parts[-2:] == ending
+        ]
     return same[0] if len(same) == 1 else None

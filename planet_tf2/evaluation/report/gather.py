@@ -6,23 +6,17 @@ import itertools
 import os
 import pathlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from planet_tf2 import agents
 from planet_tf2.agents.loss_info import LossInfo, Shapes, loss_info
-from planet_tf2.configs import resolve
 from planet_tf2.data import episodes
-from planet_tf2.data.run_folder import (
-    RunFolder,
-    RunFolderError,
-    failure_reason,
-)
+from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import repeating, runs
 from planet_tf2.evaluation.frames import half_variance
-from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.experiment import status
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.journal import Journal
@@ -40,41 +34,49 @@ class RunData:
     Attributes:
       folder: its folder.
       experiment: name of the experiment that it belongs to.
-      name: what tells it from the others.
-      params: its parameters.
-      config: what `config.yaml` says.
-      loss_table: what is known of the losses of its agent, by name.
-      records: the lines of `metrics.jsonl`, as far as it can be read.
       state: `finished`, `running`, `stopped`, `failed`, or `stale` (nobody has
         heard of the process that works on it for a while).
-      failure: what FAIL says, if it failed.
+      config: what `config.yaml` says.
+      params: its parameters.
+      records: the lines of `metrics.jsonl`, as far as it can be read.
       broken: what is wrong with `metrics.jsonl`.
-      logged: the last warnings and errors of `log.txt`.
-      shapes: shapes of what losses predict, by name, as in the episodes.
-      half_variances: half the variance of the same over some stored training
-        episodes, summed over its entries.
-      idle_seconds: time since it measured something.
     """
 
     folder: RunFolder
     experiment: str
-    name: str
-    params: AttrDict
-    config: dict[str, Any]
-    loss_table: Mapping[str, LossInfo]
-    records: list[dict[str, Any]]
     state: str
-    failure: str
+    config: dict[str, Any]
+    params: AttrDict
+    records: list[dict[str, Any]]
     broken: str
-    logged: Sequence[str]
-    shapes: Shapes
-    half_variances: dict[str, float]
-    idle_seconds: float
 
     @property
-    def reason(self) -> str:
-        """The last line of what FAIL says."""
-        return failure_reason(self.failure)
+    def name(self) -> str:
+        """What tells it from other runs of the experiment."""
+        return self.folder.path.resolve().name
+
+    @functools.cached_property
+    def failure(self) -> str:
+        """What FAIL says, if it failed."""
+        if self.state != runs.FAILED:
+            return ""
+        text = self.folder.fail.read_text(errors="replace").strip()
+        return text or "It left no reason."
+
+    @functools.cached_property
+    def logged(self) -> list[str]:
+        """The last warnings and errors of `log.txt`."""
+        if not self.folder.log.exists():
+            return []
+        lines = self.folder.log.read_text(errors="replace").splitlines()
+        found = [x for x in lines if " WARNING " in x or " ERROR " in x]
+        return found[-_LOG_LINES:]
+
+    @property
+    def idle_seconds(self) -> float:
+        """Time since it measured something."""
+        metrics = self.folder.metrics
+        return time.time() - metrics.stat().st_mtime if metrics.exists() else 0
 
     @property
     def step(self) -> int:
@@ -93,15 +95,15 @@ class RunData:
         return repeating.count_totals(self.records)
 
     @property
-    def updates(self) -> int:
-        """Gradient steps that were taken."""
-        return self.totals["updates"]
-
-    @property
     def seconds(self) -> float | None:
         """Time that it was worked on, if that is known."""
         hours = self.totals["hours"]
         return None if hours is None else 3600 * hours
+
+    @functools.cached_property
+    def loss_table(self) -> Mapping[str, LossInfo]:
+        """What is known of the losses of its agent, by name."""
+        return agents.of_run(self.config).LOSSES
 
     @functools.cached_property
     def losses(self) -> list[str]:
@@ -112,6 +114,33 @@ class RunData:
             if name.endswith("_loss") or name.startswith("gradient_norm")
         ]
 
+    @functools.cached_property
+    def targets(self) -> tuple[Shapes, dict[str, float]]:
+        """Shapes and half variances of what losses predict, by name.
+
+        The variance is that over some stored training episodes, summed over
+        entries, and of images as many bits as the model sees.
+        """
+        values: dict[str, list[np.ndarray]] = {}
+        wanted = {info.target for info in self.loss_table.values()}
+        for episode in _sample_episodes(self.folder):
+            for name in episode.keys() & wanted:
+                # The reset has no reward.
+                first = 1 if name == "reward" else 0
+                values.setdefault(name, []).append(episode[name][first:])
+        shapes = {name: arrays[0].shape[1:] for name, arrays in values.items()}
+        variances = {}
+        for name, arrays in values.items():
+            if any(array.shape[1:] != shapes[name] for array in arrays):
+                continue  # Images of several sizes.
+            if arrays[0].dtype == np.uint8:
+                bits = self.params.get("image_bits", 8)
+                variances[name] = half_variance(arrays, bits)
+            else:
+                joined = np.concatenate(arrays).astype(np.float64)
+                variances[name] = float(joined.var(0).sum() / 2)
+        return shapes, variances
+
     def episodes(self, phase: str) -> list[dict[str, Any]]:
         """Returns the lines of episodes: of `seed`, `train` or `test`."""
         return [
@@ -120,11 +149,8 @@ class RunData:
 
     def returns(self, phase: str, task: str | None = None) -> list[float]:
         """Returns the returns of episodes, of one task or of all."""
-        return [
-            float(r["return"])
-            for r in self.episodes(phase)
-            if task in (None, r["task"])
-        ]
+        found = self.episodes(phase)
+        return [float(r["return"]) for r in found if task in (None, r["task"])]
 
     def series(self, phase: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns updates and values of what was measured, `[N]` each.
@@ -140,17 +166,10 @@ class RunData:
         columns = np.array(found, np.float64).reshape(-1, 2)
         return columns[:, 0], columns[:, 1]
 
-    def last_mean(self, name: str) -> float | None:
-        """Returns the mean over the last tenth of what training measured."""
-        _, values = self.series("train", name)
-        values = values[np.isfinite(values)]
-        last = values[-max(1, len(values) // 10) :]
-        return float(last.mean()) if len(last) else None
-
     def constant(self, name: str) -> float | None:
         """Returns the part of a loss that nothing can be learned of."""
         info = loss_info(self.loss_table, name)
-        return info.constant(self.params, self.shapes)
+        return info.constant(self.params, self.targets[0])
 
     def loss_of_mean(self, name: str) -> float | None:
         """Returns a loss beyond its constant if the mean is always predicted.
@@ -158,17 +177,20 @@ class RunData:
         None if it predicts nothing, or too little is known.
         """
         info = loss_info(self.loss_table, name)
-        half_variance = self.half_variances.get(info.target)
-        if half_variance is None or self.constant(name) is None:
+        variance = self.targets[1].get(info.target)
+        if variance is None or self.constant(name) is None:
             return None
-        return half_variance / info.scale(self.params) ** 2
+        return variance / info.scale(self.params) ** 2
 
     def share_of_mean(self, name: str) -> float | None:
-        """Returns the latest loss as a share of `loss_of_mean`."""
-        loss, mean = self.last_mean(name), self.loss_of_mean(name)
-        if loss is None or not mean:
+        """Returns a loss, over its last tenth, as a share of `loss_of_mean`."""
+        mean = self.loss_of_mean(name)
+        _, values = self.series("train", name)
+        values = values[np.isfinite(values)]
+        last = values[-max(1, len(values) // 10) :]
+        if not len(last) or not mean:
             return None
-        return (loss - self.constant(name)) / mean
+        return float(last.mean() - self.constant(name)) / mean
 
 
 def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
@@ -187,26 +209,27 @@ def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
     logdir = pathlib.Path(logdir)
     folders = _find(logdir)
     names = runs.label_experiments(folders)
-    states = {
-        pathlib.Path(run.path).resolve(): run.state
+    stale = {
+        pathlib.Path(run.path).resolve()
         for run in status.Overview(logdir).look()
+        if run.state == STALE
     }
     found, errors = [], []
     for folder in folders:
+        is_stale = folder.path.resolve() in stale
+        state = STALE if is_stale else runs.run_state(folder)
         try:
-            found.append(
-                _read(
-                    folder,
-                    names[str(folder.path)],
-                    states.get(folder.path.resolve()) == STALE,
-                )
-            )
+            params, config = runs.read_params(folder), folder.read_config()
         except RunFolderError as error:
             errors.append(error)
+            continue
+        journal = _read_journal(folder)
+        name = names[str(folder.path)]
+        found.append(RunData(folder, name, state, config, params, *journal))
     if not found:
         raise errors[0]
     if not any(run.records or run.failure for run in found):
-        raise UnusableRun(
+        raise runs.UnusableRun(
             f"The run {found[0].folder.path} is unfinished: it has measured "
             "nothing yet. Train it further first."
         )
@@ -221,17 +244,6 @@ def by_experiment(found: Sequence[RunData]) -> dict[str, list[RunData]]:
     return groups
 
 
-def different_params(group: Sequence[RunData]) -> list[str]:
-    """Says in which parameters the runs of an experiment differ."""
-    first = group[0]
-    agent = agents.of_run(first.config)
-    found = [
-        resolve.differences(agent, first.params, run.params)
-        for run in group[1:]
-    ]
-    return list(dict.fromkeys(itertools.chain(*found)))
-
-
 def _find(path: pathlib.Path) -> list[RunFolder]:
     if path.is_dir() and not RunFolder(path).config.exists():
         below = [RunFolder(found) for found in status.run_folders(path)]
@@ -239,41 +251,6 @@ def _find(path: pathlib.Path) -> list[RunFolder]:
         if started:
             return started
     return runs.find_runs([path], allow_failed=True)
-
-
-def _read(folder: RunFolder, experiment: str, is_stale: bool) -> RunData:
-    params = runs.read_params(folder)
-    config = folder.read_config()
-    losses = agents.of_run(config).LOSSES
-    state = STALE if is_stale else runs.run_state(folder)
-    failure = ""
-    if state == runs.FAILED:
-        failure = folder.fail.read_text(errors="replace").strip()
-        failure = failure or "It left no reason."
-    records, broken = _read_journal(folder)
-    idle_seconds = 0.0
-    if folder.metrics.exists():
-        idle_seconds = time.time() - folder.metrics.stat().st_mtime
-    # As many bits as the model sees, of those that images have.
-    bits = params.get("image_bits", 8)
-    targets = {info.target for info in losses.values()}
-    shapes, half_variances = _look_into_episodes(folder, targets, bits)
-    return RunData(
-        folder,
-        experiment,
-        folder.path.resolve().name,
-        params,
-        config,
-        losses,
-        records,
-        state,
-        failure,
-        broken,
-        _logged(folder),
-        shapes,
-        half_variances,
-        idle_seconds,
-    )
 
 
 def _read_journal(folder: RunFolder) -> tuple[list[dict[str, Any]], str]:
@@ -289,40 +266,7 @@ def _read_journal(folder: RunFolder) -> tuple[list[dict[str, Any]], str]:
     return records, ""
 
 
-def _logged(folder: RunFolder) -> list[str]:
-    """Returns the last warnings and errors of a run's log."""
-    if not folder.log.exists():
-        return []
-    lines = folder.log.read_text(errors="replace").splitlines()
-    levels = (" WARNING ", " ERROR ")
-    lines = [line for line in lines if any(word in line for word in levels)]
-    return lines[-_LOG_LINES:]
-
-
-def _look_into_episodes(
-    folder: RunFolder, targets: Iterable[str | None], bits: int
-) -> tuple[Shapes, dict[str, float]]:
-    """Returns shapes and half variances of what losses predict."""
-    values: dict[str, list[np.ndarray]] = {}
-    for episode in _sample_episodes(folder):
-        for name in episode.keys() & set(targets):
-            # The reset has no reward.
-            array = episode[name][1:] if name == "reward" else episode[name]
-            values.setdefault(name, []).append(array)
-    shapes = {name: arrays[0].shape[1:] for name, arrays in values.items()}
-    variances = {}
-    for name, arrays in values.items():
-        if any(array.shape[1:] != shapes[name] for array in arrays):
-            continue  # Images of several sizes.
-        if arrays[0].dtype == np.uint8:
-            variances[name] = half_variance(arrays, bits)
-        else:
-            joined = np.concatenate(arrays).astype(np.float64)
-            variances[name] = float(joined.var(0).sum() / 2)
-    return shapes, variances
-
-
-def _sample_episodes(folder: RunFolder) -> Iterable[dict[str, np.ndarray]]:
+def _sample_episodes(folder: RunFolder) -> Iterator[dict[str, np.ndarray]]:
     """Yields training episodes, spread evenly over all, but no damaged ones."""
     names = episodes.list_episodes(folder.train_episodes)
     places = np.linspace(0, len(names) - 1, min(len(names), _SAMPLED))

@@ -49,8 +49,8 @@ def animation(
             duration = image.info.get("duration") or 1000 / _SMALL_FPS
             frames = np.stack(
                 [
-                    np.asarray(frame.convert("RGB"))
-                    for frame in ImageSequence.Iterator(image)
+                    np.asarray(x.convert("RGB"))
+                    for x in ImageSequence.Iterator(image)
                 ]
             )
     except (OSError, ValueError, SyntaxError):
@@ -72,8 +72,9 @@ def movie(
     frames: np.ndarray, fps: float, description: str, caption: str = ""
 ) -> Picture:
     """Makes an animation of frames, uint8 `[T, H, W, 3]`."""
+    still = _png(frames[0])
     gif = video.encode_gif(frames, fps)
-    return _picture(gif, _png(frames[0]), frames, description, caption)
+    return _picture(gif, still, frames, description, caption)
 
 
 def _picture(
@@ -83,15 +84,16 @@ def _picture(
     description: str,
     caption: str,
 ) -> Picture:
+    kind = "gif" if source.startswith(b"GIF") else "png"
     height, width = frames.shape[1:3]
-    addresses = _address(source), _address(still)
-    return Picture(*addresses, width, height, description, caption)
-
-
-def _address(content: bytes) -> str:
-    """Returns a `data:` address of a GIF or a PNG."""
-    kind = "gif" if content.startswith(b"GIF") else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return Picture(
+        f"data:image/{kind};base64,{base64.b64encode(source).decode()}",
+        f"data:image/png;base64,{base64.b64encode(still).decode()}",
+        width,
+        height,
+        description,
+        caption,
+    )
 
 
 def _candidates(

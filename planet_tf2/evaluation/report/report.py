@@ -1,24 +1,17 @@
 """Writes what is known of runs as one HTML file that needs nothing else."""
 
-import collections
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from planet_tf2.data.run_folder import make_folder
-from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.report import alarms, charts, media, page, tables
 from planet_tf2.evaluation.report.evaluations import (
     Evaluation,
     find_evaluations,
 )
-from planet_tf2.evaluation.report.gather import (
-    STALE,
-    RunData,
-    by_experiment,
-    gather,
-)
+from planet_tf2.evaluation.report.gather import RunData, by_experiment, gather
 from planet_tf2.tools.files import write_atomically
 
 MAX_BYTES = 15_000_000
@@ -27,17 +20,6 @@ MAX_BYTES = 15_000_000
 _MEDIA_BYTES = (8_000_000, 2_000_000, 500_000, 0)
 _PICTURE_BYTES = 1_000_000
 _WITH_PICTURES = 6  # Runs of an experiment.
-# In a table, and in a sentence.
-_WORDS = {
-    runs.FINISHED: ("finished", "is finished"),
-    runs.RUNNING: ("still running", "is unfinished: it is still going on"),
-    runs.STOPPED: (
-        "unfinished",
-        "is unfinished: it was stopped before its end",
-    ),
-    runs.FAILED: ("failed", "failed"),
-    STALE: ("no sign of life", "is unfinished, and gives no sign of life"),
-}
 
 
 def make_report(
@@ -76,10 +58,10 @@ def make_report(
     places = [logdir, *experiments, out.parent, pathlib.Path()]
     evaluated, sums = find_evaluations(found, evaluations, places)
     groups = by_experiment(found)
+    if not title and len(found) == 1:
+        title = " ".join(dict.fromkeys((found[0].experiment, found[0].name)))
     content = {
-        "title": title or _title(logdir, found),
-        "state": describe_state(found),
-        "words": {state: words for state, (words, _) in _WORDS.items()},
+        "title": title or logdir.resolve().name,
         "found": found,
         "groups": groups,
         "curves": charts.read_curves(found),
@@ -99,26 +81,6 @@ def make_report(
     return found
 
 
-def describe_state(found: Sequence[RunData]) -> str:
-    """Says in words how many runs are in which state."""
-    if len(found) == 1:
-        return f"The run {_WORDS[found[0].state][1]}"
-    counts = collections.Counter(run.state for run in found)
-    parts = [
-        f"{counts[state]} {words}"
-        for state, (words, _) in _WORDS.items()
-        if counts[state]
-    ]
-    return f"{len(found)} runs: {', '.join(parts)}"
-
-
-def _title(logdir: pathlib.Path, found: Sequence[RunData]) -> str:
-    if len(found) == 1:
-        name = found[0].experiment
-        return name if name == found[0].name else f"{name} {found[0].name}"
-    return logdir.resolve().name
-
-
 def _pictures(
     groups: Mapping[str, Sequence[RunData]],
     evaluated: Sequence[Evaluation],
@@ -135,8 +97,8 @@ def _pictures(
     # Text of the page is a third longer than the bytes.
     share = min(_PICTURE_BYTES, int(budget * 0.75) // max(1, len(wanted)))
     found: dict[str, list[media.Picture]] = {name: [] for name in groups}
-    for name, path, *words in wanted:
-        picture = media.animation(path, share, *words)
+    for name, path, caption in wanted:
+        picture = media.animation(path, share, f"Animation: {caption}", caption)
         if picture is not None:
             found[name].append(picture)
     return found
@@ -144,25 +106,18 @@ def _pictures(
 
 def _videos(
     run: RunData, evaluated: Sequence[Evaluation]
-) -> Iterator[tuple[pathlib.Path, str, str]]:
-    """Yields the videos that a run may have: file, description, caption."""
+) -> Iterator[tuple[pathlib.Path, str]]:
+    """Yields files and captions of the videos that a run may have."""
     yield (
         run.folder.prediction_gif,
-        "Animation: frames of an episode, the open-loop prediction of "
-        f"{run.name}, and the error.",
         f"{run.name}: truth, open-loop prediction, error. Green lines: the "
         "model sees the truth.",
     )
-    yield (
-        run.folder.episode_gif,
-        f"Animation: the latest test episode of {run.name}.",
-        f"{run.name}: the latest test episode.",
-    )
+    yield run.folder.episode_gif, f"{run.name}: the latest test episode."
     for one in evaluated:
         if one.run is run and one.result.get("video"):
-            words = f"an evaluated episode of {one.result['task']}"
             yield (
                 one.path.with_name(pathlib.Path(one.result["video"]).name),
-                f"Animation: {words}, {run.name}.",
-                f"{run.name}: {words}, return {one.result['returns'][0]:.0f}.",
+                f"{run.name}: an evaluated episode of {one.result['task']}, "
+                f"return {one.result['returns'][0]:.0f}.",
             )

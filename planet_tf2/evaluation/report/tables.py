@@ -1,6 +1,6 @@
 """The tables of a report, as what is written into their cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,8 @@ from planet_tf2.configs import kinds, resolve
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation import aggregate, repeating
-from planet_tf2.evaluation.report import timing
 from planet_tf2.evaluation.report.evaluations import Evaluation
-from planet_tf2.evaluation.report.gather import RunData, different_params
+from planet_tf2.evaluation.report.gather import RunData
 from planet_tf2.tools.attr_dict import to_plain
 
 Row = dict[str, Any]
@@ -20,22 +19,37 @@ Row = dict[str, Any]
 _LAST = 5  # Test returns that say how good an agent is now.
 
 
-def score_rows(
-    groups: Mapping[str, Sequence[RunData]],
+def score_row(
+    task: str,
+    group: Sequence[RunData],
     evaluated: Sequence[Evaluation] = (),
-) -> list[Row]:
-    """Sums up the last test returns of the runs of each experiment and task.
+) -> Row:
+    """Sums up the last test returns of the runs of an experiment in a task.
 
-    Args:
-      groups: runs by the name of the experiment.
-      evaluated: evaluations of those runs. That of the latest checkpoint is
-        told beside the score of a single run.
+    Of evaluations, that of the latest checkpoint is told beside the score of a
+    single run; of several the interval says more.
     """
-    return [
-        _score_row(name, task, group, evaluated)
-        for name, group in groups.items()
-        for task in dict.fromkeys(t for run in group for t in run.params.tasks)
+    scores = [last_score(run, task) for run in group]
+    known = [s for s in scores if s is not None and np.isfinite(s)]
+    summary = aggregate.summarise_runs(known) if known else {}
+    mean = summary.get("interquartile_mean")
+    anchors, _ = get_anchors(task, group[0].params["action_repeat"])
+    seed = [score for run in group for score in run.returns("seed", task)]
+    results = [
+        one.result
+        for one in evaluated
+        if group == [one.run] and one.result["task"] == task
     ]
+    return {
+        "runs": len(known),
+        "mean": mean,
+        "interval": summary.get("confidence_interval"),
+        "seed": float(np.mean(seed)) if seed else None,
+        "random": anchors and anchors.random,
+        "published": anchors and anchors.published,
+        "way": anchors.normalised(mean) if anchors and known else None,
+        "evaluated": max(results, key=lambda r: r["step"], default=None),
+    }
 
 
 def last_score(run: RunData, task: str) -> float | None:
@@ -44,92 +58,35 @@ def last_score(run: RunData, task: str) -> float | None:
     return float(np.mean(scores)) if scores else None
 
 
-def _score_row(
-    name: str,
-    task: str,
-    group: Sequence[RunData],
-    evaluated: Sequence[Evaluation],
-) -> Row:
-    scores = [last_score(run, task) for run in group]
-    known = [s for s in scores if s is not None and np.isfinite(s)]
-    summary = aggregate.summarise_runs(known) if known else {}
-    mean = summary.get("interquartile_mean")
-    anchors, notes = get_anchors(task, group[0].params["action_repeat"])
-    seed = [score for run in group for score in run.returns("seed", task)]
-    # Of the latest checkpoint; of several runs the interval says more.
-    results = [
-        one.result
-        for one in evaluated
-        if group == [one.run] and one.result["task"] == task
-    ]
-    return {
-        "experiment": name,
-        "task": task,
-        "runs": len(known),
-        "mean": mean,
-        "interval": summary.get("confidence_interval"),
-        "seed": float(np.mean(seed)) if seed else None,
-        "random": anchors and anchors.random,
-        "published": anchors and anchors.published,
-        "way": anchors.normalised(mean) if anchors and known else None,
-        "notes": notes,
-        "evaluated": max(results, key=lambda r: r["step"], default=None),
-    }
-
-
-def origin(name: str, group: Sequence[RunData]) -> Row:
-    """Says what an experiment is: command, parameters, versions, machine."""
-    first = group[0]
-    preset = first.config.get("preset")
-    return {
-        "command": _command(name, group),
-        "preset": preset,
-        "parameters": _parameters(first, preset),
-        "all_parameters": [
-            (key, kinds.as_yaml(value))
-            for key, value in to_plain(first.params).items()
-        ],
-        "versions": first.config.get("versions") or {},
-        "seeds": [run.config.get("seed") for run in group],
-        "machines": dict.fromkeys(
-            run.config.get("machine") or "not recorded" for run in group
-        ),
-        "different": different_params(group),
-    }
-
-
-def speed(run: RunData) -> Row:
-    """Says how fast a run is, and what its time went into."""
-    _, pace = run.series("train", "updates_per_second")
-    pace = pace[np.isfinite(pace) & (pace > 0)]
-    times = timing.decisions(run)
-    return {
-        "updates": float(np.median(pace)) if len(pace) else None,
-        "decision": 1000 * np.median(times.whole) if times else None,
-        "planner": 1000 * np.median(times.planning) if times else None,
-        "shares": timing.shares(run),
-    }
-
-
-def _command(name: str, group: Sequence[RunData]) -> str | None:
-    """Returns the command that repeats an experiment."""
+def command(name: str, group: Sequence[RunData]) -> str | None:
+    """Returns the command that repeats an experiment, if that is known."""
     seeded = [run for run in group if isinstance(run.config.get("seed"), int)]
     if not seeded:
         return None
     first = min(seeded, key=lambda run: run.config["seed"])
     logdir = f"logs/{name.rpartition('/')[2]}"
     try:
-        command = repeating.training_command(first.folder, logdir)
+        text = repeating.training_command(first.folder, logdir)
     except RunFolderError:
         return None
-    amount = max(run.config.get("num_runs") or 1 for run in group)
-    amount = max(amount, len(group))
-    return command + (f" --num_runs {amount}" if amount > 1 else "")
+    amounts = [run.config.get("num_runs") or 1 for run in group]
+    amount = max(len(group), *amounts)
+    return f"{text} --num_runs {amount}" if amount > 1 else text
 
 
-def _parameters(run: RunData, preset: Any) -> list[Row]:
-    """Lists the parameters that differ from the defaults."""
-    agent = agents.of_run(run.config)
+def differences(group: Sequence[RunData]) -> list[str]:
+    """Says in which parameters the runs of an experiment differ."""
+    agent, first = agents.of_run(group[0].config), group[0].params
+    return [
+        text
+        for run in group[1:]
+        for text in resolve.differences(agent, first, run.params)
+    ]
+
+
+def parameters(run: RunData) -> list[Row]:
+    """Lists the parameters that differ from preset or defaults."""
+    agent, preset = agents.of_run(run.config), run.config.get("preset")
     known = preset if preset in agent.PRESETS else "default"
     base = to_plain(resolve.resolve(agent, known))
     plain = to_plain(resolve.resolve(agent))
@@ -143,5 +100,55 @@ def _parameters(run: RunData, preset: Any) -> list[Row]:
             "help": agent.Parameters.explain(name),
         }
         for name, value in to_plain(run.params).items()
-        if name in plain and (value != plain[name] or value != base[name])
+        if value != plain[name] or value != base[name]
     ]
+
+
+def all_parameters(run: RunData) -> str:
+    """Writes all parameters as YAML, one a line."""
+    plain = to_plain(run.params).items()
+    return "\n".join(f"{key}: {kinds.as_yaml(value)}" for key, value in plain)
+
+
+def decisions(run: RunData) -> np.ndarray | None:
+    """Returns what decisions took in training episodes, or None.
+
+    Returns:
+      Number of the episode, seconds per decision with the simulator, and
+      without it, `[3, N]`.
+    """
+    found = [
+        (r["episode"], r["decision_seconds"], r["planning_seconds"])
+        for r in run.episodes("train")
+        if "planning_seconds" in r
+    ]
+    return np.array(found, np.float64).T if found else None
+
+
+def speed(run: RunData) -> Row:
+    """Says how fast a run is, and what its time went into.
+
+    Returns:
+      Medians of `updates` per second and of seconds per `decision`, with the
+      simulator, and for its `planner`; and the `shares` of time for learning,
+      for collecting (random episodes left out), and for others: random
+      episodes, loading, summaries, checkpoints. What is not known is None.
+    """
+    updates, pace = run.series("train", "updates_per_second")
+    usable = np.isfinite(pace) & (pace > 0)
+    times, shares, planner, decision = decisions(run), None, None, None
+    if times is not None:
+        _, decision, planner = np.median(times, 1).tolist()
+    if times is not None and run.seconds and usable.any():
+        learning = (np.diff(updates, prepend=0)[usable] / pace[usable]).sum()
+        played = [*run.episodes("train"), *run.episodes("test")]
+        collecting = decision * sum(record["length"] for record in played)
+        others = max(0.0, run.seconds - learning - collecting)
+        parts = np.array([learning, collecting, others])
+        shares = (parts / parts.sum()).tolist()
+    return {
+        "updates": float(np.median(pace[usable])) if usable.any() else None,
+        "decision": decision,
+        "planner": planner,
+        "shares": shares,
+    }
