@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from planet_tf2.doctor import children, full_run, graphics, hardware, packages
-from planet_tf2.doctor.findings import Finding, judge, note
+from planet_tf2.doctor.findings import PROBLEM, Finding, judge, note
 
 _PROBE = "planet_tf2.doctor.speed_probe"
 
@@ -30,29 +30,29 @@ def examine(
     presets = full_run.presets(agent)
     end = time.monotonic() + seconds
 
-    def limit(most: float, reserve: float) -> float:
-        """Returns the seconds for a part; some are kept for later ones."""
-        return max(0.0, min(most, end - time.monotonic() - reserve))
+    def limit(most: float, share: float = 1.0) -> float:
+        """Returns the seconds for a part, a share of those that are left."""
+        return min(most, share * (end - time.monotonic()))
 
     yield from packages.check_packages()
-    cards = hardware.find_cards(limit(10, 0))
+    cards = hardware.find_cards(limit(10))
     disk = hardware.check_disk(folder)
     yield hardware.check_processor(cards)
     yield hardware.check_memory()
     yield disk
     yield from hardware.check_load()
     report("Trying OpenGL ...")
-    tried = graphics.try_all(limit(40, 45))
-    yield graphics.check_simulator(tried)
-    backend, found = graphics.check_rendering(tried, cards)
-    yield from found
-    frames = None
-    if backend:
-        report("Timing frames ...")
-        frames, finding = graphics.time_frames(backend, limit(20, 40))
-        yield finding
+    tried = graphics.try_all(limit(40, 0.4))
+    backend = graphics.choose(tried)
+    report("Timing the simulator ...")
+    frames, finding = graphics.check_simulator(backend, limit(20, 0.4))
+    yield finding
+    if backend is None and finding.status == PROBLEM:
+        yield note("rendering", "cannot be told while MuJoCo does not run")
+    else:
+        yield from graphics.check_rendering(tried, cards)
     report("Timing updates and decisions ...")
-    left = limit(seconds, 3)
+    left = limit(seconds) - 3
     memory, free = hardware.read_memory()
     arguments = [_PROBE, str(time.time() + left - 5), str(0.9 * free), agent]
     result = children.run([*children.MODULE, *arguments], left)

@@ -13,8 +13,6 @@ from planet_tf2.envs import rendering
 # What the frames of presets for CPUs are timed with.
 SHADOW_SIZE = 512
 
-_PROBE = "planet_tf2.envs.rendering_probe"
-_SIMULATOR = "planet_tf2.doctor.simulator_probe"
 # The backend that needs least.
 _INSTALL = f"on Debian or Ubuntu: {rendering.PACKAGES['egl']}"
 
@@ -31,58 +29,59 @@ class Frames(NamedTuple):
 
 
 def try_all(seconds: float) -> dict[str, children.Result]:
-    """Runs the simulator, and renders with every backend, all side by side.
-
-    Returns:
-      How each backend did by its name, and the simulator alone as `off`.
-    """
+    """Renders with every backend, all side by side; returns how each did."""
 
     def attempt(name: str) -> children.Result:
-        probe = [_SIMULATOR, "0.4"] if name == "off" else [_PROBE]
-        variables = rendering.gl_variables(name)
-        return children.run([*children.MODULE, *probe], seconds, variables)
+        command = [*children.MODULE, "planet_tf2.envs.rendering_probe"]
+        return children.run(command, seconds, rendering.gl_variables(name))
 
-    names = ("off", *rendering.BACKENDS)
+    names = rendering.BACKENDS
     with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
         return dict(zip(names, pool.map(attempt, names), strict=True))
 
 
-def check_simulator(tried: Results) -> Finding:
-    """Says whether MuJoCo runs at all."""
-    answer = tried["off"].answer
-    if answer is None:
-        what, needed = "MuJoCo does not run", ("dm_control", "mujoco")
-        return packages.failure("simulator", what, tried["off"], *needed)
-    text = f"{answer['steps_per_second']:,.0f} steps of cheetah_run per second"
-    return judge("simulator", f"MuJoCo runs: {text}", **answer)
+def choose(tried: Results) -> str | None:
+    """Returns the backend that a program would use here, if any works."""
+    names = [name for name in tried if tried[name].answer]
+    return next((name for name in names if _wanted() in ("", name)), None)
 
 
-def check_rendering(
-    tried: Results, cards: Sequence[Card] = ()
-) -> tuple[str | None, list[Finding]]:
-    """Says which backends render, and what to do if none does.
+def check_simulator(
+    backend: str | None, seconds: float
+) -> tuple[Frames | None, Finding]:
+    """Measures how fast MuJoCo runs and, if it can, renders."""
+    command = [*children.MODULE, "planet_tf2.doctor.simulator_probe", "2"]
+    result = children.run(command, seconds, rendering.gl_variables(backend))
+    if result.answer is None:
+        what = f"MuJoCo does not run{f' with {backend}' if backend else ''}"
+        needed = ("dm_control", "mujoco")
+        return None, packages.failure("simulator", what, result, *needed)
+    rate = result.answer["steps_per_second"]
+    text = f"MuJoCo runs: {rate:,.0f} steps of cheetah_run per second"
+    if backend is None:
+        return None, judge("simulator", text, **result.answer)
+    frames = Frames(**result.answer)
+    text += f", {frames.frames_per_second:.0f} frames of 64 x 64 pixels with "
+    text += f"{backend}, {frames.light_frames_per_second:.0f} with "
+    text += f"--shadow_size={SHADOW_SIZE}"
+    return frames, judge("simulator", text, **result.answer)
 
-    Returns also the one that a program would use here, if any.
-    """
-    names = rendering.BACKENDS
-    answers = {name: tried[name].answer for name in names}
-    renderers = {n: found["renderer"] for n, found in answers.items() if found}
-    if not renderers and tried["off"].answer is None:
-        text = "cannot be told while the simulator does not run"
-        return None, [note("rendering", text)]
-    findings = []
-    for name in names:
-        if renderer := renderers.get(name):
-            where = "soft" if rendering.is_software(renderer) else "hard"
-            text = f"{name} works in {where}ware: {renderer}"
-            findings.append(judge("rendering", text, backend=name))
-        else:
-            text = f"{name} does not work: {tried[name].complaint}"
+
+def check_rendering(tried: Results, cards: Sequence[Card]) -> list[Finding]:
+    """Says which backends render, and what to do if none does."""
+    findings, renderers = [], {}
+    for name, result in tried.items():
+        if result.answer is None:
+            text = f"{name} does not work: {result.complaint}"
             findings.append(note("rendering", text, backend=name))
-    wanted = os.environ.get("MUJOCO_GL", "").strip().lower()
-    chosen = next((n for n in renderers if wanted in ("", n)), None)
-    if chosen is None and wanted:
-        text = f"MUJOCO_GL is {wanted!r}, which cannot render here"
+            continue
+        renderers[name] = renderer = result.answer["renderer"]
+        where = "soft" if rendering.is_software(renderer) else "hard"
+        text = f"{name} works in {where}ware: {renderer}"
+        findings.append(judge("rendering", text, backend=name))
+    chosen = choose(tried)
+    if chosen is None and _wanted():
+        text = f"MUJOCO_GL is {_wanted()!r}, which cannot render here"
         fix = f"unset MUJOCO_GL   # then {next(iter(renderers), _INSTALL)}"
         findings.append(judge("rendering", text, fix))
     elif chosen is None:
@@ -93,18 +92,8 @@ def check_rendering(
         text += "A container may lack the driver's libraries for graphics."
         fix = "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all ..."
         findings.append(note("rendering", text, fix))
-    return chosen, findings
+    return findings
 
 
-def time_frames(backend: str, seconds: float) -> tuple[Frames | None, Finding]:
-    """Measures how fast a backend renders, and how large frames are."""
-    command = [*children.MODULE, _SIMULATOR, "2"]
-    result = children.run(command, seconds, rendering.gl_variables(backend))
-    if result.answer is None:
-        text = f"{backend} rendered once, and then failed: {result.complaint}"
-        return None, judge("frames", text, packages.MORE_TIME)
-    frames = Frames(**result.answer)
-    rate, light = frames.frames_per_second, frames.light_frames_per_second
-    text = f"{rate:.0f} frames of 64 x 64 pixels per second with {backend}, "
-    text += f"{light:.0f} with --shadow_size={SHADOW_SIZE}"
-    return frames, judge("frames", text, **result.answer)
+def _wanted() -> str:
+    return os.environ.get("MUJOCO_GL", "").strip().lower()
