@@ -222,7 +222,7 @@ def test_close(strategy):
 
 
 def test_close_does_not_wait_for_a_step_that_hangs(monkeypatch):
-    monkeypatch.setattr("planet_tf2.envs.channels.CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr("planet_tf2.envs.async_env.CLOSE_SECONDS", 0.1)
     before = _children()
     env = _open("FailingEnv", how="hang", good_steps=0)
     env.reset()
@@ -280,7 +280,7 @@ class TestTimeout:
             "fakes:CountingEnv", {}, strategy, False, timeout_seconds=1e-9
         ) as env:
             assert env.action_space.shape == (2,)
-        monkeypatch.setattr("planet_tf2.envs.channels.BUILD_SECONDS", 0.5)
+        monkeypatch.setattr("planet_tf2.envs.async_env.BUILD_SECONDS", 0.5)
         with pytest.raises(EnvTimeout, match="within 1 seconds"):
             self.open(strategy, "hanging_constructor")
 
@@ -335,7 +335,7 @@ class TestRestart:
 class TestProgramsOfTheEnvironment:
     @pytest.mark.parametrize("how", ["hang", "exit", "kill", "close"])
     def test_end_with_it(self, how, monkeypatch):
-        monkeypatch.setattr("planet_tf2.envs.channels.CLOSE_SECONDS", 5)
+        monkeypatch.setattr("planet_tf2.envs.async_env.CLOSE_SECONDS", 5)
         kwargs = {"how": how, "good_steps": 0}
         env = Async("fakes:ServerEnv", kwargs, render=False, timeout_seconds=30)
         _, info = env.reset()
@@ -345,7 +345,9 @@ class TestProgramsOfTheEnvironment:
         try:
             if how == "hang":
                 env.step(_ACTION, blocking=False)
-                monkeypatch.setattr("planet_tf2.envs.channels.CLOSE_SECONDS", 0)
+                monkeypatch.setattr(
+                    "planet_tf2.envs.async_env.CLOSE_SECONDS", 0
+                )
             elif how != "close":
                 with pytest.raises(EnvCrash):
                     env.step(_ACTION)

@@ -10,20 +10,30 @@ The three strategies have the same interface:
     none     The caller's own thread.
 """
 
+import functools
+import subprocess
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from typing import Any
 
 import gymnasium
 
-from planet_tf2.envs import rendering
-from planet_tf2.envs.channels import Channel, ProcessChannel, ThreadChannel
-from planet_tf2.envs.child_process import Variables
-from planet_tf2.envs.errors import EnvError
+from planet_tf2.envs import child_process, rendering
+from planet_tf2.envs.errors import EnvCrash, EnvError, EnvTimeout
+from planet_tf2.envs.worker import ERROR, Server, serve
 
-_CHANNELS = {
-    "process": ProcessChannel,
-    "thread": ThreadChannel,
-    "none": Channel,
-}
+CLOSE_SECONDS = 5.0
+# To start Python, load a simulator and maybe wait for its server takes longer
+# than any step.
+BUILD_SECONDS = 300.0
+# To step after the end is a mistake of the caller; the environment is fine.
+_HARMLESS = "ResetNeeded"
+
+_Worker = subprocess.Popen | threading.Thread | None
 
 
 class Async:
@@ -45,6 +55,9 @@ class Async:
       EnvError: The environment raised an exception.
       EnvCrash: The process died.
       EnvTimeout: It took too long.
+
+    Attributes:
+      failed: Whether it broke, so that the next `reset` will start it anew.
     """
 
     def __init__(
@@ -77,11 +90,10 @@ class Async:
             `rendering.check_isolation`).
           RenderingError: No OpenGL backend works.
         """
-        rendering.check_strategy(strategy)
-        variables = _gl_variables(strategy, render)
-        self._open = lambda: _CHANNELS[strategy](variables, timeout_seconds)
-        self._request = ("construct", constructor, kwargs or {})
-        self._closed = False
+        variables = rendering.variables_for(strategy, render)
+        self._open = functools.partial(_open, strategy, variables)
+        self._construct = ("construct", constructor, kwargs or {})
+        self._seconds = timeout_seconds
         self._known_spaces: tuple | None = None
         self._start()
         if blocking:
@@ -104,19 +116,14 @@ class Async:
     @property
     def pid(self) -> int | None:
         """Process id of the worker, or None where there is none."""
-        return self._channel.pid
-
-    @property
-    def failed(self) -> bool:
-        """Whether it broke, so that the next `reset` will start it anew."""
-        return self._channel.failed
+        return getattr(self._worker, "pid", None)
 
     def restart(self) -> None:
         """Closes what there is and starts anew, in a new process or thread.
 
         Does not wait until it is built; errors come with the next use.
         """
-        self._channel.close()
+        self._finalizer()
         self._start()
 
     def reset(self, *, seed: int | None = None, blocking: bool = True):
@@ -129,9 +136,9 @@ class Async:
         Returns:
           Tuple of observation and info, or a promise of it.
         """
-        if self.failed and not self._closed:
+        if self.failed and self._connection is not None:
             self.restart()
-        answer = self._channel.call("reset", seed)
+        answer = self._request("reset", seed)
 
         def promise():
             self._checked_spaces()  # Raises what a constructor raised.
@@ -150,13 +157,13 @@ class Async:
           Tuple of observation, reward, terminated, truncated and info, or a
           promise of it.
         """
-        promise = self._channel.call("step", action)
+        promise = self._request("step", action)
         return promise() if blocking else promise
 
     def close(self) -> None:
         """Closes the environment and ends its process or thread."""
-        self._closed = True
-        self._channel.close()
+        self._connection = None
+        self._finalizer()
 
     def __enter__(self) -> "Async":
         return self
@@ -165,12 +172,103 @@ class Async:
         self.close()
 
     def _start(self) -> None:
-        self._channel = self._open()
+        self._connection, self._worker = self._open()
+        self._finalizer = weakref.finalize(
+            self, _close, self._connection, self._worker
+        )
+        self.failed = False
+        self._lost: EnvError | None = None  # Why there are no more answers.
+        self._pending: Callable[[], Any] | None = None
         try:
-            self._spaces = self._channel.call(*self._request)
+            self._spaces = self._request(*self._construct)
         except BaseException:
-            self._channel.close()
+            self.close()
             raise
+
+    def _request(self, *request: Any) -> Callable[[], Any]:
+        """Sends a request; whatever goes wrong with it is up to the promise.
+
+        An earlier promise that nobody collected yet is resolved first, so that
+        answers cannot be mistaken for one another.
+        """
+        connection = self._connection
+        self._check_open(connection)
+        if self._pending is not None:
+            self._pending()
+        seconds = self._seconds
+        if seconds is not None and request[0] == "construct":
+            seconds = max(seconds, BUILD_SECONDS)
+        start = time.monotonic()
+        if self._lost is None:
+            try:
+                connection.send(request)
+            except OSError:
+                self._lost = EnvCrash(self._end_worker(CLOSE_SECONDS))
+
+        @functools.cache
+        def outcome() -> tuple[Any, EnvError | None]:
+            self._check_open(connection)
+            return self._finish(seconds, start)
+
+        def promise() -> Any:
+            value, error = outcome()
+            if error is not None:
+                raise error
+            return value
+
+        self._pending = outcome
+        return promise
+
+    def _check_open(self, connection: Connection | None) -> None:
+        if connection is None or connection is not self._connection:
+            raise RuntimeError("The environment is closed.")
+
+    def _finish(
+        self, seconds: float | None, start: float
+    ) -> tuple[Any, EnvError | None]:
+        """Returns the answer, or why there is none."""
+        if self._lost is None:
+            answer = self._receive(seconds, start)
+        if self._lost is not None:
+            self.failed = True
+            return None, self._lost
+        status, value = answer
+        if status != ERROR:
+            return value, None
+        error = EnvError(*value)
+        self.failed = self.failed or error.kind != _HARMLESS
+        return None, error
+
+    def _receive(self, seconds: float | None, start: float) -> Any:
+        left = seconds
+        if seconds is not None:
+            left = max(0.0, start + seconds - time.monotonic())
+        try:
+            if left is None or self._connection.poll(left):
+                return self._connection.recv()
+        except (EOFError, OSError):
+            self._lost = EnvCrash(self._end_worker(CLOSE_SECONDS))
+            return None
+        except BaseException:
+            # Interrupted, maybe in the middle of an answer: what comes next on
+            # this connection could not be understood any more.
+            self._end_worker()
+            raise
+        self._end_worker()
+        self._lost = EnvTimeout(seconds)
+        return None
+
+    def _end_worker(self, seconds: float = 0.0) -> int | None:
+        """Kills a process after some seconds; leaves a thread to itself.
+
+        Returns:
+          The exit code of a process that ended by itself.
+        """
+        if isinstance(self._worker, subprocess.Popen):
+            return child_process.end_worker(self._worker, seconds)
+        self._finalizer.detach()
+        self._connection.close()
+        return None
 
     def _checked_spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
         """Waits for the spaces; an environment keeps them when it restarts."""
@@ -178,7 +276,7 @@ class Async:
         if self._known_spaces is None:
             self._known_spaces = spaces
         if spaces != self._known_spaces:
-            self._channel.failed = True
+            self.failed = True
             raise EnvError(
                 "ValueError",
                 f"After its restart the environment has the spaces {spaces},"
@@ -187,14 +285,39 @@ class Async:
         return spaces
 
 
-def _gl_variables(strategy: str, render: bool | None) -> Variables:
-    if render is False:
-        return rendering.gl_variables(None)
-    try:
-        if strategy != "process":
-            rendering.check_in_process(strategy)
-        return rendering.gl_variables(rendering.choose_backend().name)
-    except (ValueError, rendering.RenderingError):
-        if render:
-            raise
-        return rendering.gl_variables(None)
+class _Here(Server):
+    """A server in the caller's thread, with the methods of a connection."""
+
+    def send(self, request: tuple) -> None:
+        self._answer = self.answer(request)
+
+    def poll(self, seconds: float) -> bool:
+        return True
+
+    def recv(self) -> tuple[str, Any]:
+        return self._answer
+
+
+def _open(
+    strategy: str, variables: child_process.Variables
+) -> tuple[Connection | _Here, _Worker]:
+    """Starts a server where the strategy says; returns a connection to it."""
+    if strategy == "none":
+        return _Here(variables), None
+    if strategy == "process":
+        return child_process.start_worker(variables)
+    ours, theirs = Pipe()
+    # A daemon, so that an environment that hangs cannot hold up the exit.
+    thread = threading.Thread(
+        target=serve, args=(theirs, Server(variables)), daemon=True
+    )
+    thread.start()
+    return ours, thread
+
+
+def _close(connection: Connection | _Here, worker: _Worker) -> None:
+    connection.close()  # The worker ends when it sees the end of its input.
+    if isinstance(worker, threading.Thread):
+        worker.join(CLOSE_SECONDS)
+    elif worker is not None:
+        child_process.end_worker(worker, CLOSE_SECONDS)

@@ -65,15 +65,6 @@ def choose_backend() -> Backend:
     return _choose(os.environ.get("MUJOCO_GL", "").strip().lower())
 
 
-def check_strategy(strategy: str) -> None:
-    """Raises a ValueError if there is no such place for environments."""
-    if strategy not in STRATEGIES:
-        raise ValueError(
-            f"isolate_envs is {strategy!r}, but must be one of"
-            f" {', '.join(STRATEGIES)}."
-        )
-
-
 def check_isolation(strategy: str, tensorflow: bool = True) -> None:
     """Makes sure that rendering cannot crash this process.
 
@@ -85,10 +76,9 @@ def check_isolation(strategy: str, tensorflow: bool = True) -> None:
       tensorflow: Whether TensorFlow is, or will be, imported here.
 
     Raises:
-      ValueError: The strategy is unknown, or unsafe on this machine.
+      ValueError: The strategy is unsafe on this machine.
       RenderingError: No backend can render, so that the question is moot.
     """
-    check_strategy(strategy)
     if strategy == "process" or not tensorflow:
         return
     backend = choose_backend()
@@ -100,27 +90,33 @@ def check_isolation(strategy: str, tensorflow: bool = True) -> None:
         )
 
 
-def check_in_process(strategy: str) -> None:
-    """Makes sure that an environment can render in this very process.
+def variables_for(
+    strategy: str, render: bool | None
+) -> child_process.Variables:
+    """Returns the environment variables that an environment is built with.
 
     Args:
-      strategy: `thread` or `none`.
+      strategy: `process`, `thread` or `none`.
+      render: Whether it draws; None gives it a backend where that is safe.
 
     Raises:
-      ValueError: It would crash; see `check_isolation`.
-      RenderingError: No backend can render, or dm_control was imported for
-        another one.
+      ValueError: The strategy is unknown, or it would crash this process.
+      RenderingError: No backend can render.
     """
-    check_isolation(strategy, tensorflow="tensorflow" in sys.modules)
-    chosen = choose_backend().name
-    imported = sys.modules.get("dm_control._render")
-    if imported is not None and imported.BACKEND not in (None, chosen):
-        raise RenderingError(
-            f"dm_control was imported for the OpenGL backend"
-            f" {imported.BACKEND!r}, but {chosen!r} is needed and it cannot"
-            " change within a process. Use isolate_envs: process, or set"
-            f" MUJOCO_GL={chosen} before the program starts."
+    if strategy not in STRATEGIES:
+        raise ValueError(
+            f"isolate_envs is {strategy!r}, but must be one of"
+            f" {', '.join(STRATEGIES)}."
         )
+    if render is False:
+        return gl_variables(None)
+    try:
+        check_isolation(strategy, "tensorflow" in sys.modules)
+        return gl_variables(choose_backend().name)
+    except (ValueError, RenderingError):
+        if render:
+            raise
+        return gl_variables(None)
 
 
 def forbid_rendering() -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 import gymnasium
 
+from planet_tf2.envs.child_process import Variables, update_environ
 from planet_tf2.envs.errors import place_of
 from planet_tf2.tools import importing
 
@@ -40,9 +41,13 @@ class Server:
     Requests are `("construct", constructor, kwargs)`, `("reset", seed)` and
     `("step", action)`. Answers are `(VALUE, result)` or `(ERROR, details)`;
     nothing raises. `construct` answers with the two spaces.
+
+    Args:
+      variables: Environment variables, set while the environment is built.
     """
 
-    def __init__(self):
+    def __init__(self, variables: Variables):
+        self._variables = variables
         self._env: gymnasium.Env | None = None
 
     def answer(self, request: tuple) -> tuple[str, Any]:
@@ -50,10 +55,7 @@ class Server:
         name, *arguments = request
         try:
             if name == "construct":
-                constructor, kwargs = arguments
-                self._env = importing.load(constructor)(**kwargs)
-                spaces = self._env.observation_space, self._env.action_space
-                return VALUE, spaces
+                return VALUE, self._construct(*arguments)
             if self._env is None:
                 raise RuntimeError("There is no environment: it was not built.")
             if name == "reset":
@@ -67,7 +69,32 @@ class Server:
         if self._env is not None:
             with contextlib.suppress(Exception):
                 self._env.close()
-        self._env = None
+
+    def _construct(
+        self, constructor: str, kwargs: dict[str, Any]
+    ) -> tuple[gymnasium.Space, gymnasium.Space]:
+        before = {name: os.environ.get(name) for name in self._variables}
+        try:
+            update_environ(os.environ, self._variables)
+            self._env = importing.load(constructor)(**kwargs)
+        finally:
+            update_environ(os.environ, before)
+        return self._env.observation_space, self._env.action_space
+
+
+def serve(connection: Connection, server: Server) -> None:
+    """Answers requests until the other end of the connection closes."""
+    # The other end closes it, or its process is gone.
+    with connection, contextlib.suppress(EOFError, OSError):
+        while True:
+            answer = server.answer(connection.recv())
+            try:
+                connection.send(answer)
+            except OSError:
+                break
+            except Exception as error:  # The answer cannot be pickled.
+                connection.send(describe(error))
+    server.close()
 
 
 def describe(error: BaseException) -> tuple[str, tuple[str, str, str, str]]:
@@ -86,13 +113,7 @@ def main(arguments: list[str]) -> None:
     os.set_inheritable(descriptor, False)
     if "--die-with-parent" in arguments:
         _die_with_parent(parent)
-    server = Server()
-    with Connection(descriptor) as connection:
-        # The parent closes its end, or is gone.
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                _send(connection, server.answer(connection.recv()))
-    server.close()
+    serve(Connection(descriptor), Server({}))
 
 
 def _ignore_signals() -> None:
@@ -113,15 +134,6 @@ def _die_with_parent(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # It died before the call above.
         os._exit(1)
-
-
-def _send(connection: Connection, answer: tuple) -> None:
-    try:
-        connection.send(answer)
-    except (BrokenPipeError, ConnectionResetError):
-        raise
-    except Exception as error:  # The answer cannot be pickled.
-        connection.send(describe(error))
 
 
 if __name__ == "__main__":
