@@ -114,7 +114,6 @@ def hangs():
 
 
 not_callable = {"name": "wrong"}
-nothing = None
 
 
 def reserved_name():

@@ -185,20 +185,6 @@ class MeetingEnv(CountingEnv):
         return super().step(action)
 
 
-class ReportingTask(gymnasium.Wrapper):
-    """A task of the program that tells which modules its process loaded."""
-
-    def __init__(self, **kwargs):
-        # Only where it is built; most tests need no simulator.
-        from planet_tf2.configs import builders
-
-        super().__init__(builders.make_env(**kwargs))
-
-    def reset(self, *, seed=None, options=None):
-        obs, info = self.env.reset(seed=seed, options=options)
-        return obs, {**info, "modules": sorted(sys.modules)}
-
-
 class WideEnv(gymnasium.Env):
     """Returns 64-bit numbers, and on request some that are not finite."""
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from planet_tf2.configs import builders, environments
+from planet_tf2.configs import environments
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data import episodes
-from planet_tf2.envs import Async, ClassicGym, make_classic_gym
+from planet_tf2.envs import ClassicGym, make_classic_gym
 
 
 def _space(kind, **attributes):
@@ -162,35 +162,6 @@ def test_unknown_space():
         ClassicGym(inner)
 
 
-def test_observation_that_looks_like_two_results():
-    inner = Old()
-    inner.observation_space = spaces.Tuple(
-        [spaces.Discrete(2), spaces.Dict({"a": spaces.Discrete(2)})]
-    )
-    pair = 1, {"a": 0}
-    inner.reset = lambda: pair
-    assert ClassicGym(inner).reset() == (pair, {})
-
-
-def test_wrong_step():
-    inner = Old()
-    inner.step = lambda action: (0, 1)
-    with pytest.raises(ValueError, match="observation, reward, done, info"):
-        ClassicGym(inner).step(0)
-
-
-def test_function_that_returns_an_old_environment(tmp_path):
-    kwargs = {"task": f"{__name__}:old", "image_size": 8, "min_length": 5}
-    env = builders.make_env(**kwargs, record_dir=tmp_path)
-    (info,) = random_episodes(env, 1, 0)
-    episode = episodes.load_episode(info["path"])
-    np.testing.assert_array_equal(
-        episode["image"][:, 0, 0, 0], [0, 10, 20, 30, 30, 30]
-    )
-    np.testing.assert_allclose(episode["reward"], [0, 0.5, 0.5, 0.5, 0, 0])
-    assert episode["action"].shape == (6, 2)
-
-
 class TestWithoutThePackage:
     def test_not_installed(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "gym", None)
@@ -226,13 +197,3 @@ class TestTheRealPackage:
         difference = classic["image"] - ours["image"].astype(float)
         assert np.abs(difference).mean() < 0.1
         assert len(np.unique(ours["image"], axis=0)) > 3
-
-    def test_unknown(self):
-        with Async(
-            "planet_tf2.envs.classic_gym_env:make_classic_gym",
-            {"env_id": "Pendulum-v9"},
-            render=False,
-            blocking=False,
-        ) as env:
-            with pytest.raises(Exception, match="cannot make 'Pendulum-v9'"):
-                env.reset()

@@ -71,10 +71,6 @@ class TestEveryWayToBreak:
     def test_in_a_process(self, how, tell, tmp_path, caplog):
         self.check("process", how, tell, tmp_path, caplog)
 
-    @pytest.mark.parametrize("how", ["hang", "hang in reset", "raise"])
-    def test_in_a_thread(self, how, tell, tmp_path, caplog):
-        self.check("thread", how, tell, tmp_path, caplog)
-
     @pytest.mark.parametrize("how", _IN_PLACE)
     def test_in_place(self, how, tell, tmp_path, caplog):
         self.check("none", how, tell, tmp_path, caplog)
@@ -102,19 +98,6 @@ class TestEveryWayToBreak:
         assert record.levelno == logging.WARNING
         assert "Dropped a broken episode while testing" in record.message
         assert _WORDS[how] in record.message
-
-
-class TestRestart:
-    def test_a_constructor_may_fail_as_well(self, tell, tmp_path, caplog):
-        words = ["raise", "raise when built", "exit when built", "ok"]
-        log = tell(*words)
-        with _open(tmp_path / "episodes") as env:
-            Attempts(4).run(
-                "testing", lambda n: random_episodes(env, 1, (0, n))
-            )
-        assert log() == words
-        assert "the simulator is gone" in caplog.text
-        assert "exit code 3" in caplog.text
 
 
 class FakeAgent:

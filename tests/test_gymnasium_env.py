@@ -8,7 +8,7 @@ import pytest
 
 from planet_tf2 import envs
 from planet_tf2.configs import builders, environments
-from planet_tf2.envs.images import resize
+from planet_tf2.envs.wrappers import resize
 
 
 def test_racecar_is_what_the_environment_observes():
@@ -61,28 +61,6 @@ def test_falling_is_an_end_and_the_time_limit_is_none():
     assert ends == [(False, True), (True, False)]
 
 
-def test_images_come_in_any_size():
-    for size in (32, 128):
-        env = builders.make_env("gym:Pendulum-v1", image_size=size)
-        obs, _ = env.reset(seed=0)
-        assert obs["image"].shape == (size, size, 3)
-        # The rod is red, on white.
-        red = obs["image"][..., 0].astype(int) - obs["image"][..., 1]
-        assert 0.005 < (red > 60).mean() < 0.1
-
-
-def test_short_episodes_are_stretched():
-    env = builders.make_env("gym:CartPole-v1", 50, min_length=10)
-    env.reset(seed=0)
-    results = [env.step(np.float32([1, -1])) for _ in range(10)]
-    ends = [terminated for _, _, terminated, _, _ in results]
-    assert ends == [False] * 9 + [True]
-    steps = [info["simulator_steps"] for *_, info in results]
-    assert 5 < steps[0] < 20 and steps[1:] == [0] * 9
-    rewards = [reward for _, reward, *_ in results]
-    assert rewards[0] == steps[0] and rewards[1:] == [0] * 9
-
-
 class TestErrors:
     @pytest.mark.parametrize(
         "env_id,message",
@@ -95,14 +73,6 @@ class TestErrors:
     def test_make(self, env_id, message):
         with pytest.raises(ValueError, match=message):
             envs.make_gymnasium(env_id)
-
-    def test_missing_package(self, monkeypatch):
-        def make(*args, **kwargs):
-            raise gymnasium.error.DependencyNotInstalled("Box2D is missing")
-
-        monkeypatch.setattr(gymnasium, "make", make)
-        with pytest.raises(ValueError, match="Box2D is missing"):
-            envs.make_gymnasium("CarRacing-v3")
 
 
 def test_one_that_a_module_registers(tmp_path, monkeypatch):

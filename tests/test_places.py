@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from planet_tf2.envs.errors import place_of
-from planet_tf2.envs.images import resize
+from planet_tf2.envs.wrappers import resize
 
 
 def _place(function, *args):

@@ -69,14 +69,9 @@ def test_backend_of_the_variable_does_not_work(probes, monkeypatch):
         rendering.choose_backend()
     assert "MUJOCO_GL is 'osmesa'" in str(caught.value)
     assert "no osmesa here" in str(caught.value)
-    assert _DEBIAN["osmesa"] in str(caught.value)
     assert "egl:" not in str(caught.value)
-
-
-@pytest.mark.parametrize("value", ["vulkan", "off", "disabled"])
-def test_variable_without_a_backend(monkeypatch, value):
-    monkeypatch.setenv("MUJOCO_GL", value)
-    with pytest.raises(RenderingError, match=f"MUJOCO_GL is '{value}'"):
+    monkeypatch.setenv("MUJOCO_GL", "off")
+    with pytest.raises(RenderingError, match="MUJOCO_GL is 'off'"):
         rendering.choose_backend()
 
 
@@ -84,12 +79,9 @@ def test_variable_without_a_backend(monkeypatch, value):
     "renderer,software",
     [
         (_LLVMPIPE, True),
-        ("softpipe", True),
         ("OSMesa software, Mesa OffScreen", True),
-        ("SWR (LLVM 12.0.0)", True),
         ("NVIDIA H100 80GB HBM3/PCIe/SSE2", False),
         ("AMD Radeon RX 6800 (radeonsi, navi21, LLVM 15.0.6)", False),
-        ("Mesa Intel(R) UHD Graphics 620 (KBL GT2)", False),
     ],
 )
 def test_software_is_told_by_the_renderer(probes, renderer, software):
@@ -110,22 +102,7 @@ def test_isolation(probes):
         assert "llvmpipe" in str(caught.value)
         assert "isolate_envs: process" in str(caught.value)
     with pytest.raises(ValueError, match="'fork'.*process, thread, none"):
-        rendering.check_isolation("fork")
-
-
-def test_simulator_imported_for_another_backend(probes, monkeypatch):
-    found, _ = probes
-    found.update(egl="NVIDIA A100")
-
-    class Imported:
-        BACKEND = "glfw"
-
-    modules = {"dm_control._render": Imported}
-    monkeypatch.setattr(rendering.sys, "modules", modules)
-    with pytest.raises(RenderingError, match="'glfw', but 'egl' is needed"):
-        rendering.check_in_process("none")
-    Imported.BACKEND = "egl"
-    rendering.check_in_process("none")
+        rendering.variables_for("fork", False)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +125,3 @@ def test_this_machine_renders():
     backend = rendering.choose_backend()
     assert backend.name in rendering.BACKENDS
     assert backend.renderer
-
-
-@pytest.mark.render
-def test_probe_of_a_backend_that_cannot_work(monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    renderer, complaint = rendering._probe("glfw")
-    assert renderer is None
-    assert complaint

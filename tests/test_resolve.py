@@ -47,8 +47,6 @@ def test_checkpoint_every_follows_from_test_steps():
     ("name", "nearest"),
     [
         ("planer_horizon", "planner_horizon"),
-        ("batchshape", "batch_shape"),
-        ("num_unit", "num_units"),
         ("Tasks", "tasks"),
         ("learning_rate", "main_learning_rate"),
     ],
@@ -78,22 +76,12 @@ def test_parameters_without_effect_are_a_warning(name, caplog):
         ("{num_units: ten}", ["'num_units'", "an integer", "'ten' (str)"]),
         ("{free_nats: [1]}", ["'free_nats'", "a number", "[1] (list)"]),
         ("{batch_shape: [5]}", ["'batch_shape'", "2 items", "[5] (list)"]),
-        ("{batch_shape: [0, 5]}", ["'batch_shape'", "at least 1"]),
         ("{tasks: []}", ["'tasks'", "at least 1", "[] (list)"]),
         ("{model: rsm}", ["'model'", "'rsm'", "Did you mean 'rssm'?"]),
         ("{planner_topk: 2000}", ["'planner_topk'", "1000", "2000"]),
         ("{tasks: [cheeta_run]}", ["'tasks'", "cheeta_run", "cheetah_run"]),
         ("{tasks: [cup_catch, cup_catch]}", ["'tasks'", "twice"]),
-        ("{num_units: null}", ["'num_units'", "None (NoneType)"]),
-        ("{train_collects: [{untill: 3}]}", ["train_collects", "'until'"]),
         ("{tasks: cheetah_run}", ["'tasks'", "Write [cheetah_run] for a list"]),
-        (
-            "{planner_horizon: far}",
-            [
-                "Parameter 'planner_horizon' must be an integer of at least 1, "
-                "not 'far' (str)."
-            ],
-        ),
         (
             "{train_collects: [{}, {evry: 10}]}",
             [
@@ -144,14 +132,10 @@ def test_sequences_must_fit_into_episodes():
     ("text", "expected"),
     [
         ("", {}),
-        ("  ", {}),
-        ("{}", {}),
         ("<>", {}),
         ("{tasks: [cheetah_run]}", {"tasks": ["cheetah_run"]}),
-        ("<tasks: [cheetah_run]>", {"tasks": ["cheetah_run"]}),
         ("tasks: [cheetah_run]", {"tasks": ["cheetah_run"]}),
         ("<c: [<every: 3>, <>]>", {"c": [{"every": 3}, {}]}),
-        ("{c: [{every: 3}]}", {"c": [{"every": 3}]}),
         ("<a: '<b>', c: \"x > y\">", {"a": "<b>", "c": "x > y"}),
         ("<a: 'it''s <b>', c: <>>", {"a": "it's <b>", "c": {}}),
         ('<a: "\\"<", c: <>>', {"a": '"<', "c": {}}),
@@ -168,11 +152,9 @@ def test_parse_params(text, expected):
     ("text", "words"),
     [
         ("{tasks: [cheetah_run]", ["line 1, column 22", "','"]),
-        ("<tasks: [cheetah_run]", ["line 1, column 22"]),
         ("{a: 'x}", ["line 1", "quoted"]),
         ("{a: 1,\n b: ]}", ["line 2, column 5"]),
         ("[1, 2]", ["mapping", "[1, 2] (list)"]),
-        ("tasks", ["mapping", "'tasks' (str)"]),
         ("{a: 2020-13-45}", ["month"]),
         ("!!python/object:builtins.object {}", ["python/object"]),
         ("{a: \x00}", ["YAML"]),
@@ -185,12 +167,6 @@ def test_broken_yaml_is_one_clear_line(text, words):
     assert "\n" not in message
     for word in words:
         assert word in message
-
-
-def test_errors_show_only_the_beginning_of_long_texts():
-    with pytest.raises(ConfigError) as caught:
-        parse_params("{" + "a" * 10000)
-    assert len(str(caught.value)) < 500
 
 
 def test_all_parameters_are_flags(flag_values):

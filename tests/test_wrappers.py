@@ -73,7 +73,7 @@ class TestDuration:
 
 class TestPadActions:
     def test_drops_what_is_not_used(self):
-        env = envs.PadActions(fakes.CountingEnv(), 5)
+        env = envs.pad_actions(fakes.CountingEnv(), 5)
         assert env.action_space == spaces.Box(-1, 1, (5,), np.float32)
         env.reset()
         env.step(np.arange(5, dtype=np.float32))
@@ -82,10 +82,10 @@ class TestPadActions:
     def test_refuses_what_does_not_fit(self):
         env = fakes.CountingEnv()
         with pytest.raises(ValueError, match="has 2 action dimensions"):
-            envs.PadActions(env, 1)
+            envs.pad_actions(env, 1)
         env.action_space = spaces.Discrete(3)
         with pytest.raises(ValueError, match=r"Cannot pad.*Discrete\(3\)"):
-            envs.PadActions(env, 4)
+            envs.pad_actions(env, 4)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

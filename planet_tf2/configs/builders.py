@@ -70,7 +70,14 @@ def make_env(
     spec = tasks.get_task(task)
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
-    _check_lengths(repeat, length, min_length)
+    _check_whole("action_repeat", repeat, 1)
+    _check_whole("max_length", length, 1)
+    _check_whole("min_length", min_length, 1)
+    if length is not None and repeat > length:
+        raise ValueError(
+            f"action_repeat is {repeat}, but an episode has only {length}"
+            " simulator steps; use a smaller number."
+        )
     _check_whole("image_size", image_size, 1)
     _check_whole("image_supersampling", image_supersampling, 1)
     _check_whole("shadow_size", shadow_size, 0)
@@ -87,9 +94,9 @@ def make_env(
     env = envs.Duration(env, max(1, length // repeat), shortest)
     env = envs.CheckFinite(env)
     if pad_actions is not None:
-        env = envs.PadActions(env, pad_actions)
+        env = envs.pad_actions(env, pad_actions)
     if observations is not None:
-        env = FilterObservation(env, _known(env, observations))
+        env = FilterObservation(env, list(observations))
     if record_dir is not None:
         env = RecordEpisodes(env, record_dir, staged)
     return env
@@ -120,19 +127,6 @@ def _simulator(
     return envs.CheckedInterface(env)
 
 
-def _check_lengths(
-    repeat: int, length: int | None, min_length: int | None
-) -> None:
-    _check_whole("action_repeat", repeat, 1)
-    _check_whole("max_length", length, 1)
-    _check_whole("min_length", min_length, 1)
-    if length is not None and repeat > length:
-        raise ValueError(
-            f"action_repeat is {repeat}, but an episode has only {length}"
-            " simulator steps; use a smaller number."
-        )
-
-
 def _check_whole(name: str, value: int | None, minimum: int) -> None:
     if value is None:
         return  # The environment knows.
@@ -142,14 +136,3 @@ def _check_whole(name: str, value: int | None, minimum: int) -> None:
             f"{name} is {value!r}, but must be a whole number of at least"
             f" {minimum}."
         )
-
-
-def _known(env: gymnasium.Env, names: Sequence[str]) -> list[str]:
-    known = list(env.observation_space)
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise ValueError(
-            f"observations names {missing[0]!r}, but the environment has"
-            f" {', '.join(known)}."
-        )
-    return list(names)

@@ -17,7 +17,6 @@ from planet_tf2.data.recorder import check_names
 _LOGGER = logging.getLogger(__name__)
 
 _MISMATCH = envs.InterfaceError.__name__
-
 CONSTRUCTOR = "planet_tf2.configs.builders:make_env"
 # Parameters of a run that are arguments of `make_env`.
 _ARGUMENTS = (
@@ -38,10 +37,8 @@ def env_spec(
 
     Args:
       task_name: Name of the task.
-      params: Parameters of the run, of which `action_repeat`, `camera_id`,
-        `image_size`, `image_supersampling`, `shadow_size`, `observations`,
-        `vector_actions` and `batch_shape` matter; missing ones and None stand
-        for the defaults.
+      params: Parameters of the run, of which those of `_ARGUMENTS` and
+        `batch_shape` matter; missing ones and None stand for the defaults.
       **extra: More arguments of `make_env`, such as `record_dir`.
 
     Returns:
@@ -151,7 +148,7 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
                 env.step(action)
         except envs.EnvError as error:
             if error.kind == _MISMATCH:
-                raise ConfigError(_explanation(error)) from error
+                raise _config_error(error) from error
             _LOGGER.warning(
                 "Tried the environment once, and it broke. %s. Going on all"
                 " the same; if this is no accident, the run will fail.",
@@ -168,13 +165,10 @@ def _build_once(
         env = open_env(task_name, params)
     except envs.EnvError as error:
         if error.kind in (ValueError.__name__, _MISMATCH):
-            raise ConfigError(_explanation(error)) from error
+            raise _config_error(error) from error
         # There is no run yet, whose FAIL file could tell where it was.
-        _LOGGER.error(
-            "Cannot build the environment of %s.\n%s",
-            task_name,
-            error.traceback,
-        )
+        text = "Cannot build the environment of %s.\n%s"
+        _LOGGER.error(text, task_name, error.traceback)
         raise
     with env:
         yield env
@@ -190,6 +184,6 @@ def _naming(task_name: str) -> Iterator[None]:
         raise
 
 
-def _explanation(error: envs.EnvError) -> str:
-    """What an environment objects to, without the type of the exception."""
-    return error.summary.replace(f"{error.kind}: ", "", 1)
+def _config_error(error: envs.EnvError) -> ConfigError:
+    """Says what an environment objects to, without the type of exception."""
+    return ConfigError(error.summary.replace(f"{error.kind}: ", "", 1))

@@ -75,7 +75,7 @@ def get_task(name: str) -> Task:
     if prefix == "dmc":
         if rest not in SUITE_TASKS:
             raise ValueError(
-                f"Unknown task {name!r}.{_hint(rest, 'dmc')} The control suite"
+                f"Unknown task {name!r}.{_hint(name)} The control suite"
                 f" has {', '.join(SUITE_TASKS)}."
             )
         task = _suite_task(name, rest, None, ())
@@ -84,7 +84,7 @@ def get_task(name: str) -> Task:
         # What a module registers when it is imported shows in the worker only.
         if rest not in gymnasium.registry and ":" not in rest:
             raise ValueError(
-                f"Unknown task {name!r}.{_hint(rest, 'gym')} Gymnasium has no"
+                f"Unknown task {name!r}.{_hint(name)} Gymnasium has no"
                 " environment of that id. One that a package registers is"
                 " called gym:package:Name-v0."
             )
@@ -139,19 +139,15 @@ def _draws_with_opengl(env_id: str) -> bool | None:
     return _DRAWS_WITH_OPENGL.get(family)
 
 
-def _hint(name: object, prefix: str = "") -> str:
+def _hint(name: object) -> str:
     """Suggests a name, also with a prefix that somebody left out."""
     prefixed = [f"dmc:{known}" for known in SUITE_TASKS]
     prefixed += [f"gym:{known}" for known in gymnasium.registry]
+    if ":" in str(name):
+        return did_you_mean(name, prefixed, 0.6)
     bare = {known.partition(":")[2]: known for known in prefixed}
-    if prefix:
-        names = [n for n in bare if bare[n].startswith(f"{prefix}:")]
-        close = nearest(name, names)
-        return f" Did you mean {bare[close]!r}?" if close else ""
-    hint = did_you_mean(name, TASKS, 0.6)
-    if hint or ":" in str(name):
-        return hint or did_you_mean(name, prefixed, 0.7)
-    close = nearest(name, bare, 0.7)
+    bare |= {known: known for known in TASKS}
+    close = nearest(name, bare, 0.6)
     return f" Did you mean {bare[close]!r}?" if close else ""
 
 

@@ -10,7 +10,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "actions": ["DISCRETE", "PadActions", "vector_actions"],
+        "actions": ["DISCRETE", "pad_actions", "vector_actions"],
         "async_env": ["Async"],
         "batch_env": ["BatchEnv"],
         "batch_simulator": ["BatchSimulator"],
@@ -20,7 +20,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dummy_env": ["DummyEnv"],
         "errors": ["EnvCrash", "EnvError", "EnvTimeout", "InterfaceError"],
         "gymnasium_env": ["make_gymnasium"],
-        "images": ["ImageObservation"],
         "interface": ["CheckedInterface", "episode_limit"],
         "rendering": [
             "Backend",
@@ -29,6 +28,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "choose_backend",
             "forbid_rendering",
         ],
-        "wrappers": ["ActionRepeat", "CheckFinite", "Duration"],
+        "wrappers": [
+            "ActionRepeat",
+            "CheckFinite",
+            "Duration",
+            "ImageObservation",
+        ],
     },
 )

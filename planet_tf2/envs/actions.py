@@ -5,6 +5,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.wrappers import TransformAction
 
 DISCRETE = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
@@ -18,19 +19,12 @@ class DiscreteActions(gymnasium.ActionWrapper):
     other. An action that is on or off has one entry and is on above 0.
 
     Args:
-      env: Environment with `Discrete`, `MultiDiscrete` or `MultiBinary`
-        actions.
+      env: Environment with actions of one of the spaces in `DISCRETE`.
     """
 
     def __init__(self, env: gymnasium.Env):
         super().__init__(env)
-        space = env.action_space
-        if isinstance(space, spaces.Discrete):
-            size = int(space.n)
-        elif isinstance(space, spaces.MultiDiscrete):
-            size = int(space.nvec.sum())
-        else:
-            size = int(np.prod(space.shape))
+        size = spaces.flatdim(env.action_space)
         self.action_space = spaces.Box(-1.0, 1.0, (size,), np.float32)
 
     def action(self, action: np.ndarray) -> Any:
@@ -41,8 +35,7 @@ class DiscreteActions(gymnasium.ActionWrapper):
         if isinstance(space, spaces.MultiBinary):
             chosen = np.asarray(action) > 0
             return chosen.astype(space.dtype).reshape(space.shape)
-        amounts = space.nvec.ravel()
-        parts = np.split(np.asarray(action), np.cumsum(amounts)[:-1])
+        parts = np.split(action, np.cumsum(space.nvec)[:-1])
         chosen = np.array([np.argmax(part) for part in parts], space.dtype)
         return chosen.reshape(space.shape) + space.start
 
@@ -82,8 +75,8 @@ class BoxActions(gymnasium.ActionWrapper):
         return np.clip(action.astype(space.dtype), space.low, space.high)
 
 
-class PadActions(gymnasium.ActionWrapper):
-    """Accepts longer vectors and drops what the environment does not use.
+def pad_actions(env: gymnasium.Env, size: int) -> gymnasium.Env:
+    """Makes an environment accept longer vectors, of which it drops the end.
 
     One agent for several tasks acts in the largest of their action spaces.
 
@@ -94,24 +87,16 @@ class PadActions(gymnasium.ActionWrapper):
     Raises:
       ValueError: The environment needs more dimensions, or other actions.
     """
-
-    def __init__(self, env: gymnasium.Env, size: int):
-        super().__init__(env)
-        space = env.action_space
-        if not isinstance(space, spaces.Box):
-            raise ValueError(f"Cannot pad actions of the space {space}.")
-        (self._size,) = space.shape
-        if size < self._size:
-            raise ValueError(
-                f"Cannot pad actions to size {size}: the environment has"
-                f" {self._size} action dimensions. Use the largest size of all"
-                " tasks."
-            )
-        self.action_space = spaces.Box(-1.0, 1.0, (size,), np.float32)
-
-    def action(self, action: np.ndarray) -> np.ndarray:
-        """Cuts `[size]` down to the environment's own dimensions."""
-        return np.asarray(action)[: self._size]
+    space = env.action_space
+    if not isinstance(space, spaces.Box) or size < space.shape[0]:
+        raise ValueError(
+            f"Cannot pad actions to size {size}: the environment has"
+            f" {spaces.flatdim(space)} action dimensions, {space}. Use vectors"
+            " of the largest size of all tasks."
+        )
+    padded = spaces.Box(-1.0, 1.0, (size,), np.float32)
+    known = space.shape[0]
+    return TransformAction(env, lambda action: action[:known], padded)
 
 
 def vector_actions(env: gymnasium.Env) -> gymnasium.Env:

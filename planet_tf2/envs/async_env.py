@@ -24,7 +24,7 @@ import gymnasium
 
 from planet_tf2.envs import child_process, rendering
 from planet_tf2.envs.errors import EnvCrash, EnvError, EnvTimeout
-from planet_tf2.envs.worker import ERROR, Server, serve
+from planet_tf2.envs.worker import Answer, Server, serve
 
 CLOSE_SECONDS = 5.0
 # To start Python, load a simulator and maybe wait for its server takes longer
@@ -232,14 +232,14 @@ class Async:
         if self._lost is not None:
             self.failed = True
             return None, self._lost
-        status, value = answer
-        if status != ERROR:
+        value, details = answer
+        if details is None:
             return value, None
-        error = EnvError(*value)
+        error = EnvError(*details)
         self.failed = self.failed or error.kind != _HARMLESS
         return None, error
 
-    def _receive(self, seconds: float | None, start: float) -> Any:
+    def _receive(self, seconds: float | None, start: float) -> Answer | None:
         left = seconds
         if seconds is not None:
             left = max(0.0, start + seconds - time.monotonic())
@@ -294,7 +294,7 @@ class _Here(Server):
     def poll(self, seconds: float) -> bool:
         return True
 
-    def recv(self) -> tuple[str, Any]:
+    def recv(self) -> Answer:
         return self._answer
 
 

@@ -29,16 +29,14 @@ class BatchEnv:
             raise ValueError("A BatchEnv needs at least one environment.")
         self._envs = list(envs)
         self._blocking = blocking
-        self.observation_space = self._envs[0].observation_space
-        self.action_space = self._envs[0].action_space
-        first = self.observation_space, self.action_space
-        for index, env in enumerate(self._envs):
-            spaces = env.observation_space, env.action_space
-            if spaces != first:
+        spaces = [(env.observation_space, env.action_space) for env in envs]
+        self.observation_space, self.action_space = spaces[0]
+        for index, other in enumerate(spaces):
+            if other != spaces[0]:
                 raise ValueError(
                     "All environments of a batch need the same spaces, but"
-                    f" those of number {index} are {spaces} and those of number"
-                    f" 0 are {first}."
+                    f" those of number {index} are {other} and those of number"
+                    f" 0 are {spaces[0]}."
                 )
 
     def __len__(self) -> int:
@@ -58,10 +56,6 @@ class BatchEnv:
 
         Returns:
           Observations `[n, ...]`, in the order of the indices.
-
-        Raises:
-          ValueError: There is not one seed for each.
-          EnvError: An environment raised an exception.
         """
         chosen = self._select(indices)
         if seeds is None:
@@ -88,15 +82,20 @@ class BatchEnv:
 
         Returns:
           Tuple of observations `[n, ...]`, rewards float32 `[n]`, terminated
-          bool `[n]`, truncated bool `[n]`, and the info dicts. An episode is
-          over when either is true; it is truncated at a time limit.
+          bool `[n]`, truncated bool `[n]`, and the info dicts.
 
         Raises:
           ValueError: The actions have another shape or are not finite.
           EnvError: An environment raised an exception.
         """
         chosen = self._select(indices)
-        actions = self._check_actions(actions, len(chosen))
+        actions = np.asarray(actions)
+        expected = (len(chosen), *self.action_space.shape)
+        if actions.shape != expected or not np.isfinite(actions).all():
+            raise ValueError(
+                f"The actions must be finite, of shape {list(expected)}, but"
+                f" they have shape {list(actions.shape)}: {actions}."
+            )
         results = _collect(
             self._start(env.step, action)
             for env, action in zip(chosen, actions, strict=True)
@@ -128,32 +127,20 @@ class BatchEnv:
             return self._envs
         return [self._envs[index] for index in indices]
 
-    def _check_actions(self, actions: np.ndarray, amount: int) -> np.ndarray:
-        actions = np.asarray(actions)
-        expected = (amount, *self.action_space.shape)
-        if actions.shape != expected:
-            raise ValueError(
-                f"The actions have shape {list(actions.shape)}, but must have"
-                f" shape {list(expected)}: one row per environment."
-            )
-        if not np.isfinite(actions).all():
-            raise ValueError(f"The actions are not finite: {actions}.")
-        return actions
-
 
 def _collect(promises: Iterable[Callable[[], tuple]]) -> list[tuple]:
     """Waits for every result before the first error is raised.
 
     All environments are ready for the next request then.
     """
-    results, errors = [], []
+    results, first_error = [], None
     for promise in list(promises):
         try:
             results.append(promise())
         except RuntimeError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
+            first_error = first_error or error
+    if first_error is not None:
+        raise first_error
     return results
 
 

@@ -82,14 +82,10 @@ class BatchSimulator:
         return self.state
 
     def step(self, action: np.ndarray) -> tuple[float, bool]:
-        """Takes a decision in the episode.
-
-        Args:
-          action: `[A]` within the action space.
+        """Takes a decision `[A]` in the episode.
 
         Returns:
-          Reward, summed over the repeated action, and whether the episode is
-          over.
+          Reward, summed over the repeated action, and whether it is over.
         """
         _, reward, terminated, truncated, _ = self._env.step(action)
         return reward, terminated or truncated
@@ -154,9 +150,6 @@ class BatchSimulator:
         Args:
           states: `[..., S]`.
           control: what the actuators were set to before each, `[..., A]`.
-
-        Returns:
-          Rewards `[...]`.
         """
         physics, task = self._scratch, self._suite.task
         data = physics.data.ptr

@@ -35,14 +35,20 @@ def make_custom(name: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     env = function(**_chosen(name, function, arguments))
     if isinstance(env, gymnasium.Env):
         return env
-    if isinstance(env, type) or not all(hasattr(env, n) for n in _METHODS):
-        raise ValueError(
-            f"Task {name!r}: the function must return an environment with"
-            " Gymnasium's interface, an object with reset, step,"
-            " observation_space and action_space, but it returned"
-            f" {_shown(env)}"
-        )
-    return ClassicGym(env)
+    missing = [method for method in _METHODS if not hasattr(env, method)]
+    if not missing and not isinstance(env, type):
+        return ClassicGym(env)
+    if env is None:
+        found = "nothing. Did you forget the return statement?"
+    elif isinstance(env, type):
+        found = f"the class {env.__name__}. Call it: {env.__name__}()."
+    else:
+        found = f"{type(env).__name__}, which has no {missing[0]}."
+    raise ValueError(
+        f"Task {name!r}: the function must return an environment with"
+        " Gymnasium's interface, an object with reset, step, observation_space"
+        f" and action_space, but it returned {found}"
+    )
 
 
 def _chosen(
@@ -67,12 +73,3 @@ def _chosen(
             f" {name!r} does not ask for camera_id."
         )
     return known
-
-
-def _shown(result: Any) -> str:
-    if result is None:
-        return "nothing. Did you forget the return statement?"
-    if isinstance(result, type):
-        return f"the class {result.__name__}. Call it: {result.__name__}()."
-    missing = next(n for n in _METHODS if not hasattr(result, n))
-    return f"{type(result).__name__}, which has no {missing}."

@@ -88,14 +88,8 @@ class DMControl(gymnasium.Env):
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Starts an episode; a seed restarts the task's random numbers.
 
-        Args:
-          seed: Whole number of at least 0, of which the lowest 32 bits count;
-            the same one as `random` in the suite's `task_kwargs` starts the
-            same episode. None goes on with the current random numbers.
-          options: Accepted for the interface's sake, unused.
-
-        Returns:
-          Tuple of the observation and an empty info dict.
+        Of the seed, the lowest 32 bits count; the same one as `random` in the
+        suite's `task_kwargs` starts the same episode.
         """
         super().reset(seed=seed)
         if seed is not None:
@@ -107,13 +101,7 @@ class DMControl(gymnasium.Env):
     def step(
         self, action: np.ndarray
     ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """Advances by one simulator step of the suite.
-
-        Args:
-          action: Floats `[A]` within the action space.
-
-        Returns:
-          Tuple of observation, reward, terminated, truncated, info.
+        """Advances by one simulator step of the suite with an action `[A]`.
 
         Raises:
           gymnasium.error.ResetNeeded: The episode is over.
@@ -135,11 +123,7 @@ class DMControl(gymnasium.Env):
         )
 
     def render(self) -> np.ndarray:
-        """Draws the current state.
-
-        Returns:
-          Image as uint8 `[size, size, 3]`, owned by the caller.
-        """
+        """Draws the current state, uint8 `[size, size, 3]`."""
         if self._camera is None:
             # The models ask for a framebuffer of 640 x 480. One that just holds
             # the pictures gives the same pixels and saves software OpenGL

@@ -1,6 +1,5 @@
 """What goes wrong in an environment that lives somewhere else."""
 
-import contextlib
 import pathlib
 import signal
 import sysconfig
@@ -55,7 +54,12 @@ class EnvCrash(EnvError):
     def __init__(self, exit_code: int | None):
         super().__init__("EnvCrash", "")
         self.exit_code = exit_code
-        self.summary = f"The environment process {_how_it_ended(exit_code)}"
+        how = f"ended with exit code {exit_code}"
+        if exit_code is None:
+            how = "stopped answering"
+        elif exit_code < 0:
+            how = f"died of {signal.Signals(-exit_code).name}"
+        self.summary = f"The environment process {how}"
         self.args = (
             f"{self.summary}. Its own messages are on the standard error"
             " output above. Running out of memory and crashing OpenGL drivers"
@@ -96,27 +100,20 @@ def place_of(error: BaseException) -> str:
     Returns:
       For example `my_module.py:70, in step`, or ''.
     """
-    installed, users, last = [], [], None
-    for frame in traceback.extract_tb(error.__traceback__):
+    installed = ""
+    own = True
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = pathlib.Path(frame.filename)
         if frame.filename.startswith("<"):
             continue
-        path = last = pathlib.Path(frame.filename)
-        place = f"{path.name}:{frame.lineno}, in {frame.name}"
         if path.is_relative_to(_OWN):
+            if own:
+                return ""
             continue
+        own = False
+        place = f"{path.name}:{frame.lineno}, in {frame.name}"
         if {"site-packages", "dist-packages"} & set(path.parts):
-            installed.append(place)
+            installed = installed or place
         elif not any(path.is_relative_to(folder) for folder in _STANDARD):
-            users.append(place)
-    if last is None or last.is_relative_to(_OWN):
-        return ""
-    return [*installed, *users][-1] if installed or users else ""
-
-
-def _how_it_ended(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "stopped answering"
-    if exit_code < 0:
-        with contextlib.suppress(ValueError):
-            return f"died of {signal.Signals(-exit_code).name}"
-    return f"ended with exit code {exit_code}"
+            return place
+    return installed

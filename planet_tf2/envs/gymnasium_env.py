@@ -57,7 +57,8 @@ def make_gymnasium(
     """
     if ":" in env_id:
         search_current_folder()
-    if uses_mujoco(env_id):
+    entry = getattr(gymnasium.registry.get(env_id), "entry_point", None)
+    if str(entry).startswith("gymnasium.envs.mujoco"):
         with _quiet_mujoco():
             env = _make(env_id, width=size, height=size)
         _look_through(env, env_id, camera_id, size)
@@ -68,18 +69,9 @@ def make_gymnasium(
             " is 0."
         )
     env = _make(env_id)
-    module = type(env.unwrapped).__module__
-    known = hasattr(env.unwrapped, "_render")
-    if known and module == "gymnasium.envs.box2d.car_racing":
+    if type(env.unwrapped).__module__ == "gymnasium.envs.box2d.car_racing":
         return DrawnOnDemand(env)
     return env
-
-
-def uses_mujoco(env_id: str) -> bool:
-    """Whether this is one of Gymnasium's own MuJoCo environments."""
-    spec = gymnasium.registry.get(env_id)
-    entry = getattr(spec, "entry_point", None)
-    return str(entry).startswith("gymnasium.envs.mujoco")
 
 
 def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
@@ -104,11 +96,9 @@ def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
 
 @contextlib.contextmanager
 def _quiet_mujoco() -> Iterator[None]:
-    """Silences MuJoCo while it reads a model.
+    """Silences what MuJoCo remarks on old attributes in Gymnasium's models.
 
-    It remarks on old attributes in Gymnasium's models, which no user of them
-    can change. Later warnings go to the log, and not into a file in the current
-    folder, as they do by default.
+    Later warnings go to the log, and not into a file in the current folder.
     """
     mujoco = importlib.import_module("mujoco")
     mujoco.set_mju_user_warning(lambda message: None)
@@ -124,7 +114,7 @@ def _look_through(
     """Chooses the camera, and makes rendering no larger than the images."""
     model = env.unwrapped.model
     known = range(-1, max(1, model.ncam))
-    if isinstance(camera_id, bool) or camera_id not in known:
+    if camera_id not in known:
         cameras = f"cameras 0 to {model.ncam - 1}" if model.ncam else "none"
         raise ValueError(
             f"camera_id is {camera_id!r}, but {env_id} has {cameras} (and -1,"

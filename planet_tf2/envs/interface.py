@@ -3,6 +3,7 @@
 import contextlib
 import math
 import numbers
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2.envs.errors import InterfaceError
-from planet_tf2.envs.images import is_image
+from planet_tf2.envs.wrappers import is_image
 
 _RESET = ("observation", "info")
 _STEP = ("observation", "reward", "terminated", "truncated", "info")
@@ -57,32 +58,21 @@ class CheckedInterface(gymnasium.Wrapper):
         )
 
     def reset(self, *, seed: int | None = None, options: dict | None = None):
-        """Starts an episode.
-
-        Raises:
-          InterfaceError: The result is not a tuple of observation and info, or
-            the observation does not fit the observation space.
-        """
+        """Starts an episode, or raises an InterfaceError."""
         result = self.env.reset(seed=seed, options=options)
         obs, info = _tuple("reset", result, _RESET)
         return self._observation(obs), _info(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
-        """Steps the environment.
-
-        Raises:
-          InterfaceError: The result is not a tuple of observation, reward,
-            terminated, truncated and info, the observation does not fit the
-            observation space, or the reward is not a finite number.
-        """
+        """Steps the environment, or raises an InterfaceError."""
         obs, reward, terminated, truncated, info = _tuple(
             "step", self.env.step(action), _STEP
         )
         return (
             self._observation(obs),
-            _reward(reward),
-            _flag("terminated", terminated),
-            _flag("truncated", truncated),
+            float(_number("reward", reward)),
+            bool(_number("terminated", terminated)),
+            bool(_number("truncated", truncated)),
             _info(info),
         )
 
@@ -150,72 +140,43 @@ def _tuple(method: str, result: Any, names: tuple[str, ...]) -> tuple:
 
 def _fitting(name: str, space: gymnasium.Space, value: Any) -> Any:
     """Returns the value in the form that the space has, or raises."""
+    found = repr(value)
     if isinstance(space, spaces.Dict):
-        return _fitting_dict(name, space, value)
-    if isinstance(space, spaces.Box):
-        return _fitting_box(name, space, value)
-    if not space.contains(value):
+        if isinstance(value, Mapping) and set(value) == set(space):
+            return {
+                key: _fitting(f"the observation {key!r}", part, value[key])
+                for key, part in space.items()
+            }
+        fits, found = False, type(value).__name__
+        if isinstance(value, Mapping):
+            found = f"the entries {', '.join(map(str, value))}"
+    elif isinstance(space, spaces.Box):
+        value = np.asarray(value)
+        found = f"{value.dtype} {list(value.shape)}"
+        # Limits are not looked at, which many exceed a little.
+        same_kind = np.can_cast(value.dtype, space.dtype, "same_kind")
+        fits = value.shape == space.shape and same_kind
+        if fits:
+            return value.astype(space.dtype, copy=False)
+    else:
+        fits = space.contains(value)
+    if not fits:
         raise InterfaceError(
-            f"The environment returned {name} {value!r}, which is not in its"
-            f" space {space}."
+            f"The environment returned {found} as {name}, but its space is"
+            f" {space}."
         )
     return value
 
 
-def _fitting_dict(name: str, space: spaces.Dict, value: Any) -> dict:
-    if not isinstance(value, Mapping) or set(value) != set(space):
-        found = type(value).__name__
-        if isinstance(value, Mapping):
-            found = f"the entries {', '.join(map(str, value))}"
-        raise InterfaceError(
-            f"The environment returned {found} as {name}, but its observation"
-            f" space has the entries {', '.join(space)}."
-        )
-    return {
-        key: _fitting(f"the observation {key!r}", part, value[key])
-        for key, part in space.items()
-    }
-
-
-def _fitting_box(name: str, space: spaces.Box, value: Any) -> np.ndarray:
+def _number(name: str, value: Any) -> Any:
+    """Returns a number, a flag, or what an array of only one holds."""
     array = np.asarray(value)
-    if array.shape != space.shape:
+    if array.dtype.kind not in "biuf" or array.size != 1:
         raise InterfaceError(
-            f"The environment returned {name} with shape {list(array.shape)},"
-            f" but its space says {list(space.shape)}."
+            f"The environment returned the {name} {value!r}, but it must be a"
+            " number, or True or False."
         )
-    if not np.can_cast(array.dtype, space.dtype, "same_kind"):
-        raise InterfaceError(
-            f"The environment returned {name} as {array.dtype}, but its space"
-            f" says {space.dtype}."
-        )
-    if np.issubdtype(array.dtype, np.floating) and np.isnan(array).any():
-        raise InterfaceError(f"The environment returned {name} with NaN in it.")
-    return array.astype(space.dtype, copy=False)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether this is a number, a flag, or an array of only one."""
-    array = np.asarray(value)
-    return array.dtype.kind in "biuf" and array.size == 1
-
-
-def _reward(reward: Any) -> float:
-    if not _is_number(reward) or not np.isfinite(reward):
-        raise InterfaceError(
-            f"The environment returned the reward {reward!r}, but it must be a"
-            " finite number."
-        )
-    return float(np.reshape(reward, ()))
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not _is_number(value):
-        raise InterfaceError(
-            f"The environment returned {value!r} as {name}, but it must be True"
-            " or False."
-        )
-    return bool(value)
+    return array.item()
 
 
 def _info(info: Any) -> dict[str, int]:
@@ -226,11 +187,10 @@ def _info(info: Any) -> dict[str, int]:
         )
     if "simulator_steps" not in info:
         return {}
-    steps = info["simulator_steps"]
-    whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
-    if not whole or steps < 1:
+    steps = operator.index(info["simulator_steps"])
+    if steps < 1:
         raise InterfaceError(
-            f"The environment returned {steps!r} as info['simulator_steps'],"
-            " but it must be a whole number of at least 1."
+            f"The environment returned {steps} as info['simulator_steps'], but"
+            " it must be at least 1."
         )
-    return {"simulator_steps": int(steps)}
+    return {"simulator_steps": steps}

@@ -19,13 +19,9 @@ BACKENDS = ("egl", "osmesa", "glfw")
 STRATEGIES = ("process", "thread", "none")
 PROBE_SECONDS = 120
 
-# Names that dm_control understands beside the three, as of version 1.0.50.
-_ALIASES = dict.fromkeys(("on", "enable", "enabled", "true", "1"), "glfw")
-_DISABLED = ("off", "disable", "disabled", "false", "0")
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "lavapipe", "swr")
-# What to do for each: what MuJoCo and PyOpenGL load on Debian 12, found by
-# hiding the files of all other packages. The GLFW library itself comes with its
-# Python package.
+# What MuJoCo and PyOpenGL load on Debian 12. The GLFW library itself comes with
+# its Python package.
 PACKAGES = {
     "egl": "apt-get install libegl1 libopengl0 libgl1-mesa-dri",
     "osmesa": "apt-get install libosmesa6",
@@ -124,9 +120,6 @@ def forbid_rendering() -> None:
 
     To be called before dm_control is imported by programs that also use
     TensorFlow; dm_control loads OpenGL when it is imported.
-
-    Raises:
-      RenderingError: dm_control was imported with OpenGL.
     """
     imported = sys.modules.get("dm_control._render")
     if imported is None:
@@ -142,12 +135,8 @@ def forbid_rendering() -> None:
 def gl_variables(backend_name: str | None) -> dict[str, str | None]:
     """Returns environment variables that make MuJoCo use a backend.
 
-    Args:
-      backend_name: One of `BACKENDS`, or None for a process that must not
-        touch OpenGL at all.
-
-    Returns:
-      Values to set; None stands for a variable to remove.
+    With None for the backend they keep OpenGL away. None as a value stands for
+    a variable to remove.
     """
     platform = backend_name if backend_name in ("egl", "osmesa") else None
     return {"MUJOCO_GL": backend_name or "off", "PYOPENGL_PLATFORM": platform}
@@ -155,32 +144,32 @@ def gl_variables(backend_name: str | None) -> dict[str, str | None]:
 
 @functools.cache
 def _choose(requested: str) -> Backend:
-    name = _ALIASES.get(requested, requested)
-    if name in _DISABLED:
-        raise RenderingError(
-            f"MUJOCO_GL is {requested!r}, which turns rendering off, but"
-            " learning from pixels needs it. Unset MUJOCO_GL."
-        )
-    if name and name not in BACKENDS:
+    if requested and requested not in BACKENDS:
         raise RenderingError(
             f"MUJOCO_GL is {requested!r}, but must be one of"
-            f" {', '.join(BACKENDS)}. Unset it to choose automatically."
+            f" {', '.join(BACKENDS)} to render images. Unset it to choose"
+            " automatically."
         )
-    complaints = {}
-    for candidate in [name] if name else BACKENDS:
-        renderer, complaint = _probe(candidate)
+    lines = ["MuJoCo found no OpenGL to render with. Install any of these:"]
+    if requested:
+        lines = [
+            f"MUJOCO_GL is {requested!r}, but MuJoCo cannot render with it."
+            " Install what is missing, or unset MUJOCO_GL."
+        ]
+    for name in [requested] if requested else BACKENDS:
+        renderer, complaint = _probe(name)
         if renderer is not None:
-            return Backend(candidate, renderer, is_software(renderer))
-        complaints[candidate] = complaint
-    raise RenderingError(_explain(name, complaints))
+            return Backend(name, renderer, is_software(renderer))
+        lines.append(f"  {name}: {complaint}")
+        lines.append(f"    on Debian: {PACKAGES[name]}")
+    raise RenderingError("\n".join(lines))
 
 
 def _probe(name: str) -> tuple[str | None, str]:
     """Renders one frame in a child process.
 
     Returns:
-      Tuple of the renderer's name, or None where it failed, and of the reason
-      for the failure.
+      The renderer's name, or None and why it failed.
     """
     command = [sys.executable, "-m", "planet_tf2.envs.rendering_probe"]
     environ = child_process.child_environ(gl_variables(name))
@@ -208,17 +197,3 @@ def _probe(name: str) -> tuple[str | None, str]:
 def is_software(renderer: str) -> bool:
     """Tells by a renderer's name whether the processor draws."""
     return any(name in renderer.lower() for name in _SOFTWARE)
-
-
-def _explain(requested: str, complaints: dict[str, str]) -> str:
-    if requested:
-        head = f"MUJOCO_GL is {requested!r}, but MuJoCo cannot render with it."
-        tail = "Install what is missing, or unset MUJOCO_GL."
-    else:
-        head = "MuJoCo found no OpenGL to render with."
-        tail = "Any one of them is enough; the first is the best choice."
-    lines = [head]
-    for name, complaint in complaints.items():
-        lines.append(f"  {name}: {complaint}")
-        lines.append(f"    on Debian: {PACKAGES[name]}")
-    return "\n".join([*lines, tail])

@@ -27,10 +27,8 @@ from planet_tf2.envs.child_process import Variables, update_environ
 from planet_tf2.envs.errors import place_of
 from planet_tf2.tools import importing
 
-# What an answer begins with: a value follows, or an exception as (type,
-# message, traceback, place).
-VALUE = "value"
-ERROR = "error"
+# A value, or None and an exception as (type, message, traceback, place).
+Answer = tuple[Any, tuple[str, str, str, str] | None]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -39,8 +37,7 @@ class Server:
     """Holds one environment and turns requests into answers.
 
     Requests are `("construct", constructor, kwargs)`, `("reset", seed)` and
-    `("step", action)`. Answers are `(VALUE, result)` or `(ERROR, details)`;
-    nothing raises. `construct` answers with the two spaces.
+    `("step", action)`. `construct` answers with the two spaces. Nothing raises.
 
     Args:
       variables: Environment variables, set while the environment is built.
@@ -50,19 +47,19 @@ class Server:
         self._variables = variables
         self._env: gymnasium.Env | None = None
 
-    def answer(self, request: tuple) -> tuple[str, Any]:
+    def answer(self, request: tuple) -> Answer:
         """Carries out one request."""
         name, *arguments = request
         try:
             if name == "construct":
-                return VALUE, self._construct(*arguments)
+                return self._construct(*arguments), None
             if self._env is None:
                 raise RuntimeError("There is no environment: it was not built.")
             if name == "reset":
-                return VALUE, self._env.reset(seed=arguments[0])
-            return VALUE, self._env.step(*arguments)
+                return self._env.reset(seed=arguments[0]), None
+            return self._env.step(*arguments), None
         except Exception as error:
-            return describe(error)
+            return _describe(error)
 
     def close(self) -> None:
         """Closes the environment; a failure to do so is of no interest."""
@@ -93,14 +90,13 @@ def serve(connection: Connection, server: Server) -> None:
             except OSError:
                 break
             except Exception as error:  # The answer cannot be pickled.
-                connection.send(describe(error))
+                connection.send(_describe(error))
     server.close()
 
 
-def describe(error: BaseException) -> tuple[str, tuple[str, str, str, str]]:
-    """Returns the answer that stands for an exception."""
+def _describe(error: BaseException) -> Answer:
     text = "".join(traceback.format_exception(error))
-    return ERROR, (type(error).__name__, str(error), text, place_of(error))
+    return None, (type(error).__name__, str(error), text, place_of(error))
 
 
 def main(arguments: list[str]) -> None:

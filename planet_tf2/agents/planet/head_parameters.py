@@ -64,12 +64,12 @@ def check(params: Mapping[str, Any]) -> None:
             "Parameter 'state_diagnostics' needs a single task, since the "
             f"state components of several differ, not {chosen}."
         )
-    components = _known_components(chosen[0])
+    task = tasks.get_task(chosen[0])
     if params["state_diagnostics"]:
-        if components is not None:
-            check_heads(params, [*MAIN_HEADS, *components])
+        if task.components or task.kind == tasks.DUMMY:  # They are known.
+            check_heads(params, [*MAIN_HEADS, *task.components])
         return
-    idle = {scale_name(component) for component in components or ()}
+    idle = {scale_name(component) for component in task.components}
     for name in idle & set(params):
         _LOGGER.warning(
             "Parameter %r has no effect without state_diagnostics.", name
@@ -96,21 +96,10 @@ def check_heads(params: Mapping[str, Any], heads: Iterable[str]) -> None:
             )
     for name in params["gradient_heads"]:
         if name not in heads:
+            hint = did_you_mean(name, heads)
+            if not params["state_diagnostics"]:
+                hint += " Those of state components need state_diagnostics."
             raise ConfigError(
                 f"Parameter 'gradient_heads' names {name!r}, but the heads are "
-                f"{', '.join(heads)}.{did_you_mean(name, heads)}"
-                f"{_state_hint(params)}"
+                f"{', '.join(heads)}.{hint}"
             )
-
-
-def _state_hint(params: Mapping[str, Any]) -> str:
-    if params["state_diagnostics"]:
-        return ""
-    return " Those of state components need state_diagnostics."
-
-
-def _known_components(task: str) -> tuple[str, ...] | None:
-    """Returns what a task observes beside the image, or None if unknown."""
-    spec = tasks.get_task(task)
-    known = bool(spec.components) or spec.kind == tasks.DUMMY
-    return spec.components if known else None
