@@ -185,38 +185,6 @@ class MeetingEnv(CountingEnv):
         return super().step(action)
 
 
-class WideEnv(gymnasium.Env):
-    """Returns 64-bit numbers, and on request some that are not finite."""
-
-    metadata = {"render_modes": []}
-
-    def __init__(self, value=0.5, reward=1.0):
-        self.observation_space = spaces.Dict(
-            {
-                "float": spaces.Box(-1.0, 1.0, (2,), np.float64),
-                "whole": spaces.Box(-9, 9, (1,), np.int64),
-                "image": spaces.Box(0, 255, (2, 2, 3), np.uint8),
-            }
-        )
-        self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float64)
-        self._value = value
-        self._reward = reward
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return self._observe(0.0), {}
-
-    def step(self, action):
-        return self._observe(self._value), self._reward, False, False, {}
-
-    def _observe(self, value):
-        return {
-            "float": np.full(2, value, np.float64),
-            "whole": np.array([3], np.int64),
-            "image": np.zeros((2, 2, 3), np.uint8),
-        }
-
-
 def hanging_constructor():
     threading.Event().wait()
 

@@ -127,19 +127,15 @@ def test_failing_constructor(strategy, constructor, message):
 
 
 @pytest.mark.parametrize(
-    "how,exit_code,words",
-    [
-        ("sys.exit", 3, "ended with exit code 3"),
-        ("kill", -signal.SIGKILL, "died of SIGKILL"),
-    ],
+    "how,words",
+    [("sys.exit", "ended with exit code 3"), ("kill", "died of SIGKILL")],
 )
-def test_crash(how, exit_code, words):
+def test_crash(how, words):
     with _open("FailingEnv", how=how, good_steps=0) as env:
         env.reset()
         for _ in range(2):
             with pytest.raises(EnvCrash, match=words) as caught:
                 env.step(_ACTION)
-            assert caught.value.exit_code == exit_code
             assert words in caught.value.summary
 
 
@@ -189,7 +185,6 @@ class TestTimeout:
             process = env.pid
             with pytest.raises(EnvTimeout, match="env_timeout_sec") as caught:
                 env.step(_ACTION)
-            assert caught.value.seconds == 1
             assert "no answer within 1 seconds" in caught.value.summary
             if process:
                 with pytest.raises(ProcessLookupError):

@@ -12,7 +12,7 @@ from planet_tf2.configs import environments, tasks
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data import episodes
-from planet_tf2.envs import Async, BatchEnv, EnvError
+from planet_tf2.envs import Async, EnvError
 
 _REPEAT = 250  # Few decisions, because drawing in software takes long.
 _SUITE_TASKS = [
@@ -215,20 +215,6 @@ def test_cameras():
 
 
 @pytest.mark.render
-def test_images_drawn_larger_are_the_mean_of_their_pixels():
-    images = []
-    for size, supersampling in ((128, 1), (32, 4), (32, 1)):
-        params = {"image_size": size, "image_supersampling": supersampling}
-        with environments.open_env("cartpole_balance", params) as env:
-            images.append(env.reset(seed=0)[0]["image"].astype(float))
-    large, smooth, plain = images
-    assert smooth.shape == plain.shape == (32, 32, 3)
-    mean = large.reshape(32, 4, 32, 4, 3).mean((1, 3))
-    np.testing.assert_allclose(smooth, mean, atol=1)
-    assert np.abs(plain - mean).max() > 20
-
-
-@pytest.mark.render
 def test_shadows_from_a_smaller_map():
     images = []
     for size in (None, 512, 0):
@@ -255,27 +241,6 @@ def test_cameras_that_do_not_exist(name, camera, message):
         environments.probe(name, {"camera_id": camera})
     assert message in str(caught.value)
     assert f"camera_id is {camera}" in str(caught.value)
-
-
-@pytest.mark.render
-def test_tasks_of_one_agent_share_spaces():
-    size = 6
-    params = {"action_repeat": _REPEAT}
-    shared = {"pad_actions": size, "observations": ["image"], "blocking": False}
-    opened = [
-        environments.open_env(name, params, **shared)
-        for name in ("cartpole_balance", "cheetah_run")
-    ]
-    batch = BatchEnv(opened)
-    try:
-        obs = batch.reset(seeds=[0, 1])
-        assert obs["image"].shape == (2, 64, 64, 3)
-        assert list(obs) == ["image"]
-        obs, reward, done, _, _ = batch.step(np.ones((2, size), np.float32))
-        assert obs["image"].shape == (2, 64, 64, 3)
-        assert reward.shape == done.shape == (2,)
-    finally:
-        batch.close()
 
 
 @pytest.mark.parametrize(

@@ -175,11 +175,6 @@ def test_all_parameters_are_flags(flag_values):
         assert PLANET.Parameters.explain(name) in flag_values[name].help
 
 
-def test_flags_that_are_not_given_change_nothing(flag_values):
-    flag_values(["program"])
-    assert flag_overrides(PLANET.Parameters, flag_values) == {}
-
-
 def test_flags_are_yaml(flag_values):
     flag_values(
         [

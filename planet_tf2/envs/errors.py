@@ -47,13 +47,12 @@ class EnvError(RuntimeError):
 class EnvCrash(EnvError):
     """The process of the environment ended without an answer.
 
-    Attributes:
+    Args:
       exit_code: Its exit code; negative numbers are signals.
     """
 
     def __init__(self, exit_code: int | None):
         super().__init__("EnvCrash", "")
-        self.exit_code = exit_code
         how = f"ended with exit code {exit_code}"
         if exit_code is None:
             how = "stopped answering"
@@ -68,15 +67,10 @@ class EnvCrash(EnvError):
 
 
 class EnvTimeout(EnvError):
-    """The environment did not answer in time, and was ended.
-
-    Attributes:
-      seconds: How long it was waited for.
-    """
+    """The environment did not answer within some seconds, and was ended."""
 
     def __init__(self, seconds: float):
         super().__init__("EnvTimeout", "")
-        self.seconds = seconds
         self.summary = (
             f"The environment gave no answer within {seconds:g} seconds and"
             " was ended"
