@@ -43,16 +43,7 @@ def all_of_them(**arguments):
     return Tiny(**arguments)
 
 
-def with_defaults(speed=3, *, camera_id):
-    assert speed == 3
-    return Tiny(camera_id=camera_id)
-
-
 def wants_more(image_size, map_name):
-    return Tiny(image_size)
-
-
-def wants_a_position(image_size, /):
     return Tiny(image_size)
 
 
@@ -66,10 +57,6 @@ def returns_nothing():
 
 def returns_the_class():
     return Tiny
-
-
-def returns_a_number():
-    return 3
 
 
 def returns_a_blind_one():

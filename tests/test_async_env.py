@@ -147,13 +147,6 @@ def test_answer_that_cannot_be_sent():
         assert env.reset()[0]["count"] == 0
 
 
-def test_request_that_cannot_be_sent_leaves_no_process():
-    before = _children()
-    with pytest.raises(Exception, match="pickle"):
-        Async("fakes:CountingEnv", {"length": lambda: 3}, render=False)
-    assert _children() == before
-
-
 @pytest.mark.parametrize("strategy", _STRATEGIES)
 def test_close(strategy):
     before = _children()
@@ -209,19 +202,6 @@ class TestTimeout:
         monkeypatch.setattr("planet_tf2.envs.async_env.BUILD_SECONDS", 0.5)
         with pytest.raises(EnvTimeout, match="within 1 seconds"):
             self.open(strategy, "hanging_constructor")
-
-    def test_promises_share_the_time(self):
-        """What took its time elsewhere is not counted again."""
-        envs = [self.open("process", how="hang", good_steps=0)] * 1
-        envs.append(self.open("process", how="", good_steps=0))
-        for env in envs:
-            env.reset()
-        hangs, works = (env.step(_ACTION, blocking=False) for env in envs)
-        with pytest.raises(EnvTimeout):
-            hangs()
-        assert works()[1] == 1  # Its second is over, but it was in time.
-        for env in envs:
-            env.close()
 
 
 class TestRestart:

@@ -98,11 +98,6 @@ class TestBothInterfaces:
         env.close()
         assert inner.closed == 1
 
-    def test_truncation(self, kind):
-        env = ClassicGym(kind(length=1, truncated=True))
-        env.reset()
-        assert env.step(0)[2:4] == (False, True)
-
     def test_actions_are_wide(self, kind):
         """With NumPy 2, float32 breaks environments of before it."""
         inner = kind()

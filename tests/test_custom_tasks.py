@@ -29,7 +29,6 @@ class TestFunction:
         [
             ("sized", 32),
             ("all_of_them", 32),
-            ("with_defaults", 16),
             ("Tiny", 32),
         ],
     )
@@ -41,10 +40,9 @@ class TestFunction:
     @pytest.mark.parametrize(
         "function,message",
         [
-            ("wants_a_position", "image_size"),
+            ("wants_more", "map_name"),
             ("returns_nothing", "returned nothing. Did you forget the return"),
             ("returns_the_class", r"returned the class Tiny. Call it: Tiny\("),
-            ("returns_a_number", "returned int, which has no reset"),
             ("not_callable", r"\{'name': 'wrong'\} is no function"),
             ("Tinny", "Did you mean 'Tiny'?"),
         ],
@@ -124,13 +122,6 @@ class TestEnvironment:
         played = min(decisions, kwargs.get("max_length", 30) // repeat or 1)
         assert info["episode"]["simulator_steps"] == played * repeat
 
-    def test_without_a_limit_of_its_own(self, monkeypatch):
-        monkeypatch.setattr(Tiny, "max_episode_steps", None)
-        env = builders.make_env(_name("plain"), 100, image_size=8)
-        env.reset(seed=0)
-        ends = [env.step(np.zeros(3, np.float32))[3] for _ in range(10)]
-        assert ends == [False] * 9 + [True]
-
     def test_spaces(self):
         _, action = environments.task_spaces(_name("plain"), {})
         assert action == spaces.Box(-1, 1, (3,), np.float32)
@@ -162,7 +153,6 @@ def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
     "task,message",
     [
         ("no_such_module:make", "No module named 'no_such_module'"),
-        (_name("wants_more"), "'map_name'"),
         (_name("returns_a_blind_one"), "Tiny cannot be seen"),
         (_name("four_values"), r"step\(\) returned a tuple of 4"),
         (_name("reserved_name"), "called 'reward', a name that episode files"),

@@ -12,7 +12,6 @@ import pytest
 from planet_tf2 import envs
 from planet_tf2.configs import builders, tasks
 from planet_tf2.configs.suite_tasks import SUITE_TASKS
-from planet_tf2.data import episodes
 
 # Name to domain and task, or id, and action repeat.
 _TABLE = {
@@ -147,21 +146,6 @@ def _steps(env):
     return amount, info
 
 
-@pytest.mark.parametrize(
-    "kwargs,amount", [({}, 1000), ({"action_repeat": 50}, 20)]
-)
-def test_dummy_episode(kwargs, amount, tmp_path):
-    env = builders.make_env(
-        "dummy", image_size=8, record_dir=tmp_path, **kwargs
-    )
-    steps, info = _steps(env)
-    assert steps == info["episode"]["length"] == amount
-    assert info["episode"]["simulator_steps"] == 1000
-    episode = episodes.load_episode(info["episode"]["path"])
-    assert episode["image"].shape == (amount + 1, 8, 8, 3)
-    assert episode["action"].shape == (amount + 1, 5)
-
-
 class _Suite(fakes.CountingEnv):
     """Stands in for the control suite, so that nothing has to be drawn."""
 
@@ -187,16 +171,6 @@ def test_length_of_episodes(suite, name):
     assert steps == 1000 // repeat
     assert info["simulator_steps"] == repeat
     assert suite.made == [(domain, task, 0, 2, None)]
-
-
-def test_vectors_alone_are_not_drawn(suite, monkeypatch):
-    monkeypatch.setattr(suite, "render", None)
-    names = ["noise", "count"]
-    env = builders.make_env("cheetah_run", 500, observations=names)
-    assert sorted(env.reset(seed=0)[0]) == ["count", "noise"]
-    assert _steps(env)[0] == 2
-    with pytest.raises(ValueError, match="Missing keys: .'speed'"):
-        builders.make_env("cheetah_run", observations=["speed"])
 
 
 @pytest.mark.parametrize(
