@@ -84,15 +84,6 @@ def test_worker_is_a_fresh_process():
     assert info["environ"]["SDL_VIDEODRIVER"] == "dummy"
 
 
-def test_rendering_in_this_process_next_to_tensorflow(monkeypatch):
-    backend = rendering.Backend("egl", "llvmpipe", True)
-    monkeypatch.setattr(rendering, "choose_backend", lambda: backend)
-    monkeypatch.setitem(sys.modules, "tensorflow", object())
-    for strategy in ("thread", "none"):
-        with pytest.raises(ValueError, match="isolate_envs: process"):
-            Async("fakes:CountingEnv", strategy=strategy)
-
-
 @pytest.mark.parametrize("strategy", _STRATEGIES)
 def test_exception_comes_with_its_traceback(strategy):
     with _open("FailingEnv", strategy, how="raise", good_steps=0) as env:

@@ -60,14 +60,6 @@ class TestModule:
         monkeypatch.setattr(sys, "path", list(sys.path))
         return tmp_path
 
-    def test_missing(self, folder):
-        (folder / "my_module.py").touch()
-        with pytest.raises(ValueError) as caught:
-            make_custom("my_modul:make", _ARGUMENTS)
-        message = str(caught.value)
-        assert "No module named 'my_modul'" in message
-        assert f"PYTHONPATH, in installed packages and in {folder}" in message
-
     @pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])
     def test_worker_finds_it(self, folder, place, monkeypatch):
         where = folder / "elsewhere"

@@ -48,19 +48,6 @@ def test_discrete_actions_stay_discrete_unless_vectors_are_asked_for():
     assert env.action_space == gymnasium.spaces.Box(-1, 1, (1,), np.float32)
 
 
-def test_falling_is_an_end_and_the_time_limit_is_none():
-    ends = []
-    for max_length in (5, 300):
-        env = builders.make_env("gym:CartPole-v1", max_length=max_length)
-        env.reset(seed=0)
-        over = False
-        while not over:
-            *_, terminated, truncated, _ = env.step(np.float32([1, -1]))
-            over = terminated or truncated
-        ends.append((terminated, truncated))
-    assert ends == [(False, True), (True, False)]
-
-
 class TestErrors:
     @pytest.mark.parametrize(
         "env_id,message",

@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 
 from planet_tf2 import envs
-from planet_tf2.envs.wrappers import is_image, resize
+from planet_tf2.envs.wrappers import resize
 
 _IMAGE = spaces.Box(0, 255, (6, 8, 3), np.uint8)
 
@@ -227,19 +227,6 @@ class TestImages:
         lines[:, ::8] = 240
         small = resize(lines, 64)
         np.testing.assert_allclose(small[:, 1:-1], 30, atol=2)
-
-    @pytest.mark.parametrize(
-        "shape,dtype,expected",
-        [
-            ((6, 8, 3), np.uint8, True),
-            ((6, 8), np.uint8, True),
-            ((128,), np.uint8, False),
-            ((3, 6, 8), np.uint8, False),
-            ((6, 8, 3), np.float32, False),
-        ],
-    )
-    def test_is_image(self, shape, dtype, expected):
-        assert is_image(spaces.Box(0, 1, shape, dtype)) == expected
 
 
 class TestImageObservation:

@@ -118,10 +118,3 @@ def test_what_a_probe_says(monkeypatch, exit_code, stdout, stderr, expected):
     result = subprocess.CompletedProcess([], exit_code, stdout, stderr)
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: result)
     assert rendering._probe("egl") == expected
-
-
-@pytest.mark.render
-def test_this_machine_renders():
-    backend = rendering.choose_backend()
-    assert backend.name in rendering.BACKENDS
-    assert backend.renderer

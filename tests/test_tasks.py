@@ -5,11 +5,8 @@ import os
 import subprocess
 import sys
 
-import fakes
-import numpy as np
 import pytest
 
-from planet_tf2 import envs
 from planet_tf2.configs import builders, tasks
 from planet_tf2.configs.suite_tasks import SUITE_TASKS
 
@@ -26,7 +23,6 @@ _TABLE = {
     "gym_racecar": ("", "CarRacing-v3", 1),
     "dummy": ("", "", 1),
 }
-_SUITE = [name for name, (domain, *_) in _TABLE.items() if domain]
 
 
 def test_table():
@@ -134,43 +130,6 @@ def test_unknown_in_families(name, words):
         tasks.get_task(name)
     assert words in str(caught.value)
     assert f"Unknown task {name!r}" in str(caught.value)
-
-
-def _steps(env):
-    env.reset(seed=0)
-    amount, done = 0, False
-    while not done:
-        action = np.zeros(env.action_space.shape, np.float32)
-        _, _, terminated, truncated, info = env.step(action)
-        amount, done = amount + 1, terminated or truncated
-    return amount, info
-
-
-class _Suite(fakes.CountingEnv):
-    """Stands in for the control suite, so that nothing has to be drawn."""
-
-    made = []
-
-    def __init__(self, domain, task, camera_id, size, shadow_size):
-        self.made.append((domain, task, camera_id, size, shadow_size))
-        super().__init__(length=1000, image_size=None)
-
-
-@pytest.fixture
-def suite(monkeypatch):
-    _Suite.made = []
-    # Not `setattr`, which would import the real one to be able to restore it.
-    monkeypatch.setitem(vars(envs), "DMControl", _Suite)
-    return _Suite
-
-
-@pytest.mark.parametrize("name", _SUITE)
-def test_length_of_episodes(suite, name):
-    domain, task, repeat = _TABLE[name]
-    steps, info = _steps(builders.make_env(name, image_size=2))
-    assert steps == 1000 // repeat
-    assert info["simulator_steps"] == repeat
-    assert suite.made == [(domain, task, 0, 2, None)]
 
 
 @pytest.mark.parametrize(
