@@ -130,7 +130,8 @@ def fetch(
         results = pool.map(lambda x: read_values(x, tags, TYPES[kind]), folders)
         for (folder, name), found in zip(folders.items(), results, strict=True):
             place = pathlib.Path(out) / name
-            make_folder(place)
+            if found:
+                make_folder(place)
             total += len(found)
             kept = 0
             for tag, by_step in found.items():
