@@ -1,11 +1,12 @@
 """Trains: from what a user asked for to finished runs."""
 
+import collections
 import contextlib
 import importlib.metadata
 import logging
 import platform
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from planet_tf2 import agents, envs
@@ -16,11 +17,7 @@ from planet_tf2.data.run_folder import RunFolder, RunFolderError, logging_to
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.run import Run
 from planet_tf2.tools.attr_dict import AttrDict, differences
-from planet_tf2.tools.devices import (
-    check_gpus,
-    gpu_names,
-    make_deterministic,
-)
+from planet_tf2.tools.devices import check_gpus, gpu_names, make_deterministic
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.machine import describe_machine
 from planet_tf2.tools.signals import Stopped, StopSignals
@@ -48,12 +45,8 @@ def train(
     seed: int = 0,
     *,
     num_runs: int = 1,
-    worker_name: str | None = None,
-    ping_every: float = 30,
-    resume_runs: bool = True,
-    retry_failed: bool = False,
-    wait_for_others: bool = True,
     report: Callable[[str], None] = print,
+    **options: Any,
 ) -> None:
     """Works on the runs of an experiment until none is left.
 
@@ -64,16 +57,21 @@ def train(
       overrides: parameters given as flags.
       agent: name of the agent, see `agents.find`.
       seed: the run in folder n has seed + n.
-      num_runs, worker_name, ping_every, resume_runs, retry_failed,
-        wait_for_others: which runs to work on, see `Experiment`.
+      num_runs: number of runs.
       report: shows a message.
+      **options: which runs to work on, and how, see `Experiment`.
 
     Raises:
       ValueError: for whatever the user can mend, before anything is written.
       Stopped: if the program was asked to stop; all is saved.
       RunsLeft: if it is not all done in the end.
     """
-    _check_logdir(logdir)
+    if RunFolder(logdir).config.exists():
+        parent = RunFolder(logdir).path.resolve().parent
+        raise ValueError(
+            f"{logdir} is the folder of a run, not of an experiment. To go on "
+            f"with it, say --logdir {parent}."
+        )
     params = agents.resolve(config, params_text, overrides, agent)
     # All of these fail before anything is written.
     agents.find(agent).check_settings(params)
@@ -83,14 +81,10 @@ def train(
         experiment = Experiment(
             logdir,
             num_runs,
-            worker_name=worker_name,
-            ping_every=ping_every,
-            resume_runs=resume_runs,
-            retry_failed=retry_failed,
-            wait_for_others=wait_for_others,
             should_stop=lambda: signals.requested,
             report=report,
             wait=signals.wait,
+            **options,
         )
         settings = {"agent": agent, "preset": config, "params": params}
         _check_same(experiment, settings, seed)
@@ -106,11 +100,7 @@ def _train_all(
     seed: int,
     report: Callable[[str], None],
 ) -> None:
-    """Trains all runs. If one fails, the others are trained nevertheless.
-
-    Raises:
-      Exception: that of the first run that failed, once all have ended.
-    """
+    """Trains all runs, and raises the first failure once all have ended."""
     failure: Exception | None = None
     for run in experiment:
         # Another worker may have begun with other settings meanwhile.
@@ -126,28 +116,12 @@ def _train_all(
         raise failure
 
 
-def _check_logdir(logdir: str) -> None:
-    """Keeps a run from being begun inside of another one."""
-    folder = RunFolder(logdir)
-    if folder.config.exists():
-        raise ValueError(
-            f"{logdir} is the folder of a run, not of an experiment. To go on "
-            f"with it, say --logdir {folder.path.resolve().parent}."
-        )
-
-
 def _check_same(
     experiment: Experiment, settings: Mapping[str, Any], seed: int
 ) -> None:
-    """Makes sure that the runs that exist were made with the same settings.
-
-    Raises:
-      RunFolderError: one was not; lists the differences.
-    """
+    """Raises `RunFolderError` if a run was made with other settings."""
     agent, params = settings["agent"], settings["params"]
     for folder in experiment.existing_folders():
-        if not folder.config.exists():
-            continue
         saved = folder.read_config()
         if not isinstance(saved.get("params"), dict):
             raise RunFolderError(f"{folder.config} has no parameters in it.")
@@ -169,22 +143,13 @@ def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
     """Returns the number of threads to keep, 0 if that does not matter."""
     if not params.deterministic:
         return 0
-    saved = (_saved_threads(f) for f in experiment.existing_folders())
-    return make_deterministic(next(filter(None, saved), None))
-
-
-def _saved_threads(folder: RunFolder) -> int | None:
-    if not folder.config.exists():
-        return None
-    return folder.read_config().get("threads")
+    saved = [folder.read_config() for folder in experiment.existing_folders()]
+    threads = [config["threads"] for config in saved if "threads" in config]
+    return make_deterministic(threads[0] if threads else None)
 
 
 def _check_environments(params: AttrDict) -> None:
-    """Finds out what is missing: OpenGL, packages, modules, cameras.
-
-    Raises:
-      ValueError, RuntimeError: with what is missing.
-    """
+    """Raises an error if OpenGL, packages, modules or cameras are missing."""
     chosen = [tasks.get_task(name) for name in params.tasks]
     if any(task.renders for task in chosen):
         envs.choose_backend()
@@ -221,9 +186,8 @@ def train_run(
     _keep_settings(folder, settings, report)
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log) as log, _noting_errors(log, run):
-        parts = assemble.make_parts(
-            params, folder, seed, guard, settings.get("agent", agents.DEFAULT)
-        )
+        name = settings.get("agent", agents.DEFAULT)
+        parts = assemble.make_parts(params, folder, seed, guard, name)
         with contextlib.closing(parts), parts.progress.console():
             Session(folder, parts, params, seed, guard).run()
     report(closing_message(folder))
@@ -264,17 +228,14 @@ def _noting_errors(log: logging.Handler, run: Run) -> Iterator[None]:
     """
     try:
         yield
-    except Stopped:
-        raise
     except Exception as error:
-        if not run.is_lost():
-            kind = type(error).__name__
+        if not isinstance(error, Stopped) and not run.is_lost():
             text = getattr(error, "summary", None) or str(error)
             record = {
                 "name": __name__,
                 "levelno": logging.ERROR,
                 "levelname": "ERROR",
-                "msg": f"The run failed. {kind}: {text}",
+                "msg": f"The run failed. {type(error).__name__}: {text}",
             }
             log.handle(logging.makeLogRecord(record))
         raise
@@ -285,27 +246,15 @@ def closing_message(folder: RunFolder) -> str:
 
     The random policy is that of the run's own seed episodes.
     """
-    random: dict[str, list[float]] = {}
-    last: dict[str, list[float]] = {}
-    last_step = None
-    for record in Journal(folder.metrics):
-        if "return" not in record:
-            continue
-        if record["phase"] == "seed":
-            returns = random
-        elif record["phase"] == "test":
-            if record["step"] != last_step:
-                last, last_step = {}, record["step"]
-            returns = last
-        else:
-            continue
-        returns.setdefault(record["task"], []).append(float(record["return"]))
+    ended = [record for record in Journal(folder.metrics) if "return" in record]
+    tests = [record for record in ended if record["phase"] == "test"]
+    random = _mean_returns(r for r in ended if r["phase"] == "seed")
+    last = _mean_returns(r for r in tests if r["step"] == tests[-1]["step"])
     lines = []
-    for task, returns in last.items():
-        line = f"Test return on {task}: {statistics.fmean(returns):.1f}"
+    for task, mean in last.items():
+        line = f"Test return on {task}: {mean:.1f}"
         if task in random:
-            mean = statistics.fmean(random[task])
-            line += f" (random policy: {mean:.1f})"
+            line += f" (random policy: {random[task]:.1f})"
         lines.append(line)
     if folder.prediction_gif.exists():
         lines.append(f"Open-loop prediction: {folder.prediction_gif}")
@@ -313,6 +262,13 @@ def closing_message(folder: RunFolder) -> str:
         lines.append(f"Last test episode:    {folder.episode_gif}")
     lines.append(f"Curves and videos:    tensorboard --logdir {folder.path}")
     return "\n".join(lines)
+
+
+def _mean_returns(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    returns = collections.defaultdict(list)
+    for record in records:
+        returns[record["task"]].append(float(record["return"]))
+    return {task: statistics.fmean(found) for task, found in returns.items()}
 
 
 def _describe_program(threads: int) -> dict[str, Any]:

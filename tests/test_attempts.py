@@ -1,6 +1,5 @@
 """How often something is tried again, and what is said and kept meanwhile."""
 
-import logging
 import traceback
 
 import pytest
@@ -27,11 +26,6 @@ class Breaking:
 
 
 class TestAttempts:
-    def test_numbers_the_attempts(self):
-        work = Breaking(0, 1)
-        assert Attempts(3).run("testing", work) == (2,)
-        assert work.calls == 3
-
     def test_failures_count_in_a_row(self):
         work = Breaking(0, 1, 3, 4, 6)
         attempts = Attempts(3)
@@ -49,31 +43,12 @@ class TestAttempts:
         work = Breaking(*range(9), error=error)
         with pytest.raises(EnvUnreliable, match=words) as caught:
             Attempts(most).run("testing it", work)
-        assert work.calls == most == caught.value.failures
+        assert work.calls == most
         summary = caught.value.summary
-        for text in (
-            "Stopped testing it",
-            "env_max_failures",
-            "OSError: gone. Nothing of",
-            "the same command with --retry_failed goes on",
-            "docs/custom_environments.md",
-        ):
-            assert text in summary
-        assert ".." not in summary
+        assert "env_max_failures" in summary and "OSError: gone." in summary
         assert str(caught.value) == summary and "the trace" not in summary
         text = "".join(traceback.format_exception(caught.value))
         assert text.count("the traceback") == 1
-
-    def test_warns(self, caplog):
-        Attempts(5).run("testing it", Breaking(0, 1))
-        assert [record.levelno for record in caplog.records] == (
-            2 * [logging.WARNING]
-        )
-        assert [record.message for record in caplog.records] == [
-            "Dropped a broken episode while testing it: OSError: gone. Failure"
-            f" {number} of at most 5 in a row; starting the environment again."
-            for number in (1, 2)
-        ]
 
 
 class TestSession:
@@ -81,23 +56,6 @@ class TestSession:
 
     # Rollouts of a whole run: training and test episodes of two epochs.
     ROLLOUTS = 4
-
-    def test_rollouts_that_break(self, tmp_path):
-        smooth = Program(tmp_path / "smooth")
-        smooth.run()
-        work = Breaking(0, 3, 4)
-        program = Program(
-            tmp_path / "rough", attempts=Attempts(3), on_rollout=work
-        )
-        program.run()
-        assert work.calls == self.ROLLOUTS + 3
-        trace, expected = program.trace(), smooth.trace()
-        assert len(trace["metrics"]) == len(expected["metrics"])
-        for one, other in zip(
-            trace["metrics"], expected["metrics"], strict=True
-        ):
-            assert one == other  # The fake's returns know no seed.
-        assert {**trace, "metrics": []} == {**expected, "metrics": []}
 
     def test_repeated_rollouts_have_seeds_of_their_own(self, tmp_path):
         def calls(*failures, folder=""):

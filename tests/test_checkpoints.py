@@ -54,12 +54,12 @@ class TestRestoreError:
     @pytest.mark.parametrize(
         ("overrides", "text"),
         [
-            ({"model_layers": 2}, r"it lacks rssm/dense_7/bias, "),
+            ({"model_layers": 2}, r"it lacks .*rssm/dense"),
             ({"num_layers": 2}, "feed_forward"),
             ({"gradient_heads": ["image"]}, "does not fit"),
             (
                 {"state_size": 4},
-                r"decoder/dense/kernel has float32 shape \(7, 64\) there and "
+                r"decoder/dense.*/kernel has float32 shape \(7, 64\) there and "
                 r"float32 shape \(8, 64\) here, .* and \d+ more",
             ),
         ],
@@ -153,7 +153,7 @@ class TestDamage:
         before = sorted(os.listdir(saved))
         flip(saved / "ckpt-1.index")
         store, _ = self.start(saved)
-        with pytest.raises(RestoreError, match="ckpt-1 cannot be read"):
+        with pytest.raises(RestoreError, match="can be read .*ckpt-1: "):
             store.restore()
         assert sorted(os.listdir(saved)) == before
 

@@ -5,9 +5,7 @@ import re
 import pytest
 from experiment_fakes import Waiter, hold, left, make, messages, work
 
-from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.experiment.claims import Claim
-from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.watching import see
 from planet_tf2.tools.signals import Stopped
 
@@ -18,19 +16,6 @@ def stop_after(questions):
     """Asks to stop from the n-th question on."""
     answers = iter([False] * questions)
     return lambda: next(answers, True)
-
-
-def test_runs_have_folders_of_their_own(make, tmp_path):
-    folders = []
-
-    def train(run):
-        folders.append(run.folder.path.name)
-        assert run.folder.path.is_dir()
-
-    assert work(make(num_runs=3), train) == [1, 2, 3]
-    assert folders == ["00001", "00002", "00003"]
-    logdir = tmp_path / "logdir"
-    assert sorted(path.name for path in logdir.iterdir()) == folders
 
 
 def test_done_runs_are_reported_and_left_out(make, messages):
@@ -232,17 +217,6 @@ def test_processes_that_are_gone_need_no_watching(make, monkeypatch):
     assert work(experiment) == [1]
 
 
-def test_stop_is_passed_on(make):
-    # Asked by the experiment, then in the run.
-    def train(run):
-        assert not run.guard.should_stop()
-        assert run.guard.should_stop()
-        raise Stopped
-
-    with pytest.raises(Stopped):
-        work(make(should_stop=stop_after(2)), train)
-
-
 def test_no_run_starts_after_a_stop(make):
     experiment = make(num_runs=3, should_stop=stop_after(2))
     numbers = []
@@ -259,19 +233,3 @@ def test_bad_numbers_are_refused(make, arguments):
     (name,) = arguments
     with pytest.raises(ValueError, match=name):
         make(**arguments)
-
-
-def test_bad_logdir_is_refused_before_anything_is_written(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(RunFolderError, match="not a folder"):
-        Experiment(tmp_path / "file" / "logdir")
-
-
-def test_existing_folders_can_be_checked_first(make, tmp_path):
-    experiment = make(num_runs=3)
-    assert experiment.existing_folders() == []
-    assert not (tmp_path / "logdir").exists()
-    experiment.folder(2).create()
-    experiment.folder(9).create()
-    names = [folder.path.name for folder in experiment.existing_folders()]
-    assert names == ["00002"]

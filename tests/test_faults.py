@@ -11,7 +11,6 @@ import pytest
 from experiment_fakes import left
 from session_fakes import RETURN, Program
 
-from planet_tf2.data import run_folder
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.experiment import Experiment
@@ -70,16 +69,6 @@ def listing(path):
     }
 
 
-def test_nothing_is_left_beside_the_files_of_the_run(tmp_path):
-    Runs(tmp_path).work()
-    names = {path.name for path in (tmp_path / "00001").iterdir()}
-    folders = {"checkpoints", "train_episodes", "test_episodes"}
-    assert names == {"DONE", "metrics.jsonl", "train", "test", *folders}
-    for path in (tmp_path / "00001").rglob("*"):
-        assert not path.name.startswith(".")
-        assert not path.name.endswith((".partial", ".staged"))
-
-
 @contextlib.contextmanager
 def small_disk(path, size):
     """A file system of so many bytes, where it is allowed to make one."""
@@ -125,12 +114,10 @@ def test_full_disk(tmp_path, undisturbed, rollout):
 
 def test_full_disk_when_saving(tmp_path, undisturbed, monkeypatch):
     """The episode is announced and published, and then there is no room."""
-    position = []
 
     def add(log, *args, **kwargs):
         result = original(log, *args, **kwargs)
         if log.announced("train") + log.announced("test") == 6:
-            position.append(log.position)
             fill(tmp_path / "disk" / "other")
         return result
 
@@ -180,15 +167,6 @@ def test_folder_that_becomes_read_only(tmp_path, undisturbed):
         )
 
 
-def test_folder_that_is_read_only(tmp_path, monkeypatch):
-    """Where root may write anything, the system is asked in another way."""
-    monkeypatch.setattr(run_folder.os, "access", lambda path, mode: False)
-    with pytest.raises(RunFolderError, match="write-protected") as info:
-        Runs(tmp_path / "runs")
-    assert "--logdir" in str(info.value)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_clock_that_is_set(tmp_path, monkeypatch, undisturbed, hours):
     """In the middle of a run, for everything that asks for the time."""
@@ -223,17 +201,6 @@ def test_clocks_that_differ_between_workers(tmp_path, monkeypatch, hours):
     assert sum(waited) == pytest.approx(60)
     assert sight != see(folder.ping)
     assert json.loads(folder.done.read_text())["score"] == RETURN
-
-
-def test_folder_that_is_deleted(tmp_path):
-    def delete(run):
-        shutil.rmtree(run.folder.path)
-
-    runs = Runs(tmp_path, on_rollout=delete)
-    assert runs.work() == [[]]
-    assert not (tmp_path / "00001").exists()
-    assert "folder of run 00001 is gone" in runs.messages[-1]
-    assert "00001: it was not finished" in left(runs.experiment)
 
 
 def test_run_that_is_taken_over(tmp_path, undisturbed):

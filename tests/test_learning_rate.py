@@ -13,10 +13,6 @@ def rates(schedule, steps):
     return [float(schedule(step)) for step in steps]
 
 
-def test_constant():
-    np.testing.assert_allclose(rates(LearningRate(0.2), [0, 7]), [0.2, 0.2])
-
-
 def test_linear():
     schedule = LearningRate(0.2, "linear", decay=10, final=0.1)
     expected = [0.2, 0.182, 0.11, 0.02, 0.02]

@@ -82,24 +82,6 @@ def test_lines_are_rare(clock, make):
     assert len(lines(stream)) == 10
 
 
-def test_slow_runs_show_a_line_though_no_percent_has_passed(clock, make):
-    progress, stream = make(total=10**9)
-    for step in range(1, 32):
-        clock.tick(10)
-        progress.update("train", step, LOSSES)
-    assert len(lines(stream)) == 4
-
-
-def test_last_step_is_always_shown(clock, make):
-    progress, stream = make(total=100)
-    for step in (98, 99, 100):
-        progress.update("test", step, LOSSES)
-    assert [line.split("  ")[0] for line in lines(stream)] == [
-        "[test] step 98/100 (98%)",
-        "[test] step 100/100 (100%)",
-    ]
-
-
 def test_returns_of_several_tasks_are_averaged(clock, make):
     progress, stream = make()
     progress.collected("train", "cup_catch", 1)
@@ -179,14 +161,6 @@ def test_time_left_counts_what_this_process_did(clock):
     assert progress.seconds_left == pytest.approx(40)
     progress.update("test", 1010, {})
     assert progress.seconds_left == 0
-
-
-def test_clock_that_stands_still_does_no_harm(clock, make):
-    progress, stream = make()
-    for step in (5, 10, 15):
-        progress.update("train", step, LOSSES)
-    assert progress.updates_per_second == 0
-    assert len(lines(stream)) == 1
 
 
 def test_bar_ends_with_the_last_step(clock, make):

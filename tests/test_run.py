@@ -52,17 +52,6 @@ def test_failure_writes_the_traceback_and_is_raised(make):
     assert ends(experiment.folder(1)) == ["FAIL"]
 
 
-def test_failure_before_the_first_step(make):
-    def train(run):
-        raise OSError("on purpose")
-
-    experiment = make()
-    with pytest.raises(OSError, match="on purpose"):
-        work(experiment, train)
-    header = experiment.folder(1).fail.read_text().splitlines()[0]
-    assert header.endswith("Z at the start")
-
-
 @pytest.mark.parametrize("error", [Stopped, KeyboardInterrupt, SystemExit])
 def test_stopping_is_no_failure(make, error):
     def train(run):

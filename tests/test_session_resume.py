@@ -144,7 +144,7 @@ class TestDamagedCheckpoint:
         for path in (tmp_path / "checkpoints").glob("ckpt-*.index"):
             path.write_bytes(b"")
         other = start(tmp_path)
-        with pytest.raises(RestoreError, match="cannot be read"):
+        with pytest.raises(RestoreError, match="No checkpoint can be read"):
             other.run()
         after = other.trace()
         for key in ("metrics", "files"):

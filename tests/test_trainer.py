@@ -109,20 +109,6 @@ class TestSteps:
                 step.is_last,
             )
 
-    def test_batches_of_other_sizes(self, tmp_path):
-        trainer = Trainer(tmp_path, {}, NEVER)
-        trainer.add_phase("train", 4, 2, [])
-        trainer.add_phase("test", 1, 3, [])  # Less than a batch.
-        steps = [trainer.step_at(n)[1] for n in (0, 2, 4, 7, 9, 11)]
-        assert [(s.phase, s.summary_step, s.is_last) for s in steps] == [
-            ("train", 0, False),
-            ("train", 2, True),
-            ("test", 0, True),
-            ("train", 4, False),
-            ("train", 6, True),
-            ("test", 4, True),
-        ]
-
 
 class TestIterate:
     def test_order_and_scores(self, tmp_path):
@@ -131,33 +117,18 @@ class TestIterate:
         assert program.calls == TWO_EPOCHS
         assert program.trainer.global_step == 30
 
-    def test_yields_scores_as_they_come(self, tmp_path):
-        program = Program(tmp_path)
-        scores = program.trainer.iterate(30)
-        next(scores)
-        assert program.calls == EPOCH
-        # What led to the score is safe by then.
-        other = Program(tmp_path)
-        assert other.trainer.restore()
-        assert other.state.value.numpy() == 6
-
 
 class TestSave:
     @pytest.mark.parametrize(
-        ("every", "steps"), [(NEVER, [30]), (15, [15, 30, 30])]
+        ("every", "steps"),
+        # Also where batches do not divide the distance: past 12, 24, and 36.
+        [(NEVER, [40]), (20, [20, 40, 40]), (12, [15, 25, 40, 40])],
     )
     def test_by_steps(self, tmp_path, every, steps):
         program = Program(tmp_path, every)
         program.outcomes.clear()
-        program.run(30)
-        assert program.saved_at == steps
-
-    def test_when_batches_do_not_divide_the_distance(self, tmp_path):
-        program = Program(tmp_path, 12)
-        program.outcomes.clear()
         program.run(40)
-        # The first ones past 12, 24, 36; and the end.
-        assert program.saved_at == [15, 25, 40, 40]
+        assert program.saved_at == steps
 
     def test_what_is_written_is_flushed_before(self, tmp_path):
         program = Program(tmp_path)

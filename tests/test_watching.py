@@ -79,11 +79,6 @@ def test_a_watcher_that_sleeps_sees_one_wait_only(make, ping):
         assert not watch.is_dead()
 
 
-def test_nothing_there(ping):
-    watch = Watch(ping, 30)
-    assert watch.look() == {}
-
-
 @pytest.mark.parametrize(
     "content",
     [b"", b"[1]", b"\x80", b'{"ping_every": 1e999}', b'{"ping_every": "long"}'],

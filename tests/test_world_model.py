@@ -5,7 +5,7 @@ from tf_fakes import normal_kl, random_batch, tiny_params
 
 from planet_tf2.agents.planet.build import make_learner, make_model
 from planet_tf2.tools import seeds
-from planet_tf2.training.finite import NonFiniteError, check_finite
+from planet_tf2.training.stages import NonFiniteError, check_finite
 from planet_tf2.training.trainer import Step
 
 SEED = tf.constant([1, 2])
@@ -367,7 +367,7 @@ class TestNotFinite:
         values = {"reward_loss": float("inf"), "total_loss": float("inf")}
         with pytest.raises(NonFiniteError) as info:
             check_finite(values, STEP, {**batch, "reward": reward})
-        assert "reward_loss is inf (total_loss as well)" in str(info.value)
+        assert "reward_loss is inf, total_loss is inf" in str(info.value)
         assert "The episodes hold reward that is not" in str(info.value)
         with pytest.raises(NonFiniteError) as info:
             check_finite(values, STEP, batch)

@@ -25,21 +25,11 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterator
 
-from planet_tf2.data.run_folder import (
-    RunFolder,
-    check_writable,
-    make_folder,
-)
+from planet_tf2.data.run_folder import RunFolder, check_writable, make_folder
 from planet_tf2.experiment import fencing
 from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.run import Run
-from planet_tf2.experiment.watching import (
-    Watch,
-    claim_id,
-    owner,
-    read,
-    see,
-)
+from planet_tf2.experiment.watching import Watch, claim_id, owner, read, see
 from planet_tf2.tools.signals import Stopped
 
 # Looks at a claim while its owner refreshes it once.
@@ -127,9 +117,9 @@ class Experiment:
         return RunFolder(self._base_dir / f"{number:05d}")
 
     def existing_folders(self) -> list[RunFolder]:
-        """Returns the folders that exist, to check them before starting."""
+        """Returns the folders that have a config, to check them at first."""
         folders = [self.folder(number) for number in self._numbers]
-        return [folder for folder in folders if folder.path.exists()]
+        return [folder for folder in folders if folder.config.exists()]
 
     def __iter__(self) -> Iterator[Run]:
         watches = {}
@@ -203,10 +193,8 @@ class Experiment:
                 f"was started before, and resume_runs is off: {folder.path}"
             )
         elif watch.alive and not self._wait_for_others:
-            reason = (
-                f"is left out, since {owner(watch.sight)} works on it: "
-                f"{folder.path}"
-            )
+            worker = owner(watch.sight)
+            reason = f"is left out, since {worker} works on it: {folder.path}"
         else:
             return True
         self._report(f"Run {folder.path.name} {reason}")
@@ -217,11 +205,7 @@ class Experiment:
         return not self._resume_runs and _was_started(folder)
 
     def _claim(self, number: int, watch: Watch) -> Run | None:
-        """Claims a run that is free or whose owner is dead.
-
-        Returns:
-          The run, or None if another worker was faster.
-        """
+        """Claims a run, unless another worker was faster."""
         folder = self.folder(number)
         if self._should_stop():
             raise Stopped(f"Stopped before run {folder.path.name}.")

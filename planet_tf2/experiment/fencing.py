@@ -27,10 +27,9 @@ _PREFIX = ".scratch-"
 
 
 def scratch_folders(folder: RunFolder) -> set[pathlib.Path]:
-    """Returns the scratch folders of a run.
+    """Returns the scratch folders of a run, to be asked for before claiming.
 
-    To be called before claiming: those that appear later may belong to a newer
-    claim.
+    Those that appear later may belong to a newer claim.
     """
     return set(folder.path.glob(f"{_PREFIX}*"))
 
@@ -55,9 +54,6 @@ def open_scratch(
       claim_id: Its claim.
       scratch: Scratch folders from before it was claimed.
       former_ids: Claims that were taken over.
-
-    Raises:
-      OSError: The system does not allow it.
     """
     folder.scratch = folder.path / f"{_PREFIX}{claim_id}"
     folder.scratch.mkdir(exist_ok=True)

@@ -105,13 +105,9 @@ class Run:
         return self._claim is not None and not self._claim.holds()
 
     def check(self) -> None:
-        """Makes sure that the run is still this worker's.
+        """Raises `ClaimLost` if the run is not this worker's any more.
 
-        Reads a small file, so it is cheap enough to be called before each
-        writing.
-
-        Raises:
-          ClaimLost: Another worker has taken over, or the folder is gone.
+        Reads a small file, so that it can be called before each writing.
         """
         if self.is_lost():
             raise ClaimLost(self._lost_message())

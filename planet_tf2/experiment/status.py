@@ -8,15 +8,12 @@ import math
 import os
 import pathlib
 import re
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from planet_tf2.data.run_folder import (
-    RunFolder,
-    RunFolderError,
-    failure_reason,
-)
+from planet_tf2.data.run_folder import RunFolder, RunFolderError, failure_reason
 from planet_tf2.experiment import watching
 from planet_tf2.experiment.watching import Watch
 from planet_tf2.tools.journal import Journal
@@ -40,8 +37,7 @@ class RunStatus:
       worker: who works on it, or did when they gave the last sign of life.
       host: the machine of that worker.
       process: the number of its process there.
-      step: global step.
-      max_steps: global step at which it ends.
+      step, max_steps: global step, and that at which it ends.
       episodes: training episodes collected, seed episodes included.
       score: mean return of the last test phase.
       updates_per_second: recent speed of training.
@@ -90,7 +86,6 @@ class Overview:
         self._monotonic = monotonic
         self._looked = monotonic()
         self._watches: dict[pathlib.Path, Watch] = {}
-        self._metrics: dict[pathlib.Path, _Metrics] = {}
 
     def look(self) -> list[RunStatus]:
         """Returns the state of every run, by name.
@@ -124,10 +119,19 @@ class Overview:
 
     def _read(self, folder: RunFolder, status: RunStatus, waited: float) -> int:
         """Reads a run's files; returns how many runs its experiment has."""
-        config = _read_config(folder, status)
-        status.max_steps = _number(config.get("params", {}).get("max_steps"))
-        metrics = self._metrics.setdefault(folder.path, _Metrics(folder))
-        metrics.add_to(status)
+        config: dict[str, Any] = {}
+        try:
+            if folder.config.exists():
+                config = folder.read_config()
+        except RunFolderError as error:
+            status.reason = str(error)
+        params = config.get("params")
+        if isinstance(params, dict):
+            status.max_steps = _number(params.get("max_steps"))
+        try:
+            _add_metrics(status, Journal(folder.metrics).read())
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            status.reason = f"{type(error).__name__}: {error}"
         about = self._add_claim(folder, status, waited)
         _add_end(folder, status)
         amounts = (config.get("num_runs"), about.get("num_runs"))
@@ -145,8 +149,7 @@ class Overview:
         except OSError:
             return {}
         about = watching.describe(watch.sight.get(folder.ping.name))
-        status.worker = _text(about.get("worker"))
-        status.host = _text(about.get("host"))
+        status.worker, status.host = about.get("worker"), about.get("host")
         status.process = _number(about.get("process"))
         # Once it was seen to change, no clock is needed.
         age = watch.seconds if watch.alive else max(age, watch.seconds)
@@ -156,10 +159,22 @@ class Overview:
             return about
         status.state = "running"
         status.step = _first(about.get("step"), status.step)
-        speed, left = about.get("updates_per_second"), about.get("seconds_left")
-        status.updates_per_second = _number(speed) or None
-        status.seconds_left = _number(left) or None
+        speed = _number(about.get("updates_per_second"))
+        status.updates_per_second = speed or None  # 0 is not known yet.
+        status.seconds_left = _number(about.get("seconds_left"))
         return about
+
+
+def _add_metrics(status: RunStatus, records: list[dict[str, Any]]) -> None:
+    """Adds what `metrics.jsonl` tells."""
+    if not all(isinstance(record, dict) for record in records):
+        raise ValueError("metrics.jsonl holds something that is no record.")
+    status.step = _first(*(record.get("step") for record in records[::-1]))
+    ended = [record for record in records if "return" in record]
+    status.episodes = sum(record.get("split") == "train" for record in ended)
+    tests = [record for record in ended if record["phase"] == "test"]
+    last = [r["return"] for r in tests if r["step"] == tests[-1]["step"]]
+    status.score = statistics.fmean(last) if last else None
 
 
 def _add_end(folder: RunFolder, status: RunStatus) -> None:
@@ -191,67 +206,6 @@ def run_folders(logdir: pathlib.Path) -> Iterator[pathlib.Path]:
         names[:] = [name for name in below if not name.startswith(".")]
 
 
-class _Metrics:
-    """What `metrics.jsonl` tells of a run, read as it grows."""
-
-    def __init__(self, folder: RunFolder):
-        self._journal = Journal(folder.metrics)
-        self._forget()
-
-    def add_to(self, status: RunStatus) -> None:
-        """Reads what is new, and adds what there is to a run's status."""
-        try:
-            self._update()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            status.reason = f"{type(error).__name__}: {error}"
-        status.step, status.episodes = self.step, self.episodes
-        returns = self._test_returns
-        status.score = sum(returns) / len(returns) if returns else None
-
-    def _update(self) -> None:
-        position = self._journal.position
-        if position < self._position:
-            self._forget()  # Somebody went on from an earlier checkpoint.
-        try:
-            records = self._journal.since(self._position)
-        except ValueError:  # The same, and has got further again.
-            self._forget()
-            records = self._journal.since(0)
-        for record in records:
-            if not isinstance(record, dict):
-                raise ValueError(f"{self._journal.path} holds {record!r}.")
-            self._add(record)
-        self._position = position
-
-    def _forget(self) -> None:
-        self._position = 0
-        self.step: int | None = None
-        self.episodes = 0
-        self._test_step: int | None = None
-        self._test_returns: list[float] = []
-
-    def _add(self, record: dict[str, Any]) -> None:
-        self.step = _first(record.get("step"), self.step)
-        if "return" not in record:
-            return
-        self.episodes += record.get("split") == "train"
-        if record["phase"] == "test":
-            if record["step"] != self._test_step:
-                self._test_step = record["step"]
-                self._test_returns = []
-            self._test_returns.append(float(record["return"]))
-
-
-def _read_config(folder: RunFolder, status: RunStatus) -> dict[str, Any]:
-    try:
-        config = folder.read_config()
-    except RunFolderError as error:
-        if folder.config.exists():
-            status.reason = str(error)
-        return {}
-    return config if isinstance(config.get("params"), dict) else {}
-
-
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
@@ -261,10 +215,6 @@ def _number(value: Any) -> float | None:
 def _first(*values: Any) -> float | None:
     """Returns the first of the values that is a number."""
     return next((v for v in map(_number, values) if v is not None), None)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _is_count(value: Any) -> bool:

@@ -22,19 +22,18 @@ _STYLES = {
     "done": "blue",
     "failed": "red",
 }
-# What names are shortened to where it gets narrow, in characters.
-_LEAST = {"worker": 8, "run": 12}
+# What names are folded to where it gets narrow, in characters.
+_LEAST = {"worker": 8, "run": 12, "reason": 30}
 # What can be done without there, in this order.
 _SUPERFLUOUS = ("ping", "worker", "upd/s")
 # In narrower terminals reasons are written below the table.
-_WIDE, _REASON = 110, 30
+_WIDE = 110
 
 
 class StatusTable:
     """A table with a row for every run, to be printed by `rich`.
 
-    Names are shortened from the left, since those of the runs of an experiment
-    differ at the end. Where that does not suffice, columns go.
+    Names are folded where it gets narrow. If that is not enough, columns go.
 
     Args:
       runs: the runs.
@@ -60,69 +59,48 @@ class StatusTable:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        reasons = [(r.name, r.reason) for r in self._runs if r.reason]
-        wide = bool(reasons) and options.max_width >= _WIDE
+        width, runs = options.max_width, self._runs
         if self._title:
             # Not the table's own: it would be no wider than the table.
             yield Text(self._title, style="table.title", overflow="fold")
-        if self._runs:
-            yield self._fit_table(console, options, with_reasons=wide)
-        counts = collections.Counter(run.state for run in self._runs)
+        if runs:
+            for amount in range(len(_SUPERFLUOUS) + 1):
+                table = _make_table(runs, width, _SUPERFLUOUS[:amount])
+                measured = options.update(max_width=9999)
+                if console.measure(table, options=measured).minimum <= width:
+                    break
+            yield table
+        counts = collections.Counter(run.state for run in runs)
         summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
-        summary = summary or "No runs yet."
-        yield Text(f" {summary}{self._note and f'   {self._note}'}")
-        if not wide:
-            for name, reason in reasons:
-                yield Text(f" {name}: {reason}")
+        yield Text(f" {summary or 'No runs yet.'}   {self._note}".rstrip())
+        for run in runs:
+            if run.reason and width < _WIDE:
+                yield Text(f" {run.name}: {run.reason}")
 
-    def _fit_table(
-        self, console: Console, options: ConsoleOptions, with_reasons: bool
-    ) -> Table:
-        """Makes a table that is no wider than there is room, if possible."""
-        room = options.max_width - (_REASON if with_reasons else 0)
-        options = options.update(max_width=9999)
-        rows = [_cells(run) for run in self._runs]
-        # The other columns are empty.
-        columns = [n for n in rows[0] if any(row[n] for row in rows)]
-        for superfluous in (None, *_SUPERFLUOUS):
-            columns = [name for name in columns if name != superfluous]
-            table = self._make_table(rows, columns, {}, False)
-            excess = console.measure(table, options=options).maximum - room
-            widths = {}
-            for name in _LEAST:
-                longest = max(len(row[name]) for row in rows)
-                if name in columns:
-                    least = min(longest, _LEAST[name])
-                    widths[name] = max(least, longest - max(0, excess))
-                    excess -= longest - widths[name]
-            if excess <= 0:
-                break
-        return self._make_table(rows, columns, widths, with_reasons)
 
-    def _make_table(
-        self,
-        rows: Sequence[dict[str, str]],
-        columns: Sequence[str],
-        widths: dict[str, int],
-        with_reasons: bool,
-    ) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for name in columns:
-            left = name in ("run", "state", "worker")
-            table.add_column(
-                name, justify="left" if left else "right", no_wrap=True
-            )
-        if with_reasons:
-            table.add_column("reason", overflow="fold")
-        for run, row in zip(self._runs, rows, strict=True):
-            cells = [
-                Text(_end(row[name], widths.get(name)), _style(run, name))
-                for name in columns
-            ]
-            if with_reasons:
-                cells.append(Text(run.reason or ""))
-            table.add_row(*cells)
-        return table
+def _make_table(
+    runs: Sequence[RunStatus], width: int, hidden: Sequence[str]
+) -> Table:
+    rows = [_cells(run) for run in runs]
+    if width < _WIDE:
+        hidden = (*hidden, "reason")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # Columns in which there is nothing go, too.
+    columns = [
+        n for n in rows[0] if n not in hidden and any(r[n] for r in rows)
+    ]
+    for name in columns:
+        if name in _LEAST:
+            least = min(_LEAST[name], max(len(row[name]) for row in rows))
+            table.add_column(name, overflow="fold", min_width=least)
+        else:
+            left = "left" if name == "state" else "right"
+            table.add_column(name, justify=left, no_wrap=True)
+    for run, row in zip(runs, rows, strict=True):
+        styles = {"state": _STYLES[run.state]}
+        cells = [Text(row[name], styles.get(name, "")) for name in columns]
+        table.add_row(*cells)
+    return table
 
 
 def to_json(runs: Sequence[RunStatus]) -> str:
@@ -147,25 +125,15 @@ def _cells(run: RunStatus) -> dict[str, str]:
     return {
         "run": run.name,
         "state": run.state,
-        "worker": run.worker or "",
+        "worker": str(run.worker or ""),
         "step": step,
         "episodes": str(run.episodes),
         "score": _number(run.score, ".1f"),
         "upd/s": _number(run.updates_per_second, ".2f"),
         "ping": _seconds(run.ping_age_seconds),
         "left": _seconds(run.seconds_left),
+        "reason": run.reason or "",
     }
-
-
-def _end(text: str, width: int | None) -> str:
-    """Returns a text, or as much of its end as there is room for."""
-    if width is None or len(text) <= width:
-        return text
-    return "…" + text[len(text) - width + 1 :]
-
-
-def _style(run: RunStatus, column: str) -> str:
-    return _STYLES[run.state] if column == "state" else ""
 
 
 def _number(value: float | None, form: str) -> str:

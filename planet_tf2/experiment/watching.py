@@ -48,16 +48,10 @@ class Watch:
         self._ping_every = ping_every
 
     def look(self, waited: float = 0.0) -> Sight:
-        """Looks at the claim.
+        """Returns what the claim shows, see `see`.
 
         Args:
           waited: Seconds that were waited since the last look.
-
-        Returns:
-          What it shows; empty if nobody claims the folder.
-
-        Raises:
-          OSError: A file is there but cannot be read.
         """
         before, self.sight = self.sight, see(self.path)
         if self.sight == before:
@@ -144,10 +138,7 @@ def claim_id(content: bytes) -> str:
 
 
 def owner_is_gone(content: bytes | None) -> bool:
-    """Returns whether the owner's process is known to have ended.
-
-    This is only known on the owner's machine. False means nothing.
-    """
+    """Whether the owner's process is known to have ended, on this machine."""
     about = describe(content)
     process, machine = about.get("process"), about.get("machine")
     if not isinstance(process, int) or process <= 0:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -32,11 +33,6 @@ class Environments:
     Train and test collections of a task share their environments, and so the
     graph that runs the agent in them.
 
-    Args:
-      params: parameters of the run.
-      folder: the run's folder.
-      package: that of the agent, see `agents`.
-
     Attributes:
       attempts: what to do when one of them breaks.
     """
@@ -48,12 +44,6 @@ class Environments:
         self._record_dir = str(folder.scratch or folder.train_episodes)
         self._shared = shared_interface(params, package)
         self._envs: dict[str, list[Async]] = {}
-        try:
-            for task in params["tasks"]:
-                self.get(task, 1)
-        except BaseException:
-            self.close()
-            raise
 
     def get(self, task: str, amount: int) -> list[Async]:
         """Returns `amount` environments of a task."""
@@ -117,35 +107,23 @@ def make_collectors(
 ) -> dict[str, list[Collector]]:
     """Makes the collectors of both splits, those of a kind sharing a graph."""
     rollouts: dict[tuple, tuple[InGraphBatchEnv, Rollout]] = {}
-
-    def rollout(task: str, entry: Mapping[str, Any]):
-        amount = entry["batch_size"]
-        key = task, amount, *(entry.get(k) for k in agent.actor_settings)
-        if key not in rollouts:
-            batch_env = BatchEnv(environments.get(task, amount))
-            env = InGraphBatchEnv(batch_env, should_stop)
-            rollouts[key] = env, Rollout(agent.actor(amount, entry), env)
-        return rollouts[key]
-
+    result: dict[str, list[Collector]] = {"train": [], "test": []}
     entries = {
         "train": package.train_collects(params),
         "test": package.test_collects(params),
     }
-    result: dict[str, list[Collector]] = {"train": [], "test": []}
-    for split, chosen in entries.items():
-        for task in params["tasks"]:
-            for entry in chosen:
-                env, run = rollout(task, entry)
-                result[split].append(
-                    Collector(
-                        entry,
-                        task,
-                        len(result[split]),
-                        env,
-                        run,
-                        environments.attempts,
-                    )
-                )
+    for split, task in itertools.product(result, params["tasks"]):
+        for entry in entries[split]:
+            amount = entry["batch_size"]
+            key = task, amount, *(entry.get(k) for k in agent.actor_settings)
+            if key not in rollouts:
+                batch_env = BatchEnv(environments.get(task, amount))
+                env = InGraphBatchEnv(batch_env, should_stop)
+                rollouts[key] = env, Rollout(agent.actor(amount, entry), env)
+            index, attempts = len(result[split]), environments.attempts
+            result[split].append(
+                Collector(entry, task, index, *rollouts[key], attempts)
+            )
     return result
 
 
@@ -159,24 +137,19 @@ def make_parts(
     """Makes everything that a training session needs.
 
     Args:
-      params: parameters of the run.
-      folder: the run's folder.
-      seed: the run's seed.
+      params, folder, seed: those of the run.
       guard: says when to stop, and whether the run may be written to.
       agent_name: which agent, see `agents.find`.
     """
     package = agents.find(agent_name)
     strategy = make_strategy(params["num_gpus"])
     environments = Environments(params, folder, package)
-    try:
-        first = environments.get(params["tasks"][0], 1)[0]
-        agent = package.make_agent(
-            params,
-            first.observation_space,
-            first.action_space,
-            seed,
-            strategy,
-        )
+    with contextlib.ExitStack() as closing:
+        closing.callback(environments.close)
+        envs = {task: environments.get(task, 1)[0] for task in params["tasks"]}
+        first = envs[params["tasks"][0]]
+        spaces = first.observation_space, first.action_space
+        agent = package.make_agent(params, *spaces, seed, strategy)
         collectors = make_collectors(
             params, package, agent, environments, guard.should_stop
         )
@@ -187,22 +160,18 @@ def make_parts(
             guard=guard,
             scratch=folder.scratch,
         )
+        closing.callback(summaries.close)
         progress = Progress(params["max_steps"])
-        closing = contextlib.ExitStack()
-        for part in (environments, summaries, progress):
-            closing.callback(part.close)
+        closing.callback(progress.close)
         return Parts(
             agent=agent,
             collectors=collectors,
-            seed_envs={t: environments.get(t, 1)[0] for t in params["tasks"]},
+            seed_envs=envs,
             make_batches=functools.partial(
                 make_batches, params, folder, agent.batch_spec, guard
             ),
             summaries=summaries,
             progress=progress,
-            close=closing.close,
+            close=closing.pop_all().close,
             attempts=environments.attempts,
         )
-    except BaseException:
-        environments.close()
-        raise

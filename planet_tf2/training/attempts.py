@@ -13,16 +13,10 @@ T = TypeVar("T")
 
 
 class EnvUnreliable(EnvError):
-    """An environment failed so often in a row that the run stops.
-
-    Attributes:
-      failures: How often.
-      traceback: That of the last time.
-    """
+    """An environment failed so often in a row that the run stops."""
 
     def __init__(self, what: str, failures: int, last: EnvError):
         super().__init__(last.kind, "", last.traceback)
-        self.failures = failures
         times = "once" if failures == 1 else f"{failures} times in a row"
         self.summary = (
             f"Stopped {what}, since the environment failed {times}"

@@ -17,10 +17,11 @@ everything waits for would lack it.
 """
 
 import concurrent.futures
+import functools
 import logging
 import pathlib
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -68,7 +69,9 @@ class Batches:
         self._begun = threading.Condition()
         self._step: int | None = None
         self._closed = False
-        self._splits: dict[str, _Ahead] = {}
+        self._threads = concurrent.futures.ThreadPoolExecutor(len(SPLITS))
+        self._sources: dict[str, Iterator[Batch]] = {}
+        self._last: dict[str, tuple[int, Batch | None]] = {}
 
     def start(self, first: Mapping[str, int]) -> None:
         """Reads the episodes, so that problems with them show at once.
@@ -77,86 +80,63 @@ class Batches:
           first: numbers of the first updates to come, by split.
         """
         for number, split in enumerate(SPLITS):
-            seed, update = (self._seed, number), first[split]
-            source = self._make(split, seed, update, self._names_of(split))
-            self._splits[split] = _Ahead(source, update)
+            names = functools.partial(self._names, split)
+            seed = self._seed, number
+            source = self._make(split, seed, first[split], names)
+            self._sources[split] = self._made_ahead(iter(source))
+            self._last[split] = first[split] - 1, None
 
     def of(self, step: Step) -> Batch:
-        """Returns the batch of a step; repeated calls return the same.
+        """Returns the batch of a step, as tensors; the same if asked again.
 
         Args:
           step: none that comes before one that was asked for earlier.
-        """
-        with self._begun:
-            self._step = step.global_step
-            self._begun.notify_all()
-        return self._splits[step.phase].of(step.update)
-
-    def close(self) -> None:
-        """Ends all preparations."""
-        with self._begun:
-            self._closed = True
-            self._begun.notify_all()
-        for split in self._splits.values():
-            split.close()
-        self._splits.clear()
-
-    def _names_of(self, split: str) -> Callable[[int], list[str]]:
-        def names(number: int) -> list[str]:
-            """Returns the episodes for a batch, as soon as all are known."""
-            step = self._step_of(split, number)
-            with self._begun:
-                # Before the first step is the time to look for problems.
-                self._begun.wait_for(
-                    lambda: (
-                        self._closed or self._step is None or self._step >= step
-                    )
-                )
-                if self._closed:
-                    raise concurrent.futures.CancelledError
-            return self._log.episodes_until(split, step)
-
-        return names
-
-
-class _Ahead:
-    """The batches of a split, made by a thread of its own, one ahead.
-
-    Args:
-      source: batches from that of an update on, as NumPy arrays.
-      update: number of that update.
-    """
-
-    def __init__(self, source: Iterable[Batch], update: int):
-        self._source = iter(source)
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "batches")
-        self._next: concurrent.futures.Future | None = None
-        self._batch: Batch | None = None
-        self._update = update - 1  # Of the last batch.
-
-    def of(self, update: int) -> Batch:
-        """Returns the batch of an update, as tensors.
 
         Raises:
           Exception: what went wrong in making it.
         """
-        assert update >= self._update, "It went by."
-        if self._next is None:
-            self._next = self._thread.submit(self._make)
-        while self._update < update:
-            self._batch = self._next.result()
-            self._update += 1
-            self._next = self._thread.submit(self._make)
-        return self._batch
+        with self._begun:
+            self._step = step.global_step
+            self._begun.notify_all()
+        update, batch = self._last[step.phase]
+        assert update <= step.update, "It went by."
+        for _ in range(update, step.update):
+            batch = next(self._sources[step.phase])
+        self._last[step.phase] = step.update, batch
+        return batch
 
     def close(self) -> None:
-        """Waits until the thread has ended."""
-        self._thread.shutdown()
+        """Waits until nothing is prepared any more."""
+        with self._begun:
+            self._closed = True
+            self._begun.notify_all()
+        self._threads.shutdown()
 
-    def _make(self) -> Batch:
-        # Where the memory of the program is, as it may be large.
-        with tf.device("CPU:0"):
-            return {k: tf.constant(v) for k, v in next(self._source).items()}
+    def _made_ahead(self, source: Iterator[Batch]) -> Iterator[Batch]:
+        """Yields tensors while a thread makes those that come next."""
+
+        def make() -> Batch:
+            # Where the memory of the program is, as it may be large.
+            with tf.device("CPU:0"):
+                return {k: tf.constant(v) for k, v in next(source).items()}
+
+        ahead = self._threads.submit(make)
+        while True:
+            batch = ahead.result()
+            ahead = self._threads.submit(make)
+            yield batch
+
+    def _names(self, split: str, number: int) -> list[str]:
+        """Returns the episodes for a batch, as soon as all are known."""
+        step = self._step_of(split, number)
+        with self._begun:
+            # Before the first step is the time to look for problems.
+            self._begun.wait_for(
+                lambda: self._closed or self._step is None or self._step >= step
+            )
+            if self._closed:
+                raise concurrent.futures.CancelledError
+        return self._log.episodes_until(split, step)
 
 
 def make_batches(
@@ -172,14 +152,10 @@ def make_batches(
     """Makes the batches of a split from the episodes of a run.
 
     Args:
-      params: parameters of the run.
-      folder: the run's folder.
+      params, folder: those of the run.
       sizes: shapes of what a batch has to hold of a time step, by name.
       guard: its `check` is called before a damaged file is renamed.
-      split: `train` or `test`.
-      seed: determines the batches.
-      start: number of the first batch.
-      names: returns the episodes that there are for a batch, given its number.
+      split, seed, start, names: see `MakeBatches`.
     """
 
     def put_aside(path: pathlib.Path) -> None:

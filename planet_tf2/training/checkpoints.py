@@ -17,16 +17,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from planet_tf2.tools.files import (
-    sync_directory,
-    sync_file,
-    write_atomically,
-)
+from planet_tf2.tools.files import sync_directory, sync_file, write_atomically
 from planet_tf2.training.checkpoint_differences import describe_differences
 
 _LOGGER = logging.getLogger(__name__)
 
 _NAME = "ckpt"
+_KEPT = 3
 _PARTIAL = ".partial"
 # What TensorFlow was seen to raise for checkpoints that it cannot restore.
 _ERRORS = (
@@ -48,15 +45,11 @@ class SaveError(RuntimeError):
 
 
 class Checkpoints:
-    """Saves and restores state.
-
-    The files are those of `tf.train.CheckpointManager`: `ckpt-1.index` and so
-    on, and `checkpoint`, which names the latest.
+    """Saves and restores state, as the files of `tf.train.CheckpointManager`.
 
     Args:
       directory: folder of the checkpoints.
       state: trackable objects by name.
-      keep: how many to keep, the latest.
       scratch: folder through which files get to their place, if any; see
         `tools.files.replacing`.
     """
@@ -65,12 +58,10 @@ class Checkpoints:
         self,
         directory: str | os.PathLike[str],
         state: Mapping[str, Any],
-        keep: int = 3,
         scratch: pathlib.Path | None = None,
     ):
         self._directory = pathlib.Path(directory)
         self._checkpoint = tf.train.Checkpoint(**state)
-        self._keep = keep
         self._scratch = scratch
 
     @property
@@ -91,7 +82,7 @@ class Checkpoints:
             written = self._checkpoint.save(partial / _NAME)
             path = self._publish(pathlib.Path(written))
             self._point_to(path)
-            for old in self._paths()[: -self._keep]:
+            for old in self._paths()[:-_KEPT]:
                 # Without its index, which is the last, it is none any more.
                 for part in reversed(_files(old)):
                     part.unlink()
@@ -99,11 +90,11 @@ class Checkpoints:
             last = "There is none yet"
             if self.latest:
                 last = (
-                    f"The last one, {os.path.basename(self.latest)}, is whole"
+                    f"The last one, {pathlib.Path(self.latest).name}, is whole"
                 )
             raise SaveError(
                 f"Cannot write a checkpoint to {self._directory}: "
-                f"{_explain_write(error)}. {last}. Once the disk takes files "
+                f"{_explain(error)}. {last}. Once the disk takes files "
                 "again, go on from there with --retry_failed."
             ) from error
         finally:
@@ -136,17 +127,13 @@ class Checkpoints:
             else:
                 _set_aside(damaged, path.name)
                 return str(path)
-        if damaged:
-            path, damage = next(iter(damaged.items()))
-            others = ""
-            if len(damaged) > 1:
-                others = f", nor can {len(damaged) - 1} before it"
-            raise RestoreError(
-                f"The checkpoint {path} cannot be read: {damage}{others}. "
-                "Restore the checkpoints from a copy, or start in another "
-                "--logdir."
-            )
-        return None
+        if not damaged:
+            return None
+        found = "; ".join(f"{path}: {text}" for path, text in damaged.items())
+        raise RestoreError(
+            f"No checkpoint can be read ({found}). Restore the checkpoints "
+            "from a copy, or start in another --logdir."
+        )
 
     def _restore(self, path: pathlib.Path) -> None:
         status = self._checkpoint.restore(str(path))
@@ -160,9 +147,9 @@ class Checkpoints:
         """Returns the paths of all checkpoints, the latest last."""
         found = {}
         for path in self._directory.glob(f"{_NAME}-*.index"):
-            match = re.fullmatch(rf"{_NAME}-(\d+)", path.stem)
-            if match:
-                found[int(match[1])] = path.with_suffix("")
+            number = path.stem.removeprefix(f"{_NAME}-")
+            if number.isdecimal():
+                found[int(number)] = path.with_suffix("")
         return [found[number] for number in sorted(found)]
 
     def _publish(self, written: pathlib.Path) -> pathlib.Path:
@@ -182,7 +169,7 @@ class Checkpoints:
 
     def _point_to(self, path: pathlib.Path) -> None:
         """Writes the file by which TensorFlow finds the latest."""
-        names = [other.name for other in self._paths()[-self._keep :]]
+        names = [other.name for other in self._paths()[-_KEPT:]]
         lines = [f'model_checkpoint_path: "{path.name}"']
         lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
         content = "\n".join(lines) + "\n"
@@ -228,16 +215,10 @@ def _files(path: pathlib.Path) -> list[pathlib.Path]:
     return [*sorted(data), path.with_suffix(".index")]
 
 
-def _explain_write(error: Exception) -> str:
-    """Says why something cannot be written, without TensorFlow's own paths."""
+def _explain(error: Exception) -> str:
+    """Says in a line what went wrong, without TensorFlow's name of the op."""
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
         if os.strerror(number) in str(error):
             return os.strerror(number)
-    return _explain(error)
-
-
-def _explain(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    # TensorFlow begins with the name of the operation.
-    text = re.sub(r"^\{\{.*?\}\} ?", "", text)
+    text = re.sub(r"^\{\{.*?\}\} ?", "", str(error))
     return (text.splitlines() or [repr(error)])[0].rstrip(".")

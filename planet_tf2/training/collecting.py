@@ -42,26 +42,10 @@ class Collector:
     rollout: Rollout
     attempts: Attempts = Attempts()
 
-    @property
-    def name(self) -> str:
-        """Name of the entry."""
-        return self.entry["name"]
-
-    @property
-    def tag(self) -> str:
-        """Group of what summaries show of its episodes."""
-        return f"simulation/{self.task}/{self.name}"
-
     def due(self, step: Step) -> bool:
         """Whether to collect at this step of the training phase."""
-        entry = self.entry
-        return schedule.binary(
-            step.phase_step,
-            step.batch_size,
-            entry["after"],
-            entry["every"],
-            entry["until"],
-        )
+        when = [self.entry[name] for name in ("after", "every", "until")]
+        return schedule.binary(step.phase_step, step.batch_size, *when)
 
     def noise_at(self, step: Step) -> float:
         """Standard deviation of the noise at this training step."""
@@ -77,9 +61,8 @@ class Collector:
     ) -> list[dict[str, Any]]:
         """Runs one episode in every environment.
 
-        If one of the environments breaks, the episodes of all are dropped, and
-        all are repeated: they share a plan and a seed, and which of them were
-        over by then would depend on chance.
+        If one of them breaks, all episodes are dropped and repeated: they share
+        a plan and a seed, and which were over by then would depend on chance.
 
         Args:
           seed: numbers that determine everything random in the episodes,
@@ -92,25 +75,20 @@ class Collector:
         Raises:
           EnvUnreliable: if that failed too often in a row.
         """
-        return self.attempts.run(
-            f"collecting {self.task}",
-            lambda attempt: self._collect(seed, action_noise, attempt),
-        )
 
-    def _collect(
-        self, seed: tuple[int, ...], action_noise: float, attempt: int
-    ) -> list[dict[str, Any]]:
-        numbers = (*seed, self.index)
-        if attempt:
-            numbers = (*numbers, _ATTEMPT, attempt)
-        env_seeds = np.random.SeedSequence(numbers).generate_state(
-            len(self.env)
-        )
-        results = self.rollout(
-            [int(number) >> 1 for number in env_seeds],
-            seeds.derive(*numbers, _AGENT),
-            action_noise,
-        )
+        def work(attempt: int) -> list[dict[str, Any]]:
+            numbers = (*seed, self.index)
+            if attempt:
+                numbers = (*numbers, _ATTEMPT, attempt)
+            sequence = np.random.SeedSequence(numbers)
+            env_seeds = sequence.generate_state(len(self.env))
+            return self.rollout(
+                [int(number) >> 1 for number in env_seeds],
+                seeds.derive(*numbers, _AGENT),
+                action_noise,
+            )
+
+        results = self.attempts.run(f"collecting {self.task}", work)
         return [
             {
                 **result["info"]["episode"],

@@ -69,20 +69,6 @@ class EpisodeLog:
         self._read()
 
     @property
-    def elapsed_seconds(self) -> float:
-        """Time that the run has been worked on, by this and former processes.
-
-        Lines that older versions wrote do not tell, and count as no time.
-        """
-        here = self._clock() - self._start_seconds
-        return round(self._earlier_seconds + here, 2)
-
-    @property
-    def position(self) -> int:
-        """Length of `metrics.jsonl` in bytes."""
-        return self._journal.position
-
-    @property
     def env_step(self) -> int:
         """Simulator steps of all training episodes of this run."""
         own = self._own["train"]
@@ -93,13 +79,9 @@ class EpisodeLog:
         return len(self._foreign[split]) + len(self._own[split])
 
     def episodes_until(self, split: str, step: int) -> list[str]:
-        """Lists the files that there were when a step began, oldest first.
+        """Lists the files that there were at a global step, oldest first.
 
         May be called by another thread.
-
-        Args:
-          split: `train` or `test`.
-          step: global step.
         """
         own = self._own[split]
         return [
@@ -114,13 +96,14 @@ class EpisodeLog:
 
     def write(self, record: dict[str, Any], sync: bool = False) -> None:
         """Appends a line to `metrics.jsonl`, and on request waits for it."""
-        record = {**record, "elapsed_seconds": self.elapsed_seconds}
+        seconds = self._earlier_seconds + self._clock() - self._start_seconds
+        record = {**record, "elapsed_seconds": round(seconds, 2)}
         self._journal.append(record, sync)
 
     def flush(self) -> None:
         """Waits until the disk has all lines, and keeps their length."""
         self._journal.sync()
-        self.saved_position.assign(self.position)
+        self.saved_position.assign(self._journal.position)
 
     def add(
         self,

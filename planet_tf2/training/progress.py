@@ -4,6 +4,7 @@ import collections
 import contextlib
 import logging
 import math
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +43,7 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ):
         self._total = total_steps
-        self._stream = sys.stderr if stream is None else stream
+        self._stream = stream or sys.stderr
         self._clock = clock
         self._phase = ""
         self._interrupted = True
@@ -87,20 +88,19 @@ class Progress:
     def update(
         self, phase: str, step: int, losses: Mapping[str, float]
     ) -> None:
-        """Reports an update.
-
-        Args:
-          phase: `train` or `test`.
-          step: global step that it led to.
-          losses: losses to show, by name.
-        """
+        """Reports an update: the global step that it led to, and losses."""
         self._measure(phase, step)
         percent = 100 * step // self._total
         parts = [f"[{phase}] step {step:,}/{self._total:,} ({percent}%)"]
         if self.seconds_left is not None:
             parts.append(f"left {tqdm.format_interval(self.seconds_left)}")
         if self._returns:
-            parts.append(f"return {self._format_returns()}")
+            # Of several tasks their mean.
+            means = [
+                f"{statistics.fmean(returns.values()):.1f} {split}"
+                for split, returns in self._returns.items()
+            ]
+            parts.append(f"return {', '.join(means)}")
         parts += [f"{name} {_number(x)}" for name, x in losses.items()]
         if self.updates_per_second:
             parts.append(f"{_number(self.updates_per_second)} updates/s")
@@ -119,18 +119,13 @@ class Progress:
         """
         self._interrupted = True
         self._bar.set_description_str(text)
-        if self._bar.disable and self._seconds_since_line() >= _SECONDS:
-            self._line_seconds = self._clock()
+        now = self._clock()
+        if self._bar.disable and now - self._line_seconds >= _SECONDS:
+            self._line_seconds = now
             _LOGGER.info(text)
 
     def collected(self, split: str, task: str, value: float) -> None:
-        """Reports the return of a collected episode.
-
-        Args:
-          split: `train` or `test`.
-          task: name of the task.
-          value: the return, or the mean over several episodes.
-        """
+        """Reports the return of collected episodes, their mean if several."""
         self._interrupted = True
         self._returns.setdefault(split, {})[task] = value
         _LOGGER.info("[%s] return %.1f in %s", split, value, task)
@@ -147,17 +142,13 @@ class Progress:
         tear the bar and repeat what is shown here already.
         """
         root = logging.getLogger()
-        replaced = [h for h in root.handlers if _is_console(h)]
-        handler = _Console(self._stream)
-        root.addHandler(handler)
-        for other in replaced:
-            root.removeHandler(other)
+        before = root.handlers
+        own = _Console(self._stream)
+        root.handlers = [h for h in before if not _is_console(h)] + [own]
         try:
             yield
         finally:
-            root.removeHandler(handler)
-            for other in replaced:
-                root.addHandler(other)
+            root.handlers = before
 
     def _measure(self, phase: str, step: int) -> None:
         now = self._clock()
@@ -172,22 +163,12 @@ class Progress:
         # measurement of the rest starts at its end.
         self._first = self._first or self._last
 
-    def _format_returns(self) -> str:
-        """The last returns, of several tasks their mean."""
-        return ", ".join(
-            f"{sum(returns.values()) / len(returns):.1f} {split}"
-            for split, returns in self._returns.items()
-        )
-
     def _is_due(self, step: int) -> bool:
-        seconds = self._seconds_since_line()
+        seconds = self._clock() - self._line_seconds
         if step >= self._total or seconds >= 10 * _SECONDS:
             return True
         part = (step - self._line_step) / self._total
         return seconds >= _SECONDS and part >= _FRACTION
-
-    def _seconds_since_line(self) -> float:
-        return self._clock() - self._line_seconds
 
 
 class _Console(logging.Handler):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.batches import Batches, MakeBatches
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
-from planet_tf2.training.finite import check_return
 from planet_tf2.training.trainer import Stage, Trainer
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,8 +37,7 @@ class Parts:
       collectors: what to collect while training and testing, by split.
       seed_envs: recording environments for the seed episodes, by task.
       make_batches: makes the batches of a split, endlessly; see `Batches`.
-      summaries: writes event files.
-      progress: shows what is going on.
+      summaries, progress: show what is going on, in event files and at once.
       close: ends the environments.
       attempts: what to do when an environment breaks.
     """
@@ -84,7 +83,7 @@ class Session:
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
             trainable=False,
         )
-        losses = parts.agent.loss_names
+        losses = [f"{name}_loss" for name in parts.agent.loss_names]
         self._means = {
             "train": StreamingMean([*losses, *parts.agent.norm_names]),
             "test": StreamingMean(losses),
@@ -128,7 +127,7 @@ class Session:
             self._trainer.save()
             raise Stopped("Stopped while collecting seed episodes.") from None
         self._trainer.save()
-        with contextlib.closing(self._add_phases()):
+        with contextlib.closing(self._start_batches()):
             if restored:
                 _LOGGER.info(
                     "Going on from step %d with %d training episodes.",
@@ -182,72 +181,67 @@ class Session:
         index = sorted(parts.seed_envs).index(task)
         seed = (self._seed, _SEED_EPISODES[split], index)
 
-        def collect(attempt: int) -> dict[str, Any]:
+        def collect(attempt: int) -> list[dict[str, Any]]:
             numbers = (*seed, attempt) if attempt else seed
-            return random_episodes(
-                parts.seed_envs[task],
-                1,
-                numbers,
-                number,
-                self._guard.should_stop,
-            )[0]
+            env, should_stop = parts.seed_envs[task], self._guard.should_stop
+            return random_episodes(env, 1, numbers, number, should_stop)
 
         what = f"collecting random episodes of {task}"
-        episode = parts.attempts.run(what, collect)
-        check_return(task, episode)
+        (episode,) = parts.attempts.run(what, collect)
+        stages.check_return(task, episode)
         self._log.add(split, task, episode, phase="seed", step=0)
 
-    def _add_phases(self) -> Batches:
-        parts, params, trainer = self._parts, self._params, self._trainer
-        batches = Batches(
-            parts.make_batches, self._log, self._seed, trainer.step_of
-        )
+    def _start_batches(self) -> Batches:
+        """Adds the phases, and starts to make batches for the next steps."""
+        trainer, make = self._trainer, self._parts.make_batches
+        batches = Batches(make, self._log, self._seed, trainer.step_of)
         context = stages.Context(
             seed=self._seed,
-            agent=parts.agent,
+            agent=self._parts.agent,
             log=self._log,
             batches=batches,
-            summaries=parts.summaries,
-            progress=parts.progress,
+            summaries=self._parts.summaries,
+            progress=self._parts.progress,
             guard=self._guard,
         )
+        params, size = self._params, self._params["batch_shape"][0]
         train, test = self._train_stages(context), self._test_stages(context)
-        batch_size = params["batch_shape"][0]
-        trainer.add_phase("train", params["train_steps"], batch_size, train)
-        trainer.add_phase("test", params["test_steps"], batch_size, test)
+        trainer.add_phase("train", params["train_steps"], size, train)
+        trainer.add_phase("test", params["test_steps"], size, test)
         batches.start({s: trainer.next_step(s).update for s in SPLITS})
         return batches
 
     def _train_stages(self, context: stages.Context) -> list[Stage]:
-        step, every = self._parts.agent.train_step, self._params["log_every"]
-        collectors = self._parts.collectors["train"]
+        step, every = context.agent.train_step, self._params["log_every"]
+        mean = self._means["train"]
         return [
-            stages.LossStage(context, step, self._means["train"], every),
-            stages.PredictionStage(context),
-            *(stages.CollectStage(context, c) for c in collectors),
+            partial(stages.update, context, step, mean, every),
+            partial(stages.predict, context, None),
+            *(
+                partial(stages.collect, context, collector)
+                for collector in self._parts.collectors["train"]
+            ),
         ]
 
     def _test_stages(self, context: stages.Context) -> list[Stage]:
-        step, returns = self._parts.agent.test_step, self._test_returns
-        prediction = self._folder.prediction_gif
-        gif = self._folder.episode_gif
-        collect = [
-            stages.ScoreStage(context, collector, returns, position, gif)
+        step, mean = context.agent.test_step, self._means["test"]
+        gif, returns = self._folder.episode_gif, self._test_returns
+        score = [
+            partial(stages.score, context, collector, returns, position, gif)
             for position, collector in enumerate(self._parts.collectors["test"])
         ]
         return [
-            stages.LossStage(context, step, self._means["test"]),
-            stages.PredictionStage(context, prediction),
+            partial(stages.update, context, step, mean, None),
+            partial(stages.predict, context, self._folder.prediction_gif),
             # An episode is always followed by a checkpoint.
-            *(collect or [stages.end_of_phase]),
+            *(score or [stages.end_of_phase]),
         ]
 
     def _resume_summaries(self) -> None:
         """Takes back what was shown of steps that are about to come again."""
         for split in SPLITS:
             step = self._trainer.next_step(split)
-            # Of a step that was broken off some was shown that does not come
-            # again, and the rest will be the same as before.
+            # The stages of a step that are done do not come again.
             begun = self._trainer.has_begun(step)
             self._parts.summaries.resume(split, step.summary_step + begun)
 

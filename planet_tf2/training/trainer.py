@@ -51,11 +51,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """Says that a stage did something that must not be lost or repeated.
-
-    Attributes:
-      score: the score of a test phase, if there is one.
-    """
+    """Says that a stage did something that must not be lost or repeated."""
 
     score: float | None = None
 
@@ -65,14 +61,7 @@ Stage = Callable[[Step], Outcome | None]
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A part of every epoch.
-
-    Attributes:
-      name: its name.
-      length: steps that it takes, whole batches of sequences.
-      batch_size: sequences per step.
-      stages: what happens in each step, in this order.
-    """
+    """A part of every epoch. Its length is a multiple of its batch size."""
 
     name: str
     length: int
@@ -115,12 +104,10 @@ class Trainer:
         self._checkpoint_every = checkpoint_every
         self._guard = guard
         self._writers = writers
-        state = {
-            "global_step": self._global_step,
-            "next_stage": self._next_stage,
-            **state,
-        }
-        self._checkpoints = Checkpoints(directory, state, scratch=scratch)
+        own = {"global_step": self._global_step, "next_stage": self._next_stage}
+        self._checkpoints = Checkpoints(
+            directory, {**own, **state}, scratch=scratch
+        )
 
     @property
     def global_step(self) -> int:
@@ -146,19 +133,13 @@ class Trainer:
           name: its name.
           steps: its length in sequences, rounded up to whole batches.
           batch_size: sequences per step.
-          stages: functions of a `Step`, run in order. One that did something
-            which must be neither lost nor repeated returns an `Outcome`.
+          stages: functions of a `Step`, run in order.
         """
         length = -(-steps // batch_size) * batch_size
         self._phases.append(Phase(name, length, batch_size, tuple(stages)))
 
     def restore(self) -> bool:
-        """Loads the last checkpoint that is whole, if there is one.
-
-        Raises:
-          RestoreError: if it does not match this program's variables, or all
-            of them are damaged.
-        """
+        """Loads the last checkpoint that is whole; see `Checkpoints`."""
         return self._checkpoints.restore() is not None
 
     def save(self) -> str:
@@ -190,12 +171,7 @@ class Trainer:
         )
 
     def step_of(self, name: str, update: int) -> int:
-        """Computes the `global_step` at which an update of a phase begins.
-
-        Args:
-          name: name of the phase.
-          update: number of the update, see `Step`.
-        """
+        """Computes the `global_step` at which an update of a phase begins."""
         start = 0
         for phase in self._phases:
             if phase.name == name:
@@ -205,11 +181,7 @@ class Trainer:
         return epoch * self._epoch_length + start + local
 
     def next_step(self, name: str) -> Step:
-        """Computes the next step of a phase: the current one, or one to come.
-
-        Args:
-          name: name of the phase.
-        """
+        """Computes the next step of a phase: this one, or one to come."""
         phase, step = self.step_at(self.global_step)
         while phase.name != name:
             left = phase.length - step.local_step
@@ -232,7 +204,6 @@ class Trainer:
         Raises:
           Stopped: if the program is asked to stop, once all is saved.
         """
-        assert self._phases, "Add a phase first."
         while self.global_step < max_step:
             phase, step = self.step_at(self.global_step)
             while (index := int(self._next_stage)) < len(phase.stages):
