@@ -112,20 +112,11 @@ class TestFinishedRun:
 
     def test_files(self, finished):
         folder, _, _ = finished
-        names = {path.name for path in folder.path.iterdir()}
-        assert names == {
-            "DONE",
-            "config.yaml",
-            "checkpoints",
-            "train_episodes",
-            "test_episodes",
-            "train",
-            "test",
-            "log.txt",
-            "metrics.jsonl",
-            "prediction.gif",
-            "episode.gif",
-        }
+        names = sorted(path.name for path in folder.path.iterdir())
+        assert " ".join(names) == (
+            "DONE checkpoints config.yaml episode.gif log.txt metrics.jsonl "
+            "prediction.gif test test_episodes train train_episodes"
+        )
         assert len(list(folder.checkpoints.glob("ckpt-*.index"))) == 3
         for directory in (folder.train, folder.test):
             assert any(directory.glob("events.out.tfevents.*"))
@@ -171,14 +162,9 @@ class TestFinishedRun:
                 for event in tf.compat.v1.train.summary_iterator(str(path))
                 for value in event.summary.value
             }
-            groups = {tag.split("/")[0] for tag in tags}
-            assert groups == {
-                "general",
-                "closedloop",
-                "openloop",
-                "simulation",
-                "trainer",
-            }
+            groups = sorted({tag.split("/")[0] for tag in tags})
+            expected = "closedloop general openloop simulation trainer"
+            assert groups == expected.split()
             assert "general/total_loss" in tags
             assert "simulation/dummy/main/return" in tags
 

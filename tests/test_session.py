@@ -17,6 +17,25 @@ def undisturbed(tmp_path_factory):
     return program, scores
 
 
+def load_all(folder):
+    return [
+        episodes.load_episode(folder / name)
+        for name in episodes.list_episodes(folder)
+    ]
+
+
+def break_at(program, number, name="image"):
+    """Has a loss or norm of an update be no number."""
+    step = program.agent.train_step
+
+    def broken(batch, seed):
+        values = step(batch, seed)
+        bad = {name: float("nan")} if values["total"] == number else {}
+        return {**values, **bad}
+
+    program.agent.train_step = broken
+
+
 class TestRun:
     def test_counts(self, undisturbed):
         program, scores = undisturbed
@@ -94,10 +113,8 @@ class TestRun:
         env_seeds = [call[0][0] for call in calls]
         assert len(set(env_seeds)) == 4
         assert len(set(program.seeds)) == 2
-        noise = [
-            episodes.load_episode(program.folder.train_episodes / name)["noise"]
-            for name in episodes.list_episodes(program.folder.train_episodes)
-        ]
+        found = load_all(program.folder.train_episodes)
+        noise = [episode["noise"] for episode in found]
         assert len(np.unique(noise, axis=0)) == 4
 
     def test_seed_determines_the_episodes(self, undisturbed, tmp_path):
@@ -105,22 +122,11 @@ class TestRun:
         other.run()
         program, _ = undisturbed
         assert other.trace() == program.trace()
-        for split in ("train_episodes", "test_episodes"):
-            for one, two in zip(
-                *(
-                    [
-                        episodes.load_episode(directory / name)
-                        for name in episodes.list_episodes(directory)
-                    ]
-                    for directory in (
-                        getattr(program.folder, split),
-                        getattr(other.folder, split),
-                    )
-                ),
-                strict=True,
-            ):
-                for key in one:
-                    np.testing.assert_array_equal(one[key], two[key])
+        for one, two in (
+            (program.folder.train_episodes, other.folder.train_episodes),
+            (program.folder.test_episodes, other.folder.test_episodes),
+        ):
+            np.testing.assert_equal(load_all(one), load_all(two))
 
 
 class TestVariations:
@@ -179,14 +185,7 @@ class TestVariations:
     def test_stops_before_what_is_not_finite(self, tmp_path, undisturbed, name):
         """And goes on from the checkpoint before it, as if nothing was."""
         program = Program(tmp_path)
-        step = program.agent.train_step
-
-        def break_the_third(batch, seed):
-            values = step(batch, seed)
-            bad = {name: float("nan")} if values["total"] == 3 else {}
-            return {**values, **bad}
-
-        program.agent.train_step = break_the_third
+        break_at(program, 3, name)
         with pytest.raises(NonFiniteError, match=f"{name}.* is nan .*update 3"):
             program.run()
         assert float(program.agent.weight) == 3
@@ -242,14 +241,7 @@ class TestVariations:
             return program
 
         program = start()
-        step = program.agent.train_step
-
-        def break_the_fifth(batch, seed):
-            values = step(batch, seed)
-            bad = {"image": float("nan")} if values["total"] == 5 else {}
-            return {**values, **bad}
-
-        program.agent.train_step = break_the_fifth
+        break_at(program, 5)
         with pytest.raises(NonFiniteError, match="update 5"):
             program.run()
         other = start()

@@ -293,7 +293,7 @@ class TestTable:
             for folder in ("some", "other")
             for number in (1, 2)
         ]
-        for width, hidden in ((200, 0), (90, 1), (80, 2)):
+        for width, hidden in ((200, 0), (110, 2), (80, 3)):
             text = show(runs, width=width)
             assert max(map(len, text.splitlines())) <= width
             header = next(t for t in text.splitlines() if "state" in t)

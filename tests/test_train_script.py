@@ -67,15 +67,7 @@ def test_cheetah_run_from_pixels(tmp_path):
     check_consistent(folder)
     files = sorted((folder / "train_episodes").iterdir())
     with np.load(files[0]) as episode:
-        assert set(episode) == {
-            "image",
-            "action",
-            "reward",
-            "position",
-            "velocity",
-            "is_first",
-            "terminal",
-        }
+        assert {"image", "action", "position", "terminal"} <= set(episode)
         assert episode["image"].shape == (21, 64, 64, 3)
 
 

@@ -22,18 +22,16 @@ _STYLES = {
     "done": "blue",
     "failed": "red",
 }
-# What names are folded to where it gets narrow, in characters.
-_LEAST = {"worker": 8, "run": 12, "reason": 30}
 # What can be done without there, in this order.
 _SUPERFLUOUS = ("ping", "worker", "upd/s")
 # In narrower terminals reasons are written below the table.
-_WIDE = 110
+_WIDE, _REASON = 110, 30
 
 
 class StatusTable:
     """A table with a row for every run, to be printed by `rich`.
 
-    Names are folded where it gets narrow. If that is not enough, columns go.
+    In narrow terminals columns go. If that is not enough, names are folded.
 
     Args:
       runs: the runs.
@@ -60,39 +58,37 @@ class StatusTable:
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
         width, runs = options.max_width, self._runs
+        wide = width >= _WIDE and any(run.reason for run in runs)
+        room = width - (_REASON if wide else 0)
         if self._title:
             # Not the table's own: it would be no wider than the table.
             yield Text(self._title, style="table.title", overflow="fold")
         if runs:
             for amount in range(len(_SUPERFLUOUS) + 1):
-                table = _make_table(runs, width, _SUPERFLUOUS[:amount])
+                hidden = ("reason", *_SUPERFLUOUS[:amount])
+                table = _make_table(runs, hidden)
                 measured = options.update(max_width=9999)
-                if console.measure(table, options=measured).minimum <= width:
+                if console.measure(table, options=measured).maximum <= room:
                     break
-            yield table
+            yield _make_table(runs, hidden[1:]) if wide else table
         counts = collections.Counter(run.state for run in runs)
         summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
         yield Text(f" {summary or 'No runs yet.'}   {self._note}".rstrip())
         for run in runs:
-            if run.reason and width < _WIDE:
+            if run.reason and not wide:
                 yield Text(f" {run.name}: {run.reason}")
 
 
-def _make_table(
-    runs: Sequence[RunStatus], width: int, hidden: Sequence[str]
-) -> Table:
+def _make_table(runs: Sequence[RunStatus], hidden: Sequence[str]) -> Table:
     rows = [_cells(run) for run in runs]
-    if width < _WIDE:
-        hidden = (*hidden, "reason")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     # Columns in which there is nothing go, too.
     columns = [
         n for n in rows[0] if n not in hidden and any(r[n] for r in rows)
     ]
     for name in columns:
-        if name in _LEAST:
-            least = min(_LEAST[name], max(len(row[name]) for row in rows))
-            table.add_column(name, overflow="fold", min_width=least)
+        if name in ("run", "worker", "reason"):
+            table.add_column(name, overflow="fold")
         else:
             left = "left" if name == "state" else "right"
             table.add_column(name, justify=left, no_wrap=True)
