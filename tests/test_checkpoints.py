@@ -21,9 +21,9 @@ NEVER = 10**9
 class State(tf.Module):
     """Something to save."""
 
-    def __init__(self, shape=(), **others):
+    def __init__(self, shape=(), dtype=tf.float32, **others):
         super().__init__()
-        self.value = tf.Variable(tf.zeros(shape))
+        self.value = tf.Variable(tf.zeros(shape, dtype))
         for name in others:
             setattr(self, name, tf.Variable(0.0, name=name))
 
@@ -38,6 +38,10 @@ class TestRestoreError:
         ("state", "text"),
         [
             (lambda: {"state": State(shape=[2])}, r"shape \(\).*\(2,\)"),
+            (
+                lambda: {"state": State(dtype=tf.int32)},
+                "float32.* there and int32",
+            ),
             (lambda: {"state": State(more=1)}, "more"),
             (lambda: {"state": tf.Module()}, "value"),
             (lambda: {"state": State(), "extra": State(extra=1)}, "extra"),
@@ -76,14 +80,6 @@ class TestRestoreError:
             start(**overrides).restore()
         message = str(info.value)
         assert "\n" not in message and len(message) < 500
-
-    def test_another_type(self, tmp_path):
-        state = {"value": tf.Variable(0.0)}
-        Checkpoints(tmp_path, state).save()
-        other = Checkpoints(tmp_path, {"value": tf.Variable(0)})
-        with pytest.raises(RestoreError, match="float32.* there and int32"):
-            other.restore()
-        assert len(list(tmp_path.glob("*.index"))) == 1
 
 
 def first_half(path):
@@ -137,12 +133,6 @@ class TestDamage:
         assert store.restore() == str(saved / "ckpt-3")
         np.testing.assert_array_equal(value, np.full(100, 2))
         assert tf.train.latest_checkpoint(saved) == str(saved / "ckpt-3")
-
-    def test_file_that_is_missing(self, saved):
-        os.unlink(saved / "ckpt-3.data-00000-of-00001")
-        store, value = self.start(saved)
-        assert store.restore() == str(saved / "ckpt-2")
-        np.testing.assert_array_equal(value, np.full(100, 2))
 
     def test_all(self, saved):
         for number in (2, 3):

@@ -193,16 +193,6 @@ def test_a_run_that_was_lost_is_taken_back_from_the_dead(make):
     assert not left(robbed.experiment)
 
 
-def test_a_run_that_was_lost_may_be_left_without_waiting(make):
-    robbed = Robbed(
-        make, lambda robbed: robbed.taker.refresh(), wait_for_others=False
-    )
-    assert work(robbed.experiment, robbed.train) == [1, 2]
-    assert re.search("00001: worker taker .*held$", left(robbed.experiment))
-    assert robbed.taker.holds()
-    robbed.taker.release()
-
-
 def test_workers_that_end_while_watched_are_followed(make):
     claim = hold(make().folder(1))
     assert work(make(wait=Waiter(claim.release))) == [1]

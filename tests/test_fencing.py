@@ -89,21 +89,6 @@ def test_journal_is_not_written_to(old):
     assert list(Journal(old.metrics)) == [{"step": 1}, {"step": 3}]
 
 
-def test_journal_is_not_opened_for_nothing(old):
-    def lost():
-        raise RuntimeError("lost")
-
-    journal = Journal(old.metrics)
-    journal.append({"step": 1})
-    before = old.metrics.read_bytes()
-    journal = Journal(old.metrics, lost)
-    with pytest.raises(RuntimeError, match="lost"):
-        journal.append({"step": 2})
-    with pytest.raises(RuntimeError, match="lost"):
-        journal.truncate(0)
-    assert old.metrics.read_bytes() == before
-
-
 def test_log_is_not_written_to(old):
     logger = logging.getLogger("planet_tf2.test")
     with logging_to(old.log):

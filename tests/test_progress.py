@@ -136,17 +136,6 @@ def test_speed_counts_consecutive_updates_of_a_phase_only(clock, make):
     assert progress.updates_per_second == pytest.approx(2)
 
 
-def test_speed_follows_recent_updates(clock):
-    progress = Progress(1000, io.StringIO(), clock)
-    for step in range(41):
-        progress.update("train", step, {})
-        clock.tick(1)
-    for step in range(41, 241):
-        progress.update("train", step, {})
-        clock.tick(0.1)
-    assert progress.updates_per_second == pytest.approx(10, rel=0.01)
-
-
 def test_time_left_counts_what_this_process_did(clock):
     progress = Progress(1000, io.StringIO(), clock)
     assert progress.seconds_left is None

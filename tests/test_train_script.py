@@ -171,18 +171,6 @@ def test_runs_that_others_hold_are_left_to_them(tmp_path):
 
 
 @pytest.mark.slow
-def test_failed_runs_are_left_until_asked_for(tmp_path):
-    fail = tmp_path / "00001" / "FAIL"
-    fail.parent.mkdir()
-    fail.write_text("On purpose.")
-    result = run(*small(tmp_path))
-    assert result.returncode == 1
-    assert "Run 00001 failed before and is left alone" in result.stdout
-    assert "--retry_failed" in result.stderr.strip().splitlines()[-1]
-    assert [path.name for path in fail.parent.iterdir()] == ["FAIL"]
-
-
-@pytest.mark.slow
 def test_a_failing_run_says_so_in_a_line(tmp_path):
     # No gradient survives such a step.
     result = run(*small(tmp_path), "--main_learning_rate=1e38")

@@ -120,7 +120,7 @@ class TestWorldModel:
     @pytest.mark.parametrize("graph", [False, True])
     def test_losses(self, tiny, graph, monkeypatch):
         model, _ = tiny
-        monkeypatch.setattr(model, "free_nats", 0.0)
+        monkeypatch.setattr(model, "free", 0.0)
         batch = model.prepare(random_batch(), SEED)
         expected = numpy_losses(model, batch)
         compute = tf.function(model.losses) if graph else model.losses
