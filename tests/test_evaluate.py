@@ -89,11 +89,14 @@ class TestPlay:
         message = refuse(list, rollouts.play(loaded, "dummy", *arguments))
         assert message.startswith(name)
 
-    def test_tasks_with_more_actions(self, loaded):
-        assert "needs 6" in refuse(rollouts.check_task, loaded, "cheetah_run")
-        rollouts.check_task(loaded, "reacher_easy")
-        message = refuse(rollouts.check_task, loaded, "reacher_esay")
-        assert "'reacher_easy'" in message
+    def test_tasks_with_other_actions(self, loaded):
+        with rollouts.open_task(loaded, "reacher_easy") as env:
+            assert env.action_space.shape == (loaded.action_size,)
+        for task, message in (
+            ("cheetah_run", "needs 6"),
+            ("reacher_esay", "'reacher_easy'"),
+        ):
+            assert message in refuse(rollouts.open_task, loaded, task)
 
 
 @pytest.mark.parametrize(

@@ -36,46 +36,48 @@ def image(number):
     return rng.integers(0, 256, (64, 64, 3), np.uint8)
 
 
-def variables(model):
-    return [model.cell, model.encoder, *model.heads.values()]
+def same_weights(loaded, expected):
+    """Compares all variables of two models."""
+    mine, theirs = (
+        [
+            variable.numpy()
+            for part in (model.cell, model.encoder, *model.heads.values())
+            for variable in part.variables
+        ]
+        for model in (loaded, expected)
+    )
+    assert len(mine) > 20
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def write_checkpoint(folder, params, *args):
+    """Puts a model of other parameters into a run; returns both."""
+    model = build.make_model(params, *args)
+    learner = build.make_learner(params, model)
+    step = tf.Variable(8, dtype=tf.int64)
+    path = tf.train.Checkpoint(learner=learner, global_step=step).write(
+        str(folder.checkpoints / "ckpt-90")
+    )
+    folder.write_config({**folder.read_config(), "params": dict(params)})
+    return path, model
 
 
 @pytest.mark.slow
 class TestWeights:
     def test_are_all_those_of_the_trained_model(self, trained):
         loaded = loading.load_run(trained.folder)
-        pairs = 0
-        for one, other in zip(
-            variables(loaded.agent.model), variables(trained.model), strict=True
-        ):
-            for mine, theirs in zip(
-                one.variables, other.variables, strict=True
-            ):
-                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
-                pairs += 1
-        assert pairs > 20
+        same_weights(loaded.agent.model, trained.model)
         assert (loaded.step, loaded.action_size) == (12, ACTIONS)
         assert loaded.state == "finished"
 
     def test_of_a_head_that_trains_alone(self, copied):
         """Its variables are in the list of another optimizer."""
         params = tiny_params(gradient_heads=["image"], activation="elu")
-        model = build.make_model(params, ACTIONS, seed=3)
-        learner = build.make_learner(params, model)
-        step = tf.Variable(8, dtype=tf.int64)
-        path = tf.train.Checkpoint(learner=learner, global_step=step).write(
-            str(copied.checkpoints / "ckpt-90")
-        )
-        copied.write_config({**copied.read_config(), "params": params})
+        path, model = write_checkpoint(copied, params, ACTIONS, 3)
         loaded = loading.load_run(copied, path)
         assert loaded.step == 8
-        for one, other in zip(
-            variables(loaded.agent.model), variables(model), strict=True
-        ):
-            for mine, theirs in zip(
-                one.variables, other.variables, strict=True
-            ):
-                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+        same_weights(loaded.agent.model, model)
 
     def test_of_heads_for_state_components(self, copied):
         """Only the episodes tell which ones there are."""
@@ -87,13 +89,7 @@ class TestWeights:
             gradient_heads=["image", "reward", "velocity"],
             position_loss_scale=2,
         )
-        model = build.make_model(params, 1, 3, components)
-        learner = build.make_learner(params, model)
-        step = tf.Variable(8, dtype=tf.int64)
-        path = tf.train.Checkpoint(learner=learner, global_step=step).write(
-            str(copied.checkpoints / "ckpt-90")
-        )
-        copied.write_config({**copied.read_config(), "params": dict(params)})
+        path, model = write_checkpoint(copied, params, 1, 3, components)
         for directory in (copied.train_episodes, copied.test_episodes):
             for name in episodes.list_episodes(directory):
                 (directory / name).unlink()
@@ -110,27 +106,17 @@ class TestWeights:
             "contacts": np.zeros((4, 2), np.int32),
         }
         episodes.save_episode(copied.train_episodes, {**numbers, **others})
-        loaded = loading.load_run(copied, path)
-        assert loaded.agent.model.heads.keys() == model.heads.keys()
-        assert loaded.agent.model.loss_scales["position"] == 2
-        for one, other in zip(
-            variables(loaded.agent.model), variables(model), strict=True
-        ):
-            for mine, theirs in zip(
-                one.variables, other.variables, strict=True
-            ):
-                np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+        loaded = loading.load_run(copied, path).agent.model
+        assert loaded.heads.keys() == model.heads.keys()
+        assert loaded.loss_scales["position"] == 2
+        same_weights(loaded, model)
 
-    def test_of_other_optimizers_do_not_fit(self, copied):
+    @pytest.mark.parametrize(
+        "change", [{"gradient_heads": ["image"]}, {"model_size": 7}]
+    )
+    def test_of_other_parameters_do_not_fit(self, copied, change):
         config = copied.read_config()
-        config["params"]["gradient_heads"] = ["image"]
-        copied.write_config(config)
-        with pytest.raises(loading.CheckpointError, match="does not fit"):
-            loading.load_run(copied)
-
-    def test_of_other_sizes_do_not_fit(self, copied):
-        config = copied.read_config()
-        config["params"]["model_size"] = 7
+        config["params"] |= change
         copied.write_config(config)
         with pytest.raises(loading.CheckpointError, match="does not fit"):
             loading.load_run(copied)

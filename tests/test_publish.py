@@ -305,17 +305,18 @@ class TestPublish:
         assert (result["updates"], result["train_episodes"]) == (4, 3)
         assert result["simulator_steps"] == 3000
         assert result["hours"] > 0
-        diagnosis = json.loads((target / "diagnosis.json").read_text())
-        ratio = diagnosis["images"]["ratio_to_no_change"]
-        assert result["model"]["image_ratio"] == ratio
-        one_future = diagnosis["images"]["one_future_ratio_to_no_change"]
-        assert result["model"]["one_future_image_ratio"] == one_future
-        rows = list(
-            csv.DictReader(io.StringIO((target / "metrics.csv").read_text()))
+        images = json.loads((target / "diagnosis.json").read_text())["images"]
+        for name, key in (
+            ("image_ratio", "ratio_to_no_change"),
+            ("one_future_image_ratio", "one_future_ratio_to_no_change"),
+        ):
+            assert result["model"][name] == images[key]
+        metrics, curve = (
+            list(csv.DictReader((target / name).read_text().splitlines()))
+            for name in ("metrics.csv", "curve.csv")
         )
-        assert len(rows) == len(list(Journal(trained.folder.metrics)))
-        rows = csv.DictReader(io.StringIO((target / "curve.csv").read_text()))
-        assert {row["experiment"] for row in rows} == {target.name}
+        assert len(metrics) == len(list(Journal(trained.folder.metrics)))
+        assert {row["experiment"] for row in curve} == {target.name}
 
     def test_only_on_request_over_another(self, published, trained):
         target, page = published

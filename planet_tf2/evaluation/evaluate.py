@@ -107,7 +107,6 @@ def evaluate_run(
     Raises:
       ValueError: the agent cannot act in the task.
     """
-    rollouts.check_task(run, task)
     checkpoint = pathlib.Path(run.checkpoint).name
     state = "" if run.state == runs.FINISHED else f", {run.state}"
     print(f"{run.folder.path} ({checkpoint}, step {run.step}{state}):", end=" ")

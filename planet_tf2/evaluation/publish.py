@@ -5,14 +5,13 @@ import pathlib
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.evaluation import held_out, repeating, results_page, runs
-from planet_tf2.evaluation.curves import Curve
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.evaluate import evaluate_run
 from planet_tf2.evaluation.figures import write_figure
@@ -70,8 +69,7 @@ def publish(
       allow_unfinished: whether to take runs that are not done.
       overwrite: whether to replace a folder of the same name.
 
-    Returns:
-      The new folder.
+    Returns the new folder.
 
     Raises:
       ValueError: for whatever the user can mend.
@@ -79,27 +77,18 @@ def publish(
     origin = _origin(folder, name, hardware, allow_unfinished)
     target = pathlib.Path(results) / origin["name"]
     # What is wrong shows before the work is done.
-    check_outside(target / "result.json", [folder])
-    if target.exists() and not overwrite:
-        raise RunFolderError(
-            f"{target} is there already. Choose another --name, or replace it "
-            "with --overwrite."
-        )
+    _check_new(target, folder, overwrite)
     if page is not None:
         results_page.read_page(page)
-    curves = collect_curves([folder], ["test"])
     make_folder(results)
     with tempfile.TemporaryDirectory(dir=results, prefix=".") as scratch:
         place = pathlib.Path(scratch) / target.name
         place.mkdir()
-        _write_tables(place, folder, curves)
-        run = load_run(folder)
-        played = _evaluate(place, run, episodes, seed, min(agents, episodes))
-        model = _check_model(place, run, seed) if run.predicts_images else None
-        result = {**origin, **played, "note": note, "model": model}
-        write_json(place / "result.json", to_plain(result))
-        readme = results_page.render("published.md", result)
-        write_atomically(place / "README.md", readme)
+        _write_tables(place, folder)
+        run, agents = load_run(folder), min(agents, episodes)
+        played = _evaluate(place, run, episodes, seed, agents)
+        model = _check_model(place, run, seed)
+        _sum_up(place, {**origin, "note": note, **played, "model": model})
         shutil.rmtree(target, ignore_errors=True)
         os.replace(place, target)
     print(f"Published: {target}")
@@ -174,10 +163,20 @@ def _origin(
     }
 
 
-def _write_tables(
-    place: pathlib.Path, folder: RunFolder, curves: Sequence[Curve]
+def _check_new(
+    target: pathlib.Path, folder: RunFolder, overwrite: bool
 ) -> None:
+    check_outside(target / "result.json", [folder])
+    if target.exists() and not overwrite:
+        raise RunFolderError(
+            f"{target} is there already. Choose another --name, or replace it "
+            "with --overwrite."
+        )
+
+
+def _write_tables(place: pathlib.Path, folder: RunFolder) -> None:
     """Writes learning curve, parameters and metrics."""
+    curves = collect_curves([folder], ["test"])
     names = {str(folder.path): place.name}
     write_figure(place / "curve.png", draw(curves, names)[0])
     write_atomically(place / "curve.csv", curve_table(curves, names))
@@ -217,8 +216,12 @@ def _evaluate(
     return {"step": run.step, "tasks": shown, "evaluation": command}
 
 
-def _check_model(place: pathlib.Path, run: LoadedRun, seed: int) -> Result:
-    """Writes the diagnosis of the world model, and what it predicts."""
+def _check_model(
+    place: pathlib.Path, run: LoadedRun, seed: int
+) -> Result | None:
+    """Writes the diagnosis of the world model, and the images it predicts."""
+    if not run.predicts_images:
+        return None
     figures = diagnose(
         run.folder,
         run.checkpoint,
@@ -245,3 +248,9 @@ def _check_model(place: pathlib.Path, run: LoadedRun, seed: int) -> Result:
         "image_ratio_to_mean_frame": images["ratio_to_mean_frame"],
         "reward_explained_variance": filtered["explained_variance"],
     }
+
+
+def _sum_up(place: pathlib.Path, result: Result) -> None:
+    write_json(place / "result.json", to_plain(result))
+    readme = results_page.render("published.md", result)
+    write_atomically(place / "README.md", readme)

@@ -99,21 +99,6 @@ def play(
                 yield _played(result)
 
 
-def check_task(run: LoadedRun, task: str) -> None:
-    """Checks that an agent can act in a task.
-
-    Raises:
-      ValueError: it cannot, since it has too few actions.
-    """
-    size = _action_size(task, run)
-    if size > run.action_size:
-        raise ValueError(
-            f"The run {run.folder.path} was trained on "
-            f"{', '.join(run.params['tasks'])} and has {run.action_size} "
-            f"actions, but {task} needs {size}. Choose another task."
-        )
-
-
 def open_task(
     run: LoadedRun,
     task: str,
@@ -136,9 +121,17 @@ def open_task(
     Raises:
       ValueError: the agent cannot act in the task.
     """
-    check_task(run, task)
-    interface = assemble.shared_interface(run.params, read_agent(run.folder))
-    if _action_size(task, run) != run.action_size:
+    package = read_agent(run.folder)
+    _, action = task_spaces(task, run.params, package.VECTOR_ACTIONS)
+    size = action.shape[0]
+    if size > run.action_size:
+        raise ValueError(
+            f"The run {run.folder.path} was trained on "
+            f"{', '.join(run.params['tasks'])} and has {run.action_size} "
+            f"actions, but {task} needs {size}. Choose another task."
+        )
+    interface = assemble.shared_interface(run.params, package)
+    if size != run.action_size:
         interface["pad_actions"] = run.action_size
     if images and "image" not in interface.get("observations", ["image"]):
         interface["observations"].append("image")
@@ -152,12 +145,6 @@ def env_seed(seed: int, number: int) -> int:
     """Returns what the environment of an episode is seeded with."""
     sequence = np.random.SeedSequence((seed, _ENVS, number))
     return int(sequence.generate_state(1)[0]) >> 1
-
-
-def _action_size(task: str, run: LoadedRun) -> int:
-    vectors = read_agent(run.folder).VECTOR_ACTIONS
-    _, action = task_spaces(task, run.params, vectors)
-    return action.shape[0]
 
 
 def _played(result: dict) -> PlayedEpisode:

@@ -24,6 +24,7 @@ from planet_tf2.tools import seeds
 PLANNERS = agents.find("planet").PLANNERS
 
 State = dict[str, tf.Tensor]
+Planner = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 # "CEM + true simulator" in table 1 of the paper, 1000 candidates, 10 rounds.
 PUBLISHED = {
@@ -141,30 +142,34 @@ def run_episodes(
     with contextlib.closing(simulator):
         planner = _make_planner(simulator, search)
         for number in range(episodes):
-            start = time.perf_counter()
-            sequence = np.random.SeedSequence((seed, number))
-            state = simulator.reset(int(sequence.generate_state(1)[0]))
-            rewards, done = [], False
-            with tqdm(unit="decision", leave=False, disable=None) as bar:
-                while not done:
-                    decision_seed = seeds.derive(seed, number, len(rewards))
-                    action = planner(tf.constant(state), decision_seed)
-                    reward, done = simulator.step(action.numpy())
-                    state = simulator.state
-                    rewards.append(reward)
-                    bar.set_description(f"return {sum(rewards):.1f}", False)
-                    bar.update()
-            yield {
-                "episode": number,
-                "return": sum(rewards),
-                "length": len(rewards),
-                "seconds": time.perf_counter() - start,
-            }
+            yield _run_episode(simulator, planner, seed, number)
 
 
-def _make_planner(
-    simulator: Any, search: Search
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _run_episode(
+    simulator: Any, planner: Planner, seed: int, number: int
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    sequence = np.random.SeedSequence((seed, number))
+    state = simulator.reset(int(sequence.generate_state(1)[0]))
+    rewards, done = [], False
+    with tqdm(unit="decision", leave=False, disable=None) as bar:
+        while not done:
+            decision_seed = seeds.derive(seed, number, len(rewards))
+            action = planner(tf.constant(state), decision_seed)
+            reward, done = simulator.step(action.numpy())
+            state = simulator.state
+            rewards.append(reward)
+            bar.set_description(f"return {sum(rewards):.1f}", False)
+            bar.update()
+    return {
+        "episode": number,
+        "return": sum(rewards),
+        "length": len(rewards),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _make_planner(simulator: Any, search: Search) -> Planner:
     """Makes a function from a state `[S]` and a seed to an action `[A]`."""
     cell = SimulatorCell(simulator)
 
