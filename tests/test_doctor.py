@@ -162,16 +162,15 @@ def test_no_opengl(world, capsys):
     assert "per update" in said
 
 
-@pytest.mark.parametrize("version", ["4.0.0", "3.16.9", "3.18"])
-def test_wrong_mujoco(world, capsys, version):
-    world.install(mujoco=version)
+def test_wrong_mujoco(world, capsys):
+    world.install(mujoco="4.0.0")
     world.simulator = result(
         1, stderr="AttributeError: no attribute 'x'\n\nTry this:\n  that"
     )
     world.renderers = dict.fromkeys(rendering.BACKENDS, world.simulator)
     assert run_script("doctor") == 1
     said = capsys.readouterr().out
-    assert f"mujoco is {version}, but >=3.17,<3.18 was tested" in said
+    assert "mujoco is 4.0.0, but >=3.17,<3.18 was tested" in said
     fix = f"{sys.executable} -m pip install 'mujoco>=3.17,<3.18'"
     assert said.count(fix) == 2
     assert "MuJoCo does not run: AttributeError: no attribute 'x'" in said

@@ -78,7 +78,8 @@ def check_rendering(tried: Results, cards: Sequence[Card]) -> list[Finding]:
         renderers[name] = renderer = result.answer["renderer"]
         where = "soft" if rendering.is_software(renderer) else "hard"
         text = f"{name} works in {where}ware: {renderer}"
-        findings.append(judge("rendering", text, backend=name))
+        details = {"backend": name, "renderer": renderer}
+        findings.append(judge("rendering", text, **details))
     chosen = choose(tried)
     if chosen is None and _wanted():
         text = f"MUJOCO_GL is {_wanted()!r}, which cannot render here"

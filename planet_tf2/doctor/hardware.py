@@ -60,8 +60,8 @@ def check_processor(cards: Sequence[Card] = ()) -> Finding:
     if flags and intel and "avx" not in flags:
         text += "\nTensorFlow's packages need AVX, and die without it."
         fix = "use another machine, or build TensorFlow from its sources"
-    precision, _, _ = advice.partition(" ")
-    return judge("processor", text, fix, features=features, precision=precision)
+    details = {"cores": cores, "precision": advice.split()[0]}
+    return judge("processor", text, fix, features=features, **details)
 
 
 def suggest_precision(flags: Set[str], cards: Sequence[Card]) -> str:

@@ -24,18 +24,19 @@ def main(seconds: float) -> None:
     def step() -> None:
         env.step(env.action_space.sample())
 
-    report = {"steps_per_second": _rate(step, seconds / 4)}
+    report = {}
     if os.environ["MUJOCO_GL"] != "off":
-        report["frames_per_second"] = _rate(env.render, seconds / 2)
+        # As in the file of an episode.
         frames = []
         for _ in range(10):
             step()
             frames.append(env.render())
-        # As in the file of an episode.
         file = zlib.compress(np.stack(frames).tobytes())
         report["bytes_per_frame"] = len(file) / len(frames)
+        report["frames_per_second"] = _rate(env.render, seconds / 2)
         light = _open(SHADOW_SIZE)
         report["light_frames_per_second"] = _rate(light.render, seconds / 2)
+    report["steps_per_second"] = _rate(step, seconds / 4)
     print(json.dumps(report), flush=True)
 
 
