@@ -19,19 +19,18 @@ IMAGE_CONSTANT = 12288 * (HALF_LOG_2PI + 1 / 32**2 / 24)
 
 
 def losses(count, image=5.0, reward=0.1, divergence=1.0):
-    """Lines of so many updates; each value may be a function of the update."""
-
-    def value(what, update):
-        return what(update) if callable(what) else what
+    """Lines of so many updates; the divergence may be a function of them."""
 
     return [
         {
             "phase": "train",
             "step": 5 * update,
             "update": update,
-            "image_loss": IMAGE_CONSTANT + value(image, update),
-            "reward_loss": HALF_LOG_2PI + value(reward, update),
-            "divergence_loss": value(divergence, update),
+            "image_loss": IMAGE_CONSTANT + image,
+            "reward_loss": HALF_LOG_2PI + reward,
+            "divergence_loss": divergence(update)
+            if callable(divergence)
+            else divergence,
             "gradient_norm": 3.0,
             "updates_per_second": 2.0,
             "elapsed_seconds": update / 2,

@@ -88,11 +88,7 @@ def make_held_out(
     task: str | None,
     arrays: dict[str, np.ndarray],
 ) -> HeldOut:
-    """Checks an episode and keeps what the run's agent needs of it.
-
-    Raises:
-      EpisodesError: it does not fit the agent.
-    """
+    """Checks an episode and keeps what the run's agent needs of it."""
     spaces = {**run.agent.observation_space, "action": run.agent.action_space}
     chosen = {"reward": arrays["reward"]}
     for key, space in spaces.items():

@@ -18,6 +18,7 @@ from planet_tf2.evaluation.reward_checks import fit
 
 Figures = dict[str, Any]
 
+_STEP_BY_STEP = ("explained_variance", "correlation", "rmse")
 FUTURES = 8  # Their mean stands for what a model expects.
 
 
@@ -53,7 +54,9 @@ def check_open_loop(
     length = context + horizon
     has_images = "image" in episodes[0].arrays
     if has_images:
-        mean_frame = _mean_frame(predictor, episodes, windows, length)
+        frames = (cut(episodes, [one], "image", length)[0] for one in windows)
+        total = sum(true_image(x, predictor.bits).mean(0) for x in frames)
+        mean_frame = total / len(windows)
     action = cut(episodes, windows, "action", length)
     # The random policy's: all models have learned from some of them.
     action[:, context:] = np.random.default_rng(seed).uniform(
@@ -84,7 +87,12 @@ def check_open_loop(
                 }
             )
     received = cut(episodes, windows, "reward", length)[:, context:]
-    rewards = _reward_figures(np.concatenate(predicted), received)
+    predicted = np.concatenate(predicted)
+    steps = [fit(*pair) for pair in zip(predicted.T, received.T, strict=True)]
+    rewards = {
+        **{key: [one[key] for one in steps] for key in _STEP_BY_STEP},
+        "overall": fit(predicted.ravel(), received.ravel()),
+    }
     if not has_images:
         return None, rewards
     images = {"context": context, "horizon": horizon, **_image_figures(errors)}
@@ -165,23 +173,3 @@ def _image_figures(parts: Sequence[dict[str, np.ndarray]]) -> Figures:
         "one_future_ratio_to_no_change": ratio("one_future", "no_change"),
         "useful_steps": int(worse.argmax()) if worse.any() else len(worse),
     }
-
-
-def _reward_figures(predicted: np.ndarray, received: np.ndarray) -> Figures:
-    steps = [fit(*pair) for pair in zip(predicted.T, received.T, strict=True)]
-    keys = ("explained_variance", "correlation", "rmse")
-    return {
-        **{key: [step[key] for step in steps] for key in keys},
-        "overall": fit(predicted.ravel(), received.ravel()),
-    }
-
-
-def _mean_frame(
-    predictor: Predictor,
-    episodes: Sequence[HeldOut],
-    windows: Sequence[Window],
-    length: int,
-) -> np.ndarray:
-    frames = (cut(episodes, [one], "image", length)[0] for one in windows)
-    total = sum(true_image(x, predictor.bits).mean(0) for x in frames)
-    return total / len(windows)

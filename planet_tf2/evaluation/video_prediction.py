@@ -17,7 +17,7 @@ from planet_tf2.evaluation.figures import (
     new_figure,
     write_figure,
 )
-from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
+from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.predictions import BATCH, Predictor, Window, cut
@@ -124,20 +124,11 @@ def predict(
       EpisodesError: all episodes are too short.
       ValueError: a number is out of its range.
     """
-    for name, value, most in (
-        ("sequences", sequences, BATCH),
-        ("context", context, np.inf),
-        ("horizon", horizon, np.inf),
-    ):
-        if not 1 <= value <= most:
-            raise ValueError(f"{name} must be from 1 to {most}, not {value}.")
-    longest = max(episode.length + 1 for episode in episodes)
-    length = context + min(horizon, longest - context)
-    if length <= context:
-        raise EpisodesError(
-            f"The longest episode has {longest} frames, too few for context "
-            f"{context}. Lower context, or name other episodes."
+    if not 1 <= sequences <= BATCH:
+        raise ValueError(
+            f"sequences must be from 1 to {BATCH}, not {sequences}."
         )
+    length = context + held_out.limit_horizon(episodes, context, horizon)
     windows = _choose(episodes, length, sequences)
     predictor = Predictor(run, seed)
     image = predictor.open_loop(episodes, windows, context, length).image

@@ -9,12 +9,7 @@ from planet_tf2.agents.loss_info import loss_info
 from planet_tf2.configs import collects
 from planet_tf2.data.run_folder import failure_reason
 from planet_tf2.evaluation import judgements, runs
-from planet_tf2.evaluation.judgements import (
-    LEVELS,
-    WARNING,
-    Finding,
-    finding,
-)
+from planet_tf2.evaluation.judgements import GOOD, WARNING, Finding, finding
 from planet_tf2.evaluation.report.gather import STALE, RunData
 
 _EARLY_UPDATES = 500  # Until then nothing has to be learned.
@@ -29,7 +24,9 @@ def check(found: Sequence[RunData]) -> list[tuple[RunData, Finding]]:
     alarms = [
         (run, alarm) for run in found for look in checks for alarm in look(run)
     ]
-    return sorted(alarms, key=lambda pair: LEVELS.index(pair[1].level))
+    return sorted(
+        alarms, key=lambda pair: judgements.LEVELS.index(pair[1].level)
+    )
 
 
 def _state(run: RunData) -> Iterator[Finding]:
@@ -81,21 +78,16 @@ def _losses(run: RunData) -> Iterator[Finding]:
                 yield finding("reward_never_changes")
             elif judgements.is_stuck(share):
                 yield judgements.judge_reward(1 - share)
-    for name, info in infos.items():
-        if info.may_run_away:
-            yield from _divergence(run, name, is_blind)
-
-
-def _divergence(run: RunData, name: str, is_blind: bool) -> Iterator[Finding]:
-    _, values = run.series("train", name)
-    values = values[np.isfinite(values)]
-    if len(values) < _FEW_UPDATES:
-        return
-    size = len(values) // 10
-    means = np.convolve(values, np.ones(size) / size, "valid")
-    alarm = judgements.judge_divergence(means[-1], is_blind, means.min())
-    if alarm.title:
-        yield alarm
+    for name in [name for name, info in infos.items() if info.may_run_away]:
+        _, values = run.series("train", name)
+        values = values[np.isfinite(values)]
+        if len(values) < _FEW_UPDATES:
+            continue
+        size = len(values) // 10
+        means = np.convolve(values, np.ones(size) / size, "valid")
+        alarm = judgements.judge_divergence(means[-1], is_blind, means.min())
+        if alarm.level != GOOD:
+            yield alarm
 
 
 def _collection(run: RunData) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from planet_tf2.agents.loss_info import LossInfo, loss_info
+from planet_tf2.agents.loss_info import loss_info
 from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.curves import AXES, Curve
@@ -33,11 +33,13 @@ class Chart(NamedTuple):
 
 def read_curves(found: Sequence[RunData]) -> list[Curve]:
     """Reads the returns of all runs, as far as their journals can be read."""
-    curves = []
-    for run in found:
-        for split in curve_tools.SPLITS if not run.broken else ():
-            curves += curve_tools.read_curves(run.folder, split)
-    return curves
+    return [
+        curve
+        for run in found
+        if not run.broken
+        for split in curve_tools.SPLITS
+        for curve in curve_tools.read_curves(run.folder, split)
+    ]
 
 
 def returns(
@@ -52,8 +54,10 @@ def returns(
     chosen = [c for c in curves if str(c.run.path) in names]
     if len(set(names.values())) > 1 and any(c.split == "test" for c in chosen):
         chosen = [c for c in chosen if c.split == "test"]
-    tasks = dict.fromkeys(c.task for c in chosen)
-    return [(task, _returns_of(task, chosen, names)) for task in tasks]
+    by_task: dict[str, list[Curve]] = {}
+    for curve in chosen:
+        by_task.setdefault(curve.task, []).append(curve)
+    return [(task, _returns(task, c, names)) for task, c in by_task.items()]
 
 
 def losses(group: Sequence[RunData]) -> list[Chart]:
@@ -64,17 +68,6 @@ def losses(group: Sequence[RunData]) -> list[Chart]:
     # The sum of all, each with its scale, is mostly constants.
     order += [n for n in names if n not in known and n != "total_loss"]
     return [_loss(group, n, n == order[0]) for n in order[:_MAX_LOSSES]]
-
-
-def explained_losses(found: Sequence[RunData]) -> list[LossInfo]:
-    """Returns what is known of the losses that have to be explained."""
-    infos = {
-        name: info
-        for run in found
-        for name, info in run.loss_table.items()
-        if info.meaning and f"{name}_loss" in run.losses
-    }
-    return list(infos.values())
 
 
 def speed(group: Sequence[RunData]) -> list[Chart]:
@@ -102,21 +95,20 @@ def speed(group: Sequence[RunData]) -> list[Chart]:
     ]
 
 
-def _returns_of(
+def _returns(
     task: str, curves: Sequence[Curve], names: dict[str, str]
 ) -> list[Chart]:
-    chosen = [c for c in curves if c.task == task]
     last = ", ".join(
         f"{names[str(c.run.path)]} {c.run.path.name}, {c.split}: "
         f"{c.score[-1]:.0f}"
-        for c in chosen
+        for c in curves
     )
     charts = []
     for axis in ("steps", "hours"):
-        if axis == "hours" and any(np.isnan(c.hours).any() for c in chosen):
+        if axis == "hours" and any(np.isnan(c.hours).any() for c in curves):
             continue
         _, ax = figures.panel(f"{task}: return", AXES[axis], axis != "hours")
-        draw_returns(ax, chosen, names, axis, "std")
+        draw_returns(ax, curves, names, axis, "std")
         figures.legend(ax)
         text = f"Return of {task} against {AXES[axis]}; last: {last}."
         charts.append(_finish(ax, text))

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation.report.gather import RunData
 
-PATTERN = "evaluation*.json"
 _KEYS = {"run", "task", "mean", "episodes", "step"}
 
 
@@ -28,10 +27,8 @@ def find_evaluations(
 ) -> tuple[list[Evaluation], list[dict[str, Any]]]:
     """Reads files that `evaluate` wrote, as far as they are of these runs.
 
-    Args:
-      found: the runs.
-      named: files that the user named.
-      places: folders to look for files named `evaluation*.json` in.
+    Those are files that the user named, and those in some places that are
+    named `evaluation*.json`.
 
     Returns:
       The newest evaluation of each run, task and step, and the groups of runs
@@ -47,9 +44,9 @@ def find_evaluations(
     others = {
         path.resolve(): path
         for place in places
-        for path in pathlib.Path(place).glob(PATTERN)
+        for path in pathlib.Path(place).glob("evaluation*.json")
     }
-    for path in sorted(others.values(), key=os.path.getmtime) + named:
+    for path in [*sorted(others.values(), key=os.path.getmtime), *named]:
         try:
             known, sums = _read(path, found)
         except RunFolderError:

@@ -6,7 +6,7 @@ import itertools
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,8 @@ class RunData:
         """What FAIL says, if it failed."""
         if self.state != runs.FAILED:
             return ""
-        text = self.folder.fail.read_text(errors="replace").strip()
-        return text or "It left no reason."
+        text = self.folder.fail.read_text(errors="replace")
+        return text.strip() or "It left no reason."
 
     @functools.cached_property
     def logged(self) -> list[str]:
@@ -128,9 +128,9 @@ class RunData:
                 # The reset has no reward.
                 first = 1 if name == "reward" else 0
                 values.setdefault(name, []).append(episode[name][first:])
-        shapes = {name: arrays[0].shape[1:] for name, arrays in values.items()}
-        variances = {}
+        shapes, variances = {}, {}
         for name, arrays in values.items():
+            shapes[name] = arrays[0].shape[1:]
             if any(array.shape[1:] != shapes[name] for array in arrays):
                 continue  # Images of several sizes.
             if arrays[0].dtype == np.uint8:
@@ -147,10 +147,11 @@ class RunData:
             r for r in self.records if "return" in r and r["phase"] == phase
         ]
 
-    def returns(self, phase: str, task: str | None = None) -> list[float]:
-        """Returns the returns of episodes, of one task or of all."""
+    def returns(self, phase: str, *tasks: str) -> list[float]:
+        """Returns the returns of episodes in some tasks, or in all."""
+        tasks = tasks or self.params["tasks"]
         found = self.episodes(phase)
-        return [float(r["return"]) for r in found if task in (None, r["task"])]
+        return [float(r["return"]) for r in found if r["task"] in tasks]
 
     def series(self, phase: str, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Returns updates and values of what was measured, `[N]` each.
@@ -219,13 +220,12 @@ def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
         is_stale = folder.path.resolve() in stale
         state = STALE if is_stale else runs.run_state(folder)
         try:
-            params, config = runs.read_params(folder), folder.read_config()
+            run = folder.read_config(), runs.read_params(folder)
         except RunFolderError as error:
             errors.append(error)
             continue
-        journal = _read_journal(folder)
-        name = names[str(folder.path)]
-        found.append(RunData(folder, name, state, config, params, *journal))
+        name, journal = names[str(folder.path)], _read_journal(folder)
+        found.append(RunData(folder, name, state, *run, *journal))
     if not found:
         raise errors[0]
     if not any(run.records or run.failure for run in found):
@@ -234,14 +234,6 @@ def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
             "nothing yet. Train it further first."
         )
     return found
-
-
-def by_experiment(found: Sequence[RunData]) -> dict[str, list[RunData]]:
-    """Returns the runs of every experiment, by its name."""
-    groups: dict[str, list[RunData]] = {}
-    for run in found:
-        groups.setdefault(run.experiment, []).append(run)
-    return groups
 
 
 def _find(path: pathlib.Path) -> list[RunFolder]:

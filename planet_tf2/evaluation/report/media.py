@@ -16,14 +16,10 @@ _SMALL_FPS = 10
 
 
 class Picture(NamedTuple):
-    """A picture that is part of the page.
+    """A picture that is part of the page, with a text to be read instead.
 
-    Attributes:
-      source: `data:` address of the picture.
-      still: that of its first frame, for those who want nothing to move.
-      width, height: in pixels.
-      description: what is to be seen, for those who do not see it.
-      caption: what is written below.
+    Its `source` is a `data:` address, and `still` that of the first frame, for
+    those who want nothing to move. Sizes are in pixels.
     """
 
     source: str

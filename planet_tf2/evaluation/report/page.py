@@ -10,20 +10,14 @@ from markupsafe import Markup, escape
 
 from planet_tf2.version import __version__
 
-_PACKAGE = "planet_tf2.evaluation.report"
-
 
 def render(template: str, content: Mapping[str, Any]) -> str:
-    """Returns a page.
+    """Returns a page of a file in `templates/` and what it shows.
 
     Everything from outside is escaped; drawings, which are our own, are not.
-
-    Args:
-      template: name of a file in `templates/`.
-      content: what it shows.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(_PACKAGE, "templates"),
+        loader=jinja2.PackageLoader("planet_tf2.evaluation.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -37,13 +31,8 @@ def render(template: str, content: Mapping[str, Any]) -> str:
         "codes": codes,
     }
     now = datetime.datetime.now(datetime.UTC)
-    return environment.get_template(template).render(
-        {
-            "version": __version__,
-            "made": now.strftime("%Y-%m-%d %H:%M UTC"),
-            **content,
-        }
-    )
+    made = {"version": __version__, "made": f"{now:%Y-%m-%d %H:%M} UTC"}
+    return environment.get_template(template).render({**made, **content})
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -11,7 +11,7 @@ from planet_tf2.evaluation.report.evaluations import (
     Evaluation,
     find_evaluations,
 )
-from planet_tf2.evaluation.report.gather import RunData, by_experiment, gather
+from planet_tf2.evaluation.report.gather import RunData, gather
 from planet_tf2.tools.files import write_atomically
 
 MAX_BYTES = 15_000_000
@@ -57,7 +57,9 @@ def make_report(
     experiments = {run.folder.path.parent for run in found}
     places = [logdir, *experiments, out.parent, pathlib.Path()]
     evaluated, sums = find_evaluations(found, evaluations, places)
-    groups = by_experiment(found)
+    groups: dict[str, list[RunData]] = {}
+    for run in found:
+        groups.setdefault(run.experiment, []).append(run)
     if not title and len(found) == 1:
         title = " ".join(dict.fromkeys((found[0].experiment, found[0].name)))
     content = {
