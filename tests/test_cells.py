@@ -213,34 +213,25 @@ class TestContract:
             assert np.abs(state["mean"] - exact["mean"]).max() > 1e-5
 
 
+ACTIVATIONS = {"relu": lambda x: np.maximum(0, x), "tanh": np.tanh}
+
+
+def check_formula(cell, reference, graph=False):
+    inputs = make_inputs(cell)
+    observe = tf.function(cell.observe) if graph else cell.observe
+    for state, expected in zip(
+        observe(*inputs, NOISES),
+        reference.observe(*inputs, NOISES),
+        strict=True,
+    ):
+        equal_states(state, expected)
+
+
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_ssm_formula(activation, graph):
     cell = make_cell("ssm", activation=activation)
-    inputs = make_inputs(cell)
-    observe = tf.function(cell.observe) if graph else cell.observe
-    functions = {"relu": lambda x: np.maximum(0, x), "tanh": np.tanh}
-    reference = NumpySSM(cell, functions[activation])
-    for state, expected in zip(
-        observe(*inputs, NOISES),
-        reference.observe(*inputs, NOISES),
-        strict=True,
-    ):
-        equal_states(state, expected)
-
-
-def check_drnn(switches, graph=False, activation="relu"):
-    cell = make_cell("drnn", activation=activation, **switches)
-    inputs = make_inputs(cell)
-    observe = tf.function(cell.observe) if graph else cell.observe
-    functions = {"relu": lambda x: np.maximum(0, x), "tanh": np.tanh}
-    reference = NumpyDRNN(cell, switches, activation=functions[activation])
-    for state, expected in zip(
-        observe(*inputs, NOISES),
-        reference.observe(*inputs, NOISES),
-        strict=True,
-    ):
-        equal_states(state, expected)
+    check_formula(cell, NumpySSM(cell, ACTIVATIONS[activation]), graph)
 
 
 @pytest.mark.parametrize(
@@ -249,22 +240,20 @@ def check_drnn(switches, graph=False, activation="relu"):
     ids=lambda values: "".join(str(int(value)) for value in values),
 )
 def test_drnn_formula_with_all_switches(values):
-    check_drnn(dict(zip(SWITCHES, values, strict=True)))
+    switches = dict(zip(SWITCHES, values, strict=True))
+    cell = make_cell("drnn", **switches)
+    check_formula(cell, NumpyDRNN(cell, switches))
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_drnn_formula_in_a_graph(activation):
-    check_drnn(dict.fromkeys(SWITCHES, True), True, activation)
+    switches = dict.fromkeys(SWITCHES, True)
+    cell = make_cell("drnn", activation=activation, **switches)
+    reference = NumpyDRNN(cell, switches, activation=ACTIVATIONS[activation])
+    check_formula(cell, reference, graph=True)
 
 
 def test_drnn_switches_by_default():
     chosen = {name: name.startswith("sample_") for name in SWITCHES}
     chosen["decoder_to_sample"] = True
-    cell, same = make_cell("drnn"), make_cell("drnn", **chosen)
-    inputs = make_inputs(cell)
-    for state, expected in zip(
-        cell.observe(*inputs, NOISES),
-        same.observe(*inputs, NOISES),
-        strict=True,
-    ):
-        equal_states(state, expected)
+    check_formula(make_cell("drnn"), make_cell("drnn", **chosen))

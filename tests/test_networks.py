@@ -266,17 +266,6 @@ class TestFeedForward:
         close(dist.mean(), hidden[..., 0])
         close(head.mean(features), hidden[..., 0])
 
-    @pytest.mark.parametrize("shape", [(), (3,), (2, 4)])
-    def test_distribution(self, shape):
-        head = self.make(shape, 1, 7)
-        dist = head(normal(0, 2, 3, FEATURES))
-        assert dist.batch_shape == (2, 3)
-        assert dist.event_shape == shape
-        target = normal(1, 2, 3, *shape)
-        error = np.float64(dist.mean() - target).reshape(2, 3, -1)
-        expected = -(error**2 + np.log(2 * np.pi)).sum(-1) / 2
-        close(dist.log_prob(target), expected)
-
     def test_in_a_graph_of_any_size(self):
         head = self.make((), 1, 7)
         call = tf.function(

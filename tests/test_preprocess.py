@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.agents.planet.preprocess import postprocess, preprocess
+from planet_tf2.agents.planet.preprocess import preprocess
 
 SEED = tf.constant([1, 2])
 ALL = tf.range(256)
@@ -42,24 +42,3 @@ def test_seeds():
         assert np.abs(first - other).min() > 0
     fresh = tf.function(lambda: preprocess(black))
     assert np.abs(fresh() - fresh()).min() > 0
-
-
-@pytest.mark.parametrize("bits", range(1, 9))
-def test_back(bits):
-    image = preprocess(bytes_(), bits, SEED)
-    size = 2 ** (8 - bits)
-    expected = np.arange(256) // size * size
-    result = postprocess(image, bits, tf.uint8)
-    assert result.dtype == tf.uint8
-    np.testing.assert_array_equal(result, expected)
-    result = postprocess(image, bits)
-    assert result.dtype == tf.float32
-    np.testing.assert_allclose(result, expected / 256)
-
-
-def test_predictions_out_of_range_are_clipped():
-    image = tf.constant([-7.0, -0.51, 0.5, 3.0])
-    np.testing.assert_array_equal(
-        postprocess(image, 5, tf.uint8), [0, 0, 248, 248]
-    )
-    np.testing.assert_allclose(postprocess(image, 5), [0, 0, 31 / 32, 31 / 32])

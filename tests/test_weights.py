@@ -26,40 +26,6 @@ SHAPES = {
 }
 
 
-def test_names(head):
-    saved = weights.save_weights(head)
-    assert {name: array.shape for name, array in saved.items()} == SHAPES
-    assert weights.prefix_names("a/b", {"c": 1}) == {"a/b/c": 1}
-
-
-def test_round_trip(head):
-    arrays = {
-        name: np.random.default_rng(0).normal(size=shape).astype(np.float32)
-        for name, shape in SHAPES.items()
-    }
-    weights.load_weights(head, arrays)
-    for name, array in weights.save_weights(head).items():
-        np.testing.assert_array_equal(array, arrays[name])
-
-
-def test_lists_all_that_is_wrong(head):
-    before = weights.save_weights(head)
-    arrays = {name: np.ones(shape) for name, shape in SHAPES.items()}
-    del arrays["dense/bias"]
-    arrays["dense_2/bias"] = np.ones(2)
-    arrays["dense_1/kernel"] = np.ones((1, 4))
-    with pytest.raises(weights.WeightsError) as info:
-        weights.load_weights(head, arrays)
-    assert str(info.value).splitlines() == [
-        "These weights do not fit FeedForward:",
-        "  missing: dense/bias",
-        "  unused: dense_2/bias",
-        "  misshapen: dense_1/kernel is (1, 4), expected (4, 1)",
-    ]
-    for name, array in weights.save_weights(head).items():
-        np.testing.assert_array_equal(array, before[name])
-
-
 @pytest.fixture(scope="module", params=["rssm", "ssm", "drnn"])
 def model(request):
     params = tiny_params(

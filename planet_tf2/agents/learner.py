@@ -1,7 +1,7 @@
 """One gradient step: parts of a batch, devices, loss scale, optimizers."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,27 +14,6 @@ Scalars = dict[str, tf.Tensor]
 Gradients = list[list[tf.Tensor]]
 
 
-class Model(Protocol):
-    """What can be trained."""
-
-    @property
-    def loss_names(self) -> list[str]:
-        """What `losses` computes."""
-
-    @property
-    def groups(self) -> dict[str, list[tf.Variable]]:
-        """Variables by the name of their optimizer, `main` first."""
-
-    def prepare(self, batch: Batch, seed: tf.Tensor) -> Batch:
-        """Turns a batch as it is stored into what `losses` takes."""
-
-    def losses(self, batch: Batch, seed: tf.Tensor) -> Scalars:
-        """Computes every loss, before scaling."""
-
-    def scale(self, values: Scalars) -> tf.Tensor:
-        """Returns the weighted sum of losses."""
-
-
 class Learner(tf.Module):
     """Trains a model by one gradient step per batch.
 
@@ -43,7 +22,11 @@ class Learner(tf.Module):
     random numbers of its own, and losses and gradients are the average.
 
     Args:
-      model: the model.
+      model: what can be trained: `groups`, its variables by the name of their
+        optimizer, `main` first; `prepare(batch, seed)`, which turns a batch as
+        it is stored into what `losses(batch, seed)` takes; `loss_names`, what
+        that computes, before scaling; and `scale(losses)`, their weighted sum.
+        See `agents.planet.world_model`.
       make_optimizer: makes an `Optimizer` for the variables of a group.
       loss_scale: keeps small gradients from vanishing in float16.
       micro_batches: parts that each device takes one after the other.
@@ -53,7 +36,7 @@ class Learner(tf.Module):
 
     def __init__(
         self,
-        model: Model,
+        model: Any,
         make_optimizer: Callable[[list], Any],
         loss_scale: LossScale | None = None,
         micro_batches: int = 1,
@@ -90,7 +73,7 @@ class Learner(tf.Module):
         If a loss or a gradient is not finite, nothing is changed.
 
         Args:
-          batch: batch of the model; see `Model.prepare`.
+          batch: batch of the model; see the model's `prepare`.
           seed: int32 `[2]`, determines all noise.
           prepare: whether the batch is as stored, and not prepared yet.
 

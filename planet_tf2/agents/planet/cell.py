@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from planet_tf2.nets.activations import get_activation
 from planet_tf2.nets.layers import Dense
 
 tfd = tfp.distributions
@@ -35,19 +36,29 @@ class LatentCell(keras.layers.Layer):
 
     Args:
       state_size: S, units of the stochastic state.
+      embed_size: units of every dense layer.
+      activation: of the dense layers, see `nets.activations`.
+      num_layers: dense layers in each stack; 1 in the original.
       mean_only: use the mean in place of a sample.
       min_stddev: lower bound of the predicted standard deviations.
     """
 
     def __init__(
         self,
-        state_size: int,
+        state_size: int = 30,
+        embed_size: int = 200,
+        *,
+        activation: str | Callable = "relu",
+        num_layers: int = 1,
         mean_only: bool = False,
         min_stddev: float = 0.1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.latent_size = state_size
+        self._embed_size = embed_size
+        self._activation = get_activation(activation)
+        self._num_layers = num_layers
         self._mean_only = mean_only
         self._min_stddev = min_stddev
 
@@ -230,22 +241,27 @@ class LatentCell(keras.layers.Layer):
         """Makes a dense layer of this cell's precision."""
         return Dense(units, activation, dtype=self.dtype_policy)
 
-    def _stack(
-        self, num_layers: int, units: int, activation: Callable
-    ) -> list[Dense]:
+    def _stack(self) -> list[Dense]:
         """Makes dense layers to be applied one after the other."""
-        return [self._dense(units, activation) for _ in range(num_layers)]
+        return [
+            self._dense(self._embed_size, self._activation)
+            for _ in range(self._num_layers)
+        ]
 
-    def _low(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Casts to the precision that the layers compute in."""
-        return tf.cast(tensor, self.compute_dtype)
+    def _joined(self, entries: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Joins entries in the precision that the layers compute in."""
+        return tf.concat([tf.cast(e, self.compute_dtype) for e in entries], -1)
 
     def _stochastic_state(
-        self, mean: tf.Tensor, raw_stddev: tf.Tensor, noise: tf.Tensor | None
+        self,
+        hidden: tf.Tensor,
+        mean: Dense,
+        stddev: Dense,
+        noise: tf.Tensor | None,
     ) -> State:
-        """Builds mean, stddev and sample from two layers' outputs."""
-        mean = tf.cast(mean, tf.float32)
-        raw_stddev = tf.cast(raw_stddev, tf.float32)
+        """Computes mean, stddev and sample by two layers."""
+        mean = tf.cast(mean(hidden), tf.float32)
+        raw_stddev = tf.cast(stddev(hidden), tf.float32)
         stddev = tf.nn.softplus(raw_stddev) + self._min_stddev
         if self._mean_only:
             sample = mean

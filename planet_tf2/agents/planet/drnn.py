@@ -1,13 +1,11 @@
 """A recurrent model with stochastic states between encoder and decoder."""
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, Noises, State
 from planet_tf2.nets import weights
-from planet_tf2.nets.activations import get_activation
 from planet_tf2.nets.gru import GRUCell
 from planet_tf2.nets.layers import apply_stack, build_stack
 
@@ -32,16 +30,13 @@ class DRNN(LatentCell):
       state_size: S, units of the stochastic state.
       belief_size: H, units of each GRU.
       embed_size: units of every dense layer.
-      mean_only: use the mean in place of a sample.
-      min_stddev: lower bound of the predicted standard deviations.
-      activation: of the dense layers, see `nets.activations`.
       encoder_to_decoder: the decoder sees the last encoder state.
       sample_to_sample: mean and stddev depend on the last sample.
       sample_to_encoder: the encoder sees the last sample.
       decoder_to_encoder: the encoder sees the last decoder state.
       decoder_to_sample: mean and stddev depend on the last decoder state.
       action_to_decoder: the decoder sees the action.
-      num_layers: dense layers between encoder and sample; 1 in the original.
+      settings: see `LatentCell`.
     """
 
     def __init__(
@@ -49,19 +44,16 @@ class DRNN(LatentCell):
         state_size: int = 30,
         belief_size: int = 200,
         embed_size: int = 200,
-        mean_only: bool = False,
-        min_stddev: float = 0.1,
-        activation: str | Callable = "relu",
+        *,
         encoder_to_decoder: bool = False,
         sample_to_sample: bool = True,
         sample_to_encoder: bool = True,
         decoder_to_encoder: bool = False,
         decoder_to_sample: bool = True,
         action_to_decoder: bool = False,
-        num_layers: int = 1,
-        **kwargs: Any,
+        **settings: Any,
     ):
-        super().__init__(state_size, mean_only, min_stddev, **kwargs)
+        super().__init__(state_size, embed_size, **settings)
         self._belief_size = belief_size
         # What each part sees of the last state, in the order of its kernel.
         self._encoder_sees = _chosen(
@@ -73,9 +65,7 @@ class DRNN(LatentCell):
         self._decoder_sees = _chosen(encoder_state=encoder_to_decoder)
         self._action_to_decoder = action_to_decoder
         self._encoder = GRUCell(belief_size, dtype=self.dtype_policy)
-        self._hidden = self._stack(
-            num_layers, embed_size, get_activation(activation)
-        )
+        self._hidden = self._stack()
         self._mean = self._dense(state_size)
         self._stddev = self._dense(state_size)
         self._decoder = GRUCell(belief_size, dtype=self.dtype_policy)
@@ -162,27 +152,22 @@ class DRNN(LatentCell):
         seen = [] if obs is None else [obs]
         seen += [prev_action, *_entries(prev_state, self._encoder_sees)]
         encoder_state = self._encoder(
-            self._join(seen), prev_state["encoder_state"], skip=skip
+            self._joined(seen), prev_state["encoder_state"], skip=skip
         )
         seen = [encoder_state, *_entries(prev_state, self._sample_sees)]
-        hidden = apply_stack(self._hidden, self._join(seen))
-        state = self._stochastic_state(
-            self._mean(hidden), self._stddev(hidden), noise
-        )
+        hidden = apply_stack(self._hidden, self._joined(seen))
+        state = self._stochastic_state(hidden, self._mean, self._stddev, noise)
         seen = [state["sample"], *_entries(prev_state, self._decoder_sees)]
         if self._action_to_decoder:
             seen.append(prev_action)
         decoder_state = self._decoder(
-            self._join(seen), prev_state["decoder_state"]
+            self._joined(seen), prev_state["decoder_state"]
         )
         return {
             "encoder_state": encoder_state,
             **state,
             "decoder_state": decoder_state,
         }
-
-    def _join(self, entries: list[tf.Tensor]) -> tf.Tensor:
-        return tf.concat([self._low(entry) for entry in entries], -1)
 
 
 def _chosen(**switches: bool) -> list[str]:

@@ -26,17 +26,7 @@ State = dict[str, tf.Tensor]
 def reward(
     cell: Any, heads: Mapping[str, Any], states: State, params: Any = None
 ) -> tf.Tensor:
-    """Returns the undiscounted sum of the mean predicted rewards.
-
-    Args:
-      cell: latent cell that the states belong to.
-      heads: heads by name; `reward` is used.
-      states: imagined states, tensors `[N, H, ...]`.
-      params: not used.
-
-    Returns:
-      Predicted return of every sequence, `[N]`.
-    """
+    """Returns the undiscounted sum of the mean predicted rewards, `[N]`."""
     del params
     features = cell.features_from_state(states)
     return tf.reduce_sum(heads["reward"].mean(features), 1)
@@ -48,19 +38,10 @@ def discounted_reward(
     states: State,
     params: Mapping[str, Any],
 ) -> tf.Tensor:
-    """Returns the discounted sum of the mean predicted rewards.
+    """Returns the discounted sum of the mean predicted rewards, `[N]`.
 
     The reward of the first step counts in full, that of the step after it
     `objective_discount` times as much, and so on.
-
-    Args:
-      cell: latent cell that the states belong to.
-      heads: heads by name; `reward` is used.
-      states: imagined states, tensors `[N, H, ...]`.
-      params: parameters; `objective_discount` is used.
-
-    Returns:
-      Predicted discounted return of every sequence, `[N]`.
     """
     features = cell.features_from_state(states)
     rewards = heads["reward"].mean(features)
@@ -98,16 +79,7 @@ def get_objective(name: str) -> Callable[..., tf.Tensor]:
 def make_objective(
     name: str, cell: Any, heads: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Callable[[State], tf.Tensor]:
-    """Makes a function from imagined states to returns.
-
-    Args:
-      name: see `get_objective`.
-      cell: latent cell that the states belong to.
-      heads: heads by name.
-      params: parameters of the run.
-
-    Returns:
-      Maps states, tensors `[N, H, ...]`, to returns `[N]`.
+    """Makes a function from imagined states `[N, H, ...]` to returns `[N]`.
 
     Raises:
       ValueError: there is no such objective, or, when the function is called,

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, State
-from planet_tf2.agents.planet.unroll import closed_loop, imagine
+from planet_tf2.agents.planet.unroll import imagine
 
 _map = tf.nest.map_structure
 
@@ -13,11 +13,10 @@ _map = tf.nest.map_structure
 def overshooting(
     cell: LatentCell,
     target: Any,
-    embedded: tf.Tensor | None,
     prev_action: tf.Tensor,
     length: tf.Tensor,
     amount: int,
-    posterior: State | None = None,
+    posterior: State,
     noise: Any = None,
 ) -> tuple[Any, State, State, tf.Tensor]:
     """Predicts forward from the posterior of every time step.
@@ -42,11 +41,10 @@ def overshooting(
     Args:
       cell: latent cell, built.
       target: nested tensors `[B, T, ...]`, to be arranged like the posteriors.
-      embedded: `[B, T, E]`; not needed if `posterior` is given.
       prev_action: `[B, T, A]`; entry t leads to observation t.
       length: valid time steps of each sequence, int `[B]`.
       amount: further steps to predict after the first one, 0 or more.
-      posterior: posterior states of the sequences, `[B, T, ...]`, if known.
+      posterior: posterior states of the sequences, `[B, T, ...]`.
       noise: of the cell, for `amount + 1, B * T`.
 
     Returns:
@@ -57,9 +55,6 @@ def overshooting(
     steps = tf.shape(prev_action)[1]
     inside = tf.sequence_mask(length, steps)  # [B, T]
     prev_action = _keep(inside, prev_action)
-    if posterior is None:
-        embedded = _keep(inside, embedded)
-        _, posterior = closed_loop(cell, embedded, prev_action)
     posterior = _map(lambda x: _keep(inside, x), posterior)
     # Index and mask of the time step that an entry is about.
     time = tf.range(steps)[:, None] + tf.range(amount + 1)  # [T, D]
@@ -108,11 +103,6 @@ def _merge(tensor: tf.Tensor) -> tf.Tensor:
 def _keep(mask: tf.Tensor, tensor: tf.Tensor) -> tf.Tensor:
     """Puts zeros elsewhere; unlike a product this also gets rid of NaN."""
     tensor = tf.convert_to_tensor(tensor)
-    shape = tf.concat(
-        [
-            tf.shape(mask),
-            tf.ones(tensor.shape.rank - mask.shape.rank, tf.int32),
-        ],
-        0,
-    )
+    ones = tf.ones(tensor.shape.rank - mask.shape.rank, tf.int32)
+    shape = tf.concat([tf.shape(mask), ones], 0)
     return tf.where(tf.reshape(mask, shape), tensor, tf.zeros([], tensor.dtype))

@@ -1,4 +1,4 @@
-"""Images between what is stored (uint8) and what the model sees (float)."""
+"""From images as they are stored (uint8) to what the model sees (float)."""
 
 import tensorflow as tf
 
@@ -31,24 +31,3 @@ def preprocess(
         noise = tf.random.stateless_uniform(shape, seed)
     level = tf.bitwise.right_shift(image, tf.constant(8 - bits, tf.uint8))
     return (tf.cast(level, tf.float32) + noise) / levels - 0.5
-
-
-def postprocess(
-    image: tf.Tensor, bits: int = 5, dtype: tf.DType = tf.float32
-) -> tf.Tensor:
-    """Turns what the model sees or predicts back into an image.
-
-    Args:
-      image: float `[...]`, clipped to [-0.5, 0.5).
-      bits: bits per colour that `preprocess` kept.
-      dtype: `tf.float32` for values in [0, 1) or `tf.uint8` for [0, 255].
-
-    Returns:
-      Image of the given type, `[...]`, at the lower edge of its level.
-    """
-    levels = 2**bits
-    level = tf.floor((tf.cast(image, tf.float32) + 0.5) * levels)
-    level = tf.clip_by_value(level, 0, levels - 1)
-    if dtype == tf.uint8:
-        return tf.cast(level * 2 ** (8 - bits), tf.uint8)
-    return tf.cast(level / levels, dtype)

@@ -1,13 +1,11 @@
 """The recurrent state-space model, PlaNet's latent dynamics."""
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, Noises, State
 from planet_tf2.nets import weights
-from planet_tf2.nets.activations import get_activation
 from planet_tf2.nets.gru import GRUCell
 from planet_tf2.nets.layers import apply_stack, build_stack
 
@@ -28,10 +26,7 @@ class RSSM(LatentCell):
       embed_size: units of every dense layer.
       future_rnn: predict the prior from the belief. If false it comes from
         the GRU's input, and only the posterior sees the belief.
-      mean_only: use the mean in place of a sample.
-      min_stddev: lower bound of the predicted standard deviations.
-      activation: of the dense layers, see `nets.activations`.
-      num_layers: dense layers in each of the three stacks.
+      settings: see `LatentCell`.
     """
 
     def __init__(
@@ -40,19 +35,13 @@ class RSSM(LatentCell):
         belief_size: int = 200,
         embed_size: int = 200,
         future_rnn: bool = True,
-        mean_only: bool = False,
-        min_stddev: float = 0.1,
-        activation: str | Callable = "relu",
-        num_layers: int = 1,
-        **kwargs: Any,
+        **settings: Any,
     ):
-        super().__init__(state_size, mean_only, min_stddev, **kwargs)
+        super().__init__(state_size, embed_size, **settings)
         self._belief_size = belief_size
-        self._embed_size = embed_size
         self._future_rnn = future_rnn
-        activation = get_activation(activation)
         self._embed, self._prior, self._posterior = (
-            self._stack(num_layers, embed_size, activation) for _ in range(3)
+            self._stack() for _ in range(3)
         )
         self._gru = GRUCell(belief_size, dtype=self.dtype_policy)
         self._prior_mean = self._dense(state_size)
@@ -62,13 +51,8 @@ class RSSM(LatentCell):
 
     @property
     def state_sizes(self) -> dict[str, int]:
-        size = self.latent_size
-        return {
-            "mean": size,
-            "stddev": size,
-            "sample": size,
-            "belief": self._belief_size,
-        }
+        sizes = dict.fromkeys(("mean", "stddev", "sample"), self.latent_size)
+        return {**sizes, "belief": self._belief_size}
 
     @property
     def feature_size(self) -> int:
@@ -102,7 +86,7 @@ class RSSM(LatentCell):
         hidden = belief if self._future_rnn else embedded
         hidden = apply_stack(self._prior, hidden)
         prior = self._stochastic_state(
-            self._prior_mean(hidden), self._prior_stddev(hidden), noise
+            hidden, self._prior_mean, self._prior_stddev, noise
         )
         return {**prior, "belief": belief}
 
@@ -114,12 +98,10 @@ class RSSM(LatentCell):
         noises: Noises = (None, None),
     ) -> tuple[State, State]:
         prior = self.transition(prev_state, prev_action, noises[0])
-        hidden = tf.concat([self._low(prior["belief"]), self._low(obs)], -1)
+        hidden = self._joined([prior["belief"], obs])
         hidden = apply_stack(self._posterior, hidden)
         posterior = self._stochastic_state(
-            self._posterior_mean(hidden),
-            self._posterior_stddev(hidden),
-            noises[1],
+            hidden, self._posterior_mean, self._posterior_stddev, noises[1]
         )
         return prior, {**posterior, "belief": prior["belief"]}
 

@@ -1,13 +1,11 @@
 """The stochastic state-space model: no path but the sampled one."""
 
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, Noises, State
 from planet_tf2.nets import weights
-from planet_tf2.nets.activations import get_activation
 from planet_tf2.nets.layers import apply_stack, build_stack
 
 
@@ -21,32 +19,17 @@ class SSM(LatentCell):
                                          |
                                 o[t] --hidden--> posterior mean, stddev
 
-    Args:
-      state_size: S, units of the stochastic state.
-      embed_size: units of every dense layer.
-      mean_only: use the mean in place of a sample.
-      min_stddev: lower bound of the predicted standard deviations.
-      activation: of the dense layers, see `nets.activations`.
-      num_layers: dense layers in each of the two stacks; 1 in the original.
+    For the arguments see `LatentCell`.
     """
 
     def __init__(
-        self,
-        state_size: int = 30,
-        embed_size: int = 200,
-        mean_only: bool = False,
-        min_stddev: float = 0.1,
-        activation: str | Callable = "relu",
-        num_layers: int = 1,
-        **kwargs: Any,
+        self, state_size: int = 30, embed_size: int = 200, **settings: Any
     ):
-        super().__init__(state_size, mean_only, min_stddev, **kwargs)
-        activation = get_activation(activation)
-        self._embed_size = embed_size
-        self._prior = self._stack(num_layers, embed_size, activation)
+        super().__init__(state_size, embed_size, **settings)
+        self._prior = self._stack()
         self._prior_mean = self._dense(state_size)
         self._prior_stddev = self._dense(state_size)
-        self._posterior = self._stack(num_layers, embed_size, activation)
+        self._posterior = self._stack()
         self._posterior_mean = self._dense(state_size)
         self._posterior_stddev = self._dense(state_size)
 
@@ -79,7 +62,7 @@ class SSM(LatentCell):
         hidden = tf.concat([prev_state["sample"], prev_action], -1)
         hidden = apply_stack(self._prior, hidden)
         return self._stochastic_state(
-            self._prior_mean(hidden), self._prior_stddev(hidden), noise
+            hidden, self._prior_mean, self._prior_stddev, noise
         )
 
     def observe(
@@ -90,13 +73,10 @@ class SSM(LatentCell):
         noises: Noises = (None, None),
     ) -> tuple[State, State]:
         prior = self.transition(prev_state, prev_action, noises[0])
-        known = [prior["mean"], prior["stddev"], obs]
-        hidden = tf.concat([self._low(entry) for entry in known], -1)
+        hidden = self._joined([prior["mean"], prior["stddev"], obs])
         hidden = apply_stack(self._posterior, hidden)
         posterior = self._stochastic_state(
-            self._posterior_mean(hidden),
-            self._posterior_stddev(hidden),
-            noises[1],
+            hidden, self._posterior_mean, self._posterior_stddev, noises[1]
         )
         return prior, posterior
 

@@ -243,7 +243,6 @@ class WorldModel(tf.Module):
         arranged = overshooting(
             self.cell,
             batch["reward"],
-            None,
             batch["action"],
             tf.fill([size], length),
             distance - 1,
