@@ -207,6 +207,16 @@ class TestRestart:
             env.reset()
             assert env.pid == process
 
+    def test_after_a_crash_between_steps(self):
+        with _open("CountingEnv") as env:
+            env.reset()
+            os.kill(env.pid, signal.SIGKILL)
+            promise = env.step(_ACTION, blocking=False)
+            with pytest.raises(EnvCrash, match="SIGKILL"):
+                promise()
+            promise = env.reset(blocking=False)
+            assert promise()[0]["count"] == 0
+
     def test_spaces_stay(self, tmp_path):
         path = str(tmp_path / "count")
         with _open("ChangingEnv", path=path) as env:

@@ -1,6 +1,7 @@
 """The choice of an OpenGL backend; its errors say what to do."""
 
 import subprocess
+import sys
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_software_is_told_by_the_renderer(probes, renderer, software):
     assert rendering.choose_backend().software is software
 
 
-def test_isolation(probes):
+def test_isolation(probes, monkeypatch):
     found, _ = probes
     found.update(egl=_LLVMPIPE)
     rendering.check_isolation("process")
@@ -103,6 +104,9 @@ def test_isolation(probes):
         assert "isolate_envs: process" in str(caught.value)
     with pytest.raises(ValueError, match="'fork'.*process, thread, none"):
         rendering.variables_for("fork", False)
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    with pytest.raises(ValueError, match="isolate_envs: process"):
+        rendering.variables_for("thread", True)
 
 
 @pytest.mark.parametrize(
