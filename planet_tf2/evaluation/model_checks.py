@@ -10,6 +10,7 @@ from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.predictions import (
     BATCH,
     Filtered,
+    OpenLoop,
     Predictor,
     Window,
     cut,
@@ -18,7 +19,6 @@ from planet_tf2.evaluation.reward_checks import fit
 
 Figures = dict[str, Any]
 
-_STEP_BY_STEP = ("explained_variance", "correlation", "rmse")
 FUTURES = 8  # Their mean stands for what a model expects.
 
 
@@ -66,33 +66,20 @@ def check_open_loop(
     for first in range(0, len(windows), BATCH):
         part = slice(first, first + BATCH)
         sequences = episodes, windows[part], context, length
-        model = predictor.open_loop(*sequences, futures=FUTURES)
-        one_future = predictor.open_loop(*sequences)
-        moved = predictor.open_loop(*sequences, action[part], FUTURES)
-        predicted.append(model.reward[:, context:])
+        loops = {
+            "model": predictor.open_loop(*sequences, futures=FUTURES),
+            "one_future": predictor.open_loop(*sequences),
+            "random_actions": predictor.open_loop(
+                *sequences, action[part], FUTURES
+            ),
+        }
+        predicted.append(loops["model"].reward[:, context:])
         if has_images:
             frames = cut(episodes, windows[part], "image", length)
             truth = true_image(frames, predictor.bits)
-            images = {
-                "model": model.image[:, context:],
-                "one_future": one_future.image[:, context:],
-                "random_actions": moved.image[:, context:],
-                "no_change": truth[:, context - 1 : context],
-                "mean_frame": mean_frame,
-            }
-            errors.append(
-                {
-                    name: np.square(image - truth[:, context:]).mean((2, 3, 4))
-                    for name, image in images.items()
-                }
-            )
+            errors.append(_errors(loops, truth, context, mean_frame))
     received = cut(episodes, windows, "reward", length)[:, context:]
-    predicted = np.concatenate(predicted)
-    steps = [fit(*pair) for pair in zip(predicted.T, received.T, strict=True)]
-    rewards = {
-        **{key: [one[key] for one in steps] for key in _STEP_BY_STEP},
-        "overall": fit(predicted.ravel(), received.ravel()),
-    }
+    rewards = _reward_figures(np.concatenate(predicted), received)
     if not has_images:
         return None, rewards
     images = {"context": context, "horizon": horizon, **_image_figures(errors)}
@@ -138,6 +125,31 @@ def check_sight(
         "divergence": float(divergence.mean()),
         "floor": floor,
         "above_floor": float((divergence > floor).mean()),
+    }
+
+
+def _errors(
+    loops: dict[str, OpenLoop],
+    truth: np.ndarray,
+    context: int,
+    mean_frame: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Returns mean squared errors of images by name, `[N, H]`."""
+    images = {name: loop.image[:, context:] for name, loop in loops.items()}
+    images["no_change"] = truth[:, context - 1 : context]
+    images["mean_frame"] = mean_frame
+    return {
+        name: np.square(image - truth[:, context:]).mean((2, 3, 4))
+        for name, image in images.items()
+    }
+
+
+def _reward_figures(predicted: np.ndarray, received: np.ndarray) -> Figures:
+    steps = [fit(*pair) for pair in zip(predicted.T, received.T, strict=True)]
+    keys = ("explained_variance", "correlation", "rmse")
+    return {
+        **{key: [step[key] for step in steps] for key in keys},
+        "overall": fit(predicted.ravel(), received.ravel()),
     }
 
 
