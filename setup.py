@@ -41,7 +41,7 @@ setuptools.setup(
     install_requires=[
         "absl-py>=2.1,<3",
         # CarRacing and other games of Gymnasium. There are no wheels for Linux
-        # on ARM; there box2d-py can be built with swig, see the README.
+        # on ARM; there box2d-py can be built with swig, see docs/faq.md.
         "box2d>=2.3.10,<2.4; platform_machine == 'x86_64' or"
         " sys_platform == 'darwin'",
         "dm_control>=1.0.50,<1.0.51",
