@@ -172,10 +172,10 @@ def train_run(
     settings: Mapping[str, Any],
     report: Callable[[str], None] = print,
 ) -> None:
-    """Trains a run that was claimed from wherever it stands to its end.
+    """Trains a run from wherever it stands to its end, inside of its `with`.
 
     Args:
-      run: the run, inside of its `with` block.
+      run: the run.
       settings: what its config.yaml is to hold, `params` and `seed` among it.
       report: shows a message.
     """
@@ -215,8 +215,8 @@ def _keep_settings(
     before, now = saved.get("threads"), settings.get("threads")
     if before != now:
         report(
-            f"The run was begun with {before} threads and goes on with {now}, "
-            "so that it will not be equal to one that was never stopped."
+            f"The run was begun with {before} threads and goes on with {now}: "
+            "it will not be equal to one that was never stopped."
         )
 
 

@@ -45,9 +45,7 @@ def open_scratch(
     scratch: Iterable[pathlib.Path] = (),
     former_ids: Iterable[str] = (),
 ) -> None:
-    """Makes the scratch folder of a new claim, and shuts out earlier ones.
-
-    It is `folder.scratch` from then on.
+    """Makes `folder.scratch` for a new claim, and shuts out earlier ones.
 
     Args:
       folder: Folder of the run, which this process has claimed.

@@ -1,5 +1,6 @@
 """Repeats episodes that a broken environment cut short."""
 
+import dataclasses
 import itertools
 import logging
 from collections.abc import Callable
@@ -29,22 +30,18 @@ class EnvUnreliable(EnvError):
         self.args = (self.summary,)
 
 
+@dataclasses.dataclass(frozen=True)
 class Attempts:
     """Does something again when an environment breaks meanwhile.
 
-    Args:
+    Attributes:
       max_failures: how many attempts may fail in a row, at least 1.
       recover: called after each failure, to remove what the broken episode and
         those collected with it left behind, and to start environments anew.
     """
 
-    def __init__(
-        self,
-        max_failures: int = 1,
-        recover: Callable[[], object] = lambda: None,
-    ):
-        self._max_failures = max_failures
-        self._recover = recover
+    max_failures: int = 1
+    recover: Callable[[], object] = lambda: None
 
     def run(self, what: str, work: Callable[[int], T]) -> T:
         """Works until it succeeds.
@@ -66,7 +63,7 @@ class Attempts:
                 return work(attempt)
             except EnvError as error:
                 failures = attempt + 1
-                if failures >= self._max_failures:
+                if failures >= self.max_failures:
                     raise EnvUnreliable(what, failures, error) from error
                 _LOGGER.warning(
                     "Dropped a broken episode while %s: %s. Failure %d of at"
@@ -74,7 +71,7 @@ class Attempts:
                     what,
                     error.summary.rstrip("."),
                     failures,
-                    self._max_failures,
+                    self.max_failures,
                     extra={"details": error.traceback},  # For log.txt.
                 )
-                self._recover()
+                self.recover()

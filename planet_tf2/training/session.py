@@ -141,12 +141,9 @@ class Session:
         return score
 
     def _check_fresh(self) -> None:
-        """Makes sure that no checkpoint got lost, rather than start anew.
-
-        The first checkpoint follows the first episode, so that at most one
-        episode can have been announced without it.
-        """
+        """Makes sure that no checkpoint got lost, rather than start anew."""
         episodes = sum(self._log.announced(split) for split in SPLITS)
+        # The first checkpoint follows the first episode.
         if episodes > 1:
             raise ValueError(
                 f"{self._folder.path} has {episodes} episodes in "
