@@ -43,13 +43,12 @@ def check_open_loop(
       predictor: runs the model.
       episodes: the episodes.
       windows: sequences of them, `context + horizon` long.
-      context: time steps that the model sees.
-      horizon: H, time steps that it predicts.
+      context, horizon: time steps that the model sees, and predicts.
       seed: determines the random actions.
 
     Returns:
-      Figures on images, see `_image_figures`, or None for an agent that
-      predicts none; and on rewards, with lists over the steps ahead.
+      Figures on images, see `_image_figures`, or None where there are none;
+      and on rewards, with lists over the steps ahead.
     """
     length = context + horizon
     has_images = "image" in episodes[0].arrays
@@ -65,13 +64,12 @@ def check_open_loop(
     predicted, errors = [], []
     for first in range(0, len(windows), BATCH):
         part = slice(first, first + BATCH)
+        moves = action[part]
         sequences = episodes, windows[part], context, length
         loops = {
             "model": predictor.open_loop(*sequences, futures=FUTURES),
             "one_future": predictor.open_loop(*sequences),
-            "random_actions": predictor.open_loop(
-                *sequences, action[part], FUTURES
-            ),
+            "random_actions": predictor.open_loop(*sequences, moves, FUTURES),
         }
         predicted.append(loops["model"].reward[:, context:])
         if has_images:
