@@ -129,7 +129,7 @@ class Overview:
         if isinstance(params, dict):
             status.max_steps = _number(params.get("max_steps"))
         try:
-            _add_metrics(status, Journal(folder.metrics).read())
+            _add_metrics(status, list(Journal(folder.metrics)))
         except (OSError, ValueError, LookupError, TypeError) as error:
             status.reason = f"{type(error).__name__}: {error}"
         about = self._add_claim(folder, status, waited)
