@@ -9,7 +9,7 @@ import re
 import pytest
 
 from planet_tf2 import agents
-from planet_tf2 import train as launch
+from planet_tf2.experiment.experiment import Experiment
 
 _TESTS = pathlib.Path(__file__).parent
 _NOTES = (_TESTS.parent / "docs" / "original.md").read_text()
@@ -40,7 +40,7 @@ def test_every_difference_names_a_test():
 
 
 def test_workers_ping_by_default():
-    parameters = inspect.signature(launch.train).parameters
+    parameters = inspect.signature(Experiment).parameters
     assert parameters["ping_every"].default == 30
     script = (_TESTS.parent / "scripts" / "train.py").read_text()
     assert re.search(r'DEFINE_float\(\s*"ping_every", 30,', script)
