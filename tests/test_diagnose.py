@@ -150,13 +150,13 @@ class TestPredictor:
         self, certain, predictor, episodes
     ):
         filtered = predictor.filter(episodes[0])
-        plans = predictor.plan(filtered, [3, 5])
-        assert plans.action.shape == (2, 2, 5)
+        plans, promised = predictor.plan(filtered, [3, 5])
+        assert plans.shape == (2, 2, 5)
         arrays = {**episodes[0].arrays}
         arrays["action"] = arrays["action"].copy()
-        arrays["action"][[4, 5]] = plans.action[0]
+        arrays["action"][[4, 5]] = plans[0]
         planned = episodes[0]._replace(arrays=arrays)
-        assert plans.value[0] == pytest.approx(
+        assert promised[0] == pytest.approx(
             predictor.values(planned, filtered)[3], rel=1e-4, abs=1e-5
         )
 

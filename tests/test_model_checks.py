@@ -21,7 +21,6 @@ from planet_tf2.evaluation.held_out import (
 from planet_tf2.evaluation.predictions import (
     Filtered,
     OpenLoop,
-    Plans,
     Window,
     choose_windows,
     cut,
@@ -80,7 +79,7 @@ class FakePredictor:
         return np.arange(max(0, amount), dtype=np.float32)
 
     def plan(self, filtered, times):
-        return Plans(np.zeros((len(times), 2, 2)), np.array(times) + 100.0)
+        return np.zeros((len(times), 2, 2)), np.array(times) + 100.0
 
 
 def test_true_images_have_levels_at_their_centres():
@@ -255,11 +254,11 @@ class TestReturns:
         assert executed["bias"] == -6
 
     def test_plans_of_the_latest_episodes(self):
-        sources = ["agent"] * 3 + ["random"]
-        planned = self.check(*sources, decisions=2, max_planned=2)["planned"]
+        sources = ["agent"] * 4 + ["random"]
+        planned = self.check(*sources, decisions=2)["planned"]
         assert planned["source"] == "agent"
-        assert planned["predicted"] == [100, 102] * 2
-        assert planned["received"] == [3, 12] * 2
+        assert planned["predicted"] == [100, 102] * 3
+        assert planned["received"] == [3, 12] * 3
 
     @pytest.mark.parametrize(
         "sources, expected, count",

@@ -57,10 +57,6 @@ def with_tests(score):
     return [*RANDOM, *(episode("test", n, score, 5) for n in range(5))]
 
 
-def collected(steps):
-    return [episode("train", 3, 1.0, 200), *losses(steps // 5 + 40)]
-
-
 class TestAlarms:
     @pytest.mark.parametrize(
         "name, text, title",
@@ -164,22 +160,18 @@ class TestAlarms:
         assert run.constant("reward_loss") == pytest.approx(constant)
 
     @pytest.mark.parametrize(
-        "records, title, overrides",
+        "records, title",
         [
-            (growing(1, 1 / 20), None, {}),  # 1 to 6: not so much.
-            (growing(1, 1 / 5), "The divergence runs away", {}),
-            (growing(20, -1 / 10), None, {}),
-            (growing(200, 0), "The divergence runs away", {}),
-            (with_tests(13.0), "No better than random yet", {}),
-            (with_tests(30.0), None, {}),
-            # An episode every 200 training steps, and 10 of 10 are of tests.
-            (collected(400), None, {"train_steps": 1000}),
-            (collected(450), "Collection is stalled", {"train_steps": 1000}),
-            (losses(400), None, {"train_collects": [{"until": 100}]}),
+            (growing(1, 1 / 20), None),  # 1 to 6: not so much.
+            (growing(1, 1 / 5), "The divergence runs away"),
+            (growing(20, -1 / 10), None),
+            (growing(200, 0), "The divergence runs away"),
+            (with_tests(13.0), "No better than random yet"),
+            (with_tests(30.0), None),
         ],
     )
-    def test_course_of_training(self, tmp_path, records, title, overrides):
-        folder = make(tmp_path / "run", records, **overrides)
+    def test_course_of_training(self, tmp_path, records, title):
+        folder = make(tmp_path / "run", records)
         assert titles(folder) == [title] * (title is not None)
 
 
@@ -432,18 +424,16 @@ class TestReport:
         assert "comparison" not in [a.get("id") for _, a in found.elements]
         assert "stopped" in found.text
 
-    def test_never_too_large(self, tmp_path, monkeypatch):
+    def test_videos_have_limited_room(self, tmp_path, monkeypatch):
         make(tmp_path / "run", [episode("seed", 1, 3.0)], pictures=True)
         write_report(tmp_path / "run", tmp_path / "r.html")
         whole = (tmp_path / "r.html").stat().st_size
+        monkeypatch.setattr(report_module, "MEDIA_BYTES", 10_000)
+        write_report(tmp_path / "run", tmp_path / "r.html")
         pictures = sum(
             path.stat().st_size for path in (tmp_path / "run").glob("*.gif")
         )
-        assert whole > pictures
-        limit = whole - pictures
-        monkeypatch.setattr(report_module, "MAX_BYTES", limit)
-        write_report(tmp_path / "run", tmp_path / "r.html")
-        assert 0 < (tmp_path / "r.html").stat().st_size <= limit
+        assert (tmp_path / "r.html").stat().st_size < whole - pictures
 
     def test_run_with_random_episodes_only(self, tmp_path):
         make(tmp_path / "run", RANDOM)

@@ -58,18 +58,6 @@ class OpenLoop(NamedTuple):
     reward: np.ndarray
 
 
-class Plans(NamedTuple):
-    """What a planner makes of states.
-
-    Attributes:
-      action: the plans, `[N, H, A]`.
-      value: the return that the model expects of each, `[N]`.
-    """
-
-    action: np.ndarray
-    value: np.ndarray
-
-
 class Predictor:
     """Runs a trained model on stored episodes.
 
@@ -169,17 +157,21 @@ class Predictor:
             self._next_seed(),
         ).numpy()
 
-    def plan(self, filtered: Filtered, times: Sequence[int]) -> Plans:
-        """Plans from the states at some time steps, as the agent does."""
-        plans = []
-        for time in times:
-            state = state_at(filtered.states, time)
-            plans.append(self._plan(state, self._next_seed()))
+    def plan(
+        self, filtered: Filtered, times: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Plans from the states at some time steps, as the agent does.
+
+        Returns:
+          The plans `[N, H, A]`, and the return that the model expects of each
+          of them, `[N]`.
+        """
+        plans = [
+            self._plan(state_at(filtered.states, time), self._next_seed())
+            for time in times
+        ]
         actions, values = zip(*plans, strict=True)
-        return Plans(
-            np.concatenate([x.numpy() for x in actions]),
-            np.concatenate([x.numpy() for x in values]),
-        )
+        return np.concatenate(actions), np.concatenate(values)
 
     def _next_seed(self) -> tf.Tensor:
         self._calls += 1

@@ -13,6 +13,7 @@ Figures = dict[str, Any]
 
 _KEYS = "explained_variance", "correlation", "bias", "rmse", "mean", "stddev"
 _PLANNED_IN = (GIVEN, AGENT, FRESH)  # The best source last.
+_PLANNED = 3  # Episodes to plan in, at most.
 
 
 def fit(predicted: np.ndarray, received: np.ndarray) -> Figures:
@@ -60,7 +61,6 @@ def check_filtered_reward(
     Returns:
       What `fit` says of all time steps, and `by_source` of those of a source.
     """
-
     predicted = [states.reward[1:] for states in filtered]
     received = [episode.arrays["reward"][1:] for episode in episodes]
     by_source = {
@@ -79,7 +79,6 @@ def check_returns(
     episodes: Sequence[HeldOut],
     filtered: Sequence[Filtered],
     decisions: int = 20,
-    max_planned: int = 3,
 ) -> Figures | None:
     """Compares returns that the model expects with those that followed.
 
@@ -95,7 +94,6 @@ def check_returns(
       episodes: the episodes.
       filtered: what the model makes of them.
       decisions: plans for each of those episodes.
-      max_planned: episodes to plan in, at most.
 
     Returns:
       `horizon`; `executed` and `planned`, what `fit` says; the pairs of planned
@@ -114,11 +112,11 @@ def check_returns(
     source = max(found, key=_PLANNED_IN.index, default=None)
     chosen = [p for p in long if episodes[p].source == source]
     hoped, got = [np.zeros([0])], [np.zeros([0])]
-    for position in chosen[-max_planned:]:
+    for position in chosen[-_PLANNED:]:
         sums = _received(episodes[position], horizon)
         count = min(decisions, len(sums))
         times = np.linspace(0, len(sums) - 1, count).round().astype(int)
-        hoped.append(predictor.plan(filtered[position], times).value)
+        hoped.append(predictor.plan(filtered[position], times)[1])
         got.append(sums[times])
     hoped, got = np.concatenate(hoped), np.concatenate(got)
     return {

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from planet_tf2.agents.loss_info import loss_info
-from planet_tf2.configs import collects
 from planet_tf2.data.run_folder import failure_reason
 from planet_tf2.evaluation import judgements, runs
 from planet_tf2.evaluation.judgements import GOOD, WARNING, Finding, finding
@@ -20,7 +19,7 @@ _IDLE_SECONDS = 600.0
 
 def check(found: Sequence[RunData]) -> list[tuple[RunData, Finding]]:
     """Returns everything that is to be said of runs, the worst first."""
-    checks = (_state, _not_finite, _losses, _collection, _returns)
+    checks = (_state, _not_finite, _losses, _returns)
     alarms = [
         (run, alarm) for run in found for look in checks for alarm in look(run)
     ]
@@ -88,24 +87,6 @@ def _losses(run: RunData) -> Iterator[Finding]:
         alarm = judgements.judge_divergence(means[-1], is_blind, means.min())
         if alarm.level != GOOD:
             yield alarm
-
-
-def _collection(run: RunData) -> Iterator[Finding]:
-    every = [
-        max(entry.every, entry.after)
-        for entry in collects.train_collects(run.params)
-        if entry.until < 0
-    ]
-    if not every or not run.records:
-        return
-    last = max((r["step"] for r in run.episodes("train")), default=0)
-    # Steps of both phases are counted, and test phases collect nothing.
-    phases = 1 + run.params["test_steps"] / run.params["train_steps"]
-    expected = min(every) * phases
-    if run.step - last > 2 * expected + run.params["test_steps"]:
-        yield finding(
-            "collection_stalled", last=last, step=run.step, every=expected
-        )
 
 
 def _returns(run: RunData) -> Iterator[Finding]:

@@ -17,11 +17,6 @@ from planet_tf2.evaluation.report.gather import RunData
 
 _MAX_LOSSES = 12
 _IN_LEGEND = 10  # Runs.
-# What has the loss of a constant prediction, by what is predicted.
-_OF_MEANS = {
-    "image": "of the frames: a model that paints the mean frame",
-    "reward": "of the rewards: a head that always says the mean",
-}
 
 
 class Chart(NamedTuple):
@@ -146,8 +141,10 @@ def _loss(group: Sequence[RunData], name: str, with_legend: bool) -> Chart:
         about.append("Without its constant, which nothing can be learned of.")
     if of_mean is not None:
         ax.axhline(of_mean, color=GREY, linestyle=":", linewidth=1.2)
-        words = _OF_MEANS.get(info.target, f"of the {info.target}")
-        about.append(f"Dotted: half the variance {words}.")
+        about.append(
+            f"Dotted: half the variance of the {info.target}, the loss of "
+            "always predicting the mean."
+        )
     if with_legend and len(group) <= _IN_LEGEND:
         figures.legend(ax)
     caption = " ".join(about)

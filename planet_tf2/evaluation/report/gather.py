@@ -250,8 +250,6 @@ def _read_journal(folder: RunFolder) -> tuple[list[dict[str, Any]], str]:
     records = []
     try:
         for record in Journal(folder.metrics):
-            if not isinstance(record, dict):
-                return records, f"{folder.metrics.name} holds {record!r}."
             records.append(record)
     except ValueError as error:
         return records, str(error)

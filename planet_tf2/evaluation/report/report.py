@@ -14,10 +14,8 @@ from planet_tf2.evaluation.report.evaluations import (
 from planet_tf2.evaluation.report.gather import RunData, gather
 from planet_tf2.tools.files import write_atomically
 
-MAX_BYTES = 15_000_000
+MEDIA_BYTES = 6_000_000  # Videos in a report, at most.
 
-# For videos; the first with which the page is small enough.
-_MEDIA_BYTES = (8_000_000, 2_000_000, 500_000, 0)
 _PICTURE_BYTES = 1_000_000
 _WITH_PICTURES = 6  # Runs of an experiment.
 
@@ -37,7 +35,8 @@ def make_report(
 
     Args:
       logdir: folder of a run, of an experiment, or of several experiments.
-      out: HTML file, of at most `MAX_BYTES`.
+      out: HTML file. Videos take at most `MEDIA_BYTES` in it, so that it can
+        be sent by mail.
       evaluations: files that `evaluate` wrote; besides, those named
         `evaluation*.json` in `logdir`, in the folder of `out` and in the
         current one are used, as far as they are of these runs.
@@ -72,21 +71,16 @@ def make_report(
         "alarms": alarms.check(found),
         "charts": charts,
         "tables": tables,
+        "pictures": _pictures(groups, evaluated),
     }
-    for budget in _MEDIA_BYTES:
-        pictures = _pictures(groups, evaluated, budget)
-        text = page.render("report.html", {**content, "pictures": pictures})
-        if len(text.encode()) <= MAX_BYTES:
-            break
+    text = page.render("report.html", content)
     write_atomically(out, text)
     report(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
     return found
 
 
 def _pictures(
-    groups: Mapping[str, Sequence[RunData]],
-    evaluated: Sequence[Evaluation],
-    budget: int,
+    groups: Mapping[str, Sequence[RunData]], evaluated: Sequence[Evaluation]
 ) -> dict[str, list[media.Picture]]:
     """Returns the videos of experiments, as far as there is room for them."""
     wanted = [
@@ -96,8 +90,7 @@ def _pictures(
         for video in _videos(run, evaluated)
         if video[0].exists()
     ]
-    # Text of the page is a third longer than the bytes.
-    share = min(_PICTURE_BYTES, int(budget * 0.75) // max(1, len(wanted)))
+    share = min(_PICTURE_BYTES, MEDIA_BYTES // max(1, len(wanted)))
     found: dict[str, list[media.Picture]] = {name: [] for name in groups}
     for name, path, caption in wanted:
         picture = media.animation(path, share, f"Animation: {caption}", caption)
