@@ -1,6 +1,5 @@
 """The diagnosis of a small run, and what the real model predicts in it."""
 
-import copy
 import json
 import shutil
 
@@ -20,7 +19,7 @@ from planet_tf2.evaluation import diagnose as diagnose_module
 from planet_tf2.evaluation import held_out, loading, runs
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.frames import true_image
-from planet_tf2.evaluation.predictions import Predictor, Window
+from planet_tf2.evaluation.predictions import Predictor, Window, cut
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +107,11 @@ class TestPredictor:
                     np.testing.assert_allclose(
                         got, head.mean()[0], rtol=1e-4, atol=1e-5
                     )
+        action = cut(episodes, windows, "action", 6)
+        action[:, 4] *= -1
+        other = predictor.open_loop(episodes, windows, 2, 6, action)
+        changed = other.reward != result.reward
+        assert changed.tolist() == [[False] * 4 + [True] * 2] * 2
 
     def test_open_loop_is_a_mean_of_futures(self, loaded, episodes):
         windows = [Window(0, 2), Window(2, 0)]
@@ -119,15 +123,6 @@ class TestPredictor:
         for got, *each in zip(mean, *futures, strict=True):
             assert np.std(each, 0)[:, 2:].any()
             np.testing.assert_allclose(got, np.mean(each, 0), 1e-4, 1e-6)
-
-    def test_open_loop_with_other_actions(self, certain, predictor, episodes):
-        windows = [Window(0, 0)]
-        action = episodes[0].arrays["action"][None, :6].copy()
-        same = predictor.open_loop(episodes, windows, 2, 6, action)
-        action[:, 4] *= -1
-        other = predictor.open_loop(episodes, windows, 2, 6, action)
-        changed = (same.reward != other.reward)[0]
-        assert changed.tolist() == [False] * 4 + [True] * 2
 
     def test_values(self, certain, predictor, episodes):
         """Sums of what is predicted behind each state."""
@@ -202,30 +197,22 @@ class TestDiagnose:
             assert image.size == (1000, 720)
             assert len(image.convert("RGB").getcolors(1 << 20)) > 20
 
-    @pytest.mark.parametrize(
-        "ratio, explained, met",
-        [(0.5, 0.8, "met"), (0.51, 0.79, "not met"), (None, None, "not met")],
-    )
-    def test_targets(self, diagnosed, ratio, explained, met):
-        figures = copy.deepcopy(diagnosed[0])
-        figures["images"]["ratio_to_no_change"] = ratio
-        figures["rewards"]["filtered"]["explained_variance"] = explained
-        lines = diagnose_module.describe(figures).splitlines()[-2:]
-        assert all(line.endswith(f": {met}") for line in lines)
-
-    def test_run_that_has_just_begun(self, trained, tmp_path):
+    def test_run_that_has_just_begun(self, trained, tmp_path, capsys):
         """Without an episode of the agent, and without one at all."""
         shutil.copytree(trained.folder.path, tmp_path / "run")
         folder = RunFolder(tmp_path / "run")
         names = sorted(folder.test_episodes.iterdir())
         for path in names[1:]:
             path.unlink()
-        figures = diagnose(folder, report=lambda text: None)
+        out = tmp_path / "d.json"
+        assert not run_script("diagnose", "--logdir", folder.path, "--out", out)
+        assert "Reward explained variance" in capsys.readouterr().out
+        figures = json.loads(out.read_text())
         assert figures["episodes"] == {"random": 1}
         assert figures["returns"]["planned"]["count"] == 0
         names[0].unlink()
-        with pytest.raises(ValueError, match="no episodes"):
-            diagnose(folder)
+        assert run_script("diagnose", "--logdir", folder.path) == 1
+        assert "no episodes" in capsys.readouterr().err
 
 
 class VectorAgent(Agent):
@@ -281,12 +268,3 @@ def test_true_images_have_the_levels_of_the_real_preprocessing():
     image = np.arange(256, dtype=np.uint8)
     seen = preprocess(image, 5, tf.constant([1, 2])).numpy()
     assert (np.abs(seen - true_image(image, 5)) <= 0.5 / 32 + 1e-6).all()
-
-
-@pytest.mark.slow
-def test_script(trained, tmp_path, capsys):
-    out = tmp_path / "d.json"
-    folder = trained.folder.path
-    assert not run_script("diagnose", "--logdir", folder, "--out", out)
-    assert json.loads(out.read_text())["sequences"] == 3
-    assert "Reward explained variance" in capsys.readouterr().out

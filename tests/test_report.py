@@ -94,14 +94,13 @@ class TestAlarms:
         os.utime(folder.metrics)
         assert titles(folder) == []
 
-    @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
-    def test_not_finite(self, tmp_path, value):
+    def test_not_finite(self, tmp_path):
         records = usual_records(10)
-        records[4]["reward_loss"] = records[-1]["return"] = value
+        records[4]["reward_loss"], records[-1]["return"] = "nan", "-inf"
         (alarm,) = check(make(tmp_path / "run", records))
         assert alarm.title == "Numbers are not finite"
-        assert f"reward_loss {value} at step 15" in alarm.text
-        assert f"return {value}" in alarm.text
+        assert "reward_loss nan at step 15" in alarm.text
+        assert "return -inf" in alarm.text
 
     # Pixels of 0 and 1 (in steps of 8 of 255) vary by 1/4 of a step squared.
     @pytest.mark.parametrize(
@@ -118,6 +117,7 @@ class TestAlarms:
         records.append(episode("train", 3, 1.0, 5 * updates))
         folder = make(tmp_path / "run", records)
         add_episode(folder, [0, 8] * 5, np.arange(10))
+        (folder.train_episodes / "0.npz").write_bytes(b"damaged")
         run = read_one(folder)
         assert run.targets[1]["image"] == pytest.approx(half_variance)
         assert run.constant("image_loss") == pytest.approx(IMAGE_CONSTANT)
@@ -148,11 +148,8 @@ class TestAlarms:
     @pytest.mark.parametrize(
         "overrides, constant",
         [
-            ({}, HALF_LOG_2PI),
             ({"reward_head_stddev": 2.0}, HALF_LOG_2PI + np.log(2)),
             ({"reward_head_stddev": "learned"}, None),
-            ({"reward_head_dist": "tanh_normal"}, None),
-            ({"reward_head_dist": "deterministic"}, 0.0),
         ],
     )
     def test_other_reward_heads(self, tmp_path, overrides, constant):
@@ -202,14 +199,10 @@ class TestMedia:
         with Image.open(io.BytesIO(content)) as image:
             return getattr(image, "n_frames", 1)
 
-    def test_as_it_is(self, gif):
+    def test_less_where_there_is_less_room(self, gif):
         picture = media.animation(gif, 10**6, "words")
         assert (picture.width, picture.height) == (32, 32)
-        assert picture.source.startswith("data:image/gif;base64,")
-        assert picture.still.startswith("data:image/png;base64,")
         assert self.frames_of(picture) == 60
-
-    def test_less_where_there_is_less_room(self, gif):
         room = gif.stat().st_size // 2
         picture = media.animation(gif, room, "words")
         assert 10 <= self.frames_of(picture) <= 30
@@ -222,8 +215,6 @@ class TestMedia:
         for content in (b"", b"what?", gif.read_bytes()[:50]):
             gif.write_bytes(content)
             assert media.animation(gif, 10**6, "words") is None
-        gif.unlink()
-        assert media.animation(gif, 10**6, "words") is None
 
 
 ENTRY = {
@@ -269,23 +260,17 @@ class TestEvaluations:
         assert one.result["mean"] == 2.0
 
     def test_of_a_folder_that_was_moved(self, tmp_path):
-        folder = make(tmp_path / "e" / "00001")
-        moved = entry(folder, run="/elsewhere/e/00001")
-        other = entry(folder, run="/elsewhere/other/00001", task="walker_walk")
-        path = write_json(tmp_path / "evaluation.json", moved, other)
-        found, _ = find_evaluations([read_one(folder)], [path])
-        assert [one.result["task"] for one in found] == ["cheetah_run"]
-
-    def test_groups_of_known_runs(self, tmp_path):
+        """Groups of runs count if all of them are known."""
         folder = make(tmp_path / "e" / "00001")
         groups = [{"runs": 2, "task": "a"}, {"runs": 1, "task": "b"}]
+        moved = entry(folder, run="/elsewhere/e/00001")
+        other = entry(folder, run="/elsewhere/other/00001", task="walker_walk")
         path = tmp_path / "evaluation.json"
-        write_json(path, entry(folder), groups=groups)
-        _, sums = find_evaluations([read_one(folder)], [path])
-        assert [group["task"] for group in sums] == ["a"]
-        other = entry(folder, run="/elsewhere/b/00001")
-        write_json(path, entry(folder), other, groups=groups)
-        assert find_evaluations([read_one(folder)], [path])[1] == []
+        for entries, tasks in (([moved], ["a"]), ([moved, other], [])):
+            write_json(path, *entries, groups=groups)
+            found, sums = find_evaluations([read_one(folder)], [path])
+            assert [one.result["task"] for one in found] == ["cheetah_run"]
+            assert [group["task"] for group in sums] == tasks
 
     @pytest.mark.parametrize(
         "content, message",
@@ -320,19 +305,13 @@ class TestTables:
         assert "camera_id" not in rows
         assert "\nplanner_horizon: 7\n" in tables.all_parameters(run)
 
-    def test_several_runs(self, tmp_path):
-        for n in (1, 2):
-            make(tmp_path / "e" / f"0000{n}", camera_id=n)
-        runs = gather.gather(tmp_path / "e")
-        assert tables.command("e", runs).endswith("--num_runs 2")
-        (text,) = tables.differences(runs)
-        assert "camera_id" in text
-
     def test_scores(self, tmp_path):
         for name, scores in (("00001", [0, 1, 2, 3, 4, 5]), ("00002", [8.0])):
             tests = [episode("test", n, s, 5) for n, s in enumerate(scores)]
-            make(tmp_path / "e" / name, tests)
+            make(tmp_path / "e" / name, tests, camera_id=len(scores))
         group = gather.gather(tmp_path / "e")
+        (text,) = tables.differences(group)
+        assert "camera_id" in text
         row = tables.score_row("cheetah_run", group)
         # The last five of the first run have a mean of 3.
         assert row["mean"] == pytest.approx(5.5) and row["runs"] == 2
@@ -369,12 +348,6 @@ class TestGather:
             [3.0],
         ]
         assert run.totals["updates"] == 4
-
-    def test_damaged_episodes_are_left_out(self, tmp_path):
-        folder = make(tmp_path / "r")
-        add_episode(folder, [0, 8], [0, 1])
-        (folder.train_episodes / "0.npz").write_bytes(b"what?")
-        assert read_one(folder).targets[1]["image"] > 0
 
 
 def write_report(*args, **kwargs):
@@ -422,26 +395,24 @@ class TestReport:
         assert "a 00001" in found.text and "00002" not in found.text
         assert "The run is unfinished" in found.text
         assert "comparison" not in [a.get("id") for _, a in found.elements]
-        assert "stopped" in found.text
+        with pytest.raises(RunFolderError, match="belongs to its training"):
+            write_report(tmp_path, experiments / "a" / "00001" / "r.html")
 
-    def test_videos_have_limited_room(self, tmp_path, monkeypatch):
-        make(tmp_path / "run", [episode("seed", 1, 3.0)], pictures=True)
-        write_report(tmp_path / "run", tmp_path / "r.html")
+    def test_run_with_random_episodes_only(self, tmp_path, monkeypatch):
+        """And its videos, for which there is room or not."""
+        make(tmp_path / "run", RANDOM, pictures=True)
+        write_report(tmp_path / "run", tmp_path / "r.html", title="<b>Mine</b>")
         whole = (tmp_path / "r.html").stat().st_size
+        found = Page(tmp_path / "r.html")
+        check_page(found)
+        assert "No test return yet" in found.text
+        assert "<title>&lt;b&gt;Mine" in found.source
         monkeypatch.setattr(report_module, "MEDIA_BYTES", 10_000)
         write_report(tmp_path / "run", tmp_path / "r.html")
         pictures = sum(
             path.stat().st_size for path in (tmp_path / "run").glob("*.gif")
         )
         assert (tmp_path / "r.html").stat().st_size < whole - pictures
-
-    def test_run_with_random_episodes_only(self, tmp_path):
-        make(tmp_path / "run", RANDOM)
-        write_report(tmp_path / "run", tmp_path / "r.html", title="<b>Mine</b>")
-        found = Page(tmp_path / "r.html")
-        check_page(found)
-        assert "No test return yet" in found.text
-        assert "<title>&lt;b&gt;Mine" in found.source
 
     def test_several_tasks_and_heads(self, tmp_path):
         records = usual_records(30)
@@ -458,11 +429,6 @@ class TestReport:
         found = Page(tmp_path / "r.html")
         labels = " ".join(a["aria-label"] for a in found.of("svg"))
         assert "Velocity loss" in labels and "walker_walk" in labels
-
-    def test_not_into_the_run(self, tmp_path):
-        make(tmp_path / "run")
-        with pytest.raises(RunFolderError, match="belongs to its training"):
-            write_report(tmp_path / "run", tmp_path / "run" / "r.html")
 
 
 class TestScript:
