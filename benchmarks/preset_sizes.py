@@ -19,7 +19,7 @@ import tensorflow as tf
 from absl import flags
 
 from planet_tf2.agents.planet import build
-from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.agents.planet.world_model import preprocess
 from planet_tf2.configs.environments import open_env
 from planet_tf2.configs.params_text import parse_params
 from planet_tf2.control.random_episodes import random_episodes

@@ -12,7 +12,7 @@ from PIL import Image
 from small_runs import DECISIONS, snapshot
 
 from planet_tf2.agents.agent import Agent, Prediction
-from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.agents.planet.world_model import preprocess
 from planet_tf2.data import episodes as files
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import diagnose as diagnose_module

@@ -24,7 +24,7 @@ from planet_tf2.agents.planet import (
     open_loop,
 )
 from planet_tf2.agents.planet.overshooting import overshooting
-from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.agents.planet.world_model import preprocess
 from planet_tf2.nets import Decoder, Encoder, FeedForward, weights
 from planet_tf2.tools import schedule
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.agents.planet.preprocess import preprocess
+from planet_tf2.agents.planet.world_model import preprocess
 
 SEED = tf.constant([1, 2])
 ALL = tf.range(256)

@@ -8,7 +8,6 @@ import tensorflow as tf
 from planet_tf2.agents.planet import head_parameters, losses
 from planet_tf2.agents.planet.loss_table import LOSSES
 from planet_tf2.agents.planet.overshooting import overshooting
-from planet_tf2.agents.planet.preprocess import preprocess
 from planet_tf2.agents.planet.unroll import closed_loop
 from planet_tf2.nets import weights
 from planet_tf2.tools import seeds
@@ -269,6 +268,36 @@ class WorldModel(tf.Module):
                 f"graph/{scope}", part.original_variables()
             ).items()
         }
+
+
+def preprocess(
+    image: tf.Tensor, bits: int = 5, seed: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Quantises images, adds dequantisation noise, and centres them.
+
+    With fewer bits the model need not spend itself on fine textures; the
+    uniform noise keeps a density over the levels from growing without bound
+    (Kingma and Dhariwal, 2018):
+
+        floor(x / 2^(8 - bits)) / 2^bits + U(0, 2^-bits) - 0.5
+
+    Args:
+      image: uint8 `[...]`.
+      bits: bits per colour to keep, 1 to 8.
+      seed: int32 `[2]`, determines the noise. Without one the noise comes
+        from the global generator.
+
+    Returns:
+      Image, float32 `[...]` in [-0.5, 0.5).
+    """
+    levels = 2.0**bits
+    shape = tf.shape(image)
+    if seed is None:
+        noise = tf.random.uniform(shape, 0.0, 1.0)
+    else:
+        noise = tf.random.stateless_uniform(shape, seed)
+    level = tf.bitwise.right_shift(image, tf.constant(8 - bits, tf.uint8))
+    return (tf.cast(level, tf.float32) + noise) / levels - 0.5
 
 
 def _loss_scales(params: Mapping[str, Any]) -> dict[str, float]:
