@@ -10,13 +10,13 @@ import sys
 import time
 
 from absl import app, flags
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation import runs
-from planet_tf2.experiment.status import Overview
-from planet_tf2.experiment.status_table import StatusTable, to_json
+from planet_tf2.experiment.status import look
+from planet_tf2.experiment.status_table import status_table, to_json
 
 FLAGS = flags.FLAGS
 
@@ -32,17 +32,17 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
-    overview = Overview(FLAGS.logdir)
     try:
-        if not FLAGS.watch and not overview.look():
+        if not FLAGS.watch and not look(FLAGS.logdir):
             # Says what the folder is instead, in one line.
             runs.find_runs([FLAGS.logdir], allow_failed=True)
         if FLAGS.json:
-            print_json(overview)
+            print_json()
         elif FLAGS.watch:
-            watch(overview)
+            watch()
         else:
-            Console().print(StatusTable(overview.look(), FLAGS.logdir))
+            console = Console()
+            console.print(make_table(console))
     except RunFolderError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
@@ -51,22 +51,26 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def print_json(overview: Overview) -> None:
+def print_json() -> None:
     """Prints a line, or one after the other."""
-    print(to_json(overview.look()), flush=True)
+    print(to_json(look(FLAGS.logdir)), flush=True)
     while FLAGS.watch:
         time.sleep(FLAGS.every)
-        print(to_json(overview.look()), flush=True)
+        print(to_json(look(FLAGS.logdir)), flush=True)
 
 
-def watch(overview: Overview) -> None:
+def make_table(console: Console, note: str = "") -> Group:
+    runs = look(FLAGS.logdir)
+    return status_table(runs, console.width, FLAGS.logdir, note)
+
+
+def watch() -> None:
     """Keeps a table on the screen up to date."""
     console = Console()
     with Live(console=console, screen=console.is_terminal) as live:
         while True:
             now = time.strftime("%H:%M:%S")
-            table = StatusTable(overview.look(), FLAGS.logdir, now)
-            live.update(table, refresh=True)
+            live.update(make_table(console, now), refresh=True)
             time.sleep(FLAGS.every)
 
 
