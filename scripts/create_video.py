@@ -42,19 +42,11 @@ def work(names: list[str]) -> None:
     for name in names:
         # What matches nothing stays, to be complained about.
         paths += sorted(glob.glob(name)) or [name]
-    size = None
-    if FLAGS.frame_size:
-        try:
-            size = [int(side) for side in FLAGS.frame_size]
-        except ValueError:
-            size = []
-        if len(size) != 2 or min(size) < 1:
-            raise ValueError(
-                f"--frame_size is {','.join(FLAGS.frame_size)!r}, but must be "
-                "height and width, such as 64,64."
-            )
+    size = [int(side) for side in FLAGS.frame_size or []]
+    if len(size) not in (0, 2):
+        raise ValueError("--frame_size must be two numbers, such as 64,64.")
     strips.create_videos(
-        paths, FLAGS.out, FLAGS.fps, FLAGS.rows, FLAGS.scale, size
+        paths, FLAGS.out, FLAGS.fps, FLAGS.rows, FLAGS.scale, size or None
     )
 
 

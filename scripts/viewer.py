@@ -52,7 +52,7 @@ def work() -> None:
     run = loading.load_run(folder, FLAGS.checkpoint)
     task = FLAGS.task or run.params["tasks"][0]
     viewer.watch(
-        loading.Agent(run, FLAGS.seed),
+        loading.LoadedAgent(run, FLAGS.seed),
         task,
         functools.partial(Window, f"{task}: {folder.path}"),
         FLAGS.episodes,

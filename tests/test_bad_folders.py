@@ -113,3 +113,15 @@ def test_takes_failed_runs_only_if_told(name, place, capsys):
     assert "no such texture" in said.err
     assert len(said.err.strip().splitlines()) == 1
     assert not os.listdir(place)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["diagnose", "evaluate", "inspect_planner", "plot", "video_prediction"],
+)
+def test_refuses_to_write_into_the_run(name, place, capsys):
+    make_run(place / "out")
+    before = snapshot(place)
+    status, said = run_it(name, place / "out", capsys)
+    assert status == 1 and "belongs to its training" in said.err
+    assert snapshot(place) == before

@@ -181,9 +181,3 @@ def test_failed_run_with_events(logs, tmp_path, capsys):
     assert fetch(*arguments) == 1
     assert "no disk" in capsys.readouterr().err
     assert fetch(*arguments, "--allow_failed") == 0
-
-
-def test_tag_that_is_nowhere(logs, tmp_path, capsys):
-    arguments = ["--logdir", logs, "--outdir", tmp_path / "out"]
-    assert fetch(*arguments, "--tag=genral/*") == 1
-    assert "No scalar matches 'genral/*'" in capsys.readouterr().err

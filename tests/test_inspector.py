@@ -187,12 +187,6 @@ class TestInspector:
         assert lengths["planned"] == [2, 2, 2]
         assert lengths["expected"] == lengths["happened"] == [1, 1, 1]
 
-    def test_builds_its_graphs_once(self, run, episode):
-        inspector = Inspector(run)
-        inspector.inspect(episode, range(episode.length))
-        for graph in (inspector._search, inspector._imagine):
-            assert graph.experimental_get_tracing_count() == 1
-
     def test_same_seed_same_plans(self, run, episode, inspection):
         again = Inspector(run, SEED).inspect(episode, [0, TIME])
         other = Inspector(run, SEED + 1).inspect(episode, [TIME])
@@ -217,15 +211,6 @@ class TestInspector:
         check_page(page)
         assert "does not tell how it searches" in page.text
         assert "The search:" not in page.text
-
-    def test_search_without_iterations(self, run, episode, monkeypatch):
-        monkeypatch.setattr(
-            run.agent,
-            "_params",
-            {**run.params, "planner_iterations": 0},
-        )
-        trace = Inspector(run).inspect(episode, [TIME]).decisions[0].trace
-        assert len(trace.mean) == 1 and len(trace.best) == 0
 
 
 @pytest.mark.slow
@@ -257,16 +242,11 @@ class TestEpisodes:
         with pytest.raises(EpisodesError, match="mine.npz"):
             choose_episode(run, str(path))
 
-    @pytest.mark.parametrize("name", ["0", "99", "-99", "2026", "nothing.npz"])
-    def test_unknown(self, run, name):
-        with pytest.raises(EpisodesError, match=f"episode is '?{name}"):
-            choose_episode(run, name)
-
-    def test_several_begin_so(self, run):
-        names = self.names(run.folder.test_episodes)
-        start = names[0].partition("T")[0] + "T"
-        with pytest.raises(EpisodesError, match="[2-9] episodes in"):
-            choose_episode(run, start)
+    def test_unknown_or_several(self, run):
+        start = self.names(run.folder.test_episodes)[0].partition("T")[0]
+        for name in ("0", "99", "-99", "nothing.npz", f"{start}T"):
+            with pytest.raises(EpisodesError, match=f"episode is '?{name}"):
+                choose_episode(run, name)
 
 
 class TestDecisions:
@@ -318,8 +298,6 @@ class TestScript:
         out = tmp_path / "p.html"
         with pytest.raises(ValueError, match="episode is 77"):
             inspect_planner(trained.folder, out, episode="77")
-        with pytest.raises(ValueError, match="belongs to its training"):
-            inspect_planner(trained.folder, trained.folder.path / "p.html")
         assert not out.exists()
 
     def test_agents_without_plans(self, trained, tmp_path, monkeypatch):

@@ -204,12 +204,11 @@ class TestAgent:
         with pytest.raises(ValueError, match="act.image."):
             agent.imagine(np.zeros((2, ACTIONS)))
         agent.act(image(0))
-        for shape in ((2, ACTIONS + 1), (ACTIONS,), (0, ACTIONS)):
-            with pytest.raises(ValueError, match="shape"):
-                agent.imagine(np.zeros(shape))
-        for value in (1.5, np.nan):
-            with pytest.raises(ValueError, match=r"\[-1, 1\]"):
-                agent.imagine(np.full((2, ACTIONS), value))
+        wrong = [np.zeros(s) for s in ((2, 6), (ACTIONS,), (0, ACTIONS))]
+        wrong += [np.full((2, ACTIONS), value) for value in (1.5, np.nan)]
+        for actions in wrong:
+            with pytest.raises(ValueError, match="T, 5.*least 1, and lie in"):
+                agent.imagine(actions)
 
     def test_leaves_the_run_alone(self, trained):
         before = snapshot(trained.folder.path)
@@ -227,11 +226,6 @@ class TestCheckpoints:
             for path in folder.checkpoints.glob("ckpt-*.index")
         )
 
-    def test_newest_by_default(self, copied):
-        newest = self.numbers(copied)[-1]
-        path = loading.find_checkpoint(copied)
-        assert path == str(copied.checkpoints / f"ckpt-{newest}")
-
     def test_by_number_name_or_path(self, copied):
         number = self.numbers(copied)[0]
         expected = str(copied.checkpoints / f"ckpt-{number}")
@@ -244,11 +238,6 @@ class TestCheckpoints:
         ):
             assert loading.find_checkpoint(copied, given) == expected
         assert loading.load_run(copied, number).step < 12
-
-    def test_unknown(self, copied):
-        with pytest.raises(loading.CheckpointError, match="ckpt-99") as error:
-            loading.find_checkpoint(copied, 99)
-        assert f"ckpt-{self.numbers(copied)[0]}" in str(error.value)
 
     def test_while_another_is_being_written(self, copied):
         """The newest is incomplete, and the list of them is not there yet."""
@@ -280,11 +269,6 @@ class TestCheckpoints:
         data.write_bytes(data.read_bytes()[:100])
         with pytest.raises(loading.CheckpointError, match="cannot be read|dam"):
             loading.load_run(copied)
-
-    def test_none(self, copied):
-        shutil.rmtree(copied.checkpoints)
-        with pytest.raises(RunFolderError, match="unfinished: it has no check"):
-            planet_tf2.load_agent(copied.path)
 
     def test_before_anything_was_learned(self, copied, monkeypatch):
         monkeypatch.setattr(loading, "load_weights", lambda *args: 0)

@@ -222,22 +222,12 @@ class TestPlot:
             plot([new], tmp_path / "d.png", splits=["train"])
         assert not (tmp_path / "d.png").exists()
 
-    def test_a_run_without_its_time(self, tmp_path, capsys):
-        """As the first version wrote it."""
-        old = write(tmp_path / "run", episode("test", 1, 5))
-        plot([old], tmp_path / "c.png")
-        assert "does not tell how long" in capsys.readouterr().out
-        axes = [row["axis"] for row in rows(tmp_path / "c-mean.csv")]
-        assert axes == ["episodes", "steps"]
-
     @pytest.mark.parametrize(
         "change, message",
         [
             ({"axes": ["days"]}, "x is days"),
             ({"axes": []}, "x is empty"),
             ({"splits": ["test", "test"]}, "split is test,test"),
-            ({"band": "wide"}, "band is wide"),
-            ({"smooth": 0}, "smooth"),
             ({"labels": ["one"]}, "2 different ones, for a, b"),
             ({"labels": ["one", "one"]}, "2 different ones"),
         ],
@@ -246,10 +236,6 @@ class TestPlot:
         with pytest.raises(ValueError, match=message):
             plot(several, tmp_path / "c.png", **change)
         assert not (tmp_path / "c.png").exists()
-
-    def test_not_into_the_run(self, several):
-        with pytest.raises(ValueError, match="belongs to its training"):
-            plot(several, several[0].path / "c.png")
 
 
 def test_script(folder, tmp_path, capsys):

@@ -87,8 +87,6 @@ def read_curves(folder: RunFolder, split: str = "test") -> list[Curve]:
 
 def smooth(curve: Curve, window: int) -> Curve:
     """Averages each return with those before it, `window` in all."""
-    if window < 1:
-        raise ValueError(f"smooth must be at least 1, not {window}.")
     means = [
         curve.score[max(end - window, 0) : end].mean()
         for end in range(1, len(curve.score) + 1)

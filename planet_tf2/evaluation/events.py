@@ -10,7 +10,7 @@ import logging
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -104,7 +104,6 @@ def fetch(
     kind: str = SCALAR,
     workers: int = 4,
     force: bool = False,
-    report: Callable[[str], None] = print,
 ) -> None:
     """Writes the values of event files, a file for each folder and tag.
 
@@ -119,7 +118,6 @@ def fetch(
       kind: `scalar` or `image`.
       workers: folders that are read at the same time.
       force: whether to write files anew that are there already.
-      report: shows a message.
 
     Raises:
       RunFolderError: no tag matches in any of the folders.
@@ -148,7 +146,7 @@ def fetch(
                     f"; {kept} files were there already (--force writes them "
                     "anew)"
                 )
-            report(f"{folder}: {text}")
+            print(f"{folder}: {text}")
     if not total:
         raise RunFolderError(
             f"No {kind} matches {' or '.join(map(repr, tags))} in any of the "

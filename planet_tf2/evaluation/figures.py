@@ -123,10 +123,9 @@ def to_svg(figure: Figure, description: str) -> str:
     referred = set(re.findall(r'[("]#([^)"]+)[)"]', body))
     body = _ID.sub(lambda m: m[0] if m[1] in referred else "", body)
     # Attributes know no variables, but styles do.
-    body = _STYLE.sub(lambda style: _COLOR.sub(_variable, style[0]), body)
+    body = _STYLE.sub(
+        lambda style: _COLOR.sub(lambda color: _VARIABLES[color[0]], style[0]),
+        body,
+    )
     head = _SIZE.sub("", head)
     return f'<svg role="img" aria-label="{escape(description)}"{head}>{body}'
-
-
-def _variable(color: re.Match) -> str:
-    return _VARIABLES[color[0]]

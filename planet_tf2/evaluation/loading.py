@@ -63,10 +63,8 @@ class LoadedRun:
         Raises:
           UnusableRun: the agent predicts none.
         """
-        is_there = self.agent.has_model
-        if what == "images":
-            is_there = self.predicts_images
-        if not is_there:
+        images = what == "images"
+        if not (self.predicts_images if images else self.agent.has_model):
             raise runs.UnusableRun(
                 f"The agent of {self.folder.path} predicts no {what}, so that "
                 "there is nothing to show."
@@ -107,16 +105,10 @@ class LoadedAgent:
         self.action_size = run.action_size
         self._seed = seed
         self._episode, self._time = -1, 0
-        self._agent = run.agent
         self._actor = run.agent.actor()
-        self._perform = tf.function(self._choose, autograph=False)
+        self._perform = tf.function(self._actor.perform, autograph=False)
         self._expect = tf.function(
-            self._imagine,
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec([1, None, *run.agent.action_space.shape]),
-                tf.TensorSpec([2], tf.int32),
-            ],
+            self._imagine, autograph=False, reduce_retracing=True
         )
         self.reset()
 
@@ -143,7 +135,7 @@ class LoadedAgent:
         Raises:
           ValueError: an observation is missing or has another shape or type.
         """
-        space = self._agent.observation_space
+        space = self.run.agent.observation_space
         if not isinstance(observation, Mapping):
             observation = dict.fromkeys(space, observation)
         seen = {
@@ -151,9 +143,9 @@ class LoadedAgent:
             for name, part in space.items()
         }
         seed = seeds.derive(self._seed, 1, self._episode, self._time)
-        action = self._perform(seen, seed)
+        action = self._perform(tf.constant([0]), seen, seed=seed)
         self._time += 1
-        return action.numpy()
+        return action[0].numpy()
 
     def imagine(self, actions: np.ndarray) -> Imagined:
         """Predicts what a sequence of actions would lead to from here.
@@ -171,17 +163,15 @@ class LoadedAgent:
           ValueError: the actions have another shape, nothing has been seen
             since the last `reset`, or the agent has no model to imagine with.
         """
-        if not self._agent.has_model:
+        if not self.run.agent.has_model:
             raise ValueError("This agent has no model to imagine with.")
         actions = np.asarray(actions, np.float32)
-        size = self.action_size
-        if actions.ndim != 2 or actions.shape[1] != size or not len(actions):
+        shape = max(len(actions), 1), self.action_size
+        if not gymnasium.spaces.Box(-1, 1, shape).contains(actions):
             raise ValueError(
-                f"The actions have shape {list(actions.shape)}, but must have "
-                f"shape [T, {size}] with T of at least 1."
+                f"The actions must have shape [T, {self.action_size}], with T "
+                "of at least 1, and lie in [-1, 1]."
             )
-        if not (np.abs(actions) <= 1).all():
-            raise ValueError("The actions must lie in [-1, 1].")
         if not self._time:
             raise ValueError(
                 "The agent has seen nothing since reset(). Show it an image "
@@ -194,15 +184,10 @@ class LoadedAgent:
             image = image.numpy()
         return Imagined(image, reward[0].numpy())
 
-    def _choose(
-        self, observation: dict[str, tf.Tensor], seed: tf.Tensor
-    ) -> tf.Tensor:
-        return self._actor.perform(tf.constant([0]), observation, seed=seed)[0]
-
     def _imagine(
         self, actions: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
-        mean = self._agent.imagine(self._actor.state, actions, seed).mean
+        mean = self.run.agent.imagine(self._actor.state, actions, seed).mean
         return mean.get("image"), mean["reward"]
 
 

@@ -4,7 +4,6 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
@@ -22,8 +21,6 @@ from planet_tf2.evaluation.figures import (
 from planet_tf2.evaluation.output import check_outside, csv_text
 from planet_tf2.evaluation.runs import label_experiments
 from planet_tf2.tools.files import write_atomically
-
-BANDS = ("std", "minmax", "none")
 
 _DASHES = {"test": "-", "train": "--"}
 
@@ -56,13 +53,9 @@ def plot(
       labels: names of the experiments, in the order of the folders.
 
     Raises:
-      ValueError: a name is unknown, or there is nothing to draw.
+      ValueError: an axis or a split is unknown, or there is nothing to draw.
     """
-    for what, chosen, known in (
-        ("x", axes, AXES),
-        ("split", splits, SPLITS),
-        ("band", [band], BANDS),
-    ):
+    for what, chosen, known in (("x", axes, AXES), ("split", splits, SPLITS)):
         if not chosen or sorted(chosen) != sorted({*chosen} & {*known}):
             raise ValueError(
                 f"{what} is {','.join(chosen) or 'empty'}, but has to be of: "
@@ -98,8 +91,6 @@ def collect_curves(
             found += curve_tools.read_curves(folder, split)
         if not found:
             print(f"Left out {folder.path}: it has no {kind} return.")
-        if any(np.isnan(curve.hours).any() for curve in found):
-            print(f"{folder.path} does not tell how long it was worked on.")
         curves += found
     if not curves:
         raise ValueError(
@@ -250,10 +241,9 @@ def _name(
 ) -> dict[str, str]:
     """Returns the names of the experiments by path of the run."""
     names = label_experiments(folders)
-    if not labels:
-        return names
     experiments = list(dict.fromkeys(names.values()))
-    if len(labels) != len(experiments) or len(set(labels)) < len(labels):
+    labels = labels or experiments
+    if not len(labels) == len({*labels}) == len(experiments):
         raise ValueError(
             f"labels are {', '.join(labels)}, but there have to be "
             f"{len(experiments)} different ones, for {', '.join(experiments)}."

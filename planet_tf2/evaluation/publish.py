@@ -24,7 +24,6 @@ from planet_tf2.evaluation.output import (
 from planet_tf2.evaluation.plot import collect_curves, curve_table, draw
 from planet_tf2.evaluation.video_prediction import lay_out, predict
 from planet_tf2.tools import video
-from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
 from planet_tf2.tools.journal import Journal
 
@@ -77,7 +76,12 @@ def publish(
     origin = _origin(folder, name, hardware, allow_unfinished)
     target = pathlib.Path(results) / origin["name"]
     # What is wrong shows before the work is done.
-    _check_new(target, folder, overwrite)
+    check_outside(target / "result.json", [folder])
+    if target.exists() and not overwrite:
+        raise RunFolderError(
+            f"{target} is there already. Choose another --name, or replace it "
+            "with --overwrite."
+        )
     if page is not None:
         results_page.read_page(page)
     make_folder(results)
@@ -88,7 +92,10 @@ def publish(
         run, agents = load_run(folder), min(agents, episodes)
         played = _evaluate(place, run, episodes, seed, agents)
         model = _check_model(place, run, seed)
-        _sum_up(place, {**origin, "note": note, **played, "model": model})
+        result = {**origin, "note": note, **played, "model": model}
+        write_json(place / "result.json", result)
+        readme = results_page.render("published.md", result)
+        write_atomically(place / "README.md", readme)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(place, target)
     print(f"Published: {target}")
@@ -103,14 +110,14 @@ def policy_gif(frames: np.ndarray) -> bytes:
     Args:
       frames: uint8 `[T, H, W, 3]`.
     """
-
-    def encode(scale: int, max_frames: int) -> bytes:
-        fps = max(_FPS / -(-len(frames) // max_frames), 2)
-        chosen = video.limit_length(frames, max_frames)
-        return video.encode_gif(video.enlarge(chosen, scale), fps)
-
     sizes = ((3, 250), (3, 125), (2, 250), (2, 125), (2, 60), (1, 60), (1, 30))
-    return _small_enough(encode(*size) for size in sizes)
+    return _small_enough(
+        video.encode_gif(
+            video.enlarge(video.limit_length(frames, most), scale),
+            max(_FPS / -(-len(frames) // most), 2),
+        )
+        for scale, most in sizes
+    )
 
 
 def _small_enough(candidates: Iterable[bytes]) -> bytes:
@@ -161,17 +168,6 @@ def _origin(
         **repeating.count_totals(list(Journal(folder.metrics))),
         "state": state,
     }
-
-
-def _check_new(
-    target: pathlib.Path, folder: RunFolder, overwrite: bool
-) -> None:
-    check_outside(target / "result.json", [folder])
-    if target.exists() and not overwrite:
-        raise RunFolderError(
-            f"{target} is there already. Choose another --name, or replace it "
-            "with --overwrite."
-        )
 
 
 def _write_tables(place: pathlib.Path, folder: RunFolder) -> None:
@@ -248,9 +244,3 @@ def _check_model(
         "image_ratio_to_mean_frame": images["ratio_to_mean_frame"],
         "reward_explained_variance": filtered["explained_variance"],
     }
-
-
-def _sum_up(place: pathlib.Path, result: Result) -> None:
-    write_json(place / "result.json", to_plain(result))
-    readme = results_page.render("published.md", result)
-    write_atomically(place / "README.md", readme)

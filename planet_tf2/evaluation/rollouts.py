@@ -68,15 +68,8 @@ def play(
 
     Raises:
       KeyboardInterrupt: SIGTERM or Ctrl-C; the environments are closed.
-      ValueError: a number is too small, or the agent cannot act in the task.
+      ValueError: the agent cannot act in the task.
     """
-    for name, value, minimum in (
-        ("episodes", num_episodes, 1),
-        ("agents", agents, 1),
-        ("seed", seed, 0),
-    ):
-        if value < minimum:
-            raise ValueError(f"{name} must be at least {minimum}, not {value}.")
     agents = min(agents, num_episodes)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
         place = stack.enter_context(tempfile.TemporaryDirectory())
@@ -96,7 +89,11 @@ def play(
                 raise KeyboardInterrupt from None
             # A last round with too many has some that nobody asked for.
             for result in results[: num_episodes - first]:
-                yield _played(result)
+                arrays = None
+                if recorded := result["info"].get("episode"):
+                    arrays = episodes.load_episode(recorded["path"])
+                    pathlib.Path(recorded["path"]).unlink()
+                yield PlayedEpisode(result["return"], result["length"], arrays)
 
 
 def open_task(
@@ -145,11 +142,3 @@ def env_seed(seed: int, number: int) -> int:
     """Returns what the environment of an episode is seeded with."""
     sequence = np.random.SeedSequence((seed, _ENVS, number))
     return int(sequence.generate_state(1)[0]) >> 1
-
-
-def _played(result: dict) -> PlayedEpisode:
-    arrays = None
-    if recorded := result["info"].get("episode"):
-        arrays = episodes.load_episode(recorded["path"])
-        pathlib.Path(recorded["path"]).unlink()
-    return PlayedEpisode(result["return"], result["length"], arrays)

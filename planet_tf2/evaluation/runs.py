@@ -24,15 +24,12 @@ from planet_tf2.data.run_folder import (
     RunFolderError,
     failure_reason,
 )
-from planet_tf2.experiment import fencing
 from planet_tf2.tools.attr_dict import AttrDict
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
 
 _NOT_OBSERVED = ("action", "reward", "return")
 _NUMBERED = re.compile(r"\d{5,}")
-# What a run's folder may have before its config.yaml is there.
-_BEFORE_CONFIG = ("PING", "checkpoints", "log.txt")
 
 
 class UnusableRun(RunFolderError):
@@ -40,12 +37,9 @@ class UnusableRun(RunFolderError):
 
 
 def split_paths(values: Sequence[str]) -> list[str]:
-    """Splits paths at commas, but for those that exist with a comma."""
-    paths = []
-    for value in values:
-        parts = [value] if os.path.exists(value) else value.split(",")
-        paths += [part.strip() for part in parts if part.strip()]
-    return paths
+    """Splits paths at commas."""
+    parts = [part.strip() for value in values for part in value.split(",")]
+    return [part for part in parts if part]
 
 
 def find_runs(
@@ -252,9 +246,8 @@ def _not_a_run(
 ) -> str:
     if not names:
         return f"{path} is empty: no run was started there."
-    claimed = all(n in _BEFORE_CONFIG or fencing.is_scratch(n) for n in names)
-    if numbered or claimed:
-        run = numbered[0].path if numbered else path
+    if numbered:
+        run = numbered[0].path
         return f"The run {run} is unfinished: it has no config.yaml yet."
     below = sorted(
         [*path.glob("*/[0-9]*/config.yaml"), *path.glob("*/config.yaml")]

@@ -6,7 +6,7 @@ lines around them, and those of the original, whose frames touch.
 
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -24,7 +24,6 @@ def create_videos(
     rows: int | None = None,
     scale: int = 1,
     frame_size: Sequence[int] | None = None,
-    report: Callable[[str], None] = print,
 ) -> None:
     """Turns strips to videos, one for each.
 
@@ -36,7 +35,6 @@ def create_videos(
         the right of them. By default all stay below each other.
       scale: times to enlarge the frames.
       frame_size: see `cut_strip`.
-      report: shows a message.
 
     Raises:
       ValueError: a path or an argument does not fit.
@@ -70,7 +68,7 @@ def create_videos(
         make_folder(target.parent)
         write = video.write_gif if target.suffix == ".gif" else video.write_mp4
         write(target, video.enlarge(frames, scale), fps)
-        report(f"{target}: {length} frames of {count} rows")
+        print(f"{target}: {length} frames of {count} rows")
 
 
 def find_strips(paths: Sequence[str | os.PathLike[str]]) -> list[pathlib.Path]:

@@ -46,7 +46,6 @@ def watch(
     seed: int = 0,
     fps: float = 20,
     size: int = 320,
-    report: Callable[[str], None] = print,
 ) -> None:
     """Shows noise-free episodes in a window until they or the user end.
 
@@ -58,7 +57,6 @@ def watch(
       seed: determines the episodes; a whole number of at least 0.
       fps: decisions per second, at most; planning may take longer.
       size: height of the pictures in pixels, about.
-      report: shows a message.
 
     Raises:
       ValueError: the agent cannot act in the task.
@@ -75,10 +73,10 @@ def watch(
             shown_at = time.monotonic()
             title = f"{task}, episode {moment.episode}, {state}"
             if not opened.show(picture, title):
-                report("The window was closed.")
+                print("The window was closed.")
                 return
             if moment.done:
-                report(title)
+                print(title)
 
 
 def play(
@@ -86,8 +84,7 @@ def play(
 ) -> Iterator[Shown]:
     """Plays episodes and yields every moment; for the arguments see `watch`."""
     numbers = itertools.count() if not episodes else range(episodes)
-    learned = agent.run.agent
-    expects = learned.has_model and "image" in learned.batch_spec
+    expects = agent.run.predicts_images
     with rollouts.open_task(agent.run, task, blocking=True, images=True) as env:
         for number in numbers:
             agent.reset()
