@@ -34,6 +34,7 @@ setuptools.setup(
     license="Apache-2.0",
     packages=setuptools.find_packages(include=["planet_tf2", "planet_tf2.*"]),
     package_data={
+        "planet_tf2.configs": ["templates/*"],
         "planet_tf2.evaluation": ["findings.yaml", "templates/*"],
         "planet_tf2.evaluation.report": ["templates/*"],
     },

@@ -153,19 +153,6 @@ class ServerEnv(FailingEnv):
         return obs, {"pid": self._server.pid, "SIGTERM": signal_does}
 
 
-class ChangingEnv(CountingEnv):
-    """Has another action size each time; a file remembers how often."""
-
-    def __init__(self, path):
-        with open(path, "a+") as file:
-            file.write("x")
-            file.seek(0)
-            super().__init__(action_size=len(file.read()))
-
-    def step(self, action):
-        raise OSError("broken")
-
-
 class MeetingEnv(CountingEnv):
     """Steps only while another one, with the other mode, steps as well.
 

@@ -15,7 +15,7 @@ from doc_files import DOCUMENTS, ROOT, Command, commands, inline, read, split
 from doc_runs import bare
 
 from planet_tf2 import agents
-from planet_tf2.configs import resolve, tasks
+from planet_tf2.configs import tasks
 from planet_tf2.configs.parameter_flags import flag_overrides
 from planet_tf2.envs import rendering
 
@@ -114,7 +114,7 @@ def check_make(words):
     given = dict(word.split("=", 1) for word in words if "=" in word)
     assert set(given) <= VARIABLES, f"{given} of {sorted(VARIABLES)}"
     if "CONFIG" in given:
-        resolve.get_preset(agents.find(), given["CONFIG"])
+        assert given["CONFIG"] in agents.find().PRESETS
     if "TASK" in given:
         tasks.get_task(given["TASK"])
 

@@ -209,22 +209,6 @@ def test_cameras_that_do_not_exist(name, camera, message):
     assert f"camera_id is {camera}" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "kwargs,message",
-    [
-        ({"domain": "cheetahs"}, "'cheetahs' does not exist"),
-        ({"task": "walk"}, "'walk' does not exist in domain 'cheetah'"),
-    ],
-)
-def test_suite_errors(kwargs, message):
-    kwargs = {"domain": "cheetah", "task": "run", **kwargs}
-    constructor = "planet_tf2.envs.dm_control_env:DMControl"
-    with pytest.raises(EnvError) as caught:
-        Async(constructor, kwargs, render=False)
-    assert caught.value.kind == "ValueError"
-    assert message in caught.value.summary
-
-
 _PHYSICS = """
 from planet_tf2.envs.dm_control_env import DMControl
 

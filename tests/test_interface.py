@@ -178,28 +178,23 @@ class TestChecks:
             self.step((observation, 0.0, False, False, {}), space)
 
 
-class TestNames:
-    def named(self, space, observation):
-        env = envs.CheckedInterface(Scripted(observation, space))
-        found, _ = env.reset()
-        assert env.observation_space.contains(found)
-        return found
-
-    def test_dict(self):
-        space = spaces.Dict(
-            {
-                "image": _IMAGE,
-                "speed": spaces.Box(-1, 1, ()),
-                "gear": spaces.Discrete(2),
-                "others": spaces.Sequence(spaces.Discrete(2)),
-            }
-        )
-        observation = space.sample()
-        found = self.named(space, {**observation, "gear": np.int64(1)})
-        assert set(found) == {"image", "speed", "gear"}
-        np.testing.assert_array_equal(found["image"], observation["image"])
-        assert found["speed"].shape == (1,)
-        np.testing.assert_array_equal(found["gear"], [0, 1])
+def test_names_of_a_dict():
+    space = spaces.Dict(
+        {
+            "image": _IMAGE,
+            "speed": spaces.Box(-1, 1, ()),
+            "gear": spaces.Discrete(2),
+            "others": spaces.Sequence(spaces.Discrete(2)),
+        }
+    )
+    observation = {**space.sample(), "gear": np.int64(1)}
+    env = envs.CheckedInterface(Scripted(observation, space))
+    found, _ = env.reset()
+    assert env.observation_space.contains(found)
+    assert set(found) == {"image", "speed", "gear"}
+    np.testing.assert_array_equal(found["image"], observation["image"])
+    assert found["speed"].shape == (1,)
+    np.testing.assert_array_equal(found["gear"], [0, 1])
 
 
 class TestImages:
@@ -273,10 +268,8 @@ class TestImageObservation:
     @pytest.mark.parametrize(
         "frame,message",
         [
-            (None, "returned None"),
-            ([], "returned list"),
+            (None, r"returned object \[\]"),
             (np.zeros((4, 4, 3)), r"float64 \[4, 4, 3\]"),
-            (np.zeros((3, 4, 4), "u1"), r"uint8 \[3, 4, 4\]"),
         ],
     )
     def test_wrong_frame(self, frame, message):
@@ -295,22 +288,10 @@ def test_without_a_space(name):
         envs.CheckedInterface(env)
 
 
-class TestEpisodeLimit:
-    def test_of_a_registered_environment(self):
-        env = gymnasium.make("Pendulum-v1")
-        assert envs.episode_limit(env) == 200
-
-    def test_of_an_attribute(self):
-        env = Scripted()
-        env.max_episode_steps = 40
-        assert envs.episode_limit(DiscreteWrapper(env)) == 40
-
-    @pytest.mark.parametrize("value", [-1, np.inf, None])
-    def test_none(self, value):
-        env = Scripted()
+def test_episode_limit():
+    assert envs.episode_limit(gymnasium.make("Pendulum-v1")) == 200
+    env = Scripted()
+    wrapped = gymnasium.Wrapper(env)
+    for value, limit in ((40, 40), (-1, None), (np.inf, None), (None, None)):
         env.max_episode_steps = value
-        assert envs.episode_limit(env) is None
-
-
-class DiscreteWrapper(gymnasium.Wrapper):
-    """Stands in the way."""
+        assert envs.episode_limit(wrapped) == limit

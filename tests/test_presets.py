@@ -1,6 +1,5 @@
 import pytest
 
-from planet_tf2 import agents
 from planet_tf2.agents import resolve
 from planet_tf2.agents.planet import PRESET_HELP, PRESETS
 from planet_tf2.configs.config_error import ConfigError
@@ -38,12 +37,7 @@ def test_presets_can_be_used(name):
     params = resolve(name)
     for key, value in PRESETS[name].items():
         assert params[key] == value
-    assert set(params) == set(agents.find().Parameters.model_fields)
-
-
-def test_presets_are_explained():
-    assert list(PRESET_HELP) == list(PRESETS)
-    assert PRESETS["default"] == {}
+    assert name in PRESET_HELP
 
 
 @pytest.mark.parametrize("preset", ["default", "debug"])

@@ -136,10 +136,6 @@ def test_sequences_must_fit_into_episodes():
         ("{tasks: [cheetah_run]}", {"tasks": ["cheetah_run"]}),
         ("tasks: [cheetah_run]", {"tasks": ["cheetah_run"]}),
         ("<c: [<every: 3>, <>]>", {"c": [{"every": 3}, {}]}),
-        ("<a: '<b>', c: \"x > y\">", {"a": "<b>", "c": "x > y"}),
-        ("<a: 'it''s <b>', c: <>>", {"a": "it's <b>", "c": {}}),
-        ('<a: "\\"<", c: <>>', {"a": '"<', "c": {}}),
-        ("<a: cart's, b: <c: 1>>", {"a": "cart's", "b": {"c": 1}}),
         ("{a: <b>}", {"a": "<b>"}),
         ("{a: 5e7, b: 1.5, c: none}", {"a": "5e7", "b": 1.5, "c": "none"}),
     ],
@@ -152,11 +148,8 @@ def test_parse_params(text, expected):
     ("text", "words"),
     [
         ("{tasks: [cheetah_run]", ["line 1, column 22", "','"]),
-        ("{a: 'x}", ["line 1", "quoted"]),
-        ("{a: 1,\n b: ]}", ["line 2, column 5"]),
         ("[1, 2]", ["mapping", "[1, 2] (list)"]),
         ("{a: 2020-13-45}", ["month"]),
-        ("!!python/object:builtins.object {}", ["python/object"]),
         ("{a: \x00}", ["YAML"]),
     ],
 )

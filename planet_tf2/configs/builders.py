@@ -64,23 +64,12 @@ def make_env(
       are truncated at their time limit and terminated by the simulator.
 
     Raises:
-      ValueError: An argument is out of its range, the environment cannot be
-        made, or it has no such camera or observation.
+      ValueError: The environment cannot be made, or it has no such camera or
+        observation.
     """
     spec = tasks.get_task(task)
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
-    _check_whole("action_repeat", repeat, 1)
-    _check_whole("max_length", length, 1)
-    _check_whole("min_length", min_length, 1)
-    if length is not None and repeat > length:
-        raise ValueError(
-            f"action_repeat is {repeat}, but an episode has only {length}"
-            " simulator steps; use a smaller number."
-        )
-    _check_whole("image_size", image_size, 1)
-    _check_whole("image_supersampling", image_supersampling, 1)
-    _check_whole("shadow_size", shadow_size, 0)
     drawn_size = image_size * image_supersampling
     env = _simulator(spec, camera_id, drawn_size, shadow_size)
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
@@ -125,14 +114,3 @@ def _simulator(
         arguments = {"image_size": size, "camera_id": camera_id}
         env = envs.make_custom(spec.task, arguments)
     return envs.CheckedInterface(env)
-
-
-def _check_whole(name: str, value: int | None, minimum: int) -> None:
-    if value is None:
-        return  # The environment knows.
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < minimum:
-        raise ValueError(
-            f"{name} is {value!r}, but must be a whole number of at least"
-            f" {minimum}."
-        )

@@ -36,28 +36,15 @@ def resolve(
     Raises:
       ConfigError: One line that names the parameter, the value and the fix.
     """
-    parameters, given = agent.Parameters, {}
-    for part in (
-        get_preset(agent, config),
-        parse_params(params_text),
-        overrides or {},
-    ):
-        given |= check_names(parameters, part)
-    return AttrDict(validate(parameters, given))
-
-
-def get_preset(agent: types.ModuleType, name: str) -> Mapping[str, Any]:
-    """Returns the parameters that a preset changes.
-
-    Raises:
-      ConfigError: There is no such preset. Names the nearest, and all.
-    """
-    if name not in agent.PRESETS:
+    presets, given = agent.PRESETS, {}
+    if config not in presets:
         raise ConfigError(
-            f"Unknown preset {name!r}.{did_you_mean(name, agent.PRESETS)} "
-            f"Known are {', '.join(agent.PRESETS)}."
+            f"Unknown preset {config!r}.{did_you_mean(config, presets)} "
+            f"Known are {', '.join(presets)}."
         )
-    return agent.PRESETS[name]
+    for part in (presets[config], parse_params(params_text), overrides or {}):
+        given |= check_names(agent.Parameters, part)
+    return AttrDict(validate(agent.Parameters, given))
 
 
 def differences(

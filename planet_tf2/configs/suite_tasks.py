@@ -37,14 +37,9 @@ SUITE_TASKS: dict[str, tuple[str, str]] = {
 
 # Simulator steps per decision: those of the paper for its domains, and 2, which
 # later work uses throughout, for the others.
-_ACTION_REPEATS = {
+ACTION_REPEATS = {
     "ball_in_cup": 4,
     "cartpole": 8,
     "cheetah": 4,
     "reacher": 4,
 }
-
-
-def suite_action_repeat(domain: str) -> int:
-    """Returns the usual simulator steps per decision in a domain."""
-    return _ACTION_REPEATS.get(domain, 2)

@@ -11,7 +11,7 @@ import dataclasses
 
 import gymnasium
 
-from planet_tf2.configs.suite_tasks import SUITE_TASKS, suite_action_repeat
+from planet_tf2.configs.suite_tasks import ACTION_REPEATS, SUITE_TASKS
 from planet_tf2.tools.importing import is_reference
 from planet_tf2.tools.nearest import did_you_mean, nearest
 
@@ -113,7 +113,7 @@ def _suite_task(
         domain,
         task,
         action_size,
-        suite_action_repeat(domain),
+        ACTION_REPEATS.get(domain, 2),
         components=components,
         renders=True,
     )

@@ -94,11 +94,10 @@ class Async:
         self._open = functools.partial(_open, strategy, variables)
         self._construct = ("construct", constructor, kwargs or {})
         self._seconds = timeout_seconds
-        self._known_spaces: tuple | None = None
         self._start()
         if blocking:
             try:
-                self._checked_spaces()
+                self._spaces()
             except BaseException:
                 self.close()
                 raise
@@ -106,25 +105,17 @@ class Async:
     @property
     def observation_space(self) -> gymnasium.Space:
         """Observation space of the environment; waits until it is built."""
-        return (self._known_spaces or self._checked_spaces())[0]
+        return self._spaces()[0]
 
     @property
     def action_space(self) -> gymnasium.Space:
         """Action space of the environment; waits until it is built."""
-        return (self._known_spaces or self._checked_spaces())[1]
+        return self._spaces()[1]
 
     @property
     def pid(self) -> int | None:
         """Process id of the worker, or None where there is none."""
         return getattr(self._worker, "pid", None)
-
-    def restart(self) -> None:
-        """Closes what there is and starts anew, in a new process or thread.
-
-        Does not wait until it is built; errors come with the next use.
-        """
-        self._finalizer()
-        self._start()
 
     def reset(self, *, seed: int | None = None, blocking: bool = True):
         """Starts an episode.
@@ -137,11 +128,12 @@ class Async:
           Tuple of observation and info, or a promise of it.
         """
         if self.failed and self._connection is not None:
-            self.restart()
+            self._finalizer()
+            self._start()
         answer = self._request("reset", seed)
 
         def promise():
-            self._checked_spaces()  # Raises what a constructor raised.
+            self._spaces()  # Raises what a constructor raised.
             return answer()
 
         return promise() if blocking else promise
@@ -269,20 +261,6 @@ class Async:
         self._finalizer.detach()
         self._connection.close()
         return None
-
-    def _checked_spaces(self) -> tuple[gymnasium.Space, gymnasium.Space]:
-        """Waits for the spaces; an environment keeps them when it restarts."""
-        spaces = self._spaces()
-        if self._known_spaces is None:
-            self._known_spaces = spaces
-        if spaces != self._known_spaces:
-            self.failed = True
-            raise EnvError(
-                "ValueError",
-                f"After its restart the environment has the spaces {spaces},"
-                f" but before it had {self._known_spaces}.",
-            )
-        return spaces
 
 
 class _Here(Server):

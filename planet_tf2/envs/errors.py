@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 
 _OWN = pathlib.Path(__file__).resolve().parents[1]
-_STANDARD = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+_STANDARD = sysconfig.get_path("stdlib")
 
 
 class InterfaceError(ValueError):
@@ -85,8 +85,8 @@ def place_of(error: BaseException) -> str:
 
     That is the innermost function that is no library's, so that a mistake in a
     call to NumPy is shown where NumPy was called; without any, the innermost
-    one of an installed package. What this package itself objects to is in
-    nobody's line: '' is returned then.
+    one. What this package itself objects to is in nobody's line: '' is returned
+    then.
 
     Args:
       error: The exception, while its traceback begins in this package.
@@ -94,20 +94,18 @@ def place_of(error: BaseException) -> str:
     Returns:
       For example `my_module.py:70, in step`, or ''.
     """
-    installed = ""
-    own = True
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = pathlib.Path(frame.filename)
-        if frame.filename.startswith("<"):
-            continue
-        if path.is_relative_to(_OWN):
-            if own:
-                return ""
-            continue
-        own = False
-        place = f"{path.name}:{frame.lineno}, in {frame.name}"
-        if {"site-packages", "dist-packages"} & set(path.parts):
-            installed = installed or place
-        elif not any(path.is_relative_to(folder) for folder in _STANDARD):
-            return place
-    return installed
+    frames = [
+        (pathlib.Path(frame.filename), frame)
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+        if not frame.filename.startswith("<")
+    ]
+    if frames[0][0].is_relative_to(_OWN):
+        return ""
+    users = [pair for pair in frames if not _is_library(pair[0])]
+    path, frame = (users or frames)[0]
+    return f"{path.name}:{frame.lineno}, in {frame.name}"
+
+
+def _is_library(path: pathlib.Path) -> bool:
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return bool(installed) or any(map(path.is_relative_to, (_OWN, _STANDARD)))

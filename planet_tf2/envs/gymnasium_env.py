@@ -1,9 +1,7 @@
 """The environments that Gymnasium knows by an id."""
 
-import contextlib
 import importlib
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -59,8 +57,12 @@ def make_gymnasium(
         search_current_folder()
     entry = getattr(gymnasium.registry.get(env_id), "entry_point", None)
     if str(entry).startswith("gymnasium.envs.mujoco"):
-        with _quiet_mujoco():
-            env = _make(env_id, width=size, height=size)
+        mujoco = importlib.import_module("mujoco")
+        # It remarks on old attributes in Gymnasium's models. Later warnings go
+        # to the log, and not into a file in the current folder.
+        mujoco.set_mju_user_warning(lambda message: None)
+        env = _make(env_id, width=size, height=size)
+        mujoco.set_mju_user_warning(_LOGGER.warning)
         _look_through(env, env_id, camera_id, size)
         return env
     if camera_id != 0:
@@ -92,20 +94,6 @@ def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
             f"{env_id!r} needs a package that is missing here, or that has"
             f" changed: {error}"
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet_mujoco() -> Iterator[None]:
-    """Silences what MuJoCo remarks on old attributes in Gymnasium's models.
-
-    Later warnings go to the log, and not into a file in the current folder.
-    """
-    mujoco = importlib.import_module("mujoco")
-    mujoco.set_mju_user_warning(lambda message: None)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(_LOGGER.warning)
 
 
 def _look_through(

@@ -185,13 +185,10 @@ def _probe(name: str) -> tuple[str | None, str]:
         )
     except subprocess.TimeoutExpired:
         return None, f"no frame within {PROBE_SECONDS} seconds"
-    code = result.returncode
-    if code == 0:
+    if result.returncode == 0:
         return json.loads(result.stdout.splitlines()[-1])["renderer"], ""
-    if code < 0:
-        return None, f"the probe died of signal {-code}"
     errors = result.stderr.strip().splitlines()
-    return None, errors[-1] if errors else f"exit code {code}"
+    return None, errors[-1] if errors else f"exit code {result.returncode}"
 
 
 def is_software(renderer: str) -> bool:

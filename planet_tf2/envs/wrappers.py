@@ -9,8 +9,6 @@ from PIL import Image
 
 from planet_tf2.envs.errors import InterfaceError
 
-_RENDER_MODES = ("rgb_array", "rgb_array_list")
-
 
 class ActionRepeat(gymnasium.Wrapper):
     """Repeats every action some times and sums the rewards.
@@ -145,7 +143,7 @@ class ImageObservation(gymnasium.ObservationWrapper):
         self._size, self._supersampling = size, supersampling
         known = env.observation_space.spaces
         self._renders = "image" not in known
-        if self._renders and env.render_mode not in _RENDER_MODES:
+        if self._renders and env.render_mode != "rgb_array":
             raise ValueError(
                 f"The environment {type(env.unwrapped).__name__} cannot be"
                 " seen: give it an observation 'image' (uint8 [height, width,"
@@ -171,22 +169,12 @@ class ImageObservation(gymnasium.ObservationWrapper):
         return {**observation, "image": image}
 
     def _render(self) -> np.ndarray:
-        frame = self.env.render()
-        if isinstance(frame, list) and frame:
-            frame = frame[-1]  # As render_mode="rgb_array_list" does.
-        if (
-            not isinstance(frame, np.ndarray)
-            or frame.dtype != np.uint8
-            or frame.ndim != 3
-            or frame.shape[2] != 3
-        ):
-            found = type(frame).__name__
-            if isinstance(frame, np.ndarray):
-                found = f"{frame.dtype} {list(frame.shape)}"
+        frame = np.asarray(self.env.render())
+        if frame.dtype != np.uint8 or frame.shape[2:] != (3,):
             raise InterfaceError(
-                f"The environment's render() returned {found}, but it must"
-                " return an image, uint8 [height, width, 3], as with"
-                " render_mode='rgb_array'."
+                f"The environment's render() returned {frame.dtype}"
+                f" {list(frame.shape)}, but it must return an image, uint8"
+                " [height, width, 3], as with render_mode='rgb_array'."
             )
         return frame
 

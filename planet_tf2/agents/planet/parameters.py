@@ -36,7 +36,6 @@ _Distribution = Literal[
     "normal", "truncated_normal", "tanh_normal", "deterministic"
 ]
 _Stddev = Annotated[Number, Field(ge=0.01)] | Literal["learned"]
-_Decay = Literal["constant", "linear", "exponential"]
 _Bounds = Annotated[list[Number], Field(min_length=2, max_length=2)]
 
 
