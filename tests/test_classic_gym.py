@@ -124,29 +124,21 @@ class TestBothInterfaces:
         assert [a.dtype for a in inner.actions] == [np.float32, np.float32]
 
 
-@pytest.mark.parametrize(
-    "space,expected",
-    [
-        (_space("Discrete", n=3, start=2), spaces.Discrete(3, start=2)),
-        (
-            _space("MultiDiscrete", nvec=np.array([2, 3])),
-            spaces.MultiDiscrete([2, 3]),
-        ),
-        (
-            _space("Dict", spaces={"a": _space("Discrete", n=3)}),
-            spaces.Dict({"a": spaces.Discrete(3)}),
-        ),
-        (spaces.Discrete(7), spaces.Discrete(7)),
-    ],
-)
-def test_other_spaces(space, expected):
+def test_other_spaces():
     inner = Old()
-    inner.action_space = space
-    assert ClassicGym(inner).action_space == expected
-
-
-def test_unknown_space():
-    inner = Old()
+    parts = {
+        "a": _space("Discrete", n=3, start=2),
+        "b": _space("MultiDiscrete", nvec=np.array([2, 3])),
+        "c": _space("MultiBinary", n=4),
+        "d": _space("Tuple", spaces=[spaces.Discrete(7)]),
+    }
+    inner.action_space = _space("Dict", spaces=parts)
+    assert ClassicGym(inner).action_space == spaces.Dict(
+        a=spaces.Discrete(3, start=2),
+        b=spaces.MultiDiscrete([2, 3]),
+        c=spaces.MultiBinary(4),
+        d=spaces.Tuple([spaces.Discrete(7)]),
+    )
     inner.action_space = _space("Graph")
     with pytest.raises(ValueError, match="no counterpart"):
         ClassicGym(inner)

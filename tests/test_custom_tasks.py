@@ -59,7 +59,6 @@ class TestEnvironment:
     @pytest.mark.parametrize(
         "kwargs,decisions",
         [
-            ({}, 30),
             ({"action_repeat": 7}, 4),
             ({"max_length": 20}, 20),
             ({"action_repeat": 7, "min_length": 6}, 6),

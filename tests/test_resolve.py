@@ -21,20 +21,14 @@ def _flag_values():
     return values
 
 
-def test_defaults():
-    params = resolve()
-    assert set(params) == set(PLANET.Parameters.model_fields)
-    assert params.batch_shape == [50, 50]
-    with pytest.raises(RuntimeError, match="copy"):
-        params.batch_shape = [1, 1]
-
-
 def test_precedence():
     assert resolve("default").num_units == 300
     assert resolve("debug").num_units == 10
     assert resolve("debug", "{num_units: 20}").num_units == 20
     both = resolve("debug", "{num_units: 20}", {"num_units": 30})
     assert both.num_units == 30
+    with pytest.raises(RuntimeError, match="copy"):
+        both.num_units = 1
 
 
 def test_checkpoint_every_follows_from_test_steps():
@@ -43,22 +37,12 @@ def test_checkpoint_every_follows_from_test_steps():
     assert resolve(params_text="{checkpoint_every: 7}").checkpoint_every == 7
 
 
-@pytest.mark.parametrize(
-    ("name", "nearest"),
-    [
-        ("planer_horizon", "planner_horizon"),
-        ("Tasks", "tasks"),
-        ("learning_rate", "main_learning_rate"),
-    ],
-)
-def test_unknown_parameter_suggests_the_nearest(name, nearest):
-    with pytest.raises(ConfigError) as caught:
-        resolve(params_text=f"{{{name}: 3}}")
-    message = str(caught.value)
-    assert f"Unknown parameter {name!r}" in message
-    assert f"Did you mean {nearest!r}?" in message
-    with pytest.raises(ConfigError, match=nearest):
-        resolve(overrides={name: 3})
+def test_unknown_parameter_suggests_the_nearest():
+    words = "Unknown parameter 'learning_rate'.*mean 'main_learning_rate'"
+    with pytest.raises(ConfigError, match=words):
+        resolve(params_text="{learning_rate: 3}")
+    with pytest.raises(ConfigError, match=words):
+        resolve(overrides={"learning_rate": 3})
 
 
 @pytest.mark.parametrize("name", ["bound_action", "loader_window"])
@@ -101,7 +85,6 @@ def test_parameters_without_effect_are_a_warning(name, caplog):
             "{train_collects: [{name: a}, {name: a}]}",
             ["'train_collects' needs a different name for each"],
         ),
-        ("{gradient_heads: [image, image]}", ["'gradient_heads' repeats one"]),
         ("{num_units:3}", ["'num_units:3'", "space after ':'"]),
         ("{3: 4}", ["Unknown parameter 3"]),
     ],
@@ -230,10 +213,7 @@ def test_differences_that_a_run_cannot_go_on_with():
     )
     assert len(differences(PLANET, old, new)) == 3
     assert lasting_differences(PLANET, old, new) == ["free_nats: 3.0 -> 4.0"]
-    assert set(PLANET.Parameters.model_fields) > PLANET.Parameters.CHANGEABLE
-
-
-def test_how_long_a_run_is_can_change_until_it_is_done():
+    # How long it is to be can change until it is done.
     old, new = {"max_steps": 10}, {"max_steps": 20}
     assert lasting_differences(PLANET, old, new) == []
     assert lasting_differences(PLANET, old, new, done=True) == [
