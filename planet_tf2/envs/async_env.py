@@ -117,6 +117,14 @@ class Async:
         """Process id of the worker, or None where there is none."""
         return getattr(self._worker, "pid", None)
 
+    def restart(self) -> None:
+        """Closes what there is and starts anew, in a new process or thread.
+
+        Does not wait until it is built; errors come with the next use.
+        """
+        self._finalizer()
+        self._start()
+
     def reset(self, *, seed: int | None = None, blocking: bool = True):
         """Starts an episode.
 
@@ -128,8 +136,7 @@ class Async:
           Tuple of observation and info, or a promise of it.
         """
         if self.failed and self._connection is not None:
-            self._finalizer()
-            self._start()
+            self.restart()
         answer = self._request("reset", seed)
 
         def promise():
