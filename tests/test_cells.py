@@ -1,14 +1,11 @@
-"""What every latent cell has to do, and the formulas of SSM and DRNN.
-
-The formula of RSSM is in `test_rssm.py`.
-"""
+"""What every latent cell has to do, and their formulas."""
 
 import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy_cells import NumpyDRNN, NumpySSM
+from numpy_cells import NumpyDRNN, NumpyRSSM, NumpySSM
 from tf_fakes import normal_kl
 
 from planet_tf2.agents.planet import DRNN, RSSM, SSM, closed_loop
@@ -184,6 +181,15 @@ class TestContract:
         )
         close(cell.divergence_from_states(posterior, prior), expected)
 
+    def test_distribution(self, cell, inputs):
+        state = cell.transition(*inputs[:2], NOISES[0])
+        dist = cell.dist_from_state(state)
+        assert dist.batch_shape == (BATCH,) and dist.event_shape == (STATE,)
+        mean, stddev = np.float64(state["mean"]), np.float64(state["stddev"])
+        error = ((1.0 - mean) / stddev) ** 2
+        expected = -(error + np.log(2 * np.pi * stddev**2)).sum(1) / 2
+        close(dist.log_prob(tf.ones([BATCH, STATE])), expected)
+
     def test_every_weight_learns(self, cell, inputs):
         embedded = normal(12, BATCH, 3, OBS)
         actions = normal(13, BATCH, 3, ACTION)
@@ -225,6 +231,13 @@ def check_formula(cell, reference, graph=False):
         strict=True,
     ):
         equal_states(state, expected)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("future_rnn", [False, True])
+def test_rssm_formula(future_rnn, graph):
+    cell = make_cell("rssm", future_rnn=future_rnn)
+    check_formula(cell, NumpyRSSM(cell, future_rnn), graph)
 
 
 @pytest.mark.parametrize("graph", [False, True])

@@ -213,10 +213,6 @@ class TestMakeDistribution:
         expected = stats.norm.logpdf(value, mean, stddev).sum(-1)
         np.testing.assert_allclose(dist.log_prob(value), expected, 1e-4)
 
-    def test_unknown(self):
-        with pytest.raises(ValueError, match="'laplace'.*tanh_normal"):
-            make_distribution("laplace", tf.zeros([]))
-
 
 def test_deterministic_is_trained_by_its_error():
     random = np.random.default_rng(0)
@@ -228,8 +224,6 @@ def test_deterministic_is_trained_by_its_error():
     np.testing.assert_allclose(
         losses.negative_log_likelihood(dist, target), expected, 1e-5
     )
-    result = losses.reconstruction(dist, target)
-    np.testing.assert_allclose(result, expected.mean(), 1e-5)
     # But for the constant it is a normal of variance 1.
     normal = make_distribution("normal", location, event_ndims=1)
     assert losses.has_density(normal)
@@ -300,7 +294,8 @@ def test_heads_learn(dist):
     target = np.tile([-2.0, 0.1, 2.0], (2, 5, 1)).astype(np.float32)
     variables = list(head.trainable_variables)
     with tf.GradientTape() as tape:
-        loss = losses.reconstruction(head(FEATURES), target)
+        terms = losses.negative_log_likelihood(head(FEATURES), target)
+        loss = tf.reduce_mean(terms)
     gradients = tape.gradient(loss, variables)
     assert np.isfinite(loss)
     for variable, gradient in zip(variables, gradients, strict=True):

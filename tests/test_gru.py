@@ -81,29 +81,3 @@ def test_initial_biases():
     cell.build(INPUTS)
     np.testing.assert_array_equal(cell.gates_bias, np.ones(2 * UNITS))
     np.testing.assert_array_equal(cell.candidate_bias, np.zeros(UNITS))
-
-
-def test_kernels_are_glorot_uniform_as_a_whole():
-    inputs, units = 60, 70
-    cell = GRUCell(units)
-    cell.build(inputs)
-    for kernel, outputs in (
-        (cell.gates_kernel.numpy(), 2 * units),
-        (cell.candidate_kernel.numpy(), units),
-    ):
-        assert kernel.shape == (inputs + units, outputs)
-        limit = np.sqrt(6 / (inputs + units + outputs))
-        for part in (kernel[:inputs], kernel[inputs:]):
-            assert 0.99 * limit < np.abs(part).max() <= limit
-            np.testing.assert_allclose(
-                part.std(), limit / np.sqrt(3), rtol=0.05
-            )
-
-
-def test_gradient_reaches_input_and_state(gru, data):
-    inputs, state = map(tf.constant, data)
-    with tf.GradientTape() as tape:
-        tape.watch([inputs, state])
-        output = tf.reduce_sum(tf.square(gru(inputs, state)))
-    for gradient in tape.gradient(output, [inputs, state]):
-        assert (np.abs(gradient) > 0).all()

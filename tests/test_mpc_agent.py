@@ -75,15 +75,6 @@ def test_begin_episode_resets_these_agents_only():
     np.testing.assert_allclose(planner.states[1], [10.1, 0, 30.1])
 
 
-def test_begin_episode_of_all():
-    planner = FakePlanner()
-    agent = make_agent(planner=planner)
-    agent.perform(tf.range(3), see(1, 2, 3))
-    agent.begin_episode(tf.range(3))
-    agent.perform(tf.range(3), see(4, 5, 6))
-    assert planner.states[1] == [4, 5, 6]
-
-
 def test_some_of_the_agents_in_any_order():
     planner = FakePlanner()
     agent = make_agent(planner=planner)
@@ -125,12 +116,6 @@ def test_noise_is_standard_normal():
     np.testing.assert_allclose(action.std(), 0.1, rtol=0.05)
 
 
-def test_plans_out_of_bounds_are_clipped():
-    agent = make_agent(1, FakePlanner(first=-7.0))
-    action = agent.perform(tf.range(1), see(0))
-    np.testing.assert_array_equal(action, [[-1, -1]])
-
-
 def test_seed_determines_the_action():
     def act(seed):
         return make_agent().perform(tf.range(3), see(0, 0, 0), 0.2, seed)
@@ -138,17 +123,6 @@ def test_seed_determines_the_action():
     np.testing.assert_array_equal(act(SEED), act(SEED))
     assert np.abs(act(SEED) - act(tf.constant([1, 3]))).min() > 0
     assert np.abs(act(None) - act(None)).min() > 0
-
-
-def test_end_of_episode_and_experience_change_nothing():
-    planner = FakePlanner()
-    agent = make_agent(planner=planner)
-    action = agent.perform(tf.range(3), see(1, 2, 3))
-    flags = tf.constant([True, False, True])
-    agent.experience(tf.range(3), see(0, 0, 0), action, tf.zeros([3]), flags)
-    agent.end_episode(tf.constant([0, 2]))
-    agent.perform(tf.range(3), see(0, 0, 0))
-    np.testing.assert_allclose(planner.states[1], [10.1, 20.1, 30.1])
 
 
 @pytest.fixture(scope="module")

@@ -73,14 +73,11 @@ def test_finds_the_optimum(graph, thorough):
     np.testing.assert_allclose(found, expected, atol=0.05)
 
 
-@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (-0.2, 0.3)])
-def test_plans_stay_within_bounds(bounds, thorough):
+def test_plans_stay_within_bounds(thorough):
     state = {"sample": tf.zeros([2, 2]), "goal": tf.fill([2, 2], 50.0)}
-    found = plan(thorough, state, min_action=bounds[0], max_action=bounds[1])
-    assert (found <= bounds[1]).numpy().all()
-    np.testing.assert_allclose(
-        found, np.full(found.shape, bounds[1]), atol=0.03
-    )
+    found = plan(thorough, state)
+    assert (found <= 1).numpy().all()
+    np.testing.assert_allclose(found, np.ones(found.shape), atol=0.03)
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -94,10 +91,8 @@ def test_seed_determines_the_plan(planner):
     kwargs = {"cell": cell, "iterations": 2, "amount": 20, "topk": 4}
     first = plan(planner, state, **kwargs)
     np.testing.assert_array_equal(first, plan(planner, state, **kwargs))
-    for other in ([1, 3], None):
-        seed = other if other is None else tf.constant(other)
-        found = plan(planner, state, **{**kwargs, "seed": seed})
-        assert np.abs(found - first).min() > 0
+    other = plan(planner, state, seed=tf.constant([1, 3]), **kwargs)
+    assert np.abs(other - first).min() > 0
 
 
 def test_with_the_real_model_in_a_graph_of_any_size(planner):

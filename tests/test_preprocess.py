@@ -24,9 +24,8 @@ def test_levels(bits, graph):
     assert -0.5 <= np.min(image) and np.max(image) < 0.5
 
 
-@pytest.mark.parametrize("seed", [SEED, None])
-def test_noise_is_uniform(seed):
-    image = preprocess(tf.zeros([20000], tf.uint8), 3, seed)
+def test_noise_is_uniform():
+    image = preprocess(tf.zeros([20000], tf.uint8), 3, SEED)
     noise = (image.numpy() + 0.5) * 8
     histogram, _ = np.histogram(noise, 10, (0, 1))
     assert histogram.sum() == 20000
@@ -37,8 +36,5 @@ def test_seeds():
     black = tf.zeros([4, 5], tf.uint8)
     first = preprocess(black, 5, SEED)
     np.testing.assert_array_equal(first, preprocess(black, 5, SEED))
-    for seed in (tf.constant([1, 3]), None):
-        other = preprocess(black, 5, seed)
-        assert np.abs(first - other).min() > 0
-    fresh = tf.function(lambda: preprocess(black))
-    assert np.abs(fresh() - fresh()).min() > 0
+    other = preprocess(black, 5, tf.constant([1, 3]))
+    assert np.abs(first - other).min() > 0

@@ -49,25 +49,20 @@ def close_at(states, time, expected):
 
 
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("given", [False, True])
-class TestClosedLoop:
-    def test_step_by_step(self, cell, given, graph):
-        state = start_state(cell) if given else cell.zero_state(BATCH)
-        prior, posterior = run(
-            lambda: closed_loop(
-                cell, EMBEDDED, ACTIONS, NOISE, state if given else None
-            ),
-            graph,
+def test_closed_loop(cell, graph):
+    state = cell.zero_state(BATCH)
+    prior, posterior = run(
+        lambda: closed_loop(cell, EMBEDDED, ACTIONS, NOISE), graph
+    )
+    for time in range(TIME):
+        expected, state = cell.observe(
+            state,
+            ACTIONS[:, time],
+            EMBEDDED[:, time],
+            (NOISE[time, 0], NOISE[time, 1]),
         )
-        for time in range(TIME):
-            expected, state = cell.observe(
-                state,
-                ACTIONS[:, time],
-                EMBEDDED[:, time],
-                (NOISE[time, 0], NOISE[time, 1]),
-            )
-            close_at(prior, time, expected)
-            close_at(posterior, time, state)
+        close_at(prior, time, expected)
+        close_at(posterior, time, state)
 
 
 def test_closed_loop_draws_its_own_noise(cell):

@@ -51,7 +51,7 @@ class Learner(tf.Module):
             name: make_optimizer(variables)
             for name, variables in model.groups.items()
         }
-        self.train_step = tf.function(self._train_step, autograph=False)
+        self.train_step = tf.function(self.update, autograph=False)
         self.test_step = tf.function(self._test_step, autograph=False)
 
     @property
@@ -65,17 +65,14 @@ class Learner(tf.Module):
         others = [name for name in self.optimizers if name != "main"]
         return ["gradient_norm", *(f"gradient_norm_{n}" for n in others)]
 
-    def update(
-        self, batch: Batch, seed: tf.Tensor, prepare: bool = False
-    ) -> Scalars:
+    def update(self, batch: Batch, seed: tf.Tensor) -> Scalars:
         """Takes one gradient step.
 
         If a loss or a gradient is not finite, nothing is changed.
 
         Args:
-          batch: batch of the model; see the model's `prepare`.
+          batch: as it is stored; see the model's `prepare`.
           seed: int32 `[2]`, determines all noise.
-          prepare: whether the batch is as stored, and not prepared yet.
 
         Returns:
           Scalars by name: every loss before scaling, their weighted sum
@@ -84,7 +81,7 @@ class Learner(tf.Module):
         """
 
         def compute() -> tuple[Scalars, Gradients]:
-            return self._strategy.run(self._gradients, (batch, seed, prepare))
+            return self._strategy.run(self._gradients, (batch, seed))
 
         scalars, gradients = compute()
         if self.loss_scale is not None:
@@ -102,22 +99,19 @@ class Learner(tf.Module):
         tf.cond(finite, apply, lambda: tf.constant(False))
         return scalars
 
-    def _train_step(self, batch: Batch, seed: tf.Tensor) -> Scalars:
-        return self.update(batch, seed, prepare=True)
-
     def _test_step(self, batch: Batch, seed: tf.Tensor) -> Scalars:
         scalars = self._strategy.run(self._evaluate, (batch, seed))
         return self._first(scalars)
 
     def _gradients(
-        self, batch: Batch, seed: tf.Tensor, prepare: bool
+        self, batch: Batch, seed: tf.Tensor
     ) -> tuple[Scalars, Gradients]:
         """Computes losses, and gradients of each optimizer, on one device."""
         groups = [o.variables_to_train for o in self.optimizers.values()]
 
         def compute(part: int | tf.Tensor) -> tuple[Scalars, Gradients]:
             with tf.GradientTape() as tape:
-                scalars = self._losses(batch, seed, prepare, part)
+                scalars = self._losses(batch, seed, part)
                 objective = scalars["total"]
                 if self.loss_scale is not None:
                     objective = self.loss_scale.scale(objective)
@@ -137,7 +131,7 @@ class Learner(tf.Module):
 
     def _evaluate(self, batch: Batch, seed: tf.Tensor) -> Scalars:
         scalars = self._mean_of_parts(
-            lambda part: self._losses(batch, seed, True, part),
+            lambda part: self._losses(batch, seed, part),
             dict.fromkeys(self.loss_names, tf.zeros([])),
         )
         return _average(scalars)
@@ -167,16 +161,11 @@ class Learner(tf.Module):
         return means
 
     def _losses(
-        self,
-        batch: Batch,
-        seed: tf.Tensor,
-        prepare: bool,
-        part: int | tf.Tensor,
+        self, batch: Batch, seed: tf.Tensor, part: int | tf.Tensor
     ) -> Scalars:
         batch, seed = _part(batch, seed, part, self._micro_batches)
-        if prepare:
-            image_seed, seed = seeds.split(seed, 2)
-            batch = self.model.prepare(batch, image_seed)
+        image_seed, seed = seeds.split(seed, 2)
+        batch = self.model.prepare(batch, image_seed)
         values = self.model.losses(batch, seed)
         return {**values, "total": self.model.scale(values)}
 

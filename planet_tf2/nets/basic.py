@@ -9,7 +9,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from planet_tf2.nets import weights
-from planet_tf2.nets.activations import get_activation
 from planet_tf2.nets.distributions import make_distribution
 from planet_tf2.nets.layers import Dense, apply_stack, build_stack
 
@@ -27,8 +26,8 @@ class FeedForward(keras.layers.Layer):
       shape: shape of the predicted value, `()` for a scalar.
       num_layers: hidden layers.
       units: units of each hidden layer.
-      activation: of the hidden layers, see `tools.activations`.
-      dist: kind of distribution, see `networks.distributions`.
+      activation: of the hidden layers, Keras' name of it or a function.
+      dist: kind of distribution, see `nets.distributions`.
       stddev: standard deviation of the normal; `learned` predicts it by one
         more layer, as softplus(x + 0.55) + 0.01, which starts close to 1.
       bounds: smallest and largest value that bounded distributions have.
@@ -39,7 +38,7 @@ class FeedForward(keras.layers.Layer):
         shape: Sequence[int] = (),
         num_layers: int = 3,
         units: int = 300,
-        activation: str | Callable = "relu",
+        activation: str | Callable | None = "relu",
         dist: str = "normal",
         stddev: float | str = 1.0,
         bounds: Sequence[float] = (-1.0, 1.0),
@@ -49,9 +48,8 @@ class FeedForward(keras.layers.Layer):
         self._shape = tuple(shape)
         self._dist, self._bounds = dist, tuple(bounds)
         self._stddev = stddev
-        activation = get_activation(activation)
 
-        def dense(units: int, function: Callable | None = None) -> Dense:
+        def dense(units: int, function: str | Callable | None = None) -> Dense:
             return Dense(units, function, dtype=self.dtype_policy)
 
         self._layers_in_order = [

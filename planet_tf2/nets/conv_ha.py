@@ -163,14 +163,5 @@ class Decoder(keras.layers.Layer):
 
 
 def _channels(depth: int, image_size: int) -> list[int]:
-    """Returns the channels of the encoder's layers.
-
-    Raises:
-      ValueError: there are no networks for this size.
-    """
-    if image_size not in KERNELS:
-        raise ValueError(
-            f"image_size is {image_size!r}, but there are networks for"
-            f" {', '.join(map(str, KERNELS))} pixels only."
-        )
+    """Returns the channels of the encoder's layers."""
     return [depth * 2**layer for layer in range(len(KERNELS[image_size]))]

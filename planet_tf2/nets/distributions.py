@@ -35,15 +35,7 @@ def make_distribution(
       stddev: its standard deviation, a number or a tensor like `location`.
       bounds: smallest and largest value of the second and the third.
       event_ndims: how many of the last dimensions are one event.
-
-    Raises:
-      ValueError: if there is no distribution of that name.
     """
-    if name not in DISTRIBUTIONS:
-        raise ValueError(
-            f"The distribution is {name!r}, but must be one of "
-            f"{', '.join(DISTRIBUTIONS)}."
-        )
     if name == "normal" and isinstance(stddev, float) and stddev == 1.0:
         return UnitNormal(location, event_ndims)
     makers: dict[str, Callable[[], tfd.Distribution]] = {

@@ -3,8 +3,6 @@
 import keras
 import tensorflow as tf
 
-SCHEDULES = ("constant", "linear", "exponential")
-
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """A warm-up, then a decay to a last value, which stays.
@@ -35,16 +33,6 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         decay: int = 1,
         final: float = 1.0,
     ):
-        if schedule not in SCHEDULES:
-            raise ValueError(
-                f"The schedule is {schedule!r}, but must be one of "
-                f"{', '.join(SCHEDULES)}."
-            )
-        if schedule == "exponential" and final <= 0:
-            raise ValueError(
-                f"final is {final}, but an exponential decay never gets there. "
-                "Choose a fraction above 0."
-            )
         self._rate = rate
         self._schedule = schedule
         self._warmup = warmup

@@ -41,11 +41,6 @@ class Optimizer(tf.Module):
         self._adam = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
         self._adam.build(self.variables_to_train)
 
-    @property
-    def learning_rate(self) -> tf.Tensor:
-        """The learning rate of the next update."""
-        return tf.convert_to_tensor(self._adam.learning_rate)
-
     def apply(
         self, gradients: Sequence[tf.Tensor], norm: tf.Tensor | None = None
     ) -> None:

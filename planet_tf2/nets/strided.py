@@ -25,23 +25,23 @@ class KernelLayer(keras.layers.Layer):
       filters: output channels, F.
       size: side of the kernel, k.
       activation: Keras' name of the activation, or `None`.
-      transposed: whether the kernel is `[k, k, F, C]` for C input channels, as
-        that of a transposed convolution, and not `[k, k, C, F]`.
     """
+
+    # Whether the kernel is `[k, k, F, C]` for C input channels, as that of a
+    # transposed convolution, and not `[k, k, C, F]`.
+    _transposed = False
 
     def __init__(
         self,
         filters: int,
         size: int,
         activation: str | None = None,
-        transposed: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self._filters = filters
         self._size = size
         self._activation = keras.activations.get(activation)
-        self._transposed = transposed
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the variables for inputs `[N, H, H, C]`."""
@@ -102,14 +102,7 @@ class PatchConv(StridedConv):
 class StridedTransposedConv(KernelLayer):
     """Same as `keras.layers.Conv2DTranspose(filters, size, strides=2)`."""
 
-    def __init__(
-        self,
-        filters: int,
-        size: int,
-        activation: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(filters, size, activation, transposed=True, **kwargs)
+    _transposed = True
 
     def output_side(self, side: int) -> int:
         return 2 * (side - 1) + self._size
@@ -117,7 +110,8 @@ class StridedTransposedConv(KernelLayer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[N, H, H, C]` to `[N, H', H', F]`."""
         if has_convolution_library():
-            shape = [tf.shape(inputs)[0], *self._output_shape(inputs)]
+            _, *sides = self.compute_output_shape(inputs.shape)
+            shape = [tf.shape(inputs)[0], *sides]
             outputs = tf.nn.conv2d_transpose(
                 inputs, self.kernel, shape, 2, "VALID"
             )
@@ -128,9 +122,6 @@ class StridedTransposedConv(KernelLayer):
     def _pixels(self, outputs: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
         outputs = tf.nn.depth_to_space(outputs, 2)
         return blocks.resize(outputs, self.output_side(inputs.shape[1]))
-
-    def _output_shape(self, inputs: tf.Tensor) -> tuple[int, ...]:
-        return self.compute_output_shape(inputs.shape)[1:]
 
 
 class ThinTransposedConv(StridedTransposedConv):

@@ -3,6 +3,16 @@
 A module that takes part offers `original_variables()`, a dictionary from the
 name that the original gives a variable (`transition/dense_1/kernel`) to the
 variable here.
+
+A checkpoint of the original calls the same variable by a longer or a shorter
+name, depending on what was saved: `graph/rnn/rssm/transition/dense/kernel` of
+the whole model is `graph/transition/dense/kernel` of a cell alone. And its
+fused GRU has names of its own, which one revision of TensorFlow mixed up:
+
+    gates/kernel      w_ru     [D + H, 2 H]
+    gates/bias        b_ru     [2 H]
+    candidate/kernel  w_c      [D + H, H]
+    candidate/bias    b_c      [H]
 """
 
 import fnmatch
@@ -11,7 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from planet_tf2.nets import original_names
+# What all variables of a whole program are in.
+_ROOT = "graph/"
+
+_BLOCK_NAMES = {
+    "w_ru": "gates/kernel",
+    "b_ru": "gates/bias",
+    "w_c": "candidate/kernel",
+    "b_c": "candidate/bias",
+}
+_SWAPPED = {"w_ru": "w_c", "b_ru": "b_c", "w_c": "w_ru", "b_c": "b_ru"}
 
 
 class WeightsError(ValueError):
@@ -70,22 +89,21 @@ def load_weights(
       WeightsError: if names are missing, unused or misshapen, or arrays are no
         numbers; it lists all of them, and nothing is assigned.
     """
-    variables = module.original_variables()
+    variables = {
+        name.removeprefix(_ROOT): variable
+        for name, variable in module.original_variables().items()
+    }
     chosen = {
         name: np.asarray(array)
         for name, array in arrays.items()
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in ignore)
     }
-    names, problems = original_names.match(
-        {name: tuple(value.shape) for name, value in variables.items()},
-        {name: array.shape for name, array in chosen.items()},
-        scope,
-    )
-    problems += [
-        f"no numbers: {name} is {chosen[name].dtype}"
-        for name in sorted(names.values())
-        if not _is_real(chosen[name])
-    ]
+    if scope:
+        prefix = f"{scope.rstrip('/')}/"
+        chosen = {n: a for n, a in chosen.items() if n.startswith(prefix)}
+    else:
+        prefix = _prefix(variables, chosen)
+    names, problems = _match(variables, chosen, prefix)
     if problems:
         raise WeightsError(
             f"These weights do not fit {type(module).__name__}:\n  "
@@ -107,17 +125,64 @@ def save_weights(
       block_names: whether to call the variables of a GRU `w_ru, b_ru, w_c, b_c`
         as in the original's own checkpoints.
     """
-    rename = original_names.block_name if block_names else str
     prefix = f"{scope.rstrip('/')}/" if scope else ""
-    return {
-        prefix + rename(name): variable.numpy()
-        for name, variable in module.original_variables().items()
-    }
+    result = {}
+    for name, variable in module.original_variables().items():
+        for theirs, ours in _BLOCK_NAMES.items() if block_names else ():
+            if name.endswith(ours):
+                name = name.removesuffix(ours) + theirs
+        result[prefix + name] = variable.numpy()
+    return result
 
 
-def _is_real(array: np.ndarray) -> bool:
-    kinds = (np.floating, np.integer)
-    # Of TensorFlow's bfloat16 NumPy only knows the name.
-    return any(np.issubdtype(array.dtype, kind) for kind in kinds) or (
-        array.dtype.name == "bfloat16"
+def _prefix(variables: Iterable[str], names: Iterable[str]) -> str:
+    """Returns what all names begin with, from that of one variable."""
+    # The shortest name belongs to a dense layer or convolution, which has only
+    # this one, and no other one ends like it and begins as early.
+    ending = min(variables, key=len)
+    found = [name for name in names if f"/{name}".endswith(f"/{ending}")]
+    return min(found, key=len, default=ending).removesuffix(ending)
+
+
+def _match(
+    variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray], prefix: str
+) -> tuple[dict[str, str], list[str]]:
+    """Finds an array for every variable.
+
+    Returns:
+      Names of arrays by names of variables, and a list of what is wrong.
+    """
+    shapes = {name: tuple(value.shape) for name, value in variables.items()}
+    found: dict[str, str] = {}
+    problems = []
+    for name, array in sorted(arrays.items()):
+        variable = _variable(name.removeprefix(prefix), array.shape, shapes)
+        if variable not in shapes or not name.startswith(prefix):
+            problems.append(f"unused: {name}")
+        elif variable in found:
+            problems.append(f"given twice: {found[variable]} and {name}")
+        else:
+            found[variable] = name
+            if array.shape != shapes[variable]:
+                problems.append(
+                    f"misshapen: {name} is {array.shape}, expected "
+                    f"{shapes[variable]}"
+                )
+            # Of TensorFlow's bfloat16 NumPy only knows the name.
+            if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
+                problems.append(f"no numbers: {name} is {array.dtype}")
+    missing = sorted(shapes.keys() - found.keys())
+    return found, [*(f"missing: {prefix}{n}" for n in missing), *problems]
+
+
+def _variable(
+    name: str, shape: tuple[int, ...], shapes: Mapping[str, tuple[int, ...]]
+) -> str:
+    """Returns the variable that an array belongs to, in a GRU by its shape."""
+    scope, slash, last = name.rpartition("/")
+    if last not in _BLOCK_NAMES:
+        return name
+    own, swapped = (
+        scope + slash + _BLOCK_NAMES[n] for n in (last, _SWAPPED[last])
     )
+    return swapped if shapes.get(swapped) == shape else own

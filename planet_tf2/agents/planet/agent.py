@@ -11,7 +11,6 @@ from planet_tf2.agents.agent import (
     Batch,
     Plan,
     Prediction,
-    Scalars,
     State,
 )
 from planet_tf2.agents.learner import Learner
@@ -58,6 +57,10 @@ class PlaNet(Agent):
         self.test_step = learner.test_step
         self.loss_names = learner.loss_names
         self.norm_names = learner.norm_names
+        self.truth = self.model.truth
+        self.describe = self.model.cell.describe
+        self.latent = self.model.cell.latent
+        self.divergence = self.model.cell.divergence_from_states
         self.horizon = params["planner_horizon"]
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (action_size,))
         self.observation_space = gymnasium.spaces.Dict(
@@ -125,18 +128,6 @@ class PlaNet(Agent):
         )
         noise = self.model.cell.noise(seed, [length, size])
         return self._predict(imagine(self.model.cell, state, action, noise), {})
-
-    def truth(self, batch: Batch) -> Batch:
-        return self.model.truth(batch)
-
-    def describe(self, state: State) -> Scalars:
-        return self.model.cell.describe(state)
-
-    def latent(self, state: State) -> tf.Tensor:
-        return self.model.cell.latent(state)
-
-    def divergence(self, state: State, other: State) -> tf.Tensor:
-        return self.model.cell.divergence_from_states(state, other)
 
     def plan(self, state: State, seed: tf.Tensor) -> Plan:
         trace = can_trace(self._params["planner"])

@@ -71,7 +71,7 @@ def make_cell(params: Params) -> LatentCell:
         "embed_size": params["model_size"],
         "mean_only": params["mean_only"],
         "min_stddev": params["min_stddev"],
-        "activation": params["activation"],
+        "activation": _activation(params),
         "num_layers": params["model_layers"],
         "dtype": POLICIES[params["precision"]],
     }
@@ -91,6 +91,11 @@ def make_cell(params: Params) -> LatentCell:
     )
 
 
+def _activation(params: Params) -> str | None:
+    """Returns what Keras calls the activation."""
+    return None if params["activation"] == "none" else params["activation"]
+
+
 def make_heads(
     params: Params, feature_size: int, components: Shapes
 ) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def make_heads(
     common = {
         "num_layers": params["num_layers"],
         "units": params["num_units"],
-        "activation": params["activation"],
+        "activation": _activation(params),
         "dtype": POLICIES[params["precision"]],
     }
     heads = {

@@ -7,7 +7,6 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from planet_tf2.nets.activations import get_activation
 from planet_tf2.nets.layers import Dense
 
 tfd = tfp.distributions
@@ -37,7 +36,7 @@ class LatentCell(keras.layers.Layer):
     Args:
       state_size: S, units of the stochastic state.
       embed_size: units of every dense layer.
-      activation: of the dense layers, see `nets.activations`.
+      activation: of the dense layers, Keras' name of it or a function.
       num_layers: dense layers in each stack; 1 in the original.
       mean_only: use the mean in place of a sample.
       min_stddev: lower bound of the predicted standard deviations.
@@ -48,7 +47,7 @@ class LatentCell(keras.layers.Layer):
         state_size: int = 30,
         embed_size: int = 200,
         *,
-        activation: str | Callable = "relu",
+        activation: str | Callable | None = "relu",
         num_layers: int = 1,
         mean_only: bool = False,
         min_stddev: float = 0.1,
@@ -57,7 +56,7 @@ class LatentCell(keras.layers.Layer):
         super().__init__(**kwargs)
         self.latent_size = state_size
         self._embed_size = embed_size
-        self._activation = get_activation(activation)
+        self._activation = activation
         self._num_layers = num_layers
         self._mean_only = mean_only
         self._min_stddev = min_stddev
@@ -152,14 +151,6 @@ class LatentCell(keras.layers.Layer):
         shape = tf.stack([*time, *pair, batch, self.latent_size])
         return tf.random.stateless_normal(shape, seed)
 
-    def transition_noise(self, noise: tf.Tensor) -> tf.Tensor:
-        """Returns the part of `observe`'s noise that `transition` takes.
-
-        Args:
-          noise: of a sequence, from `noise` with `observing`.
-        """
-        return noise[:, 0]
-
     def posterior(
         self,
         prev_state: State,
@@ -179,12 +170,10 @@ class LatentCell(keras.layers.Layer):
         noises = (noise, noise)
         return self.observe(prev_state, prev_action, obs, noises)[1]
 
-    def zero_state(
-        self, batch_size: int | tf.Tensor, dtype: Any = tf.float32
-    ) -> State:
+    def zero_state(self, batch_size: int | tf.Tensor) -> State:
         """Returns the start state, all zeros, `[B, size]` each."""
         return {
-            name: tf.zeros([batch_size, size], dtype)
+            name: tf.zeros([batch_size, size])
             for name, size in self.state_sizes.items()
         }
 
@@ -237,7 +226,9 @@ class LatentCell(keras.layers.Layer):
             for name, value in state.items()
         }
 
-    def _dense(self, units: int, activation: Callable | None = None) -> Dense:
+    def _dense(
+        self, units: int, activation: str | Callable | None = None
+    ) -> Dense:
         """Makes a dense layer of this cell's precision."""
         return Dense(units, activation, dtype=self.dtype_policy)
 

@@ -33,7 +33,6 @@ from planet_tf2.agents.planet.planning import (
     rate,
     sample,
 )
-from planet_tf2.agents.planet.search_trace import Trace
 from planet_tf2.tools import seeds
 
 
@@ -46,9 +45,8 @@ def improved_cem(
     amount: int = 1000,
     topk: int = 100,
     iterations: int = 10,
-    min_action: float = -1.0,
-    max_action: float = 1.0,
-    seed: tf.Tensor | None = None,
+    *,
+    seed: tf.Tensor,
     noise: tf.Tensor | None = None,
     noise_exponent: float = 2.0,
     stddev: float = 0.5,
@@ -56,16 +54,15 @@ def improved_cem(
     keep: float = 0.3,
     momentum: float = 0.1,
     trace: bool = False,
-) -> tf.Tensor | tuple[tf.Tensor, Trace]:
+) -> tf.Tensor | tuple[tf.Tensor, search_trace.Trace]:
     """Plans by iCEM; arguments: see `planners`, and the top of this module."""
-    seed = seeds.new_seed() if seed is None else seed
     batch = batch_size(state)
     shape = tf.stack([batch, horizon, action_size])  # [B, H, A]
     amounts = tf.constant(candidate_amounts(amount, topk, iterations, decay))
     colours = tf.constant(colouring(horizon, noise_exponent))
     num_kept = int(np.ceil(keep * topk))
 
-    def iterate(iteration, mean, spread, best, notes):
+    def iterate(iteration, mean, spread, best):
         action_seed, latent_seed = seeds.split(
             seeds.fold_in(seed, iteration), 2
         )
@@ -79,41 +76,21 @@ def improved_cem(
         candidates = tf.concat(
             [candidates, kept, mean[:, None][:, :is_last]], 1
         )
-        candidates = tf.clip_by_value(candidates, min_action, max_action)
+        candidates = tf.clip_by_value(candidates, -1.0, 1.0)
         returns = rate(cell, objective_fn, state, candidates, latent_seed)
         _, order = tf.math.top_k(returns, topk)
         best = tf.gather(candidates, order, batch_dims=1)  # [B, K', H, A]
         new_mean, variance = tf.nn.moments(best, axes=[1])
         mean += (1 - momentum) * (new_mean - mean)
         spread += (1 - momentum) * (tf.sqrt(variance) - spread)
-        notes = search_trace.note(notes, iteration, mean, spread, returns, topk)
-        return iteration + 1, mean, spread, best, notes
+        return (mean, spread, best), returns
 
     start = tf.zeros(shape), tf.zeros(shape) + stddev
     best = tf.zeros(tf.stack([batch, topk, horizon, action_size]))
-    notes = search_trace.begin(trace, iterations)
-    best, notes = _loop(iterate, iterations, (*start, best, notes))
-    if not trace:
-        return best[:, 0]
-    return best[:, 0], search_trace.finish(notes, iterations, *start)
-
-
-def _loop(iterate: Callable, iterations: int, start: tuple) -> tuple:
-    """Runs the iterations; returns the best candidates and the notes."""
-    mean, spread, best, notes = start
-    *_, best, notes = tf.while_loop(
-        lambda iteration, *_: iteration < iterations,
-        iterate,
-        (0, mean, spread, best, notes),
-        shape_invariants=(
-            tf.TensorShape([]),
-            tf.TensorShape([None, *mean.shape[1:]]),
-            tf.TensorShape([None, *spread.shape[1:]]),
-            tf.TensorShape([None, *best.shape[1:]]),
-            search_trace.invariants(notes),
-        ),
+    (*_, best), found = search_trace.search(
+        iterate, (*start, best), iterations, topk, trace
     )
-    return best, notes
+    return (best[:, 0], found) if trace else best[:, 0]
 
 
 def candidate_amounts(

@@ -1,8 +1,4 @@
-"""The terms of the variational objective (equation 3 of the paper).
-
-Terms are means over batch and time, in nats, as something to minimise; what
-they are made of has its own docstring.
-"""
+"""What the terms of the variational objective are made of."""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -10,23 +6,13 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
-def reconstruction(dist: tfd.Distribution, target: tf.Tensor) -> tf.Tensor:
-    """Returns the negative log-likelihood of what was observed.
-
-    Under a unit-variance normal that is half the squared error, summed over
-    the entries of the target, plus log(2 pi) / 2 for each of them.
-
-    Args:
-      dist: prediction with batch shape `[B, T]`.
-      target: `[B, T, ...]`.
-    """
-    return tf.reduce_mean(negative_log_likelihood(dist, target))
-
-
 def negative_log_likelihood(
     dist: tfd.Distribution, target: tf.Tensor
 ) -> tf.Tensor:
     """Returns the negative log-likelihood of every time step.
+
+    Under a unit-variance normal that is half the squared error, summed over
+    the entries of the target, plus log(2 pi) / 2 for each of them.
 
     A deterministic prediction has none. In its place stands that of a normal
     of variance 1 without the constant: half the squared error, summed over
@@ -53,44 +39,6 @@ def has_density(dist: tfd.Distribution) -> bool:
     return not isinstance(
         getattr(dist, "distribution", dist), tfd.Deterministic
     )
-
-
-def divergence(kl: tf.Tensor, free: float = 0.0) -> tf.Tensor:
-    """Returns the divergence of posterior from prior beyond the free nats.
-
-    Args:
-      kl: KL(posterior || prior) of every time step, `[B, T]`.
-      free: nats per time step that cost nothing.
-    """
-    return tf.reduce_mean(tf.maximum(0.0, kl - free))
-
-
-def overshooting(
-    kl: tf.Tensor, mask: tf.Tensor, free: float = 0.0
-) -> tf.Tensor:
-    """Returns the divergence of posteriors from priors of several steps ahead.
-
-    One term of equation 7 of the paper; its one-step term is `divergence`.
-
-    Args:
-      kl: KL(posterior || prior) of every time step and distance, `[B, T, D]`.
-      mask: which of them there are, bool `[B, T, D]`.
-      free: nats that cost nothing, of each of them.
-    """
-    return masked_mean(tf.maximum(0.0, kl - free), mask)
-
-
-def overshooting_reconstruction(
-    dist: tfd.Distribution, target: tf.Tensor, mask: tf.Tensor
-) -> tf.Tensor:
-    """Returns the negative log-likelihood under predictions made before.
-
-    Args:
-      dist: prediction with batch shape `[B, T, D]`.
-      target: `[B, T, D, ...]`.
-      mask: which of them there are, bool `[B, T, D]`.
-    """
-    return masked_mean(negative_log_likelihood(dist, target), mask)
 
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

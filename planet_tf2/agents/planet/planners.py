@@ -4,7 +4,7 @@ All of them search the action sequence with the highest predicted return, and
 are called alike:
 
     planner(cell, objective_fn, state, action_size, horizon, amount, topk,
-            iterations, min_action, max_action, seed, noise, trace, **own)
+            iterations, seed, noise, trace, **own)
 
     cell          latent cell; `noise` and `transition` are used
     objective_fn  maps imagined states, tensors [N, H, ...], to the return of
@@ -15,12 +15,11 @@ are called alike:
     amount        K, candidates of the first iteration
     topk          K', candidates that the normal is refit to
     iterations    I, rounds of sampling and refitting; none returns zeros
-    min_action, max_action   bounds of actions
-    seed          int32 [2], determines all samples; drawn if not given
+    seed          int32 [2], determines all samples
     noise         standard normal [I, B, K, H, A] in place of the candidates'
     trace         whether to tell how the search went
 
-They return a plan for every agent, [B, H, A]; with `trace` also a
+They return a plan for every agent, [B, H, A] in [-1, 1]; with `trace` also a
 `search_trace.Trace`.
 """
 

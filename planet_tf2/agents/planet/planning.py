@@ -6,7 +6,6 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.agents.planet import search_trace
-from planet_tf2.agents.planet.search_trace import Trace
 from planet_tf2.tools import seeds
 
 State = Any  # Opaque: nested tensors `[N, ...]`.
@@ -21,12 +20,11 @@ def cross_entropy_method(
     amount: int = 1000,
     topk: int = 100,
     iterations: int = 10,
-    min_action: float = -1.0,
-    max_action: float = 1.0,
-    seed: tf.Tensor | None = None,
+    *,
+    seed: tf.Tensor,
     noise: tf.Tensor | None = None,
     trace: bool = False,
-) -> tf.Tensor | tuple[tf.Tensor, Trace]:
+) -> tf.Tensor | tuple[tf.Tensor, search_trace.Trace]:
     """Searches the action sequence with the highest predicted return.
 
     A diagonal normal over sequences starts at mean 0 and standard deviation
@@ -34,41 +32,26 @@ def cross_entropy_method(
     its agent, and refits the normal to the best of them. The plan is the mean
     of the final normal. Arguments and results: see `planners`.
     """
-    seed = seeds.new_seed() if seed is None else seed
     batch = batch_size(state)
     shape = tf.stack([batch, horizon, action_size])  # [B, H, A]
 
-    def iterate(iteration, mean, stddev, notes):
+    def iterate(iteration, mean, stddev):
         action_seed, latent_seed = seeds.split(
             seeds.fold_in(seed, iteration), 2
         )
         size = [batch, amount, horizon, action_size]
         sampled = sample(size, action_seed, noise, iteration)
         candidates = mean[:, None] + stddev[:, None] * sampled
-        candidates = tf.clip_by_value(candidates, min_action, max_action)
+        candidates = tf.clip_by_value(candidates, -1.0, 1.0)
         returns = rate(cell, objective_fn, state, candidates, latent_seed)
         mean, variance = _refit(candidates, returns, topk)
-        stddev = tf.sqrt(variance + 1e-6)
-        notes = search_trace.note(notes, iteration, mean, stddev, returns, topk)
-        return iteration + 1, mean, stddev, notes
+        return (mean, tf.sqrt(variance + 1e-6)), returns
 
     start = tf.zeros(shape), tf.ones(shape)
-    notes = search_trace.begin(trace, iterations)
-    plan_shape = tf.TensorShape([None, horizon, action_size])
-    _, mean, _, notes = tf.while_loop(
-        lambda iteration, *_: iteration < iterations,
-        iterate,
-        (0, *start, notes),
-        shape_invariants=(
-            tf.TensorShape([]),
-            plan_shape,
-            plan_shape,
-            search_trace.invariants(notes),
-        ),
+    (mean, _), found = search_trace.search(
+        iterate, start, iterations, topk, trace
     )
-    if not trace:
-        return mean
-    return mean, search_trace.finish(notes, iterations, *start)
+    return (mean, found) if trace else mean
 
 
 def sample(

@@ -1,14 +1,13 @@
 """What a search for a plan did, iteration by iteration.
 
-Planners are asked for it with `trace=True`. Otherwise `begin` gives them no
-arrays, and their graphs have nothing of it.
+Planners are asked for it with `trace=True`. Otherwise their graphs have nothing
+of it.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
-
-Arrays = tuple[tf.TensorArray, ...]
 
 
 class Trace(NamedTuple):
@@ -29,69 +28,65 @@ class Trace(NamedTuple):
     average: tf.Tensor
 
 
-def begin(trace: bool, iterations: int) -> Arrays:
-    """Returns arrays to go through a loop, or none where nothing is traced."""
-    count = len(Trace._fields) if trace else 0
-    return tuple(tf.TensorArray(tf.float32, iterations) for _ in range(count))
-
-
-def invariants(arrays: Arrays) -> tuple[tf.TensorShape, ...]:
-    """Returns the arrays' part of a loop's `shape_invariants`."""
-    return tuple(tf.TensorShape(None) for _ in arrays)
-
-
-def note(
-    arrays: Arrays,
-    iteration: tf.Tensor,
-    mean: tf.Tensor,
-    stddev: tf.Tensor,
-    returns: tf.Tensor,
+def search(
+    iterate: Callable[..., tuple[tuple, tf.Tensor]],
+    start: tuple[tf.Tensor, ...],
+    iterations: int,
     topk: int,
-) -> Arrays:
-    """Writes down an iteration, if there is something to write on.
+    trace: bool,
+) -> tuple[tuple[tf.Tensor, ...], Trace | None]:
+    """Runs the iterations of a search, and writes them down if asked to.
 
     Args:
-      arrays: what `begin` gave, or the last `note`.
-      iteration: its number, from 0.
-      mean: of the normal that was refit, `[B, H, A]`.
-      stddev: of the same.
-      returns: of all candidates, `[B, K]`.
-      topk: how many of them the normal was refit to.
+      iterate: maps the number of an iteration, from 0, and the values of the
+        last one to its own values and the returns of all candidates, `[B, K]`.
+      start: values to start from: mean and standard deviation of the normal,
+        `[B, H, A]`, and whatever else `[B, ...]` iterations hand on.
+      iterations: how many there are.
+      topk: how many candidates the normal is refit to.
+      trace: whether to write them down.
+
+    Returns:
+      The last values, and the trace.
     """
-    if not arrays:
-        return ()
-    best = tf.math.top_k(returns, topk).values  # [B, K']
-    values = (
-        mean,
-        stddev,
-        best[:, 0],
-        tf.reduce_mean(best, 1),
-        tf.reduce_mean(returns, 1),
+    count = len(Trace._fields) if trace else 0
+    arrays = tuple(tf.TensorArray(tf.float32, iterations) for _ in range(count))
+
+    def step(iteration: tf.Tensor, values: tuple, arrays: tuple) -> tuple:
+        values, returns = iterate(iteration, *values)
+        if trace:
+            best = tf.math.top_k(returns, topk).values  # [B, K']
+            elite, average = (tf.reduce_mean(x, 1) for x in (best, returns))
+            noted = (*values[:2], best[:, 0], elite, average)
+            arrays = tuple(
+                array.write(iteration, value)
+                for array, value in zip(arrays, noted, strict=True)
+            )
+        return iteration + 1, values, arrays
+
+    _, values, arrays = tf.while_loop(
+        lambda iteration, *_: iteration < iterations,
+        step,
+        (0, start, arrays),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tuple(tf.TensorShape([None, *x.shape[1:]]) for x in start),
+            tuple(tf.TensorShape(None) for _ in arrays),
+        ),
     )
-    return tuple(
-        array.write(iteration, value)
-        for array, value in zip(arrays, values, strict=True)
-    )
+    return values, _finish(arrays, start, iterations) if trace else None
 
 
-def finish(
-    arrays: Arrays, iterations: int, mean: tf.Tensor, stddev: tf.Tensor
+def _finish(
+    arrays: tuple[tf.TensorArray, ...], start: Any, iterations: int
 ) -> Trace:
-    """Returns the trace.
-
-    Args:
-      arrays: what the last `note` gave.
-      iterations: how many there were.
-      mean: of the normal that the search started from, `[B, H, A]`.
-      stddev: of the same.
-    """
-    start = mean[None], stddev[None]
+    mean, stddev, *_ = start
     if not iterations:  # Then the arrays know no shapes.
         nothing = tf.zeros([0, tf.shape(mean)[0]])
-        return Trace(*start, nothing, nothing, nothing)
+        return Trace(mean[None], stddev[None], nothing, nothing, nothing)
     means, stddevs, *returns = (array.stack() for array in arrays)
     return Trace(
-        tf.concat([start[0], means], 0),
-        tf.concat([start[1], stddevs], 0),
+        tf.concat([mean[None], means], 0),
+        tf.concat([stddev[None], stddevs], 0),
         *returns,
     )

@@ -11,8 +11,7 @@ def closed_loop(
     cell: LatentCell,
     embedded: tf.Tensor,
     prev_action: tf.Tensor,
-    noise: Any = None,
-    state: State | None = None,
+    noise: tf.Tensor | None = None,
 ) -> tuple[State, State]:
     """Filters a sequence: every step sees its observation.
 
@@ -21,13 +20,11 @@ def closed_loop(
       embedded: embedded observations, `[B, T, E]`.
       prev_action: `[B, T, A]`; entry t leads to observation t.
       noise: of the cell, for `T, B` and `observing`.
-      state: state before the first step; zeros by default.
 
     Returns:
       Prior states and posterior states, tensors `[B, T, ...]`.
     """
-    if state is None:
-        state = cell.zero_state(tf.shape(embedded)[0])
+    state = cell.zero_state(tf.shape(embedded)[0])
 
     def step(prev, inputs):
         return cell.observe(prev[1], *inputs)
@@ -60,13 +57,14 @@ def open_loop(
       States `[B, T, ...]`: posteriors for the first `context` steps, priors
       after them.
     """
-    early, late = (None, None) if noise is None else _split(noise, context)
+    early = late = None
+    if noise is not None:
+        # What `transition` takes of the noise for `observe`.
+        early, late = noise[:context], noise[context:, 0]
     _, posterior = closed_loop(
         cell, embedded[:, :context], prev_action[:, :context], early
     )
     last = tf.nest.map_structure(lambda x: x[:, -1], posterior)
-    if late is not None:
-        late = cell.transition_noise(late)
     predicted = imagine(cell, last, prev_action[:, context:], late)
     return tf.nest.map_structure(
         lambda *parts: tf.concat(parts, 1), posterior, predicted
@@ -99,13 +97,6 @@ def imagine(
         state,
     )
     return tf.nest.map_structure(_time_major, states)
-
-
-def _split(noise: Any, index: int) -> tuple[Any, Any]:
-    return (
-        tf.nest.map_structure(lambda x: x[:index], noise),
-        tf.nest.map_structure(lambda x: x[index:], noise),
-    )
 
 
 def _time_major(tensor: tf.Tensor) -> tf.Tensor:

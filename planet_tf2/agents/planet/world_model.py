@@ -174,7 +174,9 @@ class WorldModel(tf.Module):
         features = self.cell.features_from_state(posterior)
         for name in self.heads:
             dist = self._predict(name, features)
-            result[name] = losses.reconstruction(dist, batch[name])
+            result[name] = tf.reduce_mean(
+                losses.negative_log_likelihood(dist, batch[name])
+            )
         return result
 
     def state_losses(
@@ -187,7 +189,8 @@ class WorldModel(tf.Module):
           posterior: states that have seen their observation.
         """
         kl = self.cell.divergence_from_states(posterior, prior)
-        result = {"divergence": losses.divergence(kl, self.free)}
+        beyond = tf.maximum(0.0, kl - self.free)
+        result = {"divergence": tf.reduce_mean(beyond)}
         if "global_divergence" in self.loss_scales:
             kl = self.cell.divergence_from_standard(posterior)
             result["global_divergence"] = tf.reduce_mean(kl)
@@ -217,11 +220,13 @@ class WorldModel(tf.Module):
             if self._stop_posterior:
                 seen = tf.nest.map_structure(tf.stop_gradient, seen)
             kl = self.cell.divergence_from_states(seen, prior)
-            result["overshooting"] = losses.overshooting(kl, mask, self.free)
+            beyond = tf.maximum(0.0, kl - self.free)
+            result["overshooting"] = losses.masked_mean(beyond, mask)
         if "overshooting_reward" in names:
             features = self.cell.features_from_state(prior)
-            result["overshooting_reward"] = losses.overshooting_reconstruction(
-                self._predict("reward", features), reward, mask
+            dist = self._predict("reward", features)
+            result["overshooting_reward"] = losses.masked_mean(
+                losses.negative_log_likelihood(dist, reward), mask
             )
         return result
 
@@ -270,9 +275,7 @@ class WorldModel(tf.Module):
         }
 
 
-def preprocess(
-    image: tf.Tensor, bits: int = 5, seed: tf.Tensor | None = None
-) -> tf.Tensor:
+def preprocess(image: tf.Tensor, bits: int, seed: tf.Tensor) -> tf.Tensor:
     """Quantises images, adds dequantisation noise, and centres them.
 
     With fewer bits the model need not spend itself on fine textures; the
@@ -284,18 +287,13 @@ def preprocess(
     Args:
       image: uint8 `[...]`.
       bits: bits per colour to keep, 1 to 8.
-      seed: int32 `[2]`, determines the noise. Without one the noise comes
-        from the global generator.
+      seed: int32 `[2]`, determines the noise.
 
     Returns:
       Image, float32 `[...]` in [-0.5, 0.5).
     """
     levels = 2.0**bits
-    shape = tf.shape(image)
-    if seed is None:
-        noise = tf.random.uniform(shape, 0.0, 1.0)
-    else:
-        noise = tf.random.stateless_uniform(shape, seed)
+    noise = tf.random.stateless_uniform(tf.shape(image), seed)
     level = tf.bitwise.right_shift(image, tf.constant(8 - bits, tf.uint8))
     return (tf.cast(level, tf.float32) + noise) / levels - 0.5
 
