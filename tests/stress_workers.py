@@ -80,7 +80,7 @@ def work(base: pathlib.Path, runs: int, steps: int, ping_every: float) -> None:
         metrics = Journal(folder.metrics, run.check)
         claim = folder.scratch.name.removeprefix(".scratch-")
         begun = False
-        for step in range(len(metrics.read()), steps):
+        for step in range(len(list(metrics)), steps):
             time.sleep(STEP_SECONDS)
             writer = folder.config.read_text() if begun else claim
             if writer != claim:
