@@ -104,11 +104,7 @@ def _simulator(
     if spec.kind == tasks.GYMNASIUM:
         env = envs.make_gymnasium(spec.task, camera_id, size)
     elif spec.kind == tasks.CLASSIC_GYM:
-        if camera_id:
-            raise ValueError(
-                f"camera_id is {camera_id!r}, but {spec.name} has one view"
-                " only, which is 0."
-            )
+        envs.check_camera(camera_id, [0], spec.name)
         env = envs.make_classic_gym(spec.task)
     else:
         arguments = {"image_size": size, "camera_id": camera_id}

@@ -22,14 +22,7 @@ def parse_params(text: str) -> dict[str, Any]:
     text = text.strip()
     if text.startswith("<"):
         text = _replace_angles(text)
-    try:
-        params = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(
-            f"Cannot read the parameters {text!r} as YAML: "
-            f"{_describe(error)}. Write them like '{{num_layers: 2, tasks: "
-            "[cheetah_run]}'."
-        ) from None
+    params = _load(text, f"the parameters {text!r}")
     if params is None:
         return {}
     if not isinstance(params, dict):
@@ -50,22 +43,21 @@ def parse_flag(name: str, value: Any) -> Any:
         return value
     # As in --train_collects='[<every: 10>]'.
     text = _replace_angles(value) if value.startswith(("<", "[<")) else value
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(
-            f"Cannot read --{name}={value!r} as YAML: {_describe(error)}."
-        ) from None
+    return _load(text, f"--{name}={value!r}")
 
 
 def _replace_angles(text: str) -> str:
     return text.replace("<", "{").replace(">", "}")
 
 
-def _describe(error: Exception) -> str:
-    """Returns what is wrong with a YAML text, and where, in one line."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return " ".join(str(error).split())
-    place = f"line {mark.line + 1}, column {mark.column + 1}"
-    return f"{error.problem} at {place}"
+def _load(text: str, what: str) -> Any:
+    """Reads YAML, or says in one line what is wrong with it, and where."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        problem = " ".join(str(error).split())
+        if isinstance(error, yaml.MarkedYAMLError):
+            mark = error.problem_mark
+            place = f"line {mark.line + 1}, column {mark.column + 1}"
+            problem = f"{error.problem} at {place}"
+        raise ConfigError(f"Cannot read {what} as YAML: {problem}.") from None

@@ -72,31 +72,21 @@ def get_task(name: str) -> Task:
     if name in TASKS:
         return TASKS[name]
     prefix, _, rest = str(name).partition(":")
-    if prefix == "dmc":
-        if rest not in SUITE_TASKS:
-            raise ValueError(
-                f"Unknown task {name!r}.{_hint(name)} The control suite"
-                f" has {', '.join(SUITE_TASKS)}."
-            )
+    if prefix == "dmc" and rest in SUITE_TASKS:
         task = _suite_task(name, rest, None, ())
         return dataclasses.replace(task, stretched=True)
-    if prefix == "gym":
-        # What a module registers when it is imported shows in the worker only.
-        if rest not in gymnasium.registry and ":" not in rest:
-            raise ValueError(
-                f"Unknown task {name!r}.{_hint(name)} Gymnasium has no"
-                " environment of that id. One that a package registers is"
-                " called gym:package:Name-v0."
-            )
+    # What a module registers when it is imported shows in the worker only.
+    if prefix == "gym" and (rest in gymnasium.registry or ":" in rest):
         return _foreign_task(name, GYMNASIUM, rest, _draws_with_opengl(rest))
     if prefix == "classic_gym" and rest:
         return _foreign_task(name, CLASSIC_GYM, rest)
-    if is_reference(str(name)):
+    families = ("dmc", "gym", "classic_gym")
+    if prefix not in families and is_reference(str(name)):
         return _foreign_task(name, CUSTOM, name)
     raise ValueError(
         f"Unknown task {name!r}.{_hint(name)} The tasks are"
         f" {', '.join(TASKS)}, and dmc:domain_task, gym:Id-v0,"
-        " classic_gym:Id-v0, module:function."
+        " gym:package:Id-v0, classic_gym:Id-v0, module:function."
     )
 
 

@@ -18,7 +18,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "custom_env": ["make_custom"],
         "dm_control_env": ["DMControl"],
         "dummy_env": ["DummyEnv"],
-        "errors": ["EnvCrash", "EnvError", "EnvTimeout", "InterfaceError"],
+        "errors": [
+            "EnvCrash",
+            "EnvError",
+            "EnvTimeout",
+            "InterfaceError",
+            "check_camera",
+        ],
         "gymnasium_env": ["make_gymnasium"],
         "interface": ["CheckedInterface", "episode_limit"],
         "rendering": [

@@ -10,6 +10,8 @@ from dm_control.mujoco import Camera
 from dm_control.rl import control
 from gymnasium import spaces
 
+from planet_tf2.envs.errors import check_camera
+
 
 class DMControl(gymnasium.Env):
     """One task of the control suite with its state observations.
@@ -53,11 +55,7 @@ class DMControl(gymnasium.Env):
     ):
         self._env = _load(domain, task)
         model = self._env.physics.model
-        if camera_id not in range(-1, model.ncam):
-            raise ValueError(
-                f"camera_id is {camera_id!r}, but {domain} {task} has cameras"
-                f" 0 to {model.ncam - 1} (and -1, the free camera)."
-            )
+        check_camera(camera_id, range(-1, model.ncam), f"{domain} {task}")
         if shadow_size == 0:
             model.light_castshadow[:] = False
         elif shadow_size is not None:

@@ -4,6 +4,7 @@ import pathlib
 import signal
 import sysconfig
 import traceback
+from collections.abc import Sequence
 
 _OWN = pathlib.Path(__file__).resolve().parents[1]
 _STANDARD = sysconfig.get_path("stdlib")
@@ -15,6 +16,19 @@ class InterfaceError(ValueError):
     Other than an exception of the environment's own code this is hardly ever
     bad luck, but a mistake in it.
     """
+
+
+def check_camera(camera_id: int, known: Sequence[int], name: str) -> None:
+    """Refuses cameras that an environment does not have.
+
+    Raises:
+      ValueError: It is none of those known; -1 is MuJoCo's free camera.
+    """
+    if camera_id not in known:
+        raise ValueError(
+            f"camera_id is {camera_id!r}, but {name} has only"
+            f" {', '.join(map(str, known))}."
+        )
 
 
 class EnvError(RuntimeError):

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from planet_tf2.envs.errors import check_camera
 from planet_tf2.tools.importing import search_current_folder
 
 _LOGGER = logging.getLogger(__name__)
@@ -65,11 +66,7 @@ def make_gymnasium(
         mujoco.set_mju_user_warning(_LOGGER.warning)
         _look_through(env, env_id, camera_id, size)
         return env
-    if camera_id != 0:
-        raise ValueError(
-            f"camera_id is {camera_id!r}, but {env_id} has one view only, which"
-            " is 0."
-        )
+    check_camera(camera_id, [0], env_id)
     env = _make(env_id)
     if type(env.unwrapped).__module__ == "gymnasium.envs.box2d.car_racing":
         return DrawnOnDemand(env)
@@ -87,13 +84,9 @@ def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
                 raise
             # Maybe it observes images.
             return gymnasium.make(env_id, **kwargs)
-    except gymnasium.error.UnregisteredEnv as error:
-        raise ValueError(f"Gymnasium has no {env_id!r}: {error}") from error
-    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
-        raise ValueError(
-            f"{env_id!r} needs a package that is missing here, or that has"
-            f" changed: {error}"
-        ) from error
+    except (gymnasium.error.Error, ImportError) as error:
+        text = f"Gymnasium cannot make {env_id!r}: {error}"
+        raise ValueError(text) from error
 
 
 def _look_through(
@@ -101,13 +94,7 @@ def _look_through(
 ) -> None:
     """Chooses the camera, and makes rendering no larger than the images."""
     model = env.unwrapped.model
-    known = range(-1, max(1, model.ncam))
-    if camera_id not in known:
-        cameras = f"cameras 0 to {model.ncam - 1}" if model.ncam else "none"
-        raise ValueError(
-            f"camera_id is {camera_id!r}, but {env_id} has {cameras} (and -1,"
-            " the free camera)."
-        )
+    check_camera(camera_id, range(-1, max(1, model.ncam)), env_id)
     env.unwrapped.mujoco_renderer.camera_id = camera_id if model.ncam else -1
     # The models ask for a framebuffer of 640 x 480 and shadows of 4096 x 4096,
     # which makes software OpenGL four times slower, for images that small.
