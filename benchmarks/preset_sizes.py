@@ -99,6 +99,7 @@ class Case:
             "image": preprocess(
                 np.concatenate([b["image"] for b in batches]),
                 self.params["image_bits"],
+                seeds.derive(7),
             ).numpy(),
             "reward": np.concatenate([b["reward"] for b in batches]),
         }
