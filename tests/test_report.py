@@ -107,7 +107,7 @@ class TestAlarms:
         "share, updates, title",
         [
             (0.95, 600, "The image loss is stuck"),
-            (0.95, 100, "It sees nothing yet"),
+            (0.95, 100, None),
             (0.5, 600, None),
         ],
     )

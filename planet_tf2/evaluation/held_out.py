@@ -54,15 +54,12 @@ def load_held_out(
 
     Args:
       run: the run; its test episodes are taken.
-      amount: how many episodes to load, at most.
+      amount: how many episodes to load, at most; at least 1.
       directory: a folder to take the episodes from instead.
 
     Raises:
       EpisodesError: there is none, or they do not fit.
-      ValueError: the amount is less than 1.
     """
-    if amount < 1:
-        raise ValueError(f"episodes must be at least 1, not {amount}.")
     place = pathlib.Path(directory or run.folder.test_episodes)
     names = episodes.list_episodes(place)
     if not names:
@@ -120,11 +117,7 @@ def limit_horizon(
 
     Raises:
       EpisodesError: all episodes are too short.
-      ValueError: a number is less than 1.
     """
-    for name, value in (("context", context), ("horizon", horizon)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
     longest = max(episode.length + 1 for episode in held_out)
     if longest <= context:
         raise EpisodesError(

@@ -8,7 +8,7 @@ import numpy as np
 from planet_tf2.agents.loss_info import loss_info
 from planet_tf2.data.run_folder import failure_reason
 from planet_tf2.evaluation import judgements, runs
-from planet_tf2.evaluation.judgements import GOOD, WARNING, Finding, finding
+from planet_tf2.evaluation.judgements import GOOD, Finding, finding
 from planet_tf2.evaluation.report.gather import STALE, RunData
 
 _EARLY_UPDATES = 500  # Until then nothing has to be learned.
@@ -65,14 +65,13 @@ def _losses(run: RunData) -> Iterator[Finding]:
     has_learned = run.totals["updates"] >= _EARLY_UPDATES
     is_blind = False
     for name, info in infos.items():
+        if not has_learned:
+            break
         share = run.share_of_mean(name)
-        if info.target == "image" and share is not None:
-            is_blind = has_learned and judgements.is_stuck(share)
-            alarm = judgements.judge_sight(share)
-            if alarm.level == WARNING:
-                early = finding("sees_nothing_yet", text=alarm.text)
-                yield alarm if has_learned else early
-        if info.target == "reward" and has_learned:
+        if info.target == "image" and judgements.is_stuck(share):
+            is_blind = True
+            yield judgements.judge_sight(share)
+        if info.target == "reward":
             if run.targets[1].get("reward") == 0:
                 yield finding("reward_never_changes")
             elif judgements.is_stuck(share):

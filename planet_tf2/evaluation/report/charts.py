@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from planet_tf2.agents.loss_info import loss_info
-from planet_tf2.evaluation import curves as curve_tools
 from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.curves import AXES, Curve
 from planet_tf2.evaluation.figures import COLORS, GREY
@@ -15,7 +14,6 @@ from planet_tf2.evaluation.plot import draw_returns
 from planet_tf2.evaluation.report import tables
 from planet_tf2.evaluation.report.gather import RunData
 
-_MAX_LOSSES = 12
 _IN_LEGEND = 10  # Runs.
 
 
@@ -26,33 +24,24 @@ class Chart(NamedTuple):
     caption: str = ""
 
 
-def read_curves(found: Sequence[RunData]) -> list[Curve]:
-    """Reads the returns of all runs, as far as their journals can be read."""
-    return [
-        curve
-        for run in found
-        if not run.broken
-        for split in curve_tools.SPLITS
-        for curve in curve_tools.read_curves(run.folder, split)
-    ]
-
-
-def returns(
-    curves: Sequence[Curve], found: Sequence[RunData]
-) -> list[tuple[str, list[Chart]]]:
+def returns(found: Sequence[RunData]) -> list[Chart]:
     """Draws the returns of each task against steps, and against hours.
 
     Where there are returns of tests, those of training are left out of charts
     of several experiments, and drawn dashed in those of one.
     """
     names = {str(run.folder.path): run.experiment for run in found}
-    chosen = [c for c in curves if str(c.run.path) in names]
+    chosen = [curve for run in found for curve in run.curves]
     if len(set(names.values())) > 1 and any(c.split == "test" for c in chosen):
         chosen = [c for c in chosen if c.split == "test"]
     by_task: dict[str, list[Curve]] = {}
     for curve in chosen:
         by_task.setdefault(curve.task, []).append(curve)
-    return [(task, _returns(task, c, names)) for task, c in by_task.items()]
+    return [
+        chart
+        for task, several in by_task.items()
+        for chart in _returns(task, several, names)
+    ]
 
 
 def losses(group: Sequence[RunData]) -> list[Chart]:
@@ -62,7 +51,7 @@ def losses(group: Sequence[RunData]) -> list[Chart]:
     order = [name for name in known if name in names]
     # The sum of all, each with its scale, is mostly constants.
     order += [n for n in names if n not in known and n != "total_loss"]
-    return [_loss(group, n, n == order[0]) for n in order[:_MAX_LOSSES]]
+    return [_loss(group, name, name == order[0]) for name in order]
 
 
 def speed(group: Sequence[RunData]) -> list[Chart]:

@@ -16,6 +16,7 @@ from planet_tf2.agents.loss_info import LossInfo, Shapes, loss_info
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import repeating, runs
+from planet_tf2.evaluation.curves import SPLITS, Curve, read_curves
 from planet_tf2.evaluation.frames import half_variance
 from planet_tf2.experiment import status
 from planet_tf2.tools.attr_dict import AttrDict
@@ -99,6 +100,12 @@ class RunData:
         """Time that it was worked on, if that is known."""
         hours = self.totals["hours"]
         return None if hours is None else 3600 * hours
+
+    @functools.cached_property
+    def curves(self) -> list[Curve]:
+        """The returns of tests and of training, if they can all be read."""
+        splits = () if self.broken else SPLITS
+        return [x for split in splits for x in read_curves(self.folder, split)]
 
     @functools.cached_property
     def loss_table(self) -> Mapping[str, LossInfo]:

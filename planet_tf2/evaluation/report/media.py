@@ -12,8 +12,6 @@ from PIL import Image, ImageSequence
 from planet_tf2.tools import video
 from planet_tf2.tools.palette import choose_palette
 
-_SMALL_FPS = 10
-
 
 class Picture(NamedTuple):
     """A picture that is part of the page, with a text to be read instead.
@@ -42,7 +40,7 @@ def animation(
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
-            duration = image.info.get("duration") or 1000 / _SMALL_FPS
+            duration = image.info.get("duration") or 100
             frames = np.stack(
                 [
                     np.asarray(x.convert("RGB"))

@@ -65,7 +65,6 @@ def make_report(
         "title": title or logdir.resolve().name,
         "found": found,
         "groups": groups,
-        "curves": charts.read_curves(found),
         "evaluated": evaluated,
         "sums": sums,
         "alarms": alarms.check(found),
