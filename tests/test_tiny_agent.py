@@ -77,7 +77,7 @@ def test_programs(folder, tmp_path):
     evaluate([folder], 2, out=out)
     assert json.loads(out.read_text())
     page = tmp_path / "report.html"
-    make_report(folder.path, page, report=str)
+    make_report(folder.path, page)
     assert "Reward loss" in page.read_text()
     plot([folder], tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000

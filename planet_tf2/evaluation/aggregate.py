@@ -61,8 +61,6 @@ def summarise_runs(means: Sequence[float], seed: int = 0) -> dict[str, Any]:
 
 
 def _t_interval(values: np.ndarray) -> list[float]:
-    if np.ptp(values) == 0:
-        return [float(values[0])] * 2
     half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1)
     return [float(values.mean() - half), float(values.mean() + half)]
 

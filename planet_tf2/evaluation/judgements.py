@@ -5,7 +5,6 @@ its alarms. What is bad enough is decided here for both; the words for it are in
 `findings.yaml`.
 """
 
-import functools
 import math
 import pathlib
 from typing import Any, NamedTuple
@@ -26,7 +25,9 @@ _RISE, _RISE_NATS = 3.0, 5.0
 _FEW_STEPS = 5
 
 Figures = dict[str, Any]
-_WORDS = pathlib.Path(__file__).with_name("findings.yaml")
+_WORDS = yaml.safe_load(
+    pathlib.Path(__file__).with_name("findings.yaml").read_text("utf-8")
+)
 
 
 class Finding(NamedTuple):
@@ -46,7 +47,7 @@ class Finding(NamedTuple):
 
 def finding(name: str, **figures: Any) -> Finding:
     """Returns a finding of `findings.yaml` with figures filled in."""
-    entry = _read_words()[name]
+    entry = _WORDS[name]
     text = entry["text"].format(**figures)
     return Finding(entry.get("title", ""), entry["level"], text)
 
@@ -200,8 +201,3 @@ def judge_plans(returns: Figures) -> Finding:
     return finding(
         name, horizon=returns["horizon"], promised=mean + bias, **planned
     )
-
-
-@functools.cache
-def _read_words() -> dict[str, dict[str, str]]:
-    return yaml.safe_load(_WORDS.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """What is wrong with a run, or might be, as far as its figures tell."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -42,8 +43,10 @@ def _state(run: RunData) -> Iterator[Finding]:
     ]
     longest = float(np.diff(times).max(initial=0))
     limit = max(_IDLE_SECONDS, 10 * longest)
-    if run.state == runs.RUNNING and run.idle_seconds > limit:
-        yield finding("idle", minutes=run.idle_seconds / 60)
+    if run.state == runs.RUNNING and run.records:
+        idle = time.time() - run.folder.metrics.stat().st_mtime
+        if idle > limit:
+            yield finding("idle", minutes=idle / 60)
 
 
 def _not_finite(run: RunData) -> Iterator[Finding]:

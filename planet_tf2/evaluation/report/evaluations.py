@@ -42,11 +42,11 @@ def find_evaluations(
     groups: list[dict[str, Any]] = []
     named = [pathlib.Path(path) for path in named]
     others = {
-        path.resolve(): path
+        path.resolve()
         for place in places
         for path in pathlib.Path(place).glob("evaluation*.json")
     }
-    for path in [*sorted(others.values(), key=os.path.getmtime), *named]:
+    for path in [*sorted(others, key=os.path.getmtime), *named]:
         try:
             known, sums = _read(path, found)
         except RunFolderError:
@@ -71,11 +71,9 @@ def _read(
         groups = [g for g in content.get("groups", []) if g["runs"] > 1]
         if not all(_KEYS <= set(entry) for entry in entries):
             raise KeyError("runs")
-    except OSError as error:
-        raise RunFolderError(f"Cannot read {path}: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(
-            f"{path} is not a file that scripts/evaluate.py wrote."
+            f"{path} is not a file that scripts/evaluate.py wrote: {error}."
         ) from None
     matched = [(_match(entry, path, found), entry) for entry in entries]
     known = [Evaluation(run, e, path) for run, e in matched if run is not None]

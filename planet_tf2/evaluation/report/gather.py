@@ -5,7 +5,6 @@ import functools
 import itertools
 import os
 import pathlib
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -72,12 +71,6 @@ class RunData:
         lines = self.folder.log.read_text(errors="replace").splitlines()
         found = [x for x in lines if " WARNING " in x or " ERROR " in x]
         return found[-_LOG_LINES:]
-
-    @property
-    def idle_seconds(self) -> float:
-        """Time since it measured something."""
-        metrics = self.folder.metrics
-        return time.time() - metrics.stat().st_mtime if metrics.exists() else 0
 
     @property
     def step(self) -> int:

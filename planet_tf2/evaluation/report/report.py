@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from planet_tf2.data.run_folder import make_folder
 from planet_tf2.evaluation.output import check_outside
@@ -25,7 +25,6 @@ def make_report(
     out: str | os.PathLike[str],
     evaluations: Sequence[str] = (),
     title: str | None = None,
-    report: Callable[[str], None] = print,
 ) -> list[RunData]:
     """Writes a report on a run, an experiment, or several experiments.
 
@@ -41,7 +40,6 @@ def make_report(
         `evaluation*.json` in `logdir`, in the folder of `out` and in the
         current one are used, as far as they are of these runs.
       title: what is written on top; by default the name of the folder.
-      report: shows a message.
 
     Returns:
       The runs that it is about.
@@ -74,7 +72,7 @@ def make_report(
     }
     text = page.render("report.html", content)
     write_atomically(out, text)
-    report(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
+    print(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
     return found
 
 
