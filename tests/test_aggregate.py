@@ -45,28 +45,11 @@ class TestSeveralRuns:
         result = aggregate.summarise_runs(means)
         assert result["interquartile_mean"] == expected
 
-    def test_by_hand(self):
-        result = aggregate.summarise_runs([1, 2, 4, 100])
-        assert result["runs"] == 4
-        assert result["mean"] == 26.75
-        assert result["interquartile_mean"] == 3
-        low, high = result["confidence_interval"]
-        # One sample in 4 ** 4 has only the lowest of the values, and so has
-        # the best; the middle of most is between the two.
-        assert 1 <= low < 3 < high <= 100
-
     def test_interval_of_two_runs_by_enumeration(self):
         # Means of samples of two: 0 and 10 in a quarter of cases each.
         result = aggregate.summarise_runs([0, 10])
         assert result["confidence_interval"] == [0, 10]
-
-    def test_seed_decides(self):
-        values = np.random.default_rng(1).normal(size=7)
-        intervals = [
-            aggregate.summarise_runs(values, seed)["confidence_interval"]
-            for seed in (3, 3, 4)
-        ]
-        assert intervals[0] == intervals[1] != intervals[2]
+        assert (result["runs"], result["mean"]) == (2, 5)
 
     def test_one_run_and_equal_runs(self):
         result = aggregate.summarise_runs([7.0])

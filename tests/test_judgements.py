@@ -45,7 +45,6 @@ def test_sight(share, level):
         (0.05, True, math.inf, WARNING),  # Nothing is seen or said.
         (0.05, False, math.inf, GOOD),
         (3.0, True, math.inf, GOOD),
-        (500.0, False, math.inf, BAD),
         (6.0, False, 1.0, GOOD),
         (21.0, False, 1.0, WARNING),
         (20.0, False, 10.0, GOOD),

@@ -54,14 +54,12 @@ class FakePredictor:
     horizon = 2
 
     def __init__(self, reward_error=0.0):
-        self.calls = []
         self._reward_error = reward_error
 
     def open_loop(
         self, episodes, windows, context, length, action=None, futures=1
     ):
         assert len(windows) <= 16
-        self.calls.append(action)
         true = cut(episodes, windows, "action", length)
         error = (1 if action is None else 2) + (futures == 1)
         if action is not None:
@@ -97,21 +95,15 @@ def test_windows_are_spread_over_each_episode():
 class TestOpenLoop:
     """Episodes of five frames, three of which are seen."""
 
-    @pytest.fixture
-    def episodes(self):
-        return [
+    def test_image_errors(self):
+        episodes = [
             episode([0, 0, 2, 4, 5], range(5), "random", seed=1),
             episode([1, 1, 1, 1, 1], [0, 0, 0, 6, 8], "agent", seed=2),
         ]
-
-    def check(self, episodes, predictor=None):
         windows = choose_windows([5, 5], 5, 1)
-        return model_checks.check_open_loop(
-            predictor or FakePredictor(), episodes, windows, 3, 2
+        images, _ = model_checks.check_open_loop(
+            FakePredictor(), episodes, windows, 3, 2
         )
-
-    def test_image_errors(self, episodes):
-        images, _ = self.check(episodes)
         for name, levels in {
             "model": [1, 1],
             "random_actions": [4, 4],
@@ -142,26 +134,21 @@ class TestOpenLoop:
         errors["mean_frame"][0, 0] = 1
         assert model_checks._image_figures([errors])["useful_steps"] == 0
 
-    def test_rewards(self, episodes):
-        _, rewards = self.check(episodes, FakePredictor(reward_error=0.5))
-        # A constant error leaves nothing of the variance unexplained.
-        np.testing.assert_allclose(rewards["explained_variance"], [1, 1])
-        np.testing.assert_allclose(rewards["correlation"], [1, 1])
-        np.testing.assert_allclose(rewards["rmse"], [0.5, 0.5])
-        assert rewards["overall"]["bias"] == pytest.approx(0.5)
-        assert rewards["overall"]["count"] == 4
-
     def test_many_sequences_in_parts(self):
         """The figures are those of all of them."""
         episodes = [episode([0, n % 8], [0, n], seed=n) for n in range(20)]
         windows = choose_windows([2] * 20, 2, 1)
         images, rewards = model_checks.check_open_loop(
-            FakePredictor(), episodes, windows, 1, 1
+            FakePredictor(reward_error=0.5), episodes, windows, 1, 1
         )
         expected = np.mean([(n % 8) ** 2 for n in range(20)]) / 64
         assert images["no_change"] == [pytest.approx(expected, 1e-4)]
         assert rewards["overall"]["count"] == 20
-        assert rewards["explained_variance"] == [1]
+        # A constant error leaves nothing of the variance unexplained.
+        assert rewards["explained_variance"] == [pytest.approx(1)]
+        assert rewards["correlation"] == [pytest.approx(1)]
+        assert rewards["rmse"] == [pytest.approx(0.5)]
+        assert rewards["overall"]["bias"] == pytest.approx(0.5)
 
 
 class TestSight:
@@ -180,15 +167,6 @@ class TestSight:
         assert sight["divergence"] == pytest.approx(11.5 / 4)
         assert sight["above_floor"] == 0.5
 
-    def test_the_mean_frame_has_half_the_variance(self):
-        """So a model that paints it has a ratio of 1."""
-        shown = episode([0, 3, 3, 7], [0] * 4)
-        truth = true_image(shown.arrays["image"], BITS)
-        error = np.square(truth - truth.mean(0)).sum((1, 2, 3)) / 2
-        filtered = [Filtered({}, None, error, np.zeros(4))]
-        sight = model_checks.check_sight(FakePredictor(), [shown], filtered, 3)
-        assert sight["ratio"] == pytest.approx(1, 1e-4)
-
 
 class TestFit:
     def test_by_hand(self):
@@ -202,20 +180,14 @@ class TestFit:
         assert (result["mean"], result["count"]) == (3, 4)
         assert result["stddev"] == pytest.approx(np.sqrt(5))
 
-    def test_always_the_mean(self):
+    def test_what_never_changes(self):
         result = reward_checks.fit([3, 3], [2, 4])
         assert result["explained_variance"] == 0
         assert result["correlation"] is None
-
-    def test_rewards_that_never_change(self):
         received = np.full(5, 0.1, np.float32) + np.float32(1e-9)
         result = reward_checks.fit([0, 1, 2, 3, 4], received)
         assert result["explained_variance"] is result["correlation"] is None
         assert result["rmse"] is not None
-
-    def test_nothing(self):
-        result = reward_checks.fit([], [])
-        assert result["count"] == 0 and result["mean"] is None
 
 
 def test_reward_while_looking_leaves_the_reset_out():
@@ -303,15 +275,13 @@ class TestHeldOut:
                 journal.append(record)
         return folder
 
-    def test_all(self, folder):
+    def test_all_or_some_evenly_and_the_latest(self, folder):
         found = load_held_out(fake_run(folder), 20)
         assert [e.name for e in found] == [f"{n}.npz" for n in range(7)]
         sources = [e.source for e in found]
         assert sources == [*["random"] * 2, *["agent"] * 3, "given", "agent"]
         assert [e.task for e in found][4:] == ["walk", None, "walk"]
         assert found[3].length == 2
-
-    def test_some_evenly_and_the_latest(self, folder):
         some = [e.name for e in load_held_out(fake_run(folder), 3)]
         assert some == ["0.npz", "3.npz", "6.npz"]
         (last,) = load_held_out(fake_run(folder), 1)
@@ -323,6 +293,9 @@ class TestHeldOut:
         assert {e.source for e in found} == {"given"}
         with pytest.raises(EpisodesError, match="no episodes in"):
             load_held_out(run, 20, tmp_path)
+        (folder.test_episodes / "7.npz").write_bytes(b"PK")
+        with pytest.raises(EpisodesError, match="7.npz"):
+            load_held_out(run, 1, folder.test_episodes)
 
     def test_episodes_that_are_too_short(self):
         shown = [episode([0] * 2, [0] * 2)]
@@ -330,16 +303,10 @@ class TestHeldOut:
         with pytest.raises(EpisodesError, match="2 frames, too few"):
             limit_horizon(shown, 2, 1)
 
-    def test_damaged(self, folder):
-        (folder.test_episodes / "7.npz").write_bytes(b"PK")
-        with pytest.raises(EpisodesError, match="7.npz"):
-            load_held_out(fake_run(folder), 1)
-
     @pytest.mark.parametrize(
         "changes, message",
         [
             ({"image": None}, "none for 'image'"),
-            ({"image": np.zeros((3, 64, 64, 3))}, "float64"),
             ({"image": np.zeros((3, 32, 32, 3), np.uint8)}, r"\[32, 32, 3\]"),
             (
                 {"action": np.zeros((3, 6))},
