@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from doc_files import DOCUMENTS, ROOT, anchors, blocks, links, read
+from doc_files import DOCUMENTS, ROOT, anchors, links, read
 
 _FILE = re.compile(r"`(\w+(?:/\w+)+\.py)`((?:: `[\w.]+`(?:, `[\w.]+`)*)?)")
 _PATH = re.compile(
@@ -71,20 +71,3 @@ def test_pages_can_be_found(document):
 )
 def test_programs_are_described(name):
     assert name in "".join(read(document) for document in DOCUMENTS)
-
-
-def test_formulas_are_closed():
-    text = read("docs/algorithm.md")
-    formulas = blocks(text, "math")
-    # Some are indented, as part of a list.
-    formulas += re.findall(r"  ```math(.*?)```", text, re.S)
-    outside = re.sub(r"```.*?```", "", text, flags=re.S)
-    inline = re.findall(r"\$([^$]+)\$", outside)
-    assert outside.count("$") == 2 * len(inline)
-    # Markdown takes these for escapes where a formula is not a block.
-    assert not [text for text in inline if re.search(r"\\[^\w]|\|", text)]
-    for formula in formulas:
-        bare = re.sub(r"\\[{}]", "", formula)
-        assert bare.count("{") == bare.count("}")
-        sides = (re.findall(rf"\\{s}\b", formula) for s in ("left", "right"))
-        assert len(next(sides)) == len(next(sides))

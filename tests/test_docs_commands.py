@@ -218,9 +218,3 @@ def test_the_command_of_a_programs_own_docstring(name):
         for words in split(line.replace("\\\n", " ")):
             if not any(word.isupper() and "=" in word for word in words):
                 check(Command(name, words))
-
-
-def test_make_says_what_it_can_do():
-    shown = set(re.findall(r'echo "make ([a-z-]+)', MAKEFILE))
-    assert TARGETS - shown <= {"help", "format"}
-    assert shown <= TARGETS

@@ -75,21 +75,3 @@ def test_runs(command, place):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert "Traceback" not in done.stderr
     assert set(os.listdir(ROOT)) == before  # Nothing is left here.
-
-
-@pytest.mark.docs
-@pytest.mark.parametrize(
-    "words",
-    [words for words in all_commands() if words[0] == "make"],
-    ids=doc_runs.shown,
-)
-def test_targets_can_be_made(words):
-    """As far as can be told without making them."""
-    done = subprocess.run(
-        ["make", "-n", *words[1:]],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr

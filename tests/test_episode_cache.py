@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from planet_tf2.data.episode_cache import EpisodeCache, EpisodesError
-from planet_tf2.data.episodes import BrokenEpisode, save_episode
+from planet_tf2.data.episodes import save_episode
 
 KEYS = ("image", "action", "reward")
 
@@ -40,13 +40,6 @@ def test_reads_what_is_new(tmp_path):
     save(tmp_path, "a", length=6)
     assert store.look() == files("a", "b")
     assert len(store["a.npz"]["reward"]) == 6
-
-
-def test_only_needed_arrays_are_kept(tmp_path):
-    save(tmp_path, "a")
-    store = EpisodeCache(tmp_path, 1, ["action"])
-    store.look()
-    assert set(store["a.npz"]) == {"action", "reward"}
 
 
 def test_skips_what_cannot_be_used(tmp_path, caplog):
@@ -227,30 +220,9 @@ class TestWithoutMemory:
             assert store.look() == files("a")
             assert len(store["a.npz"]["reward"]) == length
 
-    def test_checks_files_once(self, tmp_path, caplog, monkeypatch):
-        save(tmp_path, "a")
-        (tmp_path / "broken.npz").write_bytes(b"no archive")
-        store = EpisodeCache(tmp_path, 5, KEYS, keep=False)
-        with caplog.at_level(logging.WARNING):
-            assert store.look() == files("a")
-            monkeypatch.setattr(store, "_load", None)
-            assert store.look() == files("a")
-        assert len(caplog.records) == 1
-
     def test_keeps_none_and_uses_all(self, tmp_path):
         save(tmp_path, *"abc")
         store = EpisodeCache(tmp_path, 5, KEYS, max_bytes=1, keep=False)
         assert store.look() == files("a", "b", "c")
         assert not store._episodes
         assert set(store["b.npz"]) == set(KEYS)
-
-    def test_says_what_has_become_unusable(self, tmp_path):
-        save(tmp_path, "a", "b")
-        store = EpisodeCache(tmp_path, 5, KEYS, keep=False)
-        store.look()
-        (tmp_path / "a.npz").unlink()
-        with pytest.raises(FileNotFoundError):
-            store["a.npz"]
-        (tmp_path / "b.npz").write_bytes(b"no archive")
-        with pytest.raises(BrokenEpisode, match="b.npz"):
-            store["b.npz"]

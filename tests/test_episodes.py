@@ -3,16 +3,11 @@
 import datetime
 import pathlib
 import re
-import signal
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 
 from planet_tf2.data import episodes
-from planet_tf2.envs import child_process
 
 
 def _episode(length=4):
@@ -137,29 +132,6 @@ def test_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_killed_before_the_rename(tmp_path):
-    program = textwrap.dedent(
-        f"""
-        import os, signal
-        import numpy as np
-        from planet_tf2.data import episodes
-
-        os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
-        arrays = {{"action": np.zeros((3, 1)), "reward": np.zeros(3)}}
-        episodes.save_episode({str(tmp_path)!r}, arrays, "name")
-        """
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], env=child_process.child_environ({})
-    )
-    assert result.returncode == -signal.SIGKILL
-    assert [path.name for path in tmp_path.iterdir()] == ["name.npz.partial"]
-    assert episodes.list_episodes(tmp_path) == []
-    assert list(tmp_path.glob("*.npz")) == []
-    episodes.clean_staged(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     "change,message",
     [
@@ -209,14 +181,6 @@ def test_pickled_objects_are_not_loaded(tmp_path):
     rewards = np.array([0.0, pathlib.Path("x")], object)
     np.savez(path, reward=rewards, action=np.zeros((2, 1)))
     _assert_broken(path)
-
-
-def test_truncated_files(tmp_path):
-    content = episodes.save_episode(tmp_path, _episode(), "good").read_bytes()
-    path = tmp_path / "broken.npz"
-    for length in range(0, len(content), 97):
-        path.write_bytes(content[:length])
-        _assert_broken(path)
 
 
 def test_flipped_bits_are_noticed_or_harmless(tmp_path):

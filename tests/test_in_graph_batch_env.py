@@ -54,26 +54,6 @@ def test_reset_and_step(env, envs, graph):
     np.testing.assert_allclose(received, actions)
 
 
-def test_static_shapes(env):
-    shapes = {}
-
-    @tf.function(autograph=False)
-    def call(indices):
-        observ = env.reset(indices, SEEDS)
-        later, *others = env.step(indices, tf.zeros([3, 2]))
-        shapes.update({k: v.shape.as_list() for k, v in observ.items()})
-        assert all(later[k].shape == observ[k].shape for k in observ)
-        assert all(x.shape.as_list() == [None] for x in others)
-        return others
-
-    call(tf.range(3))
-    assert shapes == {
-        "count": [None, 1],
-        "noise": [None, 3],
-        "image": [None, 4, 4, 3],
-    }
-
-
 def test_some_of_them_in_any_order(env, envs):
     env.reset(tf.range(3), SEEDS)
     env.step(tf.constant([2, 0]), tf.constant([[0.1, 0.2], [0.3, 0.4]]))

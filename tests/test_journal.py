@@ -36,7 +36,7 @@ def test_truncate_drops_what_is_behind(journal):
     position = journal.position
     journal.append({"step": 2})
     journal.append({"step": 3})
-    assert journal.since(position) == [{"step": 2}, {"step": 3}]
+    assert list(journal.since(position)) == [{"step": 2}, {"step": 3}]
     for _ in range(2):
         journal.truncate(position)
         assert list(journal) == [{"step": 1}]
@@ -54,14 +54,6 @@ def test_torn_last_line_is_no_record(journal, torn):
     assert journal.position == position
     journal.append({"step": 2})
     assert list(journal) == [{"step": 1}, {"step": 2}]
-
-
-def test_only_a_torn_line(journal):
-    journal.path.write_bytes(b'{"a": ' + b"1" * 10000)
-    assert journal.position == 0
-    assert list(journal) == []
-    journal.append({"step": 1})
-    assert list(journal) == [{"step": 1}]
 
 
 def test_long_lines(journal):

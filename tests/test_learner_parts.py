@@ -17,7 +17,7 @@ tf.config.set_logical_device_configuration(
 from planet_tf2 import agents
 from planet_tf2.agents.planet import build
 from planet_tf2.training import assemble
-from planet_tf2.tools import devices, seeds
+from planet_tf2.tools import seeds
 from planet_tf2.nets import weights
 
 # With Adam's usual epsilon the rounding of tiny gradients becomes visible.
@@ -37,7 +37,9 @@ tensors = {k: tf.constant(v) for k, v in batch.items()}
 
 
 def make(num_gpus):
-    strategy = devices.make_strategy(num_gpus, ["CPU:0", "CPU:1"])
+    strategy = tf.distribute.get_strategy()
+    if num_gpus > 1:
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         model = build.make_model(params, 2, 0)
         return build.make_learner(params, model, strategy)

@@ -12,7 +12,7 @@ import ctypes, resource, sys
 from planet_tf2.tools.devices import keep_freed_memory
 libc = ctypes.CDLL("libc.so.6")
 if sys.argv[1] == "keep":
-    assert keep_freed_memory()
+    keep_freed_memory()
 libc.malloc.restype = ctypes.c_void_p
 def touch():
     block = ctypes.c_void_p(libc.malloc(ctypes.c_size_t(2**28)))

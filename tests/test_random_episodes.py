@@ -47,14 +47,6 @@ def test_episodes_do_not_depend_on_those_before(tmp_path):
     assert _equal(third, alone)
 
 
-def test_global_random_numbers_are_left_alone(tmp_path):
-    np.random.seed(0)
-    expected = np.random.uniform(size=3)
-    np.random.seed(0)
-    _collect(tmp_path, 1, 0)
-    np.testing.assert_array_equal(np.random.uniform(size=3), expected)
-
-
 @pytest.mark.parametrize(
     ("space", "expected"),
     [

@@ -88,13 +88,6 @@ def test_reset_drops_what_was_recorded(tmp_path):
     assert len(episodes.list_episodes(tmp_path)) == 1
 
 
-def test_failed_episode_is_dropped(tmp_path):
-    env = RecordEpisodes(fakes.FailingEnv("raise", good_steps=2), tmp_path)
-    with pytest.raises(ZeroDivisionError):
-        _play(env)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_environment_may_reuse_its_arrays(tmp_path):
     class Reusing(gymnasium.ObservationWrapper):
         buffer = {}

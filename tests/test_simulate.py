@@ -280,16 +280,6 @@ class TestSteps:
 
         np.testing.assert_array_equal(act(10), act(4, 1, 5))
 
-    def test_agent_experiences_both_ends(self, rollout, agent):
-        rollout.steps(6, [7, 8, 9], SEED)
-        last = agent.named("experience")[5]
-        for array, expected in zip(
-            last,
-            ([0, 1, 2], [[3], [1], [1]], [3, 1, 1], [True, False, True]),
-            strict=True,
-        ):
-            np.testing.assert_array_equal(array, expected)
-
     def test_begins_anew_after_an_exception(self, agent):
         stopping = False
         env = InGraphBatchEnv(

@@ -33,10 +33,9 @@ class InGraphBatchEnv:
     ):
         self._batch_env = batch_env
         self._should_stop = should_stop
-        spaces = batch_env.observation_space.spaces
-        self._names = sorted(spaces)
-        self._dtypes = [tf.as_dtype(spaces[k].dtype) for k in self._names]
-        self._shapes = [spaces[k].shape for k in self._names]
+        # In one order everywhere.
+        self._spaces = dict(sorted(batch_env.observation_space.items()))
+        self._dtypes = [tf.as_dtype(s.dtype) for s in self._spaces.values()]
         self.action_space = batch_env.action_space
         self.error: BaseException | None = None
         self.busy_seconds = 0.0
@@ -50,10 +49,8 @@ class InGraphBatchEnv:
     def zero_observations(self) -> dict[str, tf.Tensor]:
         """Returns observations `[B, ...]` of nothing."""
         return {
-            name: tf.zeros((len(self), *shape), dtype)
-            for name, dtype, shape in zip(
-                self._names, self._dtypes, self._shapes, strict=True
-            )
+            name: tf.zeros((len(self), *space.shape), space.dtype)
+            for name, space in self._spaces.items()
         }
 
     def reset(
@@ -107,9 +104,9 @@ class InGraphBatchEnv:
 
     def _observations(self, tensors: list[tf.Tensor]) -> dict[str, tf.Tensor]:
         return {
-            name: tf.ensure_shape(tensor, (None, *shape))
-            for name, tensor, shape in zip(
-                self._names, tensors, self._shapes, strict=True
+            name: tf.ensure_shape(tensor, (None, *space.shape))
+            for (name, space), tensor in zip(
+                self._spaces.items(), tensors, strict=True
             )
         }
 
@@ -132,7 +129,7 @@ class InGraphBatchEnv:
         observ = self._batch_env.reset(indices, env_seeds)
         self._returns[indices] = 0
         self._lengths[indices] = 0
-        return [observ[name] for name in self._names]
+        return [observ[name] for name in self._spaces]
 
     def _step(self, indices: np.ndarray, action: np.ndarray) -> list:
         observ, reward, terminal, truncated, infos = self._batch_env.step(
@@ -151,4 +148,5 @@ class InGraphBatchEnv:
                         "info": info,
                     }
                 )
-        return [*(observ[name] for name in self._names), reward, done, terminal]
+        observ = [observ[name] for name in self._spaces]
+        return [*observ, reward, done, terminal]

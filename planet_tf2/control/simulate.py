@@ -207,8 +207,7 @@ class Rollout:
         indices = _where(state.done)
         first = self._env.reset(indices, tf.gather(env_seeds, indices))
         self._agent.begin_episode(indices)
-        return RolloutState(
-            time=state.time,
+        return state._replace(
             done=tf.zeros_like(state.done),
             episodes=state.episodes + tf.cast(state.done, tf.int64),
             observ=_update(state.observ, indices, first),
@@ -230,10 +229,9 @@ class Rollout:
         self._agent.experience(indices, seen, action, reward, over)
         self._agent.end_episode(tf.boolean_mask(indices, over))
         done = tf.tensor_scatter_nd_update(state.done, indices[:, None], over)
-        return RolloutState(
+        return state._replace(
             time=state.time + 1,
             done=done,
-            episodes=state.episodes,
             observ=_update(state.observ, indices, seen),
         )
 

@@ -50,9 +50,6 @@ class SequenceBatches:
       seed: determines the order of episodes and the choice of sequences.
       start: number of the first batch.
 
-    Attributes:
-      sizes: shape and type of every array of a batch.
-
     Raises:
       EpisodesError: if the folder has no episode that is long enough.
     """
@@ -77,11 +74,7 @@ class SequenceBatches:
             start * self._batch_size, num_chunks
         )
         first_look = self._start // loader_every * loader_every
-        example = cache[self._look(first_look)[0]]
-        self.sizes = {
-            key: ((*shape, *example[key].shape[1:]), example[key].dtype)
-            for key in cache.keys
-        }
+        self._look(first_look)
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         stream = sequences(
@@ -94,7 +87,7 @@ class SequenceBatches:
         stream = itertools.islice(stream, self._skipped, None)
         while True:
             group = [next(stream) for _ in range(self._batch_size)]
-            yield {k: np.stack([c[k] for c in group]) for k in self.sizes}
+            yield {k: np.stack([c[k] for c in group]) for k in self._cache.keys}
 
     def _look(self, draw: int) -> list[str]:
         return self._cache.look(draw * self._num_chunks // self._batch_size)

@@ -70,11 +70,9 @@ class RunFolder:
         Raises:
           RunFolderError: The system does not allow it.
         """
-        make_folder(self.checkpoints)
-        make_folder(self.train_episodes)
-        make_folder(self.test_episodes)
-        make_folder(self.train)
-        make_folder(self.test)
+        episodes = self.train_episodes, self.test_episodes
+        for folder in (self.checkpoints, *episodes, self.train, self.test):
+            make_folder(folder)
         return self
 
     def write_config(self, data: Mapping[str, Any]) -> None:
@@ -155,17 +153,15 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 @contextlib.contextmanager
-def logging_to(
-    path: str | os.PathLike[str], level: int = logging.INFO
-) -> Iterator[logging.Handler]:
+def logging_to(path: str | os.PathLike[str]) -> Iterator[logging.Handler]:
     """Appends to a file what is logged inside of a `with` block.
 
     All warnings and errors of the process go there, and what this package
-    logs at `level` or above. An attribute `details` of a record is written
+    logs at level INFO or above. An attribute `details` of a record is written
     below it; it is for the file alone, and not for the console.
     """
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setLevel(level)
+    handler.setLevel(logging.INFO)
     handler.setFormatter(_Detailed("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(
         lambda record: (
@@ -175,7 +171,7 @@ def logging_to(
     )
     package = logging.getLogger("planet_tf2")
     before = package.level
-    package.setLevel(min(level, package.getEffectiveLevel()))
+    package.setLevel(min(logging.INFO, package.getEffectiveLevel()))
     logging.getLogger().addHandler(handler)
     try:
         yield handler

@@ -25,11 +25,7 @@ def run(work: Callable[[], None]) -> int:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
     except EXPLAINED as error:
-        print(f"Error: {_explain(error)}", file=sys.stderr)
+        text = getattr(error, "summary", None) or str(error)
+        print(f"Error: {text or type(error).__name__}", file=sys.stderr)
         return 1
     return 0
-
-
-def _explain(error: Exception) -> str:
-    text = getattr(error, "summary", None) or str(error)
-    return text or type(error).__name__

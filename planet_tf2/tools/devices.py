@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import functools
 import os
-from collections.abc import Sequence
 
 import tensorflow as tf
 from tensorflow.python.framework import test_util
@@ -32,26 +31,19 @@ def prepare() -> list[str]:
     return [gpu.name for gpu in gpus]
 
 
-def keep_freed_memory() -> bool:
+def keep_freed_memory() -> None:
     """Asks the C library to keep large blocks for later when they are freed.
 
     TensorFlow allocates every tensor anew. By default glibc returns blocks
     above 32 MB to the system at once, and the top of the heap with them, and
     the system then has to clear each page when it is touched again. A training
-    step touches hundreds of megabytes that way.
-
-    Returns:
-      Whether the C library understood; only glibc does.
+    step touches hundreds of megabytes that way. Only glibc understands.
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
-        settings = {
-            _M_MMAP_THRESHOLD: _LARGE,
-            _M_TRIM_THRESHOLD: _LARGE,
-            _M_TOP_PAD: 2**26,
-        }
-        return all([mallopt(key, value) for key, value in settings.items()])
-    return False
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, _LARGE)
+        mallopt(_M_TOP_PAD, 2**26)
 
 
 def make_deterministic(threads: int | None = None) -> int:
@@ -86,19 +78,16 @@ def gpu_names() -> list[str]:
     ]
 
 
-def make_strategy(
-    num_gpus: int = 1, devices: Sequence[str] | None = None
-) -> tf.distribute.Strategy:
+def make_strategy(num_gpus: int = 1) -> tf.distribute.Strategy:
     """Returns how the devices share the work of a training step.
 
     Args:
       num_gpus: how many GPUs to use. One, or no GPU at all, needs no sharing.
-      devices: names of the devices to use in place of the first GPUs.
     """
     if num_gpus == 1:
         return tf.distribute.get_strategy()
     gpus = [f"/GPU:{number}" for number in range(num_gpus)]
-    return tf.distribute.MirroredStrategy(devices or gpus)
+    return tf.distribute.MirroredStrategy(gpus)
 
 
 def check_gpus(num_gpus: int) -> None:

@@ -88,15 +88,6 @@ class Journal:
         except FileNotFoundError:
             pass
 
-    def since(self, position: int) -> list[dict[str, Any]]:
-        """Returns the records behind a position.
-
-        Raises:
-          ValueError: The position is not at the start of a line, so it was
-            not taken from this journal; or a line is broken.
-        """
-        return list(self._records(position))
-
     def truncate(self, position: int) -> None:
         """Drops everything behind a position.
 
@@ -123,14 +114,17 @@ class Journal:
                 os.fsync(file.fileno())
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yields all records.
+        """Yields all records, see `since`."""
+        return self.since(0)
+
+    def since(self, position: int) -> Iterator[dict[str, Any]]:
+        """Yields the records behind a position.
 
         Raises:
-          ValueError: A line in the middle is broken. Names file and byte.
+          ValueError: The position is not at the start of a line, so it was
+            not taken from this journal; or a line in the middle is broken.
+            Names file and byte.
         """
-        return self._records(0)
-
-    def _records(self, position: int) -> Iterator[dict[str, Any]]:
         if self.position <= position:
             return
         with open(self.path, "rb") as file:

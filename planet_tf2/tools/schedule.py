@@ -33,15 +33,15 @@ def binary(
       until: No point at or behind this one is due. Negative means no end.
 
     Returns:
-      A bool, or a boolean array of the shape of `step`.
+      Booleans of the shape of `step`.
     """
     steps = np.asarray(step)
     if every <= 0:
-        return _like(step, np.zeros(steps.shape, bool))
+        return np.zeros(steps.shape, bool)
     # The last scheduled point that was reached, if it is at least `after`.
     last = np.minimum(steps, until - 1) if until >= 0 else steps
     point = after + (last - after) // every * every
-    return _like(step, (point >= after) & (point > steps - batch_size))
+    return (point >= after) & (point > steps - batch_size)
 
 
 def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:
@@ -55,13 +55,9 @@ def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:
       max: The result is at most this.
 
     Returns:
-      A float, or a float64 array of the shape of `step`.
+      Float64 of the shape of `step`.
     """
     steps = np.asarray(step, np.float64)
     value = steps / ramp if ramp else np.ones_like(steps)
     value = value + 1.0 if ramp < 0 else value
-    return _like(step, np.clip(np.clip(value, 0.0, 1.0), min, max))
-
-
-def _like(step: Any, result: Any) -> Any:
-    return result if np.ndim(step) else np.asarray(result).item()
+    return np.clip(np.clip(value, 0.0, 1.0), min, max)
