@@ -3,11 +3,16 @@
 import datetime
 import pathlib
 import re
+import signal
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
 
 from planet_tf2.data import episodes
+from planet_tf2.envs import child_process
 
 
 def _episode(length=4):
@@ -129,6 +134,29 @@ def test_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(episodes.os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         episodes.save_episode(tmp_path, _episode())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_before_the_rename(tmp_path):
+    program = textwrap.dedent(
+        f"""
+        import os, signal
+        import numpy as np
+        from planet_tf2.data import episodes
+
+        os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+        arrays = {{"action": np.zeros((3, 1)), "reward": np.zeros(3)}}
+        episodes.save_episode({str(tmp_path)!r}, arrays, "name")
+        """
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=child_process.child_environ({})
+    )
+    assert result.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == ["name.npz.partial"]
+    assert episodes.list_episodes(tmp_path) == []
+    assert list(tmp_path.glob("*.npz")) == []
+    episodes.clean_staged(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
