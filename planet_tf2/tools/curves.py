@@ -50,7 +50,7 @@ def draw_panels(panels: Mapping[str, Lines], seen: int = 0) -> np.ndarray:
             ax.axvspan(0, seen - 0.5, color=_SEEN)
         for name, line in lines.items():
             shown = np.ma.masked_invalid(line)
-            ax.plot(shown, color=colors[name], marker=".", markersize=2)
+            ax.plot(shown, color=colors[name], marker=".", markersize=4)
     handles = [
         figure.axes[0].plot([], color=color, label=name)[0]
         for name, color in colors.items()
