@@ -37,7 +37,7 @@ class Summaries:
     Args:
       train_dir: folder for the events of training.
       test_dir: folder for the events of testing.
-      agent: what is trained; `predictions` needs its model.
+      agent: what is trained.
       guard: asked before anything is written.
       scratch: folder for files that are being written; by default the one that
         they are for.
@@ -53,6 +53,7 @@ class Summaries:
     ):
         self._directories = {"train": str(train_dir), "test": str(test_dir)}
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._agent = agent
         self._guard = guard
         self._scratch = scratch
         self._predict = tf.function(
@@ -86,13 +87,15 @@ class Summaries:
             it is left alone where no images are predicted.
 
         Returns:
-          What was predicted, as arrays.
+          What was predicted, as arrays; nothing by agents without a model.
         """
         context = max(1, min(_CONTEXT, batch["action"].shape[1] // 2))
         few = {key: value[:_NUM_SEQUENCES] for key, value in batch.items()}
-        computed = tf.nest.map_structure(
-            lambda x: x.numpy(), self._predict(context, few, seed)
-        )
+        computed = summary_graph.NOTHING
+        if self._agent.has_model:
+            computed = tf.nest.map_structure(
+                lambda x: x.numpy(), self._predict(context, few, seed)
+            )
         with self._writer(split).as_default(step) as writer:
             prediction_summaries.write_predictions(
                 computed, context, gif_path, self._scratch
