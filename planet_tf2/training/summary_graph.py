@@ -80,6 +80,12 @@ def compute(
             videos[group] = _rows(truth["image"], prediction.mean["image"])
     if "image" in truth:
         scalars |= _horizon_scalars(predicted, context)
+    if context == batch["action"].shape[1]:  # It predicts nothing unseen.
+        scalars = {
+            tag: value
+            for tag, value in scalars.items()
+            if not tag.startswith(GROUPS["openloop"])
+        }
     log_probs = {
         **predicted.log_prob,
         "divergence": agent.divergence(posterior.state, predicted.state),
