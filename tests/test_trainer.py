@@ -4,7 +4,7 @@ import tensorflow as tf
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.signals import Stopped
-from planet_tf2.training.trainer import Trainer
+from planet_tf2.training.trainer import Outcome, Trainer
 
 NEVER = 10**9
 
@@ -23,7 +23,7 @@ class Program:
     def __init__(self, directory, checkpoint_every=NEVER, **kwargs):
         self.calls = []
         self.state = State()
-        self.outcomes = {"train_b": True, "test_b": True}
+        self.outcomes = {"train_b": Outcome(), "test_b": Outcome(score=0.5)}
         self.failing = {}
         self.flushes = tf.Variable(0)
         self.saved_at, self.saved_after = [], []
@@ -39,7 +39,7 @@ class Program:
             self.trainer.add_phase(phase, steps, 5, stages)
 
     def run(self, max_step=30):
-        self.trainer.iterate(max_step)
+        return list(self.trainer.iterate(max_step))
 
     def flush(self):
         self.flushes.assign_add(1)
@@ -148,7 +148,7 @@ class TestResume:
         with pytest.raises(ValueError, match="broken"):
             program.run()
         other = Program(tmp_path)
-        # Every second stage returns true.
+        # Every second stage returns an outcome.
         saved = point // 2 * 2
         assert other.trainer.restore() == (saved > 0)
         assert other.state.value.numpy() == saved

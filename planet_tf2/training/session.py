@@ -116,9 +116,8 @@ class Session:
           RestoreError: if the checkpoint does not fit.
         """
         restored = self._trainer.restore()
-        self._guard.show(
-            step=self._trainer.global_step, score=self._last_score()
-        )
+        score = self._last_score()
+        self._guard.show(step=self._trainer.global_step, score=score)
         if not restored:
             self._check_fresh()
         self._log.rollback(int(self._log.saved_position))
@@ -136,9 +135,10 @@ class Session:
                     self._log.count("train"),
                 )
                 self._resume_summaries()
-            self._trainer.iterate(self._params["max_steps"])
+            for score in self._trainer.iterate(self._params["max_steps"]):
+                self._guard.show(score=score)
         self._guard.show(step=self._trainer.global_step)
-        return self._last_score()
+        return score
 
     def _check_fresh(self) -> None:
         """Makes sure that no checkpoint got lost, rather than start anew."""
@@ -152,7 +152,7 @@ class Session:
             )
 
     def _last_score(self) -> float | None:
-        """The score of the last test phase, if all of it is there."""
+        """The score of a test phase that an earlier process completed."""
         returns = self._test_returns.numpy()
         complete = returns.size and np.isfinite(returns).all()
         return float(returns.mean()) if complete else None
@@ -231,7 +231,7 @@ class Session:
             partial(stages.update, context, step, mean, None),
             partial(stages.predict, context, self._folder.prediction_gif),
             # An episode is always followed by a checkpoint.
-            *(score or [lambda step: step.is_last]),
+            *(score or [stages.end_of_phase]),
         ]
 
     def _resume_summaries(self) -> None:

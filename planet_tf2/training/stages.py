@@ -16,7 +16,7 @@ from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.batches import Batches
 from planet_tf2.training.collecting import TIMES, Collector
 from planet_tf2.training.episode_log import EpisodeLog
-from planet_tf2.training.trainer import Step
+from planet_tf2.training.trainer import Outcome, Step
 
 # Tell the random numbers of different uses apart.
 _UPDATE, _COLLECT, _PREDICT = 1, 2, 3
@@ -103,12 +103,14 @@ def predict(
         context.summaries.predictions(*place, batch, seed, gif_path)
 
 
-def collect(context: Context, collector: Collector, step: Step) -> bool:
+def collect(
+    context: Context, collector: Collector, step: Step
+) -> Outcome | None:
     """Collects episodes to learn from, where the schedule says so."""
     if not collector.due(step):
-        return False
+        return None
     _collect(context, collector, step, collector.noise_at(step))
-    return True
+    return Outcome()
 
 
 def score(
@@ -118,7 +120,7 @@ def score(
     position: int,
     gif_path: pathlib.Path,
     step: Step,
-) -> bool:
+) -> Outcome | None:
     """Collects episodes without noise at the end of each test phase.
 
     Args:
@@ -130,7 +132,7 @@ def score(
       step: where training stands.
     """
     if not step.is_last:
-        return False
+        return None
     summaries, place = context.summaries, (step.phase, step.summary_step)
     mean, path = _collect(context, collector, step, 0.0)
     episode = episodes.load_episode(path)
@@ -145,11 +147,16 @@ def score(
     values = returns.numpy()
     values[position] = mean
     returns.assign(values)
-    if position == len(values) - 1:
-        total = float(values.mean())
-        summaries.scalars(*place, {"trainer/score": total})
-        context.guard.show(score=total)
-    return True
+    if position < len(values) - 1:
+        return Outcome()
+    total = float(values.mean())
+    summaries.scalars(*place, {"trainer/score": total})
+    return Outcome(score=total)
+
+
+def end_of_phase(step: Step) -> Outcome | None:
+    """Has the phase kept, where nothing is collected at its end."""
+    return Outcome() if step.is_last else None
 
 
 def _write(context: Context, step: Step, metrics: dict[str, float]) -> None:

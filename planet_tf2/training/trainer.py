@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import tensorflow as tf
@@ -49,8 +49,14 @@ class Step:
         return self.global_step + self.batch_size
 
 
-# Returns whether it did something that must not be lost or repeated.
-Stage = Callable[[Step], bool | None]
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """Says that a stage did something that must not be lost or repeated."""
+
+    score: float | None = None
+
+
+Stage = Callable[[Step], Outcome | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Trainer:
       directory: folder of the checkpoints; the last three are kept.
       state: what to save beside the trainer's own counters, by name.
       checkpoint_every: steps between checkpoints, in sequences, besides those
-        after every stage that returns true.
+        after every stage that returns an `Outcome`.
       guard: asked between stages whether to stop; if so, a checkpoint is saved
         and `Stopped` raised. Its `check` comes before each checkpoint.
       writers: what has to be on the disk before a checkpoint is; each has a
@@ -192,8 +198,8 @@ class Trainer:
     def _epoch_length(self) -> int:
         return sum(phase.length for phase in self._phases)
 
-    def iterate(self, max_step: int) -> None:
-        """Trains until `max_step` sequences.
+    def iterate(self, max_step: int) -> Iterator[float]:
+        """Trains until `max_step` sequences; yields every score.
 
         Raises:
           Stopped: if the program is asked to stop, once all is saved.
@@ -204,12 +210,14 @@ class Trainer:
                 if self._guard.should_stop():
                     self._stop()
                 try:
-                    to_save = phase.stages[index](step)
+                    outcome = phase.stages[index](step)
                 except RolloutStopped:
                     self._stop()
                 self._next_stage.assign(index + 1)
-                if to_save:
+                if outcome is not None:
                     self.save()
+                    if outcome.score is not None:
+                        yield outcome.score
             self._global_step.assign_add(phase.batch_size)
             self._next_stage.assign(0)
             if self.global_step % self._checkpoint_every < phase.batch_size:
