@@ -10,13 +10,13 @@ import sys
 import time
 
 from absl import app, flags
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation import runs
-from planet_tf2.experiment.status import look
-from planet_tf2.experiment.status_table import status_table, to_json
+from planet_tf2.experiment.status import Overview
+from planet_tf2.experiment.status_table import StatusTable, to_json
 
 FLAGS = flags.FLAGS
 
@@ -32,17 +32,17 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
         return 2
+    overview = Overview(FLAGS.logdir)
     try:
-        if not FLAGS.watch and not look(FLAGS.logdir):
+        if not FLAGS.watch and not overview.look():
             # Says what the folder is instead, in one line.
             runs.find_runs([FLAGS.logdir], allow_failed=True)
         if FLAGS.json:
-            print_json()
+            print_json(overview)
         elif FLAGS.watch:
-            watch()
+            watch(overview)
         else:
-            console = Console()
-            console.print(make_table(console))
+            Console().print(StatusTable(overview.look(), FLAGS.logdir))
     except RunFolderError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
@@ -51,26 +51,22 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def print_json() -> None:
+def print_json(overview: Overview) -> None:
     """Prints a line, or one after the other."""
-    print(to_json(look(FLAGS.logdir)), flush=True)
+    print(to_json(overview.look()), flush=True)
     while FLAGS.watch:
         time.sleep(FLAGS.every)
-        print(to_json(look(FLAGS.logdir)), flush=True)
+        print(to_json(overview.look()), flush=True)
 
 
-def make_table(console: Console, note: str = "") -> Group:
-    runs = look(FLAGS.logdir)
-    return status_table(runs, console.width, FLAGS.logdir, note)
-
-
-def watch() -> None:
+def watch(overview: Overview) -> None:
     """Keeps a table on the screen up to date."""
     console = Console()
     with Live(console=console, screen=console.is_terminal) as live:
         while True:
             now = time.strftime("%H:%M:%S")
-            live.update(make_table(console, now), refresh=True)
+            table = StatusTable(overview.look(), FLAGS.logdir, now)
+            live.update(table, refresh=True)
             time.sleep(FLAGS.every)
 
 

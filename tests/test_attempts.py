@@ -26,6 +26,15 @@ class Breaking:
 
 
 class TestAttempts:
+    def test_failures_count_in_a_row(self):
+        work = Breaking(0, 1, 3, 4, 6)
+        attempts = Attempts(3)
+        assert [attempts.run("testing", work) for _ in range(3)] == [
+            (2,),
+            (2,),
+            (1,),
+        ]
+
     @pytest.mark.parametrize(
         "most,words", [(1, "failed once"), (3, "failed 3 times in a row")]
     )

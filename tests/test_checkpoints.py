@@ -85,6 +85,7 @@ class TestDamage:
         assert "ckpt-2 takes its place" in caplog.text
         # It can be looked at, but does not come up again.
         assert (saved / f"ckpt-3.{file}.damaged").exists()
+        assert store.latest == str(saved / "ckpt-2")
         assert store.save() == str(saved / "ckpt-3")
         store, value = self.start(saved)
         assert store.restore() == str(saved / "ckpt-3")
@@ -132,7 +133,7 @@ class TestSave:
 
     def test_files(self, store):
         path = store.save()
-        assert path == str(store.directory / "ckpt-1")
+        assert path == store.latest == str(store.directory / "ckpt-1")
         assert tf.train.latest_checkpoint(store.directory) == path
         expected = ["checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index"]
         assert self.names(store) == expected
@@ -167,11 +168,13 @@ class TestSave:
         monkeypatch.setattr(checkpoints, "sync_file", sync)
         monkeypatch.setattr(type(store.directory), "replace", move)
         if call < 4:
-            with pytest.raises(SaveError, match="No space left"):
+            with pytest.raises(SaveError, match="No space left") as info:
                 store.save()
+            assert "ckpt-1" in str(info.value)
         monkeypatch.undo()
         left = set(self.names(store)) - set(before)
         if call < 4:
+            assert store.latest == str(store.directory / "ckpt-1")
             assert not any(name.endswith(".index") for name in left)
         assert Checkpoints(
             store.directory, {"value": tf.Variable(0.0)}
@@ -186,5 +189,8 @@ class TestSave:
             )
 
         monkeypatch.setattr(tf.train.Checkpoint, "save", fail)
-        with pytest.raises(SaveError, match="No space left on device. Those"):
+        with pytest.raises(SaveError, match="No space left on device. The"):
+            store.save()
+        (store.directory / "ckpt-1.index").unlink()
+        with pytest.raises(SaveError, match="device. There is none yet"):
             store.save()

@@ -83,6 +83,25 @@ class TestAdd:
             }
         ]
 
+    def test_counts(self, log, folder):
+        for split, task, steps in (
+            ("train", "walk", 10),
+            ("train", "run", 20),
+            ("test", "walk", 40),
+            ("train", "walk", 80),
+        ):
+            log.add(split, task, record(folder, steps))
+        assert log.env_step == 110  # Test episodes teach nothing.
+        assert log.count("train") == 3
+        assert log.count("test") == 1
+        assert log.announced("train", "walk") == 2
+        assert log.announced("train", "run") == 1
+        assert log.announced("test", "walk") == 1
+        assert log.announced("test", "run") == 0
+        lines = list(Journal(folder.metrics))
+        assert [line["env_step"] for line in lines] == [10, 30, 30, 110]
+        assert [line["episode"] for line in lines] == [1, 2, 1, 3]
+
 
 class TestOrder:
     """Which episodes there were at a step."""

@@ -18,6 +18,12 @@ def stop_after(questions):
     return lambda: next(answers, True)
 
 
+def test_done_runs_are_reported_and_left_out(make, messages):
+    work(make())
+    assert work(make()) == []
+    assert "Run 00001 is already done" in messages[-1]
+
+
 def fail(run):
     raise ValueError("on purpose")
 
@@ -208,3 +214,12 @@ def test_no_run_starts_after_a_stop(make):
         work(experiment, lambda run: numbers.append(run.number))
     assert numbers == [1, 2]
     assert not experiment.folder(3).path.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"num_runs": 0}, {"num_runs": -1}, {"ping_every": -1}]
+)
+def test_bad_numbers_are_refused(make, arguments):
+    (name,) = arguments
+    with pytest.raises(ValueError, match=name):
+        make(**arguments)

@@ -15,6 +15,8 @@ from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.watching import see
+from planet_tf2.tools.journal import Journal
+from planet_tf2.training.checkpoints import SaveError
 
 
 class Runs:
@@ -105,6 +107,34 @@ def test_full_disk(tmp_path, undisturbed):
             runs.work()
         folder = RunFolder(logdir / "00001")
         assert not folder.done.exists() and not folder.ping.exists()
+        (tmp_path / "disk" / "other").unlink()
+        check_goes_on(logdir, undisturbed, retry_failed=True)
+
+
+def test_full_disk_when_saving(tmp_path, undisturbed, monkeypatch):
+    """The episode is announced and published, and then there is no room."""
+
+    def add(log, *args, **kwargs):
+        result = original(log, *args, **kwargs)
+        if log.announced("train") + log.announced("test") == 6:
+            fill(tmp_path / "disk" / "other")
+        return result
+
+    logdir = tmp_path / "disk" / "runs"
+    with (
+        small_disk(tmp_path / "disk", 2**20),
+        pytest.MonkeyPatch.context() as m,
+    ):
+        from planet_tf2.training.episode_log import EpisodeLog
+
+        original = EpisodeLog.add
+        m.setattr(EpisodeLog, "add", add)
+        with pytest.raises(SaveError, match="No space left on device") as info:
+            Runs(logdir).work()
+        m.undo()
+        assert "The last one, ckpt-" in str(info.value)
+        assert "\n" not in str(info.value)
+        assert Journal(logdir / "00001" / "metrics.jsonl").position
         (tmp_path / "disk" / "other").unlink()
         check_goes_on(logdir, undisturbed, retry_failed=True)
 

@@ -22,6 +22,7 @@ from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training import assemble
+from planet_tf2.training.checkpoints import Checkpoints
 from planet_tf2.training.stages import NonFiniteError
 
 
@@ -151,6 +152,21 @@ class TestFinishedRun:
         )
         for text in (folder.prediction_gif, "tensorboard --logdir"):
             assert str(text) in said[-1]
+
+    def test_event_files(self, finished):
+        folder, _, _ = finished
+        for split in ("train", "test"):
+            (path,) = getattr(folder, split).iterdir()
+            tags = {
+                value.tag
+                for event in tf.compat.v1.train.summary_iterator(str(path))
+                for value in event.summary.value
+            }
+            groups = sorted({tag.split("/")[0] for tag in tags})
+            expected = "closedloop general openloop simulation trainer"
+            assert groups == expected.split()
+            assert "general/total_loss" in tags
+            assert "simulation/dummy/main/return" in tags
 
     def test_in_a_thread(self, finished, tmp_path, spy, no_predictions):
         """Where the environment lives makes no difference to what it does."""
@@ -292,7 +308,8 @@ class TestFailures:
         assert not folder.done.exists() and not folder.ping.exists()
         # Of the updates, nothing was saved; what was before can be read.
         assert [r["phase"] for r in records(folder)] == ["seed"] * 2
-        reader = tf.train.load_checkpoint(str(folder.checkpoints))
+        store = Checkpoints(folder.checkpoints, {})
+        reader = tf.train.load_checkpoint(store.latest)
         for name in reader.get_variable_to_shape_map():
             value = reader.get_tensor(name)
             if isinstance(value, np.ndarray) and value.dtype == np.float32:

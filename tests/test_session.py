@@ -152,6 +152,17 @@ class TestVariations:
         ]
         assert len(set(env_seeds)) == len(env_seeds) == 2 * 3 * 4
 
+    def test_rarer_lines_are_means(self, tmp_path):
+        program = Program(tmp_path, params={"log_every": 3})
+        program.run()
+        losses = [
+            record
+            for record in program.trace()["metrics"]
+            if "total_loss" in record and record["phase"] == "train"
+        ]
+        assert [record["update"] for record in losses] == [3]
+        assert losses[0]["total_loss"] == 2.0
+
     def test_episodes_of_the_user_count(self, tmp_path):
         folder = RunFolder(tmp_path).create()
         for name in ("one", "two", "three"):

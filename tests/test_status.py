@@ -11,8 +11,8 @@ from rich.console import Console
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.experiment import watching
 from planet_tf2.experiment.claims import Claim
-from planet_tf2.experiment.status import RunStatus, look
-from planet_tf2.experiment.status_table import status_table, to_json
+from planet_tf2.experiment.status import Overview, RunStatus
+from planet_tf2.experiment.status_table import StatusTable, to_json
 from planet_tf2.tools.journal import Journal
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def _logdir(tmp_path):
 
 @pytest.fixture(name="runs")
 def _runs(logdir):
-    return {run.name: run for run in look(logdir)}
+    return {run.name: run for run in Overview(logdir).look()}
 
 
 class TestLook:
@@ -112,7 +112,7 @@ class TestLook:
 
     def test_owner_that_is_gone(self, logdir, monkeypatch):
         monkeypatch.setattr(watching, "owner_is_gone", lambda content: True)
-        states = [run.state for run in look(logdir)]
+        states = [run.state for run in Overview(logdir).look()]
         assert states.count("stale") == 2
 
     def test_writes_nothing(self, logdir):
@@ -123,28 +123,72 @@ class TestLook:
             }
 
         before = state()
-        look(logdir)
+        Overview(logdir).look()
         assert state() == before
+
+
+class TestLookAgain:
+    """What was seen in between counts for more than any clock."""
+
+    @pytest.fixture
+    def seconds(self):
+        return [0.0]
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return make_run(tmp_path / "00001")
+
+    def start(self, folder, seconds, clock_hours=0):
+        return Overview(
+            folder.path,
+            lambda: folder.ping.stat().st_mtime + 3600 * clock_hours,
+            lambda: seconds[0],
+        )
+
+    @pytest.mark.parametrize("clock_hours", [-1, 0])
+    def test_stale_after_a_while(self, folder, seconds, clock_hours):
+        claim = hold(folder)
+        overview = self.start(folder, seconds, clock_hours)
+        states = []
+        for seconds[0] in range(0, 100, 10):
+            states.append(overview.look()[0].state)
+        assert states == ["running"] * 7 + ["stale"] * 3
+        claim.refresh()
+        assert overview.look()[0].state == "running"
+        assert overview.look()[0].ping_age_seconds == 0
+        claim.release()
+        assert overview.look()[0].state == "pending"
+        assert overview.look()[0].worker is None
+
+    def test_clock_of_another_machine(self, folder, seconds):
+        claim = hold(folder)
+        overview = self.start(folder, seconds, clock_hours=1)
+        assert overview.look()[0].state == "stale"
+        claim.refresh()
+        seconds[0] = 30
+        (run,) = overview.look()
+        assert run.state == "running" and run.ping_age_seconds == 0
+        claim.release()
 
 
 class TestFind:
     def test_a_single_run(self, tmp_path):
         make_run(tmp_path / "00007")
-        (run,) = look(tmp_path / "00007")
+        (run,) = Overview(tmp_path / "00007").look()
         assert run.name == "00007" and run.episodes == 3
 
     def test_several_experiments(self, tmp_path):
         for name in ("b/00001", "a/x/00002", "a/00001", "a/x/y/z/00001"):
             make_run(tmp_path / name)
         (tmp_path / "a" / "notes").mkdir()
-        names = [run.name for run in look(tmp_path)]
+        names = [run.name for run in Overview(tmp_path).look()]
         assert {"a/00001", "a/x/00002", "b/00001"} <= set(names)
         assert "a/x/00001" in names  # Pending.
         assert not any("z" in name for name in names)
 
     def test_no_folder(self, tmp_path):
         with pytest.raises(RunFolderError, match="nothing"):
-            look(tmp_path / "nothing")
+            Overview(tmp_path / "nothing").look()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +208,7 @@ class TestFind:
 def test_broken_files_are_no_problem(tmp_path, name, content):
     folder = make_run(tmp_path / "00001")
     (folder.path / name).write_bytes(content)
-    runs = look(tmp_path)
+    runs = Overview(tmp_path).look()
     assert len(runs) in (1, 6)
     json.loads(to_json(runs))
     show(runs)
@@ -175,7 +219,7 @@ def test_broken_files_are_no_problem(tmp_path, name, content):
 def show(runs, width=80, **kwargs):
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(status_table(runs, width, **kwargs))
+        console.print(StatusTable(runs, **kwargs))
     return capture.get()
 
 

@@ -84,7 +84,7 @@ def test_programs(folder, tmp_path):
     published = publish(folder, tmp_path / "results", episodes=1)
     readme = (published / "README.md").read_text()
     assert "--agent tiny_agent" in readme and "prediction.gif" not in readme
-    (found,) = status.look(folder.path.parent)
+    (found,) = status.Overview(folder.path.parent).look()
     assert found.state == "done"
 
 

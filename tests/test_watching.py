@@ -1,7 +1,7 @@
 import pytest
 
 from planet_tf2.experiment.claims import Claim
-from planet_tf2.experiment.watching import Watch
+from planet_tf2.experiment.watching import Watch, owner, see
 
 
 @pytest.fixture
@@ -86,3 +86,11 @@ def test_a_watcher_that_sleeps_sees_one_wait_only(make, ping):
 def test_strange_files_are_watched_like_others(ping, content):
     ping.write_bytes(content)
     assert seconds_to_death(Watch(ping, 30)) == 60
+
+
+def test_owner(make, ping):
+    assert owner({}) == "another worker"
+    make("miller").acquire()
+    assert owner(see(ping)).startswith("worker miller (process ")
+    ping.write_bytes(b"[]")
+    assert owner(see(ping)) == "another worker"

@@ -74,6 +74,7 @@ class Experiment:
       wait: Waits for a number of seconds, or until it is time to stop.
 
     Raises:
+      ValueError: A number does not make sense.
       RunFolderError: Nothing can be written at `base_dir`.
     """
 
@@ -91,6 +92,12 @@ class Experiment:
         report: Callable[[str], None] = print,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
+        if num_runs < 1:
+            raise ValueError(f"num_runs must be at least 1, not {num_runs}.")
+        if ping_every < 0:
+            raise ValueError(
+                f"ping_every must be at least 0 seconds, not {ping_every}."
+            )
         self._base_dir = pathlib.Path(base_dir)
         check_writable(self._base_dir)
         self._numbers = range(1, num_runs + 1)

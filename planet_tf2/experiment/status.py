@@ -10,7 +10,7 @@ import pathlib
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, failure_reason
@@ -62,82 +62,107 @@ class RunStatus:
     reason: str | None = None
 
 
-def look(logdir: str | os.PathLike[str]) -> list[RunStatus]:
-    """Returns the state of every run at or below a folder, by name.
+class Overview:
+    """The runs below a folder.
 
-    The age of its PING file tells whether a run is stale, so this may be wrong
-    if the clock differs from that of the file server by more than a minute.
+    The first look tells by the age of its PING file whether a run is stale, so
+    it may be wrong if the clock differs from that of the file server by more
+    than a minute. Later looks rely on the changes that were seen in between.
 
     Args:
       logdir: a run's folder, or any folder above.
-
-    Raises:
-      RunFolderError: there is no such folder.
+      clock: returns the time that the age of files is measured by.
+      monotonic: returns a time that never jumps.
     """
-    logdir = pathlib.Path(logdir)
-    if not logdir.is_dir():
-        raise RunFolderError(
-            f"There is no folder {str(logdir)!r}. Choose the --logdir of an "
-            "experiment."
-        )
-    runs: dict[pathlib.Path, RunStatus] = {}
-    pending: set[pathlib.Path] = set()
-    for path in run_folders(logdir):
-        alone = path == logdir
-        name = path.resolve().name if alone else str(path.relative_to(logdir))
-        runs[path] = RunStatus(name, str(path))
-        amount = _read(RunFolder(path), runs[path])
-        if not alone:
-            numbers = range(1, amount + 1)
-            pending |= {path.with_name(f"{n:05d}") for n in numbers}
-    for path in pending - set(runs):
-        runs[path] = RunStatus(str(path.relative_to(logdir)), str(path))
-    return [runs[path] for path in sorted(runs)]
 
+    def __init__(
+        self,
+        logdir: str | os.PathLike[str],
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ):
+        self._logdir = pathlib.Path(logdir)
+        self._clock = clock
+        self._monotonic = monotonic
+        self._looked = monotonic()
+        self._watches: dict[pathlib.Path, Watch] = {}
 
-def _read(folder: RunFolder, status: RunStatus) -> int:
-    """Reads a run's files; returns how many runs its experiment has."""
-    config: dict[str, Any] = {}
-    try:
-        if folder.config.exists():
-            config = folder.read_config()
-    except RunFolderError as error:
-        status.reason = str(error)
-    params = config.get("params")
-    if isinstance(params, dict):
-        status.max_steps = _number(params.get("max_steps"))
-    try:
-        _add_metrics(status, list(Journal(folder.metrics)))
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        status.reason = f"{type(error).__name__}: {error}"
-    about = _add_claim(folder, status)
-    _add_end(folder, status)
-    amounts = (config.get("num_runs"), about.get("num_runs"))
-    return max((a for a in amounts if _is_count(a)), default=0)
+    def look(self) -> list[RunStatus]:
+        """Returns the state of every run, by name.
 
+        Raises:
+          RunFolderError: there is no such folder.
+        """
+        if not self._logdir.is_dir():
+            raise RunFolderError(
+                f"There is no folder {str(self._logdir)!r}. Choose the "
+                "--logdir of an experiment."
+            )
+        now = self._monotonic()
+        waited, self._looked = now - self._looked, now
+        runs: dict[pathlib.Path, RunStatus] = {}
+        pending: set[pathlib.Path] = set()
+        for path in run_folders(self._logdir):
+            status = runs[path] = RunStatus(self._name(path), str(path))
+            amount = self._read(RunFolder(path), status, waited)
+            if path != self._logdir:
+                numbers = range(1, amount + 1)
+                pending |= {path.with_name(f"{n:05d}") for n in numbers}
+        for path in pending - set(runs):
+            runs[path] = RunStatus(self._name(path), str(path))
+        return [runs[path] for path in sorted(runs)]
 
-def _add_claim(folder: RunFolder, status: RunStatus) -> dict[str, Any]:
-    """Adds what PING says, and returns it."""
-    watch = Watch(folder.ping, 0)
-    try:
-        if not watch.look():
+    def _name(self, path: pathlib.Path) -> str:
+        if path == self._logdir:
+            return path.resolve().name
+        return str(path.relative_to(self._logdir))
+
+    def _read(self, folder: RunFolder, status: RunStatus, waited: float) -> int:
+        """Reads a run's files; returns how many runs its experiment has."""
+        config: dict[str, Any] = {}
+        try:
+            if folder.config.exists():
+                config = folder.read_config()
+        except RunFolderError as error:
+            status.reason = str(error)
+        params = config.get("params")
+        if isinstance(params, dict):
+            status.max_steps = _number(params.get("max_steps"))
+        try:
+            _add_metrics(status, list(Journal(folder.metrics)))
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            status.reason = f"{type(error).__name__}: {error}"
+        about = self._add_claim(folder, status, waited)
+        _add_end(folder, status)
+        amounts = (config.get("num_runs"), about.get("num_runs"))
+        return max((a for a in amounts if _is_count(a)), default=0)
+
+    def _add_claim(
+        self, folder: RunFolder, status: RunStatus, waited: float
+    ) -> dict[str, Any]:
+        """Adds what PING says, and returns it."""
+        watch = self._watches.setdefault(folder.path, Watch(folder.ping, 0))
+        try:
+            if not watch.look(waited):
+                return {}
+            age = self._clock() - folder.ping.stat().st_mtime
+        except OSError:
             return {}
-        age = max(0.0, time.time() - folder.ping.stat().st_mtime)
-    except OSError:
-        return {}
-    about = watching.describe(watch.sight.get(folder.ping.name))
-    status.worker, status.host = about.get("worker"), about.get("host")
-    status.process = _number(about.get("process"))
-    status.ping_age_seconds = age
-    if watch.owners_are_gone or age > watch.patience:
-        status.state = "stale"
+        about = watching.describe(watch.sight.get(folder.ping.name))
+        status.worker, status.host = about.get("worker"), about.get("host")
+        status.process = _number(about.get("process"))
+        # Once it was seen to change, no clock is needed.
+        age = watch.seconds if watch.alive else max(age, watch.seconds)
+        status.ping_age_seconds = age
+        if watch.owners_are_gone or age > watch.patience:
+            status.state = "stale"
+            return about
+        status.state = "running"
+        status.step = _first(about.get("step"), status.step)
+        speed = _number(about.get("updates_per_second"))
+        status.updates_per_second = speed or None  # 0 is not known yet.
+        status.seconds_left = _number(about.get("seconds_left"))
         return about
-    status.state = "running"
-    status.step = _first(about.get("step"), status.step)
-    speed = _number(about.get("updates_per_second"))
-    status.updates_per_second = speed or None  # 0 is not known yet.
-    status.seconds_left = _number(about.get("seconds_left"))
-    return about
 
 
 def _add_metrics(status: RunStatus, records: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
@@ -26,29 +26,40 @@ _STYLES = {
 _WIDE, _SUPERFLUOUS = 110, ("ping", "worker", "upd/s")
 
 
-def status_table(
-    runs: Sequence[RunStatus], width: int, title: str = "", note: str = ""
-) -> Group:
-    """Returns a table with a row for every run, to be printed by `rich`.
+class StatusTable:
+    """A table with a row for every run, to be printed by `rich`.
 
     Why runs failed is written below. In narrow terminals columns go.
 
     Args:
       runs: the runs.
-      width: columns of the terminal.
       title: what to write above: their folder.
       note: what to write below.
     """
-    # Not the table's own title: it would be no wider than the table.
-    parts = [Text(title, style="table.title", overflow="fold")]
-    if runs:
-        parts.append(_make_table(runs, () if width >= _WIDE else _SUPERFLUOUS))
-    counts = collections.Counter(run.state for run in runs)
-    summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
-    parts.append(Text(f" {summary or 'No runs yet.'}   {note}".rstrip()))
-    failed = [run for run in runs if run.reason]
-    parts += [Text(f" {run.name}: {run.reason}") for run in failed]
-    return Group(*parts)
+
+    def __init__(
+        self, runs: Sequence[RunStatus], title: str = "", note: str = ""
+    ):
+        self._runs = runs
+        self._title = title
+        self._note = note
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        runs = self._runs
+        if self._title:
+            # Not the table's own: it would be no wider than the table.
+            yield Text(self._title, style="table.title", overflow="fold")
+        if runs:
+            wide = options.max_width >= _WIDE
+            yield _make_table(runs, () if wide else _SUPERFLUOUS)
+        counts = collections.Counter(run.state for run in runs)
+        summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
+        yield Text(f" {summary or 'No runs yet.'}   {self._note}".rstrip())
+        for run in runs:
+            if run.reason:
+                yield Text(f" {run.name}: {run.reason}")
 
 
 def _make_table(runs: Sequence[RunStatus], hidden: Sequence[str]) -> Table:

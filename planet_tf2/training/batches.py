@@ -160,7 +160,12 @@ def make_batches(
 
     def put_aside(path: pathlib.Path) -> None:
         guard.check()
-        _LOGGER.warning("A damaged episode is now %s.", set_aside(path))
+        try:
+            path = set_aside(path)
+        except OSError as error:
+            _LOGGER.warning("Cannot rename %s: %s", path, error.strerror)
+        else:
+            _LOGGER.warning("A damaged episode is now %s.", path)
 
     shape, loader = params["batch_shape"], params["loader"]
     cache = EpisodeCache(

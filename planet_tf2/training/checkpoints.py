@@ -5,6 +5,7 @@ index last, so that those with an index are complete. Should one be damaged
 nevertheless, the one before it takes its place.
 """
 
+import errno
 import logging
 import os
 import pathlib
@@ -23,6 +24,15 @@ _LOGGER = logging.getLogger(__name__)
 _NAME = "ckpt"
 _KEPT = 3
 _PARTIAL = ".partial"
+# What TensorFlow was seen to raise for checkpoints that it cannot restore.
+_ERRORS = (
+    AssertionError,
+    ValueError,
+    IndexError,
+    RuntimeError,
+    OSError,
+    tf.errors.OpError,
+)
 
 
 class RestoreError(ValueError):
@@ -53,6 +63,12 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(**state)
         self._scratch = scratch
 
+    @property
+    def latest(self) -> str | None:
+        """The checkpoint that `restore` would try first."""
+        paths = self._paths()
+        return str(paths[-1]) if paths else None
+
     def save(self) -> str:
         """Writes a checkpoint and returns its path.
 
@@ -70,10 +86,15 @@ class Checkpoints:
                 for part in reversed(_files(old)):
                     part.unlink()
         except (OSError, tf.errors.OpError) as error:
+            last = "There is none yet"
+            if self.latest:
+                last = (
+                    f"The last one, {pathlib.Path(self.latest).name}, is whole"
+                )
             raise SaveError(
                 f"Cannot write a checkpoint to {self._directory}: "
-                f"{_explain(error)}. Those before it are whole. Once the disk "
-                "takes files again, go on from there with --retry_failed."
+                f"{_explain(error)}. {last}. Once the disk takes files "
+                "again, go on from there with --retry_failed."
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -97,7 +118,7 @@ class Checkpoints:
         for path in reversed(self._paths()):
             try:
                 self._restore(path)
-            except Exception as error:  # TensorFlow raises many kinds.
+            except _ERRORS as error:
                 damage = _find_damage(path)
                 if damage is None:
                     raise RestoreError(
@@ -163,7 +184,7 @@ def _find_damage(path: pathlib.Path) -> str | None:
         reader = tf.train.load_checkpoint(str(path))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except Exception as error:
+    except _ERRORS as error:
         return _explain(error)
     return None
 
@@ -188,6 +209,9 @@ def _files(path: pathlib.Path) -> list[pathlib.Path]:
 
 def _explain(error: Exception) -> str:
     """Says in a line what went wrong, without TensorFlow's name of the op."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if os.strerror(number) in str(error):
+            return os.strerror(number)
     text = re.sub(r"^\{\{.*?\}\} ?", "", str(error))
     text = (text.splitlines() or [repr(error)])[0].rstrip(".")
     return textwrap.shorten(text, 300)

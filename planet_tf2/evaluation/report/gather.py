@@ -212,7 +212,7 @@ def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
     names = runs.label_experiments(folders)
     stale = {
         pathlib.Path(run.path).resolve()
-        for run in status.look(logdir)
+        for run in status.Overview(logdir).look()
         if run.state == STALE
     }
     found, errors = [], []
