@@ -7,6 +7,7 @@ Every parameter of docs/parameters.md is a flag too. Flags win over --params,
 which wins over the preset.
 """
 
+import errno
 import os
 import sys
 import types
@@ -131,6 +132,11 @@ def explain(error: Exception) -> str:
     """Says what went wrong; tracebacks are in the FAIL file of the run."""
     if isinstance(error, errors.OpError):
         return error.message.splitlines()[0]
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"{error}. The last checkpoint is whole. Make room, and go on from "
+            "there with --retry_failed."
+        )
     return getattr(error, "summary", None) or str(error)
 
 

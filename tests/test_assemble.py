@@ -10,7 +10,7 @@ from planet_tf2.agents.planet import build
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.envs import DummyEnv
+from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.nets import weights
 from planet_tf2.training import assemble
 from planet_tf2.training.attempts import EnvUnreliable
@@ -35,6 +35,11 @@ def opened(monkeypatch):
     original = assemble.open_env
     monkeypatch.setattr(assemble, "open_env", open_env)
     return envs
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build.make_model(tiny_params(), 5)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +130,14 @@ class TestMakeModel:
         total = sum(int(np.prod(shape)) for shape in shapes)
         assert total == encoder + cell + reward + decoder
 
+    @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
+    def test_image_size(self, size, embedding):
+        model = build.make_model(tiny_params(image_size=size), 5)
+        assert model.encoder.embedding_size == embedding
+        features = tf.zeros([2, model.cell.feature_size])
+        dist = model.heads["image"](features)
+        assert dist.event_shape == (size, size, 3)
+
     def test_seed(self):
         first, second, other = (
             weights.save_weights(build.make_model(tiny_params(), 5, seed))
@@ -136,7 +149,30 @@ class TestMakeModel:
                 assert np.abs(first[name] - other[name]).max() > 0, name
 
 
+def test_make_learner_follows_the_parameters(monkeypatch, model):
+    received = {}
+
+    def fake(variables, *settings):
+        received[len(variables)] = settings
+
+    monkeypatch.setattr(build, "Optimizer", fake)
+    params = tiny_params(
+        main_learning_rate=0.5,
+        main_adam_epsilon=0.6,
+        main_gradient_clipping=0.7,
+    )
+    build.make_learner(params, model)
+    assert received == {len(model.groups["main"]): (0.5, 0.6, 0.7)}
+
+
 class TestEnvironments:
+    def test_one_per_task_and_more_as_needed(self, folder, opened):
+        environments = assemble.Environments(tiny_params(), folder, planet)
+        three = environments.get("dummy", 3)
+        assert len(opened) == 3 and three == opened
+        assert environments.get("dummy", 2) == opened[:2]
+        environments.close()
+
     def test_records_staged_episodes(self, folder):
         environments = assemble.Environments(tiny_params(), folder, planet)
         (env,) = environments.get("dummy", 1)
@@ -298,3 +334,11 @@ class TestMakeParts:
         with pytest.raises(MemoryError):
             assemble.make_parts(tiny_params(), folder, 0)
         assert closed == [1]
+
+    def test_environment_that_cannot_be_built(self, folder, monkeypatch):
+        def fail(self, *args):
+            raise OSError("no display")
+
+        monkeypatch.setattr(DummyEnv, "__init__", fail)
+        with pytest.raises(EnvError, match="no display"):
+            assemble.make_parts(tiny_params(), folder, 0)

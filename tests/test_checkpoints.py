@@ -18,13 +18,54 @@ from planet_tf2.training.trainer import Trainer
 NEVER = 10**9
 
 
+class State(tf.Module):
+    """Something to save."""
+
+    def __init__(self, shape=(), dtype=tf.float32, **others):
+        super().__init__()
+        self.value = tf.Variable(tf.zeros(shape, dtype))
+        for name in others:
+            setattr(self, name, tf.Variable(0.0, name=name))
+
+
 class TestRestoreError:
+    @pytest.fixture
+    def saved(self, tmp_path):
+        Trainer(tmp_path, {"state": State()}, NEVER).save()
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("state", "text"),
+        [
+            (lambda: {"state": State(shape=[2])}, r"shape \(\).*\(2,\)"),
+            (
+                lambda: {"state": State(dtype=tf.int32)},
+                "float32.* there and int32",
+            ),
+            (lambda: {"state": State(more=1)}, "more"),
+            (lambda: {"state": tf.Module()}, "value"),
+            (lambda: {"state": State(), "extra": State(extra=1)}, "extra"),
+        ],
+    )
+    def test_other_variables(self, saved, state, text):
+        trainer = Trainer(saved, state(), NEVER)
+        with pytest.raises(RestoreError, match=text) as info:
+            trainer.restore()
+        message = str(info.value)
+        assert str(saved / "ckpt-1") in message
+        assert "\n" not in message and len(message) < 500
+
     @pytest.mark.parametrize(
         ("overrides", "text"),
         [
+            ({"model_layers": 2}, r"it lacks rssm/dense_7/bias, "),
             ({"num_layers": 2}, "feed_forward"),
             ({"gradient_heads": ["image"]}, "does not fit"),
-            ({"state_size": 4}, r"shape \(4, 3\) .* shape \(4, 4\)"),
+            (
+                {"state_size": 4},
+                r"decoder/dense/kernel has float32 shape \(7, 64\) there and "
+                r"float32 shape \(8, 64\) here, .* and \d+ more",
+            ),
         ],
     )
     def test_other_networks(self, tmp_path, overrides, text):
@@ -54,6 +95,7 @@ def flip(path):
 DAMAGES = {
     "truncated": first_half,
     "empty": lambda path: path.write_bytes(b""),
+    "foreign": lambda path: path.write_bytes(b"foreign " * 99),
     "flipped bit": flip,
 }
 
@@ -104,6 +146,12 @@ class TestDamage:
         with pytest.raises(RestoreError, match="can be read .*ckpt-1: "):
             store.restore()
         assert sorted(os.listdir(saved)) == before
+
+    def test_file_that_names_the_latest(self, saved):
+        (saved / "checkpoint").write_bytes(b"")
+        store, value = self.start(saved)
+        assert store.restore() == str(saved / "ckpt-3")
+        np.testing.assert_array_equal(value, np.full(100, 3))
 
     def test_other_files_are_left_alone(self, saved):
         for name in ("ckpt-10.index.bak", "ckpt-x.index", "best-9.index"):

@@ -92,12 +92,13 @@ def fill(path):
             file.flush()
 
 
-def test_full_disk(tmp_path, undisturbed):
+@pytest.mark.parametrize("rollout", [1, 3])
+def test_full_disk(tmp_path, undisturbed, rollout):
     rollouts = []
 
     def on_rollout(run):
         rollouts.append(run)
-        if len(rollouts) == 3:
+        if len(rollouts) == rollout:
             fill(tmp_path / "disk" / "other")
 
     logdir = tmp_path / "disk" / "runs"
@@ -164,6 +165,22 @@ def test_folder_that_becomes_read_only(tmp_path, undisturbed):
         check_goes_on(
             logdir, undisturbed, retry_failed=True, wait=lambda seconds: None
         )
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock_that_is_set(tmp_path, monkeypatch, undisturbed, hours):
+    """In the middle of a run, for everything that asks for the time."""
+    shift = [0.0]
+    clock, fine = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: clock() + shift[0])
+    monkeypatch.setattr(time, "time_ns", lambda: fine() + int(shift[0] * 10**9))
+
+    def on_rollout(run):
+        shift[0] = hours * 3600.0
+
+    runs = Runs(tmp_path, on_rollout=on_rollout)
+    assert runs.work() == [[RETURN, RETURN]]
+    assert runs.programs[0].trace() == undisturbed
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

@@ -330,8 +330,12 @@ class TestFailures:
         assert text.count('raise OSError("the simulator is gone")') == 1
         assert "--retry_failed" in text.splitlines()[-1]
         assert not folder.ping.exists()
+        log = folder.log.read_text()
         assert re.search(
             r"WARNING Dropped .*OSError: the simulator is gone"
             r" \(test_launch.py:\d+, in broken\)\. Failure 1.*\nTraceback",
-            folder.log.read_text(),
+            log,
         )
+        assert log.count('raise OSError("the simulator is gone")') == 1
+        last = log.splitlines()[-1]
+        assert "ERROR The run failed. EnvUnreliable: Stopped collecting" in last

@@ -109,7 +109,8 @@ def test_a_run_whose_files_are_removed_is_left(make, messages, what, error):
     experiment = make()
     assert work(experiment, train) == [1]
     assert "00001: it was not finished" in left(experiment)
-    assert "its claim was removed" in messages[-1]
+    words = {"ping": "removed the claim", "path": "folder of run 00001 is gone"}
+    assert words[what] in messages[-1]
     assert ("ValueError" in messages[-1]) == bool(error)
     assert ends(experiment.folder(1)) == []
     assert experiment.folder(1).path.exists() == (what == "ping")

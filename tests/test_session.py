@@ -250,3 +250,13 @@ class TestVariations:
             other.run()
         # Of two epochs of two updates each nothing had to be done again.
         assert float(other.agent.weight) == 5
+
+    def test_nothing_left_to_do(self, undisturbed, tmp_path):
+        program = Program(tmp_path)
+        scores = program.run()
+        before = program.trace()
+        other = Program(tmp_path)
+        assert other.run() == []
+        # The score is said once more, for whoever reports how it ended.
+        assert other.score == scores[-1]
+        assert other.trace() == before

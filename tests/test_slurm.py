@@ -100,6 +100,16 @@ def test_dry_run(slurm):
     assert not slurm.notes.exists()
 
 
+def test_arguments(slurm):
+    params = "{tasks: [cheetah_run], train_collects: [{every: 5}]}"
+    status, output = finish(slurm("--params", params, "--num_runs", "9"))
+    assert status == 0, output
+    directory, *arguments = slurm.notes.read_text().splitlines()
+    assert directory == str(ROOT)
+    assert arguments[0] == "scripts/train.py"
+    assert arguments[-4:] == ["--params", params, "--num_runs", "9"]
+
+
 def test_time_is_up(slurm):
     """The shell gets the signal, and no other process of the job."""
     process = slurm(STATUS="wait")

@@ -115,6 +115,12 @@ class TestLook:
         states = [run.state for run in Overview(logdir).look()]
         assert states.count("stale") == 2
 
+    def test_failed_run_that_is_tried_again(self, logdir):
+        claim = hold(RunFolder(logdir / "00004"))
+        run = Overview(logdir).look()[3]
+        assert run.state == "running" and run.reason is None
+        claim.release()
+
     def test_writes_nothing(self, logdir):
         def state():
             return {
@@ -196,10 +202,13 @@ class TestFind:
     [
         ("PING", b"\xff"),
         ("PING", b'{"worker": 3, "ping_every": "x", "step": "y"}'),
+        ("PING", b'{"num_runs": 1e9, "seconds_left": NaN}'),
         ("DONE", b""),
+        ("FAIL", b""),
         ("FAIL", b"\xff\xfe"),
         ("config.yaml", b"a: !!python/object:os.system []"),
         ("config.yaml", b"params: 3"),
+        ("config.yaml", b""),
         ("metrics.jsonl", b"nonsense\n"),
         ("metrics.jsonl", b'{"return": 1}\n{"return": "x", "phase": "test"}\n'),
         ("metrics.jsonl", b"[1]\n"),
@@ -230,22 +239,68 @@ class TestTable:
         assert max(map(len, lines)) <= 80
         assert "logs/walker" in lines[0]
         row = next(line for line in lines if "00002" in line).split()
-        expected = ["00002", "running", "310", "(31%)", "3", "15.0", "1:06:40"]
-        assert row == expected
+        assert row[:4] == ["00002", "running", "miller", "310"]
+        assert row[4:8] == ["(31%)", "3", "15.0", "2.50"]
+        assert row[-1] == "1:06:40"
         assert (
             " 1 running, 1 stale, 2 pending, 1 done, 1 failed   12:00" in text
         )
         assert " 00004: NonFiniteError: the loss is nan" in text
-        # Where there is room, there are more columns.
+        # Where there is room, reasons have a column.
         lines = show(list(runs.values()), width=120).splitlines()
-        row = next(line for line in lines if "00002" in line).split()
-        assert row[2] == "miller" and "2.50" in row
+        row = next(line for line in lines if "00004" in line)
+        assert row.rstrip().endswith("NonFiniteError: the loss is nan")
+
+    def test_folder_that_all_share_goes_to_the_title(self):
+        runs = [RunStatus(f"a/b/0000{n}", "") for n in (1, 2)]
+        text = show(runs, title="logs/")
+        assert "logs/a/b" in text and "a/b/00001" not in text
+        runs.append(RunStatus("c/00001", ""))
+        assert "a/b/00001" in show(runs)
+
+    def test_narrow_terminals(self):
+        runs = [
+            RunStatus(
+                f"{folder}/a_rather_long_name_of_an_experiment/{number:05d}",
+                "",
+                "running",
+                worker=f"machine-with-a-long-name-{number}",
+                step=49_999_999,
+                max_steps=50_000_000,
+                episodes=1000,
+                score=999.9,
+                updates_per_second=10.0,
+                ping_age_seconds=30.0,
+                seconds_left=360_000.0,
+            )
+            for folder in ("some", "other")
+            for number in (1, 2)
+        ]
+        for width, hidden in ((200, 0), (120, 2), (80, 3)):
+            text = show(runs, width=width)
+            assert max(map(len, text.splitlines())) <= width
+            header = next(t for t in text.splitlines() if "state" in t)
+            shown = {"worker", "ping", "upd/s"} & set(header.split())
+            assert len(shown) == 3 - hidden
+            assert "(99%)" in text and "100:00:00" in text
+        assert runs[0].name in show(runs, width=200)
 
     def test_columns_without_anything_in_them_are_left_out(self):
         runs = [RunStatus("a/00001", "", "done", score=1.0)]
         runs.append(RunStatus("b/00001", "", "failed", reason="OSError"))
         header = next(t for t in show(runs).splitlines() if "state" in t)
         assert header.split() == ["run", "state", "episodes", "score"]
+        runs[0].worker = "miller"
+        assert "worker" in show(runs)
+
+    def test_reasons_leave_room_for_names(self):
+        runs = [
+            RunStatus(f"{name}/00001", "", "failed", reason="OSError: " * 40)
+            for name in ("float_image", "another_one")
+        ]
+        text = show(runs, width=110)
+        assert "float_image/00001" in text and "another_one/00001" in text
+        assert max(map(len, text.splitlines())) <= 110
 
 
 class TestScript:

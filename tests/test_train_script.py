@@ -171,6 +171,19 @@ def test_runs_that_others_hold_are_left_to_them(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_failing_run_says_so_in_a_line(tmp_path):
+    # No gradient survives such a step.
+    result = run(*small(tmp_path), "--main_learning_rate=1e38")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr + result.stdout
+    last = result.stderr.strip().splitlines()[-1]
+    assert re.match(r"Error: Stopped, since .* is (nan|inf)", last), last
+    fail = (tmp_path / "00001" / "FAIL").read_text()
+    assert "NonFiniteError" in fail
+    assert not (tmp_path / "00001" / "DONE").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.render
 def test_tasks_with_different_actions_share_an_agent(tmp_path):
     result = run(*small(tmp_path, "dummy, cartpole_balance"))

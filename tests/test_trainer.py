@@ -110,6 +110,14 @@ class TestSteps:
             )
 
 
+class TestIterate:
+    def test_order_and_scores(self, tmp_path):
+        program = Program(tmp_path)
+        assert program.run(30) == [0.5, 0.5]
+        assert program.calls == TWO_EPOCHS
+        assert program.trainer.global_step == 30
+
+
 class TestSave:
     @pytest.mark.parametrize(
         ("every", "steps"),
@@ -140,6 +148,9 @@ class TestSave:
 
 
 class TestResume:
+    def test_nothing_there(self, tmp_path):
+        assert not Program(tmp_path).trainer.restore()
+
     @pytest.mark.parametrize("point", range(12))
     def test_failure_at_any_stage(self, tmp_path, point):
         """Whatever was saved is not repeated, and the rest is."""

@@ -359,3 +359,15 @@ class TestNotFinite:
             check_finite(values, STEP)
         assert "step 1250 (update 15)" in str(info.value)
         assert "\n" not in str(info.value)
+
+    def test_message_names_the_reason(self):
+        batch = random_batch()
+        reward = tf.where(batch["reward"] > 0.5, np.inf, batch["reward"])
+        values = {"reward_loss": float("inf"), "total_loss": float("inf")}
+        with pytest.raises(NonFiniteError) as info:
+            check_finite(values, STEP, {**batch, "reward": reward})
+        assert "reward_loss is inf, total_loss is inf" in str(info.value)
+        assert "The episodes hold reward that is not" in str(info.value)
+        with pytest.raises(NonFiniteError) as info:
+            check_finite(values, STEP, batch)
+        assert "episodes" not in str(info.value)

@@ -130,10 +130,15 @@ class Run:
             self._claim.release()
 
     def _lost_message(self) -> str:
-        return (
-            f"Run {self.folder.path.name} belongs to another worker now, or "
-            f"its claim was removed: {self.folder.ping}"
-        )
+        name, path = self.folder.path.name, self.folder.path
+        if not path.exists():
+            return f"The folder of run {name} is gone: {path}"
+        if not self.folder.ping.exists():
+            return (
+                f"Somebody removed the claim on run {name}, so this worker "
+                f"leaves it: {self.folder.ping}"
+            )
+        return f"Run {name} belongs to another worker now: {path}"
 
     def _write_done(self) -> None:
         shown = {name: self._shown[name] for name in ("step", "score")}

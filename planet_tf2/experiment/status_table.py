@@ -22,14 +22,16 @@ _STYLES = {
     "done": "blue",
     "failed": "red",
 }
-# What goes in terminals that are narrower than so many columns.
-_WIDE, _SUPERFLUOUS = 110, ("ping", "worker", "upd/s")
+# What can be done without there, in this order.
+_SUPERFLUOUS = ("ping", "worker", "upd/s")
+# In narrower terminals reasons are written below the table.
+_WIDE, _REASON = 110, 30
 
 
 class StatusTable:
     """A table with a row for every run, to be printed by `rich`.
 
-    Why runs failed is written below. In narrow terminals columns go.
+    In narrow terminals columns go. If that is not enough, names are folded.
 
     Args:
       runs: the runs.
@@ -40,6 +42,14 @@ class StatusTable:
     def __init__(
         self, runs: Sequence[RunStatus], title: str = "", note: str = ""
     ):
+        parents = {run.name.rpartition("/")[0] for run in runs}
+        if len(parents) == 1 and any(parents):
+            # One experiment: its name need not be repeated in every row.
+            title = f"{title.rstrip('/')}/{min(parents)}"
+            runs = [
+                dataclasses.replace(run, name=run.name.rpartition("/")[2])
+                for run in runs
+            ]
         self._runs = runs
         self._title = title
         self._note = note
@@ -47,18 +57,25 @@ class StatusTable:
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
-        runs = self._runs
+        width, runs = options.max_width, self._runs
+        wide = width >= _WIDE and any(run.reason for run in runs)
+        room = width - (_REASON if wide else 0)
         if self._title:
             # Not the table's own: it would be no wider than the table.
             yield Text(self._title, style="table.title", overflow="fold")
         if runs:
-            wide = options.max_width >= _WIDE
-            yield _make_table(runs, () if wide else _SUPERFLUOUS)
+            for amount in range(len(_SUPERFLUOUS) + 1):
+                hidden = ("reason", *_SUPERFLUOUS[:amount])
+                table = _make_table(runs, hidden)
+                measured = options.update(max_width=9999)
+                if console.measure(table, options=measured).maximum <= room:
+                    break
+            yield _make_table(runs, hidden[1:]) if wide else table
         counts = collections.Counter(run.state for run in runs)
         summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
         yield Text(f" {summary or 'No runs yet.'}   {self._note}".rstrip())
         for run in runs:
-            if run.reason:
+            if run.reason and not wide:
                 yield Text(f" {run.name}: {run.reason}")
 
 
@@ -70,7 +87,7 @@ def _make_table(runs: Sequence[RunStatus], hidden: Sequence[str]) -> Table:
         n for n in rows[0] if n not in hidden and any(r[n] for r in rows)
     ]
     for name in columns:
-        if name in ("run", "worker"):
+        if name in ("run", "worker", "reason"):
             table.add_column(name, overflow="fold")
         else:
             left = "left" if name == "state" else "right"
@@ -111,6 +128,7 @@ def _cells(run: RunStatus) -> dict[str, str]:
         "upd/s": _number(run.updates_per_second, ".2f"),
         "ping": _seconds(run.ping_age_seconds),
         "left": _seconds(run.seconds_left),
+        "reason": run.reason or "",
     }
 
 

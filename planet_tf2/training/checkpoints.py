@@ -11,13 +11,14 @@ import os
 import pathlib
 import re
 import shutil
-import textwrap
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from planet_tf2.tools.files import sync_directory, sync_file, write_atomically
+from planet_tf2.training.checkpoint_differences import describe_differences
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -121,10 +122,7 @@ class Checkpoints:
             except _ERRORS as error:
                 damage = _find_damage(path)
                 if damage is None:
-                    raise RestoreError(
-                        f"The checkpoint {path} does not fit this "
-                        f"configuration: {_explain(error)}."
-                    ) from error
+                    raise RestoreError(self._mismatch(path, error)) from error
                 damaged[path] = damage
             else:
                 _set_aside(damaged, path.name)
@@ -177,6 +175,16 @@ class Checkpoints:
         content = "\n".join(lines) + "\n"
         write_atomically(self._directory / "checkpoint", content, self._scratch)
 
+    def _mismatch(self, path: pathlib.Path, error: Exception) -> str:
+        """Says in one line why a checkpoint does not fit."""
+        with tempfile.TemporaryDirectory() as directory:
+            own = self._checkpoint.write(os.path.join(directory, _NAME))
+            reason = describe_differences(str(path), own)
+        return (
+            f"The checkpoint {path} does not fit this configuration: "
+            f"{reason or _explain(error)}."
+        )
+
 
 def _find_damage(path: pathlib.Path) -> str | None:
     """Reads all of a checkpoint; returns what is wrong with its files."""
@@ -213,5 +221,4 @@ def _explain(error: Exception) -> str:
         if os.strerror(number) in str(error):
             return os.strerror(number)
     text = re.sub(r"^\{\{.*?\}\} ?", "", str(error))
-    text = (text.splitlines() or [repr(error)])[0].rstrip(".")
-    return textwrap.shorten(text, 300)
+    return (text.splitlines() or [repr(error)])[0].rstrip(".")

@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 _LOGGER = logging.getLogger(__name__)
 
-_SECONDS = 30.0  # Between two lines.
+# Between two lines lie at least this many seconds and this part of the run.
+# After ten times as many seconds there is a line in any case.
+_SECONDS, _FRACTION = 10.0, 0.01
 _RECENT = 20  # Updates that the speed is averaged over.
 
 
@@ -51,7 +53,7 @@ class Progress:
         self._first: tuple[float, int] | None = None
         self._last: tuple[float, int] | None = None
         self._returns: dict[str, dict[str, float]] = {}
-        self._line_seconds = -math.inf
+        self._line_seconds = self._line_step = -math.inf
         self._bar = tqdm(
             total=total_steps,
             file=self._stream,
@@ -106,8 +108,8 @@ class Progress:
         text = "  ".join(parts)
         self._bar.set_description_str(text, refresh=False)
         self._bar.update(min(step, self._total) - self._bar.n)
-        if step >= self._total or self._is_due():
-            self._line_seconds = self._clock()
+        if self._is_due(step):
+            self._line_seconds, self._line_step = self._clock(), step
             _LOGGER.info(text, extra={"in_bar": not self._bar.disable})
 
     def activity(self, text: str) -> None:
@@ -117,8 +119,9 @@ class Progress:
         """
         self._interrupted = True
         self._bar.set_description_str(text)
-        if self._bar.disable and self._is_due():
-            self._line_seconds = self._clock()
+        now = self._clock()
+        if self._bar.disable and now - self._line_seconds >= _SECONDS:
+            self._line_seconds = now
             _LOGGER.info(text)
 
     def collected(self, split: str, task: str, value: float) -> None:
@@ -160,8 +163,12 @@ class Progress:
         # measurement of the rest starts at its end.
         self._first = self._first or self._last
 
-    def _is_due(self) -> bool:
-        return self._clock() - self._line_seconds >= _SECONDS
+    def _is_due(self, step: int) -> bool:
+        seconds = self._clock() - self._line_seconds
+        if step >= self._total or seconds >= 10 * _SECONDS:
+            return True
+        part = (step - self._line_step) / self._total
+        return seconds >= _SECONDS and part >= _FRACTION
 
 
 class _Console(logging.Handler):

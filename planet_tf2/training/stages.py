@@ -69,7 +69,7 @@ def update(
         f"{name}_loss" if name in agent.loss_names else name: float(value)
         for name, value in values.items()
     }
-    check_finite(named, step)
+    check_finite(named, step, batch)
     mean.submit(named)
     losses = {name: named[f"{name}_loss"] for name in agent.loss_names}
     progress.update(step.phase, step.end, losses)
@@ -211,12 +211,17 @@ def _collect(
     return mean, path
 
 
-def check_finite(values: Mapping[str, float], step: Step) -> None:
+def check_finite(
+    values: Mapping[str, float],
+    step: Step,
+    batch: Mapping[str, tf.Tensor] | None = None,
+) -> None:
     """Checks losses and gradient norms of a step.
 
     Args:
       values: scalars by name, as in `metrics.jsonl`.
       step: where training stands.
+      batch: what they were computed from, as stored, to look for the reason.
 
     Raises:
       NonFiniteError: naming what is not finite, and the step.
@@ -225,10 +230,19 @@ def check_finite(values: Mapping[str, float], step: Step) -> None:
     if not bad:
         return
     found = ", ".join(f"{name} is {values[name]}" for name in bad)
+    names = [
+        name
+        for name, value in (batch or {}).items()
+        if value.dtype.is_floating
+        and not bool(tf.reduce_all(tf.math.is_finite(value)))
+    ]
+    reason = ""
+    if names:
+        reason = f" The episodes hold {' and '.join(names)} that is not finite."
     raise NonFiniteError(
         f"Stopped, since {found} in the {step.phase} phase at step {step.end} "
-        f"(update {step.update + 1}). The last checkpoint is from before it, "
-        "and --retry_failed goes on from there. Check the episodes, or "
+        f"(update {step.update + 1}).{reason} The last checkpoint is from "
+        "before it, and --retry_failed goes on from there. Check the data, or "
         "lower the learning rate in another --logdir."
     )
 
