@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -23,18 +24,25 @@ def _name(function):
 
 
 class TestFunction:
-    @pytest.mark.parametrize("function", ["sized", "all_of_them", "Tiny"])
-    def test_gets_what_it_asks_for(self, function):
+    @pytest.mark.parametrize(
+        "function,size",
+        [
+            ("sized", 32),
+            ("all_of_them", 32),
+            ("Tiny", 32),
+        ],
+    )
+    def test_gets_what_it_asks_for(self, function, size):
         env = make_custom(_name(function), _ARGUMENTS)
         assert isinstance(env, Tiny)
-        assert env.observation_space.shape == (32, 32, 3)
+        assert env.observation_space.shape == (size, size, 3)
 
     @pytest.mark.parametrize(
         "function,message",
         [
             ("wants_more", "map_name"),
-            ("returns_nothing", "it returned None"),
-            ("returns_the_class", "it returned <class .*Tiny"),
+            ("returns_nothing", "returned nothing. Did you forget the return"),
+            ("returns_the_class", r"returned the class Tiny. Call it: Tiny\("),
             ("not_callable", r"\{'name': 'wrong'\} is no function"),
             ("Tinny", "Did you mean 'Tiny'?"),
         ],
@@ -45,20 +53,48 @@ class TestFunction:
         assert repr(_name(function)) in str(caught.value)
 
 
-def test_worker_finds_modules_in_the_current_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    (tmp_path / "here.py").write_text("from helper import Tiny as make")
-    (tmp_path / "helper.py").write_text("from custom_tasks import Tiny")
-    with environments.open_env("here:make", {}) as env:
-        obs, _ = env.reset(seed=0)
-    assert obs["image"].shape == (64, 64, 3)
+class TestModule:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        return tmp_path
+
+    @pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])
+    def test_worker_finds_it(self, folder, place, monkeypatch):
+        where = folder / "elsewhere"
+        where.mkdir()
+        if place == "PYTHONPATH":
+            # As Python does with the variable when it starts.
+            monkeypatch.syspath_prepend(where)
+        else:
+            monkeypatch.chdir(where)
+        (where / "somewhere_else.py").write_text(
+            textwrap.dedent(
+                """
+                import helper_of_it
+                def make(image_size):
+                    return helper_of_it.Tiny(image_size)
+                """
+            )
+        )
+        (where / "helper_of_it.py").write_text(
+            f"import sys; sys.path.append({str(_TESTS)!r})\n"
+            f"from custom_tasks import Tiny"
+        )
+        with environments.open_env("somewhere_else:make", {}) as env:
+            obs, _ = env.reset(seed=0)
+        assert obs["image"].shape == (64, 64, 3)
+
+
+_TESTS = __file__.rpartition("/")[0]
 
 
 class TestEnvironment:
     @pytest.mark.parametrize(
         "kwargs,decisions",
         [
+            ({}, 30),
             ({"action_repeat": 7}, 4),
             ({"max_length": 20}, 20),
             ({"action_repeat": 7, "min_length": 6}, 6),

@@ -1,5 +1,6 @@
 """Parameters that were written as text: `--params` and flags."""
 
+import re
 from typing import Any
 
 import yaml
@@ -7,13 +8,19 @@ import yaml
 from planet_tf2.configs import kinds
 from planet_tf2.configs.config_error import ConfigError
 
+# A quote inside of a word, as in "cart's", is no quote in YAML.
+_QUOTED_OR_ANGLE = re.compile(
+    r"""(?<!\w)"(?:\\.|[^"\\])*" | (?<!\w)'[^']*' | [<>]""",
+    re.VERBOSE | re.DOTALL,
+)
+
 
 def parse_params(text: str) -> dict[str, Any]:
     """Reads a YAML mapping.
 
     Angle brackets can stand for the braces, since many shells and launchers
-    give meaning to braces: in a text that starts with `<`, every `<` and `>` is
-    a brace.
+    give meaning to braces: in a text that starts with `<`, every `<` and `>`
+    outside of quotes is a brace.
 
     Raises:
       ConfigError: The text is broken, with where and why in one line, or it
@@ -22,7 +29,14 @@ def parse_params(text: str) -> dict[str, Any]:
     text = text.strip()
     if text.startswith("<"):
         text = _replace_angles(text)
-    params = _load(text, f"the parameters {text!r}")
+    try:
+        params = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(
+            f"Cannot read the parameters {_shortened(text)} as YAML: "
+            f"{_describe(error)}. Write them like '{{num_layers: 2, tasks: "
+            "[cheetah_run]}'."
+        ) from None
     if params is None:
         return {}
     if not isinstance(params, dict):
@@ -43,21 +57,33 @@ def parse_flag(name: str, value: Any) -> Any:
         return value
     # As in --train_collects='[<every: 10>]'.
     text = _replace_angles(value) if value.startswith(("<", "[<")) else value
-    return _load(text, f"--{name}={value!r}")
-
-
-def _replace_angles(text: str) -> str:
-    return text.replace("<", "{").replace(">", "}")
-
-
-def _load(text: str, what: str) -> Any:
-    """Reads YAML, or says in one line what is wrong with it, and where."""
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        if isinstance(error, yaml.MarkedYAMLError):
-            mark = error.problem_mark
-            place = f"line {mark.line + 1}, column {mark.column + 1}"
-            problem = f"{error.problem} at {place}"
-        raise ConfigError(f"Cannot read {what} as YAML: {problem}.") from None
+        raise ConfigError(
+            f"Cannot read --{name}={value!r} as YAML: {_describe(error)}."
+        ) from None
+
+
+def _replace_angles(text: str) -> str:
+    """Turns angle brackets outside of quotes into braces."""
+    return _QUOTED_OR_ANGLE.sub(
+        lambda match: {"<": "{", ">": "}"}.get(match[0], match[0]), text
+    )
+
+
+def _shortened(text: str, length: int = 200) -> str:
+    return repr(text if len(text) <= length else text[:length] + "...")
+
+
+def _describe(error: Exception) -> str:
+    """Returns what is wrong with a YAML text, and where, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    context = getattr(error, "context", None)
+    if context:
+        problem = f"{problem} {context}"
+    problem = " ".join(str(problem).split())
+    if mark is None:
+        return problem
+    return f"{problem} at line {mark.line + 1}, column {mark.column + 1}"

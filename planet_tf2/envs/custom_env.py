@@ -35,13 +35,20 @@ def make_custom(name: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     env = function(**_chosen(name, function, arguments))
     if isinstance(env, gymnasium.Env):
         return env
-    if isinstance(env, type) or not all(hasattr(env, m) for m in _METHODS):
-        raise ValueError(
-            f"Task {name!r}: the function must return an environment with"
-            f" Gymnasium's interface, an object with {', '.join(_METHODS)}, but"
-            f" it returned {env!r}."
-        )
-    return ClassicGym(env)
+    missing = [method for method in _METHODS if not hasattr(env, method)]
+    if not missing and not isinstance(env, type):
+        return ClassicGym(env)
+    if env is None:
+        found = "nothing. Did you forget the return statement?"
+    elif isinstance(env, type):
+        found = f"the class {env.__name__}. Call it: {env.__name__}()."
+    else:
+        found = f"{type(env).__name__}, which has no {missing[0]}."
+    raise ValueError(
+        f"Task {name!r}: the function must return an environment with"
+        " Gymnasium's interface, an object with reset, step, observation_space"
+        f" and action_space, but it returned {found}"
+    )
 
 
 def _chosen(
