@@ -1,4 +1,9 @@
-"""A whole run: seed episodes, then training and test phases to the end."""
+"""A whole run: seed episodes, then training and test phases to the end.
+
+A run that was cut off resumes as if it had not been: `Session.run` restores the
+last checkpoint and rolls the episodes back to it (`episode_log`); batches and
+random numbers follow from the step (`batches`, `tools.seeds`).
+"""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,8 @@
-"""What the terms of the variational objective are made of."""
+"""What the terms of the variational objective are made of.
+
+`WorldModel.losses` computes them, and `WorldModel.scale` weighs and adds them:
+that sum is the negative ELBO.
+"""
 
 import tensorflow as tf
 import tensorflow_probability as tfp
