@@ -50,6 +50,11 @@ class TestFindRuns:
         assert len(str(error.value).splitlines()) == 1
         assert "bad" in str(error.value)
 
+    def test_no_folder(self, tmp_path):
+        make_run(tmp_path / "logs" / "debug" / "00001")
+        with pytest.raises(RunFolderError, match="logs there is debug"):
+            runs.find_runs([tmp_path / "logs" / "dbug" / "00001"])
+
     def test_a_folder_above(self, tmp_path):
         run = make_run(tmp_path / "logs" / "cheetah" / "00001")
         with pytest.raises(RunFolderError, match=str(run)):

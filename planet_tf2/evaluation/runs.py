@@ -29,6 +29,7 @@ from planet_tf2.tools.attr_dict import AttrDict
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
 
 _NOT_OBSERVED = ("action", "reward", "return")
+_SHOWN = 5  # Names in a message.
 _NUMBERED = re.compile(r"\d{5,}")
 
 
@@ -221,7 +222,7 @@ def _runs_in(
     try:
         names = sorted(entry.name for entry in path.iterdir())
     except FileNotFoundError:
-        raise RunFolderError(f"There is no folder {path}.") from None
+        raise RunFolderError(_no_folder(path)) from None
     except OSError as error:
         what = "is a file" if path.is_file() else error.strerror
         raise RunFolderError(
@@ -239,6 +240,17 @@ def _runs_in(
         if folder not in started:
             report(f"Left out {folder.path}, which was not started yet.")
     return started
+
+
+def _no_folder(path: pathlib.Path) -> str:
+    there = next(p for p in path.parents if p.is_dir())
+    hint = ""
+    if there.name:  # Neither the current folder nor the root.
+        names = sorted(folder.name for folder in there.glob("[!.]*/"))
+        more = ", ..." if len(names) > _SHOWN else ""
+        held = ", ".join(names[:_SHOWN]) + more if names else "no folders"
+        hint = f" In {there} there is {held}."
+    return f"There is no folder {path}.{hint}"
 
 
 def _not_a_run(
