@@ -38,9 +38,12 @@ class UnusableRun(RunFolderError):
 
 
 def split_paths(values: Sequence[str]) -> list[str]:
-    """Splits paths at commas."""
-    parts = [part.strip() for value in values for part in value.split(",")]
-    return [part for part in parts if part]
+    """Splits paths at commas, but for those that exist with a comma."""
+    paths = []
+    for value in values:
+        parts = [value] if os.path.exists(value) else value.split(",")
+        paths += [part.strip() for part in parts if part.strip()]
+    return paths
 
 
 def find_runs(
