@@ -112,6 +112,7 @@ def world(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(children, "run", world.run)
     monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.setattr(hardware.psutil, "getloadavg", lambda: (0.1, 0, 0))
     remember(monkeypatch, 16, 12)
     monkeypatch.setattr(hardware, "_read_text", lambda path: "")
     return world
@@ -196,6 +197,9 @@ def test_python_or_package_that_does_not_fit(world, monkeypatch):
     finding = examine_all()[0]
     assert (finding.area, finding.status) == ("Python", PROBLEM)
     assert ">=3.99 is needed" in finding.text
+    monkeypatch.setattr(packages, "__version__", "9.9")
+    notes = [f for f in packages.check_packages() if f.status == NOTE]
+    assert "0.1.0 was installed, but this is 9.9" in notes[0].text
     monkeypatch.setattr(packages, "NAME", "no_such_planet")
     (finding,) = packages.check_packages()
     assert (finding.area, finding.status) == ("packages", PROBLEM)
@@ -306,11 +310,13 @@ def test_presets_that_do_not_work_or_were_not_timed(world):
     assert "quickstart does not work: ValueError: of a shape" in found.text
 
 
-def test_little_memory(world, monkeypatch):
+def test_little_memory_and_busy_cores(world, monkeypatch):
     world.install()
     remember(monkeypatch, 4, 3)
+    monkeypatch.setattr(hardware.psutil, "getloadavg", lambda: (99.0, 0, 0))
     found = examine_all()
     assert not problems(found)
+    assert [f.status for f in found if f.area == "load"] == [NOTE]
     (note,) = [f for f in found if f.area == "full run" and f.status == NOTE]
     assert note.details["preset"] == "default"
     assert "--micro_batches=5" in note.fix
@@ -422,6 +428,36 @@ def test_child_that_is_not_there():
 )
 def test_complaints_are_one_line(stderr, expected):
     assert Result(3, "", stderr, 0.0).complaint == expected
+
+
+BLOCK = """
+import ctypes
+
+dlopen = ctypes._dlopen
+
+def blocked(name, *args):
+    words = ("egl", "opengl", "osmesa", "libgl", "glfw", "glx")
+    if any(word in str(name).lower() for word in words):
+        raise OSError(f"{name}: cannot open shared object file")
+    return dlopen(name, *args)
+
+ctypes._dlopen = blocked
+"""
+
+
+@pytest.mark.slow
+def test_no_opengl_library_for_real(tmp_path, monkeypatch):
+    """MuJoCo runs, no backend does, and the doctor says what to install."""
+    (tmp_path / "sitecustomize.py").write_text(BLOCK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    tried = graphics.try_all(240)
+    assert graphics.choose(tried) is None
+    _, finding = graphics.check_simulator(None, 240)
+    assert finding.status == OK
+    found = graphics.check_rendering(tried, [])
+    assert found[-1].status == PROBLEM
+    assert found[-1].fix.endswith(EGL_PACKAGES)
 
 
 @pytest.mark.slow

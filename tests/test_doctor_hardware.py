@@ -18,38 +18,50 @@ from planet_tf2.tools import schedule
 SAPPHIRE = "flags\t: fpu avx avx2 avx512f avx512_bf16 amx_bf16 amx_tile\n"
 SKYLAKE = "flags\t\t: fpu avx avx2 avx512f avx512dq\n"
 ZEN4 = "flags : avx avx2 avx512f avx512_bf16\n"
+ANCIENT = "flags : fpu sse sse2\n"
 GRAVITON = "Features\t: fp asimd bf16 i8mm\n"
 
 
 @pytest.fixture
 def system(monkeypatch):
-    """Files of the system by path."""
+    """Files of the system by path, and the kind of processor."""
     files = {}
     monkeypatch.setattr(
         hardware, "_read_text", lambda path: files.get(str(path), "")
     )
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "x86_64")
     return files
 
 
 @pytest.mark.parametrize(
-    "flags, able, precision",
+    "flags, no, precision",
     [
-        (SAPPHIRE, "AVX2, AVX-512, bf16, AMX", "bfloat16"),
-        (SKYLAKE, "AVX2, AVX-512", "float32"),
-        (ZEN4, "AVX2, AVX-512, bf16", "bfloat16"),
-        (GRAVITON, "bf16", "float32"),
+        (SAPPHIRE, set(), "bfloat16"),
+        (SKYLAKE, {"bf16", "AMX"}, "float32"),
+        (ZEN4, {"AMX"}, "bfloat16"),
     ],
 )
-def test_processor(system, flags, able, precision):
+def test_processor(system, flags, no, precision):
     system["/proc/cpuinfo"] = flags
     finding = hardware.check_processor()
     assert finding.status == "ok"
     assert finding.details["precision"] == precision
-    assert f" with {able}\n" in finding.text
+    for name in ("AVX2", "AVX-512", "bf16", "AMX"):
+        assert f"{name} {'no' if name in no else 'yes'}" in finding.text
 
 
-def test_unknown_processor(system):
-    assert "with" not in hardware.check_processor().text.splitlines()[0]
+def test_other_processors(system, monkeypatch):
+    assert hardware.check_processor().status == "ok"  # It says nothing.
+    system["/proc/cpuinfo"] = ANCIENT
+    finding = hardware.check_processor()
+    assert finding.status == "problem"
+    assert "AVX" in finding.text
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "aarch64")
+    system["/proc/cpuinfo"] = GRAVITON
+    finding = hardware.check_processor()
+    assert finding.status == "ok"
+    assert "bf16 yes" in finding.text
+    assert "AVX" not in finding.text
 
 
 @pytest.mark.parametrize(
@@ -81,6 +93,10 @@ def test_memory_of_a_container(system):
     system["/sys/fs/cgroup/memory.stat"] = f"anon 5\ninactive_file {10**8}\n"
     assert hardware.read_memory() == (10**9, 4 * 10**8)
     system["/sys/fs/cgroup/memory.max"] = "max\n"
+    # Version 1 says a large number where there is no limit.
+    old = "/sys/fs/cgroup/memory/memory"
+    system[f"{old}.limit_in_bytes"] = f"{2**63 - 4096}\n"
+    system[f"{old}.usage_in_bytes"] = "1000\n"
     assert hardware.read_memory()[0] == total
 
 

@@ -40,6 +40,7 @@ def examine(
     yield hardware.check_processor(cards)
     yield hardware.check_memory()
     yield disk
+    yield from hardware.check_load()
     report("Trying OpenGL ...")
     tried = graphics.try_all(limit(40, 0.4))
     backend = graphics.choose(tried)

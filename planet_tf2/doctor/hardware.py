@@ -1,17 +1,18 @@
-"""The machine itself: processor, memory, disk, graphics cards."""
+"""The machine itself: processor, memory, disk, load, graphics cards."""
 
 import contextlib
 import os
 import pathlib
+import platform
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 import psutil
 from rich.filesize import decimal
 
 from planet_tf2.doctor import children, packages
-from planet_tf2.doctor.findings import Finding, judge
+from planet_tf2.doctor.findings import Finding, judge, note
 from planet_tf2.tools import machine
 
 # From what is shown to what Linux calls it.
@@ -22,8 +23,14 @@ _FEATURES = {
     "AMX": {"amx_tile"},
 }
 _CGROUP = pathlib.Path("/sys/fs/cgroup")
+# Limit and use of a container's memory, in control groups of version 2 and 1.
+_MEMORY_FILES = (
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
 _SMALLEST_MEMORY = 1.5e9  # The preset `quickstart` takes about 1.4.
 _SMALLEST_DISK = 1e9
+_BUSY = 1.5  # Programs that want a core, for each core that there is.
 
 
 class Card(NamedTuple):
@@ -41,14 +48,20 @@ def check_processor(cards: Sequence[Card] = ()) -> Finding:
     match = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
     flags = set(match[1].split()) if match else set()
     features = {name: bool(flags & _FEATURES[name]) for name in _FEATURES}
-    able = [name for name in _FEATURES if features[name]]
+    intel = platform.machine().lower() in ("x86_64", "amd64")
     cores = usable_cores()
     text = f"{machine.processor_name()}, {cores} core{'s' if cores > 1 else ''}"
-    text += f" with {', '.join(able)}" if able else ""
+    shown = features if intel else ("bf16",)
+    for name in shown if flags else ():
+        text += f", {name} {'yes' if features[name] else 'no'}"
     advice = suggest_precision(flags, cards)
     text += f"\n--precision={advice}"
+    fix = None
+    if flags and intel and "avx" not in flags:
+        text += "\nTensorFlow's packages need AVX, and die without it."
+        fix = "use another machine, or build TensorFlow from its sources"
     details = {"cores": cores, "precision": advice.split()[0]}
-    return judge("processor", text, features=features, **details)
+    return judge("processor", text, fix, features=features, **details)
 
 
 def suggest_precision(flags: Set[str], cards: Sequence[Card]) -> str:
@@ -94,6 +107,14 @@ def check_disk(folder: str | os.PathLike[str]) -> Finding:
     return judge("disk", text, fix, free_bytes=free, folder=str(path))
 
 
+def check_load() -> Iterator[Finding]:
+    """Warns if other programs make everything slower."""
+    load = psutil.getloadavg()[0]
+    if load > _BUSY * usable_cores():
+        text = f"{load:.1f} programs share the cores: what follows takes longer"
+        yield note("load", text, load=load)
+
+
 def find_cards(seconds: float) -> list[Card]:
     """Asks NVIDIA's driver for its graphics cards."""
     query = "--query-gpu=name,memory.total,driver_version,compute_cap"
@@ -125,19 +146,20 @@ def check_gpu(cards: Sequence[Card], used: Sequence[str]) -> Finding:
 def read_memory() -> tuple[int, int]:
     """Returns all and the free memory of this process's container, in bytes.
 
-    psutil knows only that of the whole machine.
+    psutil knows only that of the whole machine. Version 1 of control groups
+    says a number above any memory where there is no limit.
     """
     memory = psutil.virtual_memory()
     total, available = memory.total, memory.available
-    limit = _read_text(_CGROUP / "memory.max").strip()
-    if limit.isdigit():
-        # Files that are only kept for later count as in use here.
-        stat = _read_text(_CGROUP / "memory.stat")
-        spare = re.search(r"^inactive_file (\d+)", stat, re.MULTILINE)
-        used = int(_read_text(_CGROUP / "memory.current"))
-        used -= int(spare[1] if spare else 0)
-        total = min(total, int(limit))
-        available = min(available, int(limit) - max(0, used))
+    for limit_name, used_name in _MEMORY_FILES:
+        limit, path = _read_text(_CGROUP / limit_name), _CGROUP / used_name
+        if limit.strip().isdigit():
+            # Files that are only kept for later count as in use here.
+            stat = _read_text(path.with_name("memory.stat"))
+            spare = re.search(r"^inactive_file (\d+)", stat, re.MULTILINE)
+            used = int(_read_text(path)) - int(spare[1] if spare else 0)
+            total = min(total, int(limit))
+            available = min(available, int(limit) - max(0, used))
     return total, available
 
 

@@ -12,8 +12,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from planet_tf2.doctor.children import Result
-from planet_tf2.doctor.findings import Finding, judge, problems
+from planet_tf2.doctor.findings import Finding, judge, note, problems
 from planet_tf2.envs.child_process import PACKAGE_ROOT
+from planet_tf2.version import __version__
 
 NAME = "planet_tf2"
 MORE_TIME = "try again while nothing else runs, or with --seconds=300"
@@ -30,8 +31,12 @@ def check_packages() -> list[Finding]:
     if version not in SpecifierSet(needed, prereleases=True):
         text += f", but {needed} is needed"
         fix = "make PYTHON=python3.11 VENV=.venv311 install"
-    python = judge("Python", text, fix, version=version, needed=needed)
-    return [python, _check_requirements()]
+    found = [judge("Python", text, fix, version=version, needed=needed)]
+    found.append(_check_requirements())
+    if own.version != __version__:
+        text = f"{NAME} {own.version} was installed, but this is {__version__}"
+        found.append(note("packages", text, install_command()))
+    return found
 
 
 def install_command(*names: str, extra: str = "", force: bool = False) -> str:
