@@ -61,27 +61,18 @@ def publish(
       results: folder that the new folder goes into.
       page: Markdown page to bring up to date, see `results_page`.
       name: name of the new folder; by default task, preset and seed.
-      hardware: what it was trained on, in words; by default what the run's
-        config.yaml says.
+      hardware: what it was trained on; by default as its config.yaml says.
       note: what else there is to say about it.
       episodes, seed, agents: see `evaluate`.
       allow_unfinished: whether to take runs that are not done.
       overwrite: whether to replace a folder of the same name.
 
-    Returns the new folder.
-
-    Raises:
-      ValueError: for whatever the user can mend.
+    Returns the new folder. Raises `ValueError` for what the user can mend.
     """
     origin = _origin(folder, name, hardware, allow_unfinished)
     target = pathlib.Path(results) / origin["name"]
     # What is wrong shows before the work is done.
-    check_outside(target / "result.json", [folder])
-    if target.exists() and not overwrite:
-        raise RunFolderError(
-            f"{target} is there already. Choose another --name, or replace it "
-            "with --overwrite."
-        )
+    _check_target(target, folder, overwrite)
     if page is not None:
         results_page.read_page(page)
     make_folder(results)
@@ -102,6 +93,18 @@ def publish(
     if page is not None:
         results_page.update_page(page, results)
     return target
+
+
+def _check_target(
+    target: pathlib.Path, folder: RunFolder, overwrite: bool
+) -> None:
+    """Checks that the new folder may be made."""
+    check_outside(target / "result.json", [folder])
+    if target.exists() and not overwrite:
+        raise RunFolderError(
+            f"{target} is there already. Choose another --name, or replace it "
+            "with --overwrite."
+        )
 
 
 def policy_gif(frames: np.ndarray) -> bytes:
