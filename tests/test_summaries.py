@@ -115,9 +115,10 @@ def test_resuming_takes_back_what_comes_again(tmp_path, agent, resumed_at):
         if not first:
             summaries.scalars("train", 7, {"only_before": 1})
         summaries.close()
-        # The next process has another name for its file.
+        # Names of one process end in a count, which need not sort; those of the
+        # next process begin with a later time.
         (path,) = (tmp_path / "train").glob("events*.v2")
-        path.rename(path.with_suffix(f".{offset:03}"))
+        path.rename(path.with_name(f"events.out.tfevents.{1000 + offset}.host"))
     expected = {
         **{step: step for step in range(min(resumed_at, 6))},
         **{step: step + 100 for step in range(resumed_at, 10)},

@@ -88,7 +88,7 @@ def update(
 def predict(
     context: Context, gif_path: pathlib.Path | None, step: Step
 ) -> None:
-    """Shows what the agent predicts, if it does, once per epoch.
+    """Shows the data, and what the agent predicts, once per epoch.
 
     Leaves the latest open-loop animation at `gif_path` too, if there is one.
     """
@@ -97,10 +97,9 @@ def predict(
     place = step.phase, step.summary_step
     scalars = {"general/dataset_episodes": context.log.count(step.phase)}
     context.summaries.scalars(*place, scalars)
-    if context.agent.has_model:
-        batch = context.batches.of(step)
-        seed = seeds.derive(*context.seed_for(_PREDICT, step))
-        context.summaries.predictions(*place, batch, seed, gif_path)
+    batch = context.batches.of(step)
+    seed = seeds.derive(*context.seed_for(_PREDICT, step))
+    context.summaries.predictions(*place, batch, seed, gif_path)
 
 
 def collect(
