@@ -69,7 +69,8 @@ class Stress:
         self.orphans: list[str] = []
         self.failures: list[str] = []
         self.seconds = 0.0
-        self._startup_seconds = 10.0
+        # Until the first line of the metrics; known once one was waited for.
+        self._startup_seconds = 0.0
 
     def run(self) -> None:
         """Lets one training run to its end, and the other too, with kills."""
@@ -96,7 +97,7 @@ class Stress:
 
     def _kill(self, process: subprocess.Popen) -> None:
         """Kills a training at a moment that nobody can foresee."""
-        if self._random.random() < 0.25:
+        if self._random.random() < 0.25 and self._startup_seconds:
             # It is still starting then, or has just done so.
             seconds = self._random.uniform(0, 1.2 * self._startup_seconds)
             self._wait(process, seconds)
