@@ -14,8 +14,7 @@ from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.attempts import Attempts
-from planet_tf2.training.collecting import Collector
+from planet_tf2.training.collecting import Attempts, Collector
 from planet_tf2.training.session import Parts, Session
 
 # Two epochs of two updates and a test batch each.
@@ -31,6 +30,7 @@ PARAMS = {
 # Agent steps of an episode of the first task; one more for each after it.
 # The reward of step t is t.
 LENGTH, RETURN = 3, 6.0
+TIMES = {"decision_seconds": 0.2, "planning_seconds": 0.1}
 
 
 class FakeAgent(Agent):
@@ -74,7 +74,7 @@ class FakeRollout:
             done = False
             while not done:
                 _, _, done, _, info = env.step(np.full(2, 0.5))
-            results.append({"info": info})
+            results.append({"info": info, **TIMES})
         return results
 
 

@@ -13,7 +13,7 @@ from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.nets import weights
 from planet_tf2.training import assemble
-from planet_tf2.training.attempts import EnvUnreliable
+from planet_tf2.training.collecting import EnvUnreliable
 
 SEED = tf.constant([1, 2])
 

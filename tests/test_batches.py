@@ -64,7 +64,7 @@ def run(folder, path, first_step=0, steps=range(0, 2 * EPOCH, 5)):
     found = {}
     for step in steps:
         if step >= first_step:
-            where = trainer.step_at(step)[1]
+            where = trainer.step_at(step)
             found[step] = batches.of(where)
             assert batches.of(where) is found[step]
     ahead = {split: len(made) for split, made in source.made.items()}
@@ -111,9 +111,9 @@ def test_problems_are_raised_where_the_batch_is_needed(folder, tmp_path):
     trainer = make_trainer(tmp_path)
     batches = Batches(make, EpisodeLog(folder), 7, trainer.step_of)
     batches.start({"train": 0, "test": 0})
-    assert int(batches.of(trainer.step_at(0)[1])["number"]) == 1
+    assert int(batches.of(trainer.step_at(0))["number"]) == 1
     with pytest.raises(ZeroDivisionError, match="on purpose"):
-        batches.of(trainer.step_at(5)[1])
+        batches.of(trainer.step_at(5))
     batches.close()
 
 
@@ -130,12 +130,12 @@ class TestSteps:
     def test_of_an_update(self, tmp_path):
         trainer = make_trainer(tmp_path)
         for step in range(0, 5 * EPOCH, 5):
-            where = trainer.step_at(step)[1]
+            where = trainer.step_at(step)
             assert trainer.step_of(where.phase, where.update) == step
 
     def test_next_of_a_phase(self, tmp_path):
         trainer = make_trainer(tmp_path)
-        steps = [trainer.step_at(step)[1] for step in range(0, 3 * EPOCH, 5)]
+        steps = [trainer.step_at(step) for step in range(0, 3 * EPOCH, 5)]
         for step, name in itertools.product(steps[:-6], LENGTHS):
             trainer._global_step.assign(step.global_step)
             expected = next(

@@ -13,8 +13,7 @@ from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import BatchEnv
-from planet_tf2.training.attempts import Attempts
-from planet_tf2.training.collecting import Collector
+from planet_tf2.training.collecting import Attempts, Collector
 
 # Long for a step of the fake, and short for whoever waits for the tests.
 SECONDS = 1.0

@@ -10,6 +10,7 @@ from tf_fakes import make_agent, random_batch, tiny_params
 
 from planet_tf2.agents.planet import DRNN, SSM, build
 from planet_tf2.agents.planet.mpc_agent import MPCAgent
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.nets import weights
 from planet_tf2.tools import seeds
 from planet_tf2.training.summaries import Summaries
@@ -95,9 +96,9 @@ def test_plans(made):
 
 
 def test_shows_predictions(made, tmp_path):
-    summaries = Summaries(tmp_path / "train", tmp_path / "test", made.agent)
+    summaries = Summaries(RunFolder(tmp_path), made.agent)
     shown = summaries.predictions("test", 0, random_batch(), seeds.derive(0))
     summaries.close()
-    assert shown.videos["openloop"]["prediction"].shape[1] == 5
+    assert shown.videos["openloop/"]["prediction"].shape[1] == 5
     assert all(np.isfinite(value) for value in shown.scalars.values())
     assert shown.scalars["openloop/divergence"] > 0

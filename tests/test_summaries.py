@@ -11,6 +11,7 @@ from PIL import Image
 from tf_fakes import make_agent, tiny_params
 
 from planet_tf2.agents.agent import Agent
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import events
 from planet_tf2.tools import curves, seeds, video
 from planet_tf2.tools.guard import Guard
@@ -54,7 +55,7 @@ def make_batch(length=4, size=5):
 
 
 def make_summaries(tmp_path, agent):
-    return Summaries(tmp_path / "train", tmp_path / "test", agent)
+    return Summaries(RunFolder(tmp_path), agent)
 
 
 def read(directory):
@@ -136,9 +137,9 @@ def predicted(tmp_path_factory, agent):
     summaries = make_summaries(path, agent)
     batch = make_batch()
     summaries.predictions("train", 50, batch, SEED + 1)
+    assert not (path / "prediction.gif").exists()
     summaries.predictions("test", 50, batch, SEED + 2)
-    gif = path / "prediction.gif"
-    result = summaries.predictions("test", 100, batch, SEED, gif)
+    result = summaries.predictions("test", 100, batch, SEED)
     summaries.close()
     return path, result, summaries
 
@@ -241,7 +242,7 @@ def test_entropy_and_stddev_are_of_the_states(predicted, agent):
 def test_rows_are_truth_prediction_error_and_change(predicted):
     _, result, _ = predicted
     images = make_batch()["image"].numpy()[:4]
-    assert set(result.videos) == {"closedloop", "prior", "openloop"}
+    assert len(result.videos) == 3
     for rows in result.videos.values():
         truth, prediction, error, change = (
             rows[name].astype(int)
@@ -263,7 +264,7 @@ def test_strip_has_the_rows_of_two_sequences(predicted):
         read_image(path / "test", "closedloop/prior_strip").convert("RGB")
     )
     rows = [
-        result.videos["prior"][name][number]
+        result.videos["closedloop/prior_"][name][number]
         for number in range(2)
         for name in ("truth", "prediction", "error", "change")
     ]
@@ -353,7 +354,7 @@ def test_open_loop_uses_no_later_observation(tmp_path, agent, predicted):
     after = make_summaries(tmp_path, agent).predictions(
         "test", 0, {**batch, "image": image}, SEED
     )
-    for group, same in (("openloop", True), ("closedloop", False)):
+    for group, same in (("openloop/", True), ("closedloop/", False)):
         one, two = (
             result.videos[group]["prediction"][:, 2:]
             for result in (before, after)
@@ -369,20 +370,19 @@ def test_gif_file_is_the_large_animation(predicted):
     assert image.width > 2 * 4 * 66 and image.height > 2 * 3 * 66
     pixels = np.asarray(image.convert("RGB")).astype(int)
     shown = pixels[-2 * 200 :][4 : 4 + 128 : 2, -2 * 266 :][:, 4 : 4 + 128 : 2]
-    truth = result.videos["openloop"]["truth"][0, 0]
+    truth = result.videos["openloop/"]["truth"][0, 0]
     assert np.abs(shown - truth).mean() < 16
 
 
 def test_long_animations_leave_frames_out(tmp_path, agent):
     summaries = make_summaries(tmp_path, agent)
     batch = make_batch(length=26, size=1)
-    gif = tmp_path / "prediction.gif"
-    result = summaries.predictions("train", 0, batch, SEED, gif)
+    result = summaries.predictions("test", 0, batch, SEED)
     summaries.close()
-    animation = read_image(tmp_path / "train", "openloop/animation")
+    animation = read_image(tmp_path / "test", "openloop/animation")
     assert animation.n_frames == 13
     assert animation.info["duration"] == 100
-    assert Image.open(gif).n_frames == 26
+    assert Image.open(tmp_path / "prediction.gif").n_frames == 26
     ahead = [tag for tag in result.scalars if "image_error" in tag]
     assert [int(tag[-2:]) for tag in ahead] == [1, 2, 5, 10, 20]
 
@@ -399,11 +399,9 @@ def test_agent_without_images(tmp_path, agent):
     )
     summaries._predict = lambda context, batch, seed: nothing_seen
     batch = {k: v for k, v in make_batch().items() if k != "image"}
-    gif = tmp_path / "a.gif"
-    summaries.predictions("test", 5, batch, SEED, gif)
-    group = "simulation/a/main"
+    summaries.predictions("test", 5, batch, SEED)
     rewards = {"reward": np.arange(3.0)}
-    summaries.episode("test", 5, group, None, gif, rewards)
+    summaries.episode("test", 5, "simulation/a/main", None, rewards)
     summaries.close()
     assert set(read(tmp_path / "test")) == {
         "closedloop/divergence",
@@ -414,7 +412,7 @@ def test_agent_without_images(tmp_path, agent):
         "openloop/position_trajectory",
         "simulation/a/main/reward_histogram",
     }
-    assert not gif.exists()
+    assert not list(tmp_path.glob("*.gif"))
 
 
 def test_agent_that_predicts_nothing(tmp_path):
@@ -432,9 +430,7 @@ def test_nothing_is_written_to_the_run_of_another(tmp_path, agent):
     def check():
         raise RuntimeError("the run is not ours")
 
-    summaries = Summaries(
-        tmp_path / "train", tmp_path / "test", agent, guard=Guard(check=check)
-    )
+    summaries = Summaries(RunFolder(tmp_path), agent, Guard(check=check))
     with pytest.raises(RuntimeError, match="not ours"):
         summaries.scalars("train", 1, {"a": 1.0})
     assert not list(tmp_path.iterdir())
@@ -444,21 +440,14 @@ def test_episode_is_an_animation_of_bounded_length(tmp_path, agent):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (251, 16, 16, 3), np.uint8)
     summaries = make_summaries(tmp_path, agent)
-    gif = tmp_path / "episode.gif"
     group = "simulation/cup_catch/main"
-    summaries.episode(
-        "test",
-        7,
-        group,
-        images,
-        gif,
-        {"reward": np.array([1.0, 2.0, math.nan])},
-    )
+    rewards = {"reward": np.array([1.0, 2.0, math.nan])}
+    summaries.episode("test", 7, group, images, rewards)
     summaries.close()
     animation = read_image(tmp_path / "test", f"{group}/episode")
     assert animation.n_frames == 84
-    assert Image.open(gif).n_frames == 84
-    assert Image.open(gif).size == (192, 192)
+    gif = Image.open(tmp_path / "episode.gif")
+    assert (gif.n_frames, gif.size) == (84, (192, 192))
     strip = read_image(tmp_path / "test", f"{group}/strip")
     assert strip.height == 16 + 2 * 2
     buckets = read_histogram(tmp_path / "test", f"{group}/reward_histogram")

@@ -17,9 +17,8 @@ from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.guard import Guard
-from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.batches import make_batches
-from planet_tf2.training.collecting import Collector
+from planet_tf2.training.collecting import Attempts, Collector
 from planet_tf2.training.progress import Progress
 from planet_tf2.training.session import Parts
 from planet_tf2.training.summaries import Summaries
@@ -153,13 +152,7 @@ def make_parts(
         collectors = make_collectors(
             params, package, agent, environments, guard.should_stop
         )
-        summaries = Summaries(
-            folder.train,
-            folder.test,
-            agent,
-            guard=guard,
-            scratch=folder.scratch,
-        )
+        summaries = Summaries(folder, agent, guard)
         closing.callback(summaries.close)
         progress = Progress(params["max_steps"])
         closing.callback(progress.close)

@@ -1,21 +1,89 @@
-"""Collecting episodes with the agent: when, how noisy, with which seeds."""
+"""Collecting episodes: when, how noisy, with which seeds, how often anew."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+import itertools
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
+from planet_tf2.envs import EnvError
 from planet_tf2.tools import schedule, seeds
-from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.trainer import Step
 
-# What a rollout says of the time that a decision took; see `Rollout`.
-TIMES = ("decision_seconds", "planning_seconds")
+_LOGGER = logging.getLogger(__name__)
+
 # Behind a seed: the agent, as told from its environments, and the attempts.
 _AGENT, _ATTEMPT = 1, 2
+
+T = TypeVar("T")
+
+
+class EnvUnreliable(EnvError):
+    """An environment failed so often in a row that the run stops."""
+
+    def __init__(self, what: str, failures: int, last: EnvError):
+        super().__init__(last.kind, "", last.traceback)
+        times = "once" if failures == 1 else f"{failures} times in a row"
+        self.summary = (
+            f"Stopped {what}, since the environment failed {times}"
+            f" (env_max_failures). The last time: {last.summary.rstrip('.')}."
+            " Nothing of the broken episodes was kept. Once the cause is gone,"
+            " the same command with --retry_failed goes on from the last"
+            " checkpoint. See docs/custom_environments.md."
+        )
+        # The traceback comes with the last failure, which is the cause.
+        self.args = (self.summary,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempts:
+    """Does something again when an environment breaks meanwhile.
+
+    Attributes:
+      max_failures: how many attempts may fail in a row, at least 1.
+      recover: called after each failure, to remove what the broken episode and
+        those collected with it left behind, and to start environments anew.
+    """
+
+    max_failures: int = 1
+    recover: Callable[[], object] = lambda: None
+
+    def run(self, what: str, work: Callable[[int], T]) -> T:
+        """Works until it succeeds.
+
+        Args:
+          what: what is being done, for messages: `collecting cheetah_run`.
+          work: what to do. It is handed the number of the attempt, from 0 on,
+            which takes part in its random numbers: a simulator may well break
+            again when exactly the same happens to it again.
+
+        Returns:
+          What `work` returned.
+
+        Raises:
+          EnvUnreliable: if it failed as often as allowed.
+        """
+        for attempt in itertools.count():
+            try:
+                return work(attempt)
+            except EnvError as error:
+                failures = attempt + 1
+                if failures >= self.max_failures:
+                    raise EnvUnreliable(what, failures, error) from error
+                _LOGGER.warning(
+                    "Dropped a broken episode while %s: %s. Failure %d of at"
+                    " most %d in a row; starting the environment again.",
+                    what,
+                    error.summary.rstrip("."),
+                    failures,
+                    self.max_failures,
+                    extra={"details": error.traceback},  # For log.txt.
+                )
+                self.recover()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +138,8 @@ class Collector:
           action_noise: standard deviation of the exploration noise.
 
         Returns:
-          What the recorder says of every finished episode, and the `TIMES`.
+          What the recorder says of every finished episode, and the seconds that
+          a decision in it took; see `Rollout`.
 
         Raises:
           EnvUnreliable: if that failed too often in a row.
@@ -89,10 +158,8 @@ class Collector:
             )
 
         results = self.attempts.run(f"collecting {self.task}", work)
+        times = "decision_seconds", "planning_seconds"
         return [
-            {
-                **result["info"]["episode"],
-                **{name: result[name] for name in TIMES if name in result},
-            }
+            {**result["info"]["episode"], **{key: result[key] for key in times}}
             for result in results
         ]

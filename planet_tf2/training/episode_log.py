@@ -106,18 +106,15 @@ class EpisodeLog:
         self.saved_position.assign(self._journal.position)
 
     def add(
-        self,
-        split: str,
-        task: str,
-        episode: dict[str, Any],
-        **details: Any,
+        self, split: str, task: str, episode: dict[str, Any], **details: Any
     ) -> pathlib.Path:
         """Announces a staged episode and publishes it.
 
         Args:
           split: `train` or `test`.
           task: name of its task.
-          episode: what `RecordEpisodes` says at the end of an episode.
+          episode: what `RecordEpisodes` says at the end of an episode; all but
+            its path becomes part of the line.
           **details: more entries of the line, such as `phase` and `step`.
 
         Returns:
@@ -131,9 +128,7 @@ class EpisodeLog:
             "task": task,
             "episode": self.count(split) + 1,
             "env_step": self.env_step + new_steps,
-            "simulator_steps": episode["simulator_steps"],
-            "length": episode["length"],
-            "return": episode["return"],
+            **{key: value for key, value in episode.items() if key != "path"},
             "file": staged.name.removesuffix(".staged"),
         }
         self.write(record, sync=True)

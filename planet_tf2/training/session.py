@@ -22,11 +22,10 @@ from planet_tf2.tools.guard import Guard, RolloutStopped
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
-from planet_tf2.training.attempts import Attempts
 from planet_tf2.training.batches import Batches, MakeBatches
-from planet_tf2.training.collecting import Collector
+from planet_tf2.training.collecting import Attempts, Collector
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
-from planet_tf2.training.trainer import Stage, Trainer
+from planet_tf2.training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -199,45 +198,35 @@ class Session:
         batches = Batches(make, self._log, self._seed, trainer.step_of)
         context = stages.Context(
             seed=self._seed,
+            log_every=self._params["log_every"],
             agent=self._parts.agent,
             log=self._log,
             batches=batches,
+            means=self._means,
+            returns=self._test_returns,
             summaries=self._parts.summaries,
             progress=self._parts.progress,
             guard=self._guard,
         )
         params, size = self._params, self._params["batch_shape"][0]
-        train, test = self._train_stages(context), self._test_stages(context)
-        trainer.add_phase("train", params["train_steps"], size, train)
-        trainer.add_phase("test", params["test_steps"], size, test)
-        batches.start({s: trainer.next_step(s).update for s in SPLITS})
-        return batches
-
-    def _train_stages(self, context: stages.Context) -> list[Stage]:
-        step, every = context.agent.train_step, self._params["log_every"]
-        mean = self._means["train"]
-        return [
-            partial(stages.update, context, step, mean, every),
-            partial(stages.predict, context, None),
-            *(
-                partial(stages.collect, context, collector)
-                for collector in self._parts.collectors["train"]
-            ),
+        first = [
+            partial(stages.update, context),
+            partial(stages.predict, context),
         ]
-
-    def _test_stages(self, context: stages.Context) -> list[Stage]:
-        step, mean = context.agent.test_step, self._means["test"]
-        gif, returns = self._folder.episode_gif, self._test_returns
-        score = [
-            partial(stages.score, context, collector, returns, position, gif)
+        train = [
+            partial(stages.collect, context, collector)
+            for collector in self._parts.collectors["train"]
+        ]
+        test = [
+            partial(stages.score, context, collector, position)
             for position, collector in enumerate(self._parts.collectors["test"])
         ]
-        return [
-            partial(stages.update, context, step, mean, None),
-            partial(stages.predict, context, self._folder.prediction_gif),
-            # An episode is always followed by a checkpoint.
-            *(score or [stages.end_of_phase]),
-        ]
+        # An episode is always followed by a checkpoint.
+        test = test or [stages.end_of_phase]
+        trainer.add_phase("train", params["train_steps"], size, first + train)
+        trainer.add_phase("test", params["test_steps"], size, first + test)
+        batches.start({s: trainer.next_step(s).update for s in SPLITS})
+        return batches
 
     def _resume_summaries(self) -> None:
         """Takes back what was shown of steps that are about to come again."""

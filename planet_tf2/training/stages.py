@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -14,7 +14,7 @@ from planet_tf2.tools import seeds
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.batches import Batches
-from planet_tf2.training.collecting import TIMES, Collector
+from planet_tf2.training.collecting import Collector
 from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.trainer import Outcome, Step
 
@@ -29,12 +29,23 @@ class NonFiniteError(ArithmeticError):
 
 @dataclasses.dataclass
 class Context:
-    """What the stages of a run share: its seed, and those who do the work."""
+    """What the stages of a run share, beside those who do the work.
+
+    Attributes:
+      seed: the run's seed.
+      log_every: training batches between two lines of the log. Of a test phase
+        there is one line about all of its batches.
+      means: average the scalars between two lines, by phase.
+      returns: variable `[N]` for the mean return of every test collector.
+    """
 
     seed: int
+    log_every: int
     agent: Agent
     log: EpisodeLog
     batches: Batches
+    means: Mapping[str, StreamingMean]
+    returns: tf.Variable
     summaries: Any
     progress: Any
     guard: Guard
@@ -44,24 +55,14 @@ class Context:
         return (self.seed, use, _SPLIT_NUMBERS[step.phase], step.phase_step)
 
 
-def update(
-    context: Context,
-    compute: Callable[..., dict[str, tf.Tensor]],
-    mean: StreamingMean,
-    log_every: int | None,
-    step: Step,
-) -> None:
-    """Computes the losses of a batch, with or without a gradient step.
-
-    Args:
-      context: what the stages share.
-      compute: maps a batch and a seed to scalars by name.
-      mean: averages the scalars between two lines of the log.
-      log_every: batches between two lines; if none, one line is about all
-        batches of a phase in an epoch.
-      step: where training stands.
-    """
+def update(context: Context, step: Step) -> None:
+    """Computes the losses of a batch, in training with a gradient step."""
     agent, progress = context.agent, context.progress
+    if step.phase == "train":
+        compute = agent.train_step
+        due = (step.update + 1) % context.log_every == 0
+    else:
+        compute, due = agent.test_step, step.is_last
     batch = context.batches.of(step)
     values = compute(batch, seeds.derive(*context.seed_for(_UPDATE, step)))
     # Named as in `metrics.jsonl`.
@@ -70,6 +71,7 @@ def update(
         for name, value in values.items()
     }
     check_finite(named, step, batch)
+    mean = context.means[step.phase]
     mean.submit(named)
     losses = {name: named[f"{name}_loss"] for name in agent.loss_names}
     progress.update(step.phase, step.end, losses)
@@ -78,20 +80,12 @@ def update(
         updates_per_second=progress.updates_per_second,
         seconds_left=progress.seconds_left,
     )
-    due = step.is_last
-    if log_every is not None:
-        due = (step.update + 1) % log_every == 0
     if due:
         _write(context, step, mean.clear())
 
 
-def predict(
-    context: Context, gif_path: pathlib.Path | None, step: Step
-) -> None:
-    """Shows the data, and what the agent predicts, once per epoch.
-
-    Leaves the latest open-loop animation at `gif_path` too, if there is one.
-    """
+def predict(context: Context, step: Step) -> None:
+    """Shows the data, and what the agent predicts, once per epoch."""
     if not step.is_last:
         return
     place = step.phase, step.summary_step
@@ -99,7 +93,7 @@ def predict(
     context.summaries.scalars(*place, scalars)
     batch = context.batches.of(step)
     seed = seeds.derive(*context.seed_for(_PREDICT, step))
-    context.summaries.predictions(*place, batch, seed, gif_path)
+    context.summaries.predictions(*place, batch, seed)
 
 
 def collect(
@@ -113,21 +107,14 @@ def collect(
 
 
 def score(
-    context: Context,
-    collector: Collector,
-    returns: tf.Variable,
-    position: int,
-    gif_path: pathlib.Path,
-    step: Step,
+    context: Context, collector: Collector, position: int, step: Step
 ) -> Outcome | None:
     """Collects episodes without noise at the end of each test phase.
 
     Args:
       context: what the stages share.
       collector: what to collect.
-      returns: variable `[N]` for the mean return of every test collector.
-      position: this collector's place in `returns`.
-      gif_path: where to leave the animation of the latest episode.
+      position: this collector's place among those of the phase.
       step: where training stands.
     """
     if not step.is_last:
@@ -139,16 +126,14 @@ def score(
         *place,
         f"simulation/{collector.task}/{collector.entry['name']}",
         episode.get("image"),
-        gif_path,
         # The first entries belong to the reset.
-        histograms={k: episode[k][1:] for k in ("action", "reward")},
+        {name: episode[name][1:] for name in ("action", "reward")},
     )
-    values = returns.numpy()
-    values[position] = mean
-    returns.assign(values)
-    if position < len(values) - 1:
+    context.returns[position].assign(mean)
+    returns = context.returns.numpy()
+    if position < len(returns) - 1:
         return Outcome()
-    total = float(values.mean())
+    total = float(returns.mean())
     summaries.scalars(*place, {"trainer/score": total})
     return Outcome(score=total)
 
@@ -195,7 +180,6 @@ def _collect(
             update=step.update + 1,
             collect=name,
             action_noise=action_noise,
-            **{name: result[name] for name in TIMES if name in result},
         )
     mean = sum(result["return"] for result in results) / len(results)
     context.progress.collected(step.phase, task, mean)

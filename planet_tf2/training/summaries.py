@@ -7,7 +7,6 @@ is called `prior` predicts each step before seeing it.
 """
 
 import functools
-import os
 import time
 from collections.abc import Mapping
 
@@ -15,17 +14,17 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.agents.agent import Agent
+from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools import video
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.palette import choose_palette
-from planet_tf2.training import prediction_summaries, summary_graph
-from planet_tf2.training import summary_values as values
+from planet_tf2.training import summary_graph
+from planet_tf2.training import summary_pictures as pictures
 
 # Steps that open-loop prediction sees; of short sequences half.
 _CONTEXT = 5
 _NUM_SEQUENCES = 4  # Sequences of a batch to predict; strips show two.
 _MAX_FRAMES = 125  # Of an animated episode.
-_FPS = 20
 
 
 class Summaries:
@@ -35,27 +34,16 @@ class Summaries:
     is `train` or `test`, and `step` the position on the time axis.
 
     Args:
-      train_dir: folder for the events of training.
-      test_dir: folder for the events of testing.
+      folder: the run's folder.
       agent: what is trained.
       guard: asked before anything is written.
-      scratch: folder for files that are being written; by default the one that
-        they are for.
     """
 
-    def __init__(
-        self,
-        train_dir: str | os.PathLike[str],
-        test_dir: str | os.PathLike[str],
-        agent: Agent,
-        guard: Guard = Guard(),
-        scratch: str | os.PathLike[str] | None = None,
-    ):
-        self._directories = {"train": str(train_dir), "test": str(test_dir)}
+    def __init__(self, folder: RunFolder, agent: Agent, guard: Guard = Guard()):
+        self._folder = folder
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
         self._agent = agent
         self._guard = guard
-        self._scratch = scratch
         self._predict = tf.function(
             functools.partial(summary_graph.compute, agent), autograph=False
         )
@@ -65,7 +53,8 @@ class Summaries:
     ) -> None:
         """Writes scalars by tag, such as `general/image_loss`."""
         with self._writer(split).as_default(step):
-            values.write_scalars(scalars)
+            for tag, value in scalars.items():
+                tf.summary.scalar(tag, value)
 
     def predictions(
         self,
@@ -73,9 +62,11 @@ class Summaries:
         step: int,
         batch: Mapping[str, tf.Tensor],
         seed: tf.Tensor,
-        gif_path: str | os.PathLike[str] | None = None,
-    ) -> summary_graph.Computed:
+    ) -> summary_graph.Computed | None:
         """Predicts a few sequences, with and without seeing them.
+
+        The open loop of test sequences is left in `prediction.gif` too, larger
+        and with labels, if images are predicted.
 
         Args:
           split, step: see above.
@@ -83,24 +74,23 @@ class Summaries:
             agent sees, such as `image` uint8 `[B, T, H, W, 3]`, and what else
             the heads predict.
           seed: int32 `[2]`, determines everything random.
-          gif_path: file for the open-loop animation, larger and with labels;
-            it is left alone where no images are predicted.
 
         Returns:
-          What was predicted, as arrays; nothing by agents without a model.
+          What was predicted, as arrays; None by agents without a model.
         """
         context = max(1, min(_CONTEXT, batch["action"].shape[1] // 2))
         few = {key: value[:_NUM_SEQUENCES] for key, value in batch.items()}
-        computed = summary_graph.NOTHING
-        if self._agent.has_model:
-            computed = tf.nest.map_structure(
-                lambda x: x.numpy(), self._predict(context, few, seed)
-            )
+        computed = None
         with self._writer(split).as_default(step) as writer:
-            prediction_summaries.write_predictions(
-                computed, context, gif_path, self._scratch
-            )
-            prediction_summaries.write_data(batch)
+            if self._agent.has_model:
+                computed = tf.nest.map_structure(
+                    lambda x: x.numpy(), self._predict(context, few, seed)
+                )
+                gif = self._folder.prediction_gif if split == "test" else None
+                pictures.write_predictions(
+                    computed, context, gif, self._folder.scratch
+                )
+            pictures.write_data(batch)
             writer.flush()
         return computed
 
@@ -110,32 +100,30 @@ class Summaries:
         step: int,
         group: str,
         images: np.ndarray | None,
-        gif_path: str | os.PathLike[str] | None = None,
-        histograms: Mapping[str, np.ndarray] | None = None,
+        histograms: Mapping[str, np.ndarray],
     ) -> None:
-        """Shows a collected episode.
+        """Shows a collected episode, in `episode.gif` too.
 
         Args:
           split, step: see above.
           group: beginning of the tag, such as `simulation/cheetah_run/main`.
           images: uint8 `[T, H, W, 3]`, if it has some.
-          gif_path: file for the animation, larger.
           histograms: values, such as `reward`, to count in the same group.
         """
         with self._writer(split).as_default(step) as writer:
-            for name, array in (histograms or {}).items():
-                values.write_histogram(f"{group}/{name}_histogram", array)
+            for name, array in histograms.items():
+                pictures.write_histogram(f"{group}/{name}_histogram", array)
             if images is not None:
                 images = video.limit_length(images, _MAX_FRAMES)
                 palette = choose_palette(images[::4], (video.UNSEEN,))
-                values.write_animation(
-                    f"{group}/episode", images, _FPS, palette
+                pictures.write_animation(
+                    f"{group}/episode", images, pictures.FPS, palette
                 )
-                values.write_strip(f"{group}/strip", [images], palette)
+                pictures.write_strip(f"{group}/strip", [images], palette)
+                large = video.magnify(images, images.shape[1], 192)
+                path, scratch = self._folder.episode_gif, self._folder.scratch
+                video.write_gif(path, large, pictures.FPS, scratch, palette)
             writer.flush()
-        if gif_path is not None and images is not None:
-            large = video.magnify(images, images.shape[1], 192)
-            video.write_gif(gif_path, large, _FPS, self._scratch, palette)
 
     def resume(self, split: str, step: int) -> None:
         """Takes back what was written from a step on, as it comes again.
@@ -173,6 +161,6 @@ class Summaries:
         self._guard.check()
         if split not in self._writers:
             self._writers[split] = tf.summary.create_file_writer(
-                self._directories[split]
+                str(self._folder.path / split)
             )
         return self._writers[split]

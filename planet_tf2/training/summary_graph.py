@@ -15,12 +15,8 @@ from planet_tf2.tools import seeds
 Tensors = dict[str, tf.Tensor]
 
 ROWS = ("truth", "prediction", "error", "change")
-# Ways to predict, with the beginning of their tags.
-GROUPS = {
-    "closedloop": "closedloop/",
-    "prior": "closedloop/prior_",
-    "openloop": "openloop/",
-}
+# How the tags of the ways to predict begin.
+CLOSED_LOOP, PRIOR, OPEN_LOOP = "closedloop/", "closedloop/prior_", "openloop/"
 
 _HORIZONS = (1, 2, 5, 10, 20, 30, 40, 50)
 _LATENTS = 6  # Entries of the latent state that are plotted.
@@ -32,8 +28,8 @@ class Computed(NamedTuple):
     Attributes:
       scalars: by tag.
       histograms: values to count, by tag.
-      videos: uint8 `[N, T, H, W, 3]`, by group and then by row, see `ROWS`. The
-        group `prior` is that of the prior in a closed loop.
+      videos: uint8 `[N, T, H, W, 3]`, by the beginning of their tags and then
+        by row, see `ROWS`.
       trajectories: of the first sequence, what the open loop predicts of each
         head that is no image, and of the latent state, as pairs of truth and
         prediction `[T, D]`. The truth of the latent state is the posterior.
@@ -46,9 +42,6 @@ class Computed(NamedTuple):
     videos: dict[str, Tensors]
     trajectories: dict[str, tuple[tf.Tensor, tf.Tensor]]
     log_probs: Tensors
-
-
-NOTHING = Computed({}, {}, {}, {}, {})
 
 
 def compute(
@@ -70,21 +63,21 @@ def compute(
         agent, prior.state, posterior.state, predicted.state, context
     )
     videos: dict[str, Tensors] = {}
-    for group, prediction, start in (
-        ("closedloop", posterior, 0),
-        ("prior", prior, 0),
-        ("openloop", predicted, context),
+    for prefix, prediction, start in (
+        (CLOSED_LOOP, posterior, 0),
+        (PRIOR, prior, 0),
+        (OPEN_LOOP, predicted, context),
     ):
-        scalars |= _head_scalars(GROUPS[group], prediction, start)
+        scalars |= _head_scalars(prefix, prediction, start)
         if "image" in truth:
-            videos[group] = _rows(truth["image"], prediction.mean["image"])
+            videos[prefix] = _rows(truth["image"], prediction.mean["image"])
     if "image" in truth:
         scalars |= _horizon_scalars(predicted, context)
     if context == batch["action"].shape[1]:  # It predicts nothing unseen.
         scalars = {
             tag: value
             for tag, value in scalars.items()
-            if not tag.startswith(GROUPS["openloop"])
+            if not tag.startswith(OPEN_LOOP)
         }
     log_probs = {
         **predicted.log_prob,

@@ -98,7 +98,7 @@ class Trainer:
         writers: Sequence[Any] = (),
         scratch: pathlib.Path | None = None,
     ):
-        self._phases: list[Phase] = []
+        self._phases: dict[str, Phase] = {}
         self._global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._next_stage = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._checkpoint_every = checkpoint_every
@@ -117,15 +117,11 @@ class Trainer:
     @property
     def reached_step(self) -> int:
         """The same, but with the current step once its update is done."""
-        _, step = self.step_at(self.global_step)
+        step = self.step_at(self.global_step)
         return step.end if self.has_begun(step) else self.global_step
 
     def add_phase(
-        self,
-        name: str,
-        steps: int,
-        batch_size: int,
-        stages: Sequence[Stage],
+        self, name: str, steps: int, batch_size: int, stages: Sequence[Stage]
     ) -> None:
         """Adds a phase to the end of the epoch.
 
@@ -136,7 +132,7 @@ class Trainer:
           stages: functions of a `Step`, run in order.
         """
         length = -(-steps // batch_size) * batch_size
-        self._phases.append(Phase(name, length, batch_size, tuple(stages)))
+        self._phases[name] = Phase(name, length, batch_size, stages)
 
     def restore(self) -> bool:
         """Loads the last checkpoint that is whole; see `Checkpoints`."""
@@ -149,16 +145,16 @@ class Trainer:
             writer.flush()
         return self._checkpoints.save()
 
-    def step_at(self, global_step: int) -> tuple[Phase, Step]:
-        """Computes the phase and step that a `global_step` falls into."""
-        longest = max(phase.length for phase in self._phases)
+    def step_at(self, global_step: int) -> Step:
+        """Computes the step that a `global_step` falls into."""
+        longest = max(phase.length for phase in self._phases.values())
         epoch, local = divmod(global_step, self._epoch_length)
-        for phase in self._phases:
+        for phase in self._phases.values():
             if local < phase.length:
                 break
             local -= phase.length
         phase_step = epoch * phase.length + local
-        return phase, Step(
+        return Step(
             phase=phase.name,
             epoch=epoch,
             global_step=global_step,
@@ -173,7 +169,7 @@ class Trainer:
     def step_of(self, name: str, update: int) -> int:
         """Computes the `global_step` at which an update of a phase begins."""
         start = 0
-        for phase in self._phases:
+        for phase in self._phases.values():
             if phase.name == name:
                 break
             start += phase.length
@@ -182,10 +178,10 @@ class Trainer:
 
     def next_step(self, name: str) -> Step:
         """Computes the next step of a phase: this one, or one to come."""
-        phase, step = self.step_at(self.global_step)
-        while phase.name != name:
-            left = phase.length - step.local_step
-            phase, step = self.step_at(step.global_step + left)
+        step = self.step_at(self.global_step)
+        while step.phase != name:
+            left = self._phases[step.phase].length - step.local_step
+            step = self.step_at(step.global_step + left)
         return step
 
     def has_begun(self, step: Step) -> bool:
@@ -196,7 +192,7 @@ class Trainer:
 
     @property
     def _epoch_length(self) -> int:
-        return sum(phase.length for phase in self._phases)
+        return sum(phase.length for phase in self._phases.values())
 
     def iterate(self, max_step: int) -> Iterator[float]:
         """Trains until `max_step` sequences; yields every score.
@@ -205,12 +201,13 @@ class Trainer:
           Stopped: if the program is asked to stop, once all is saved.
         """
         while self.global_step < max_step:
-            phase, step = self.step_at(self.global_step)
-            while (index := int(self._next_stage)) < len(phase.stages):
+            step = self.step_at(self.global_step)
+            stages = self._phases[step.phase].stages
+            while (index := int(self._next_stage)) < len(stages):
                 if self._guard.should_stop():
                     self._stop()
                 try:
-                    outcome = phase.stages[index](step)
+                    outcome = stages[index](step)
                 except RolloutStopped:
                     self._stop()
                 self._next_stage.assign(index + 1)
@@ -218,9 +215,9 @@ class Trainer:
                     self.save()
                     if outcome.score is not None:
                         yield outcome.score
-            self._global_step.assign_add(phase.batch_size)
+            self._global_step.assign_add(step.batch_size)
             self._next_stage.assign(0)
-            if self.global_step % self._checkpoint_every < phase.batch_size:
+            if self.global_step % self._checkpoint_every < step.batch_size:
                 self.save()
         self.save()
 
