@@ -121,16 +121,16 @@ class TestDamage:
         damage(saved / f"ckpt-3.{file}")
         store, value = self.start(saved)
         with caplog.at_level(logging.WARNING):
-            assert store.restore() == str(saved / "ckpt-2")
+            assert store.restore() == saved / "ckpt-2"
         np.testing.assert_array_equal(value, np.full(100, 2))
         assert "ckpt-3 cannot be read" in caplog.text
         assert "ckpt-2 takes its place" in caplog.text
         # It can be looked at, but does not come up again.
         assert (saved / f"ckpt-3.{file}.damaged").exists()
-        assert store.latest == str(saved / "ckpt-2")
-        assert store.save() == str(saved / "ckpt-3")
+        assert store.paths()[-1] == saved / "ckpt-2"
+        assert store.save() == saved / "ckpt-3"
         store, value = self.start(saved)
-        assert store.restore() == str(saved / "ckpt-3")
+        assert store.restore() == saved / "ckpt-3"
         np.testing.assert_array_equal(value, np.full(100, 2))
         assert tf.train.latest_checkpoint(saved) == str(saved / "ckpt-3")
 
@@ -138,7 +138,7 @@ class TestDamage:
         for number in (2, 3):
             first_half(saved / f"ckpt-{number}.data-00000-of-00001")
         store, value = self.start(saved)
-        assert store.restore() == str(saved / "ckpt-1")
+        assert store.restore() == saved / "ckpt-1"
         np.testing.assert_array_equal(value, np.ones(100))
         before = sorted(os.listdir(saved))
         flip(saved / "ckpt-1.index")
@@ -150,7 +150,7 @@ class TestDamage:
     def test_file_that_names_the_latest(self, saved):
         (saved / "checkpoint").write_bytes(b"")
         store, value = self.start(saved)
-        assert store.restore() == str(saved / "ckpt-3")
+        assert store.restore() == saved / "ckpt-3"
         np.testing.assert_array_equal(value, np.full(100, 3))
 
     def test_other_files_are_left_alone(self, saved):
@@ -158,7 +158,7 @@ class TestDamage:
             (saved / name).write_bytes(b"")
         (saved / ".partial-of-somebody").mkdir()
         store, _ = self.start(saved)
-        assert store.restore() == str(saved / "ckpt-3")
+        assert store.restore() == saved / "ckpt-3"
         assert not (saved / ".partial-of-somebody").exists()
         assert (saved / "ckpt-x.index").exists()
 
@@ -181,8 +181,8 @@ class TestSave:
 
     def test_files(self, store):
         path = store.save()
-        assert path == store.latest == str(store.directory / "ckpt-1")
-        assert tf.train.latest_checkpoint(store.directory) == path
+        assert store.paths() == [path] == [store.directory / "ckpt-1"]
+        assert tf.train.latest_checkpoint(store.directory) == str(path)
         expected = ["checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index"]
         assert self.names(store) == expected
         for _ in range(4):
@@ -222,7 +222,7 @@ class TestSave:
         monkeypatch.undo()
         left = set(self.names(store)) - set(before)
         if call < 4:
-            assert store.latest == str(store.directory / "ckpt-1")
+            assert store.paths() == [store.directory / "ckpt-1"]
             assert not any(name.endswith(".index") for name in left)
         assert Checkpoints(
             store.directory, {"value": tf.Variable(0.0)}

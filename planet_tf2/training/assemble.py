@@ -37,27 +37,26 @@ class Environments:
     """
 
     def __init__(self, params: Params, folder: RunFolder, package: ModuleType):
-        self._params = params
         self.attempts = Attempts(params["env_max_failures"], self._recover)
         # Where finished episodes wait until they are announced.
         self._record_dir = str(folder.scratch or folder.train_episodes)
-        self._shared = shared_interface(params, package)
-        self._envs: dict[str, list[Async]] = {}
+        self._open = functools.partial(
+            open_env,
+            params=params,
+            blocking=False,
+            record_dir=self._record_dir,
+            staged=True,
+            **shared_interface(params, package),
+        )
+        self._envs: dict[str, list[Async]] = {
+            task: [] for task in params["tasks"]
+        }
 
     def get(self, task: str, amount: int) -> list[Async]:
         """Returns `amount` environments of a task."""
-        envs = self._envs.setdefault(task, [])
+        envs = self._envs[task]
         while len(envs) < amount:
-            envs.append(
-                open_env(
-                    task,
-                    self._params,
-                    blocking=False,
-                    record_dir=self._record_dir,
-                    staged=True,
-                    **self._shared,
-                )
-            )
+            envs.append(self._open(task))
         return envs[:amount]
 
     def _recover(self) -> None:
@@ -66,17 +65,15 @@ class Environments:
         An episode that another agent has finished meanwhile is repeated too.
         """
         clean_staged(self._record_dir)
-        for envs in self._envs.values():
-            for env in envs:
-                # Here, since a process follows the thread that starts it.
-                if env.failed:
-                    env.restart()
+        for env in itertools.chain(*self._envs.values()):
+            # Here, since a process follows the thread that starts it.
+            if env.failed:
+                env.restart()
 
     def close(self) -> None:
         """Ends all of them."""
-        for envs in self._envs.values():
-            for env in envs:
-                env.close()
+        for env in itertools.chain(*self._envs.values()):
+            env.close()
 
 
 def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
@@ -106,12 +103,12 @@ def make_collectors(
 ) -> dict[str, list[Collector]]:
     """Makes the collectors of both splits, those of a kind sharing a graph."""
     rollouts: dict[tuple, tuple[InGraphBatchEnv, Rollout]] = {}
-    result: dict[str, list[Collector]] = {"train": [], "test": []}
     entries = {
         "train": package.train_collects(params),
         "test": package.test_collects(params),
     }
-    for split, task in itertools.product(result, params["tasks"]):
+    result: dict[str, list[Collector]] = {split: [] for split in entries}
+    for split, task in itertools.product(entries, params["tasks"]):
         for entry in entries[split]:
             amount = entry["batch_size"]
             key = task, amount, *(entry.get(k) for k in agent.actor_settings)

@@ -64,13 +64,7 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(**state)
         self._scratch = scratch
 
-    @property
-    def latest(self) -> str | None:
-        """The checkpoint that `restore` would try first."""
-        paths = self._paths()
-        return str(paths[-1]) if paths else None
-
-    def save(self) -> str:
+    def save(self) -> pathlib.Path:
         """Writes a checkpoint and returns its path.
 
         Raises:
@@ -82,16 +76,15 @@ class Checkpoints:
             written = self._checkpoint.save(partial / _NAME)
             path = self._publish(pathlib.Path(written))
             self._point_to(path)
-            for old in self._paths()[:-_KEPT]:
-                # Without its index, which is the last, it is none any more.
+            for old in self.paths()[:-_KEPT]:
+                # The index first: without it, there is no checkpoint.
                 for part in reversed(_files(old)):
                     part.unlink()
         except (OSError, tf.errors.OpError) as error:
+            paths = self.paths()
             last = "There is none yet"
-            if self.latest:
-                last = (
-                    f"The last one, {pathlib.Path(self.latest).name}, is whole"
-                )
+            if paths:
+                last = f"The last one, {paths[-1].name}, is whole"
             raise SaveError(
                 f"Cannot write a checkpoint to {self._directory}: "
                 f"{_explain(error)}. {last}. Once the disk takes files "
@@ -99,9 +92,9 @@ class Checkpoints:
             ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        return str(path)
+        return path
 
-    def restore(self) -> str | None:
+    def restore(self) -> pathlib.Path | None:
         """Restores the latest checkpoint that is whole.
 
         Damaged ones that are later are renamed, with a warning.
@@ -116,7 +109,7 @@ class Checkpoints:
         for left in self._directory.glob(f"{_PARTIAL}*"):
             shutil.rmtree(left, ignore_errors=True)
         damaged: dict[pathlib.Path, str] = {}
-        for path in reversed(self._paths()):
+        for path in reversed(self.paths()):
             try:
                 self._restore(path)
             except _ERRORS as error:
@@ -126,7 +119,7 @@ class Checkpoints:
                 damaged[path] = damage
             else:
                 _set_aside(damaged, path.name)
-                return str(path)
+                return path
         if not damaged:
             return None
         found = "; ".join(f"{path}: {text}" for path, text in damaged.items())
@@ -143,7 +136,7 @@ class Checkpoints:
             status.expect_partial()  # Said elsewhere, so not again at exit.
             raise
 
-    def _paths(self) -> list[pathlib.Path]:
+    def paths(self) -> list[pathlib.Path]:
         """Returns the paths of all checkpoints, the latest last."""
         found = {}
         for path in self._directory.glob(f"{_NAME}-*.index"):
@@ -169,7 +162,7 @@ class Checkpoints:
 
     def _point_to(self, path: pathlib.Path) -> None:
         """Writes the file by which TensorFlow finds the latest."""
-        names = [other.name for other in self._paths()[-_KEPT:]]
+        names = [other.name for other in self.paths()[-_KEPT:]]
         lines = [f'model_checkpoint_path: "{path.name}"']
         lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
         content = "\n".join(lines) + "\n"

@@ -60,12 +60,9 @@ class EpisodeLog:
         }
         self._journal = Journal(folder.metrics, guard.check)
         self.saved_position = tf.Variable(0, dtype=tf.int64, trainable=False)
+        earlier = [r.get("elapsed_seconds", 0.0) for r in self._journal]
         self._clock = clock
-        self._start_seconds = clock()
-        self._earlier_seconds = max(
-            (record.get("elapsed_seconds", 0.0) for record in self._journal),
-            default=0.0,
-        )
+        self._start_seconds = clock() - max(earlier, default=0.0)
         self._read()
 
     @property
@@ -96,9 +93,8 @@ class EpisodeLog:
 
     def write(self, record: dict[str, Any], sync: bool = False) -> None:
         """Appends a line to `metrics.jsonl`, and on request waits for it."""
-        seconds = self._earlier_seconds + self._clock() - self._start_seconds
-        record = {**record, "elapsed_seconds": round(seconds, 2)}
-        self._journal.append(record, sync)
+        seconds = round(self._clock() - self._start_seconds, 2)
+        self._journal.append({**record, "elapsed_seconds": seconds}, sync)
 
     def flush(self) -> None:
         """Waits until the disk has all lines, and keeps their length."""

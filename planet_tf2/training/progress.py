@@ -48,10 +48,11 @@ class Progress:
         self._phase = ""
         self._interrupted = True
         # Seconds of the last updates of each phase.
-        self._recent: dict[str, collections.deque[float]] = {}
+        self._recent = collections.defaultdict(
+            lambda: collections.deque(maxlen=_RECENT)
+        )
         # Time and step of the first and of the last update.
-        self._first: tuple[float, int] | None = None
-        self._last: tuple[float, int] | None = None
+        self._first = self._last = None
         self._returns: dict[str, dict[str, float]] = {}
         self._line_seconds = self._line_step = -math.inf
         self._bar = tqdm(
@@ -69,7 +70,7 @@ class Progress:
         Time between updates that went into something else, such as collecting
         an episode, does not count.
         """
-        recent = self._recent.get(self._phase, ())
+        recent = self._recent[self._phase]
         seconds = sum(recent)
         return len(recent) / seconds if seconds > 0 else 0.0
 
@@ -143,8 +144,8 @@ class Progress:
         """
         root = logging.getLogger()
         before = root.handlers
-        own = _Console(self._stream)
-        root.handlers = [h for h in before if not _is_console(h)] + [own]
+        kept = [handler for handler in before if not _is_console(handler)]
+        root.handlers = [*kept, _Console(self._stream)]
         try:
             yield
         finally:
@@ -152,11 +153,8 @@ class Progress:
 
     def _measure(self, phase: str, step: int) -> None:
         now = self._clock()
-        recent = self._recent.setdefault(
-            phase, collections.deque(maxlen=_RECENT)
-        )
         if phase == self._phase and not self._interrupted:
-            recent.append(now - self._last[0])
+            self._recent[phase].append(now - self._last[0])
         self._phase, self._interrupted = phase, False
         self._last = (now, step)
         # The first update took the time to build the graph, so that the
@@ -172,10 +170,7 @@ class Progress:
 
 
 class _Console(logging.Handler):
-    """Shows this package's records, and warnings of all others.
-
-    They appear above the bar, if there is one.
-    """
+    """Shows this package's records, and warnings of all others."""
 
     def __init__(self, stream: TextIO):
         super().__init__(logging.INFO)

@@ -65,8 +65,7 @@ class Session:
       parts: what the configuration is made of.
       params: the parameters of the run.
       seed: the run's seed.
-      guard: says when to save everything and raise `Stopped`, is shown the
-        step, the speed and the score, and is asked before anything is written.
+      guard: its `show` is told the step, the speed and the score.
     """
 
     def __init__(
@@ -180,12 +179,12 @@ class Session:
             f"random {split} episode {number + 1}/{amount} of {task}"
         )
         index = sorted(parts.seed_envs).index(task)
-        seed = (self._seed, _SEED_EPISODES[split], index)
+        env, should_stop = parts.seed_envs[task], self._guard.should_stop
 
         def collect(attempt: int) -> list[dict[str, Any]]:
-            numbers = (*seed, attempt) if attempt else seed
-            env, should_stop = parts.seed_envs[task], self._guard.should_stop
-            return random_episodes(env, 1, numbers, number, should_stop)
+            seed = self._seed, _SEED_EPISODES[split], index
+            seed += (attempt,) if attempt else ()
+            return random_episodes(env, 1, seed, number, should_stop)
 
         what = f"collecting random episodes of {task}"
         (episode,) = parts.attempts.run(what, collect)
@@ -239,9 +238,6 @@ class Session:
 
 def _checkpoint_distance(params: Mapping[str, Any]) -> int:
     """Turns `checkpoint_every`, in steps of test phases, to global steps."""
-    batch_size = params["batch_shape"][0]
-    train, test = (
-        -(-params[f"{phase}_steps"] // batch_size) * batch_size
-        for phase in ("train", "test")
-    )
+    size = params["batch_shape"][0]
+    train, test = (-(-params[f"{s}_steps"] // size) * size for s in SPLITS)
     return -(-params["checkpoint_every"] // test) * (train + test)

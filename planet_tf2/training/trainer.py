@@ -138,7 +138,7 @@ class Trainer:
         """Loads the last checkpoint that is whole; see `Checkpoints`."""
         return self._checkpoints.restore() is not None
 
-    def save(self) -> str:
+    def save(self) -> pathlib.Path:
         """Writes a checkpoint and returns its path."""
         self._guard.check()
         for writer in self._writers:
