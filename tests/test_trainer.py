@@ -1,7 +1,6 @@
 import pytest
 import tensorflow as tf
 
-from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training.trainer import Outcome, Trainer
@@ -147,9 +146,6 @@ class TestSave:
 
 
 class TestResume:
-    def test_nothing_there(self, tmp_path):
-        assert not Program(tmp_path).trainer.restore()
-
     @pytest.mark.parametrize("point", range(12))
     def test_failure_at_any_stage(self, tmp_path, point):
         """Whatever was saved is not repeated, and the rest is."""
@@ -185,15 +181,3 @@ class TestStop:
         other.run()
         assert other.calls == TWO_EPOCHS[point:]
         assert other.state.value.numpy() == 12
-
-    def test_in_the_middle_of_an_episode(self, tmp_path):
-        program = Program(tmp_path)
-        program.failing["train_b", 5] = RolloutStopped("stop")
-        with pytest.raises(Stopped, match="at step 10"):
-            program.run()
-        other = Program(tmp_path)
-        other.trainer.restore()
-        # The update before it is not lost, nor repeated.
-        assert other.state.value.numpy() == 3
-        other.run()
-        assert other.calls == TWO_EPOCHS[3:]
