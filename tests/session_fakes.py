@@ -1,9 +1,9 @@
 """A session on parts that do nothing but leave traces."""
 
-import collections
 import contextlib
 import dataclasses
 import itertools
+from unittest.mock import Mock
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +30,7 @@ PARAMS = {
 # Agent steps of an episode of the first task; one more for each after it.
 # The reward of step t is t.
 LENGTH, RETURN = 3, 6.0
+ONCE = Attempts()
 TIMES = {"decision_seconds": 0.2, "planning_seconds": 0.1}
 
 
@@ -78,28 +79,23 @@ class FakeRollout:
         return results
 
 
-class Recorder:
-    """Takes any call, and counts the calls by name."""
-
-    def __init__(self):
-        self.counts = collections.Counter()
-        self.updates_per_second = 1.0
-        self.seconds_left = None
-
-    def __getattr__(self, name):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return lambda *args, **kwargs: self.counts.update([name])
-
-
 class Program:
     """One start of the program on a run's folder."""
 
-    def __init__(self, path, tasks=("walk",), agents=1, **kwargs):
+    def __init__(
+        self,
+        path,
+        tasks=("walk",),
+        agents=1,
+        *,
+        params=None,
+        on_rollout=lambda: None,
+        attempts=ONCE,
+        guard=Guard(),
+    ):
         # A folder that was claimed, or just a path.
         self.folder = path if isinstance(path, RunFolder) else RunFolder(path)
         self.folder.create()
-        self.params = {**PARAMS, **kwargs.pop("params", {})}
         self.seeds = []
         # How many episodes there were for each batch.
         self.batches = {}
@@ -107,8 +103,7 @@ class Program:
         self.steps = []
         self.scores = []
         self.agent = FakeAgent()
-        on_rollout = kwargs.pop("on_rollout", lambda: None)
-        self.attempts = kwargs.pop("attempts", Attempts())
+        self.attempts = attempts
         self.envs, self.rollouts = {}, {}
         for length, task in enumerate(tasks, LENGTH):
             env, *envs = (self._record(length) for _ in range(1 + agents))
@@ -122,16 +117,18 @@ class Program:
             },
             seed_envs=self.envs,
             make_batches=self._make_batches,
-            summaries=Recorder(),
-            progress=Recorder(),
+            summaries=Mock(),
+            progress=Mock(updates_per_second=1.0, seconds_left=None),
             close=self._close,
-            attempts=self.attempts,
+            attempts=attempts,
         )
-        guard = kwargs.pop("guard", Guard())
-        self.guard = dataclasses.replace(guard, show=self._show)
         self._shown_to = guard
         self.session = Session(
-            self.folder, self.parts, self.params, seed=3, guard=self.guard
+            self.folder,
+            self.parts,
+            {**PARAMS, **(params or {})},
+            seed=3,
+            guard=dataclasses.replace(guard, show=self._show),
         )
 
     def run(self):

@@ -1,4 +1,6 @@
+import contextlib
 import itertools
+import pathlib
 
 import numpy as np
 import pytest
@@ -7,10 +9,9 @@ from tf_fakes import make_agent, tiny_params
 
 from planet_tf2.agents import planet
 from planet_tf2.agents.planet import build
-from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.envs import DummyEnv, EnvError
+from planet_tf2.envs import DummyEnv
 from planet_tf2.nets import weights
 from planet_tf2.training import assemble
 from planet_tf2.training.collecting import EnvUnreliable
@@ -112,11 +113,7 @@ class TestMakeModel:
             num_layers=3,
             num_units=300,
         )
-        model = build.make_model(params, 6)
-        shapes = [
-            tuple(variable.shape)
-            for variable in model.original_variables().values()
-        ]
+        variables = build.make_model(params, 6).original_variables()
         encoder = (48 * 32 + 32) + (512 * 64 + 64)
         encoder += (1024 * 128 + 128) + (2048 * 256 + 256)
         gru = 400 * 600 + 600
@@ -127,7 +124,7 @@ class TestMakeModel:
         decoder = (230 * 1024 + 1024) + (25 * 128 * 1024 + 128)
         decoder += (25 * 64 * 128 + 64) + (36 * 32 * 64 + 32)
         decoder += 36 * 3 * 32 + 3
-        total = sum(int(np.prod(shape)) for shape in shapes)
+        total = sum(int(np.prod(v.shape)) for v in variables.values())
         assert total == encoder + cell + reward + decoder
 
     @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
@@ -166,28 +163,6 @@ def test_make_learner_follows_the_parameters(monkeypatch, model):
 
 
 class TestEnvironments:
-    def test_one_per_task_and_more_as_needed(self, folder, opened):
-        environments = assemble.Environments(tiny_params(), folder, planet)
-        three = environments.get("dummy", 3)
-        assert len(opened) == 3 and three == opened
-        assert environments.get("dummy", 2) == opened[:2]
-        environments.close()
-
-    def test_records_staged_episodes(self, folder):
-        environments = assemble.Environments(tiny_params(), folder, planet)
-        (env,) = environments.get("dummy", 1)
-        env.reset(seed=0)
-        # The debug preset repeats actions 50 times.
-        for _ in range(1000 // 50):
-            *_, truncated, info = env.step(np.zeros(5, np.float32))
-        environments.close()
-        assert truncated
-        path = info["episode"]["path"]
-        assert path.startswith(str(folder.train_episodes))
-        assert path.endswith(".npz.staged")
-        episode = episodes.load_episode(path)
-        assert episode["image"].shape == (21, 64, 64, 3)
-
     def test_recovers(self, folder, monkeypatch, opened):
         """Those that broke start anew, and what others recorded goes."""
         params = tiny_params(env_max_failures=2)
@@ -223,16 +198,23 @@ class TestEnvironments:
 
 
 class TestMakeCollectors:
-    def make(self, folder, **overrides):
-        params = tiny_params(**overrides)
-        environments = assemble.Environments(params, folder, planet)
-        collectors = assemble.make_collectors(
-            params, planet, make_agent(params, 5), environments, lambda: False
-        )
-        return collectors, environments
+    @pytest.fixture
+    def make(self, folder):
+        with contextlib.ExitStack() as stack:
 
-    def test_train_and_test_share_a_graph(self, folder, opened):
-        collectors, environments = self.make(folder)
+            def make(**overrides):
+                params = tiny_params(**overrides)
+                environments = assemble.Environments(params, folder, planet)
+                stack.callback(environments.close)
+                agent = make_agent(params, 5)
+                return assemble.make_collectors(
+                    params, planet, agent, environments, lambda: False
+                )
+
+            yield make
+
+    def test_train_and_test_share_a_graph(self, make, opened):
+        collectors = make()
         (train,), (test,) = collectors["train"], collectors["test"]
         assert train.rollout is test.rollout
         assert train.env is test.env
@@ -240,38 +222,31 @@ class TestMakeCollectors:
         assert (train.task, train.index) == ("dummy", 0)
         entry = train.entry
         assert (entry.after, entry.every, entry.until) == (10, 10, -1)
-        assert entry.action_noise == 0.3
-        assert test.entry.action_noise == 0
-        environments.close()
+        assert (entry.action_noise, test.entry.action_noise) == (0.3, 0)
 
-    def test_other_plans_have_graphs_of_their_own(self, folder, opened):
+    def test_other_plans_have_graphs_of_their_own(self, make, opened):
         entries = [{}, {"horizon": 3}, {"batch_size": 2}, {"every": 7}]
-        collectors, environments = self.make(
-            folder, train_collects=entries, test_collects=[{}, {}]
-        )
-        train = collectors["train"]
+        train = make(train_collects=entries, test_collects=[{}, {}])["train"]
         assert [collector.index for collector in train] == [0, 1, 2, 3]
         assert [len(collector.env) for collector in train] == [1, 1, 2, 1]
-        rollouts = {id(collector.rollout) for collector in train}
-        assert len(rollouts) == 3
+        assert len({id(collector.rollout) for collector in train}) == 3
         assert train[0].rollout is train[3].rollout
         assert train[3].entry.every == 7
-        assert all(isinstance(c.rollout, Rollout) for c in train)
         # An environment serves several graphs, one after the other.
         assert len(opened) == 2
-        environments.close()
 
-    def test_collects(self, folder):
-        entries = [{"batch_size": 2}]
-        collectors, environments = self.make(
-            folder, train_collects=entries, planner_iterations=1
-        )
-        (collector,) = collectors["train"]
+    def test_collects(self, make, folder):
+        (collector,) = make(
+            train_collects=[{"batch_size": 2}], planner_iterations=1
+        )["train"]
         results = collector.collect((1, 2, 3), 0.3)
         again = collector.collect((1, 2, 3), 0.3)
         other = collector.collect((1, 2, 4), 0.3)
-        assert [result["length"] for result in results] == [20, 20]
-        assert [r["simulator_steps"] for r in results] == [1000, 1000]
+        for result in results:
+            path = pathlib.Path(result["path"])
+            assert path.parent == folder.train_episodes
+            assert path.name.endswith(".npz.staged")
+            assert (result["length"], result["simulator_steps"]) == (20, 1000)
         returns = [
             [result["return"] for result in kind]
             for kind in (results, again, other)
@@ -289,26 +264,22 @@ class TestMakeCollectors:
             assert (np.abs(one["action"]) <= 1).all()
         assert np.abs(first[0]["action"] - first[1]["action"]).max() > 0.01
         assert collector.rollout.retraces == 0
-        environments.close()
 
 
 class TestMakeParts:
     def test_batches(self, folder):
         params = tiny_params()
         parts = assemble.make_parts(params, folder, 0)
-        for number, directory in enumerate(
-            (folder.train_episodes, folder.test_episodes)
-        ):
+        damaged = folder.test_episodes / "damaged.npz"
+        damaged.write_bytes(b"no episode")
+        for number, split in enumerate(("train", "test")):
             episode = {
                 "image": np.full((6, 64, 64, 3), number, np.uint8),
                 "action": np.zeros((6, 5), np.float32),
                 "reward": np.zeros(6, np.float32),
             }
+            directory = folder.path / f"{split}_episodes"
             episodes.save_episode(directory, episode)
-        damaged = folder.test_episodes / "damaged.npz"
-        damaged.write_bytes(b"no episode")
-        for number, split in enumerate(("train", "test")):
-            directory = (folder.train_episodes, folder.test_episodes)[number]
             names = episodes.list_episodes(directory)
             batches = parts.make_batches(
                 split, (0, 1, 2), 0, lambda batch, names=names: names
@@ -318,7 +289,6 @@ class TestMakeParts:
                 assert (batch["image"] == number).all()
         assert not damaged.exists()
         assert damaged.with_name("damaged.npz.damaged").exists()
-        assert set(parts.seed_envs) == {"dummy"}
         parts.close()
 
     def test_closes_environments_when_something_fails(
@@ -334,11 +304,3 @@ class TestMakeParts:
         with pytest.raises(MemoryError):
             assemble.make_parts(tiny_params(), folder, 0)
         assert closed == [1]
-
-    def test_environment_that_cannot_be_built(self, folder, monkeypatch):
-        def fail(self, *args):
-            raise OSError("no display")
-
-        monkeypatch.setattr(DummyEnv, "__init__", fail)
-        with pytest.raises(EnvError, match="no display"):
-            assemble.make_parts(tiny_params(), folder, 0)

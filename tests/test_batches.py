@@ -122,25 +122,3 @@ def test_no_thread_is_left(folder, tmp_path):
     run(folder, tmp_path)
     run(folder, tmp_path, steps=[0])
     assert threading.active_count() == before
-
-
-class TestSteps:
-    """Steps and updates of the trainer, which batches are counted by."""
-
-    def test_of_an_update(self, tmp_path):
-        trainer = make_trainer(tmp_path)
-        for step in range(0, 5 * EPOCH, 5):
-            where = trainer.step_at(step)
-            assert trainer.step_of(where.phase, where.update) == step
-
-    def test_next_of_a_phase(self, tmp_path):
-        trainer = make_trainer(tmp_path)
-        steps = [trainer.step_at(step) for step in range(0, 3 * EPOCH, 5)]
-        for step, name in itertools.product(steps[:-6], LENGTHS):
-            trainer._global_step.assign(step.global_step)
-            expected = next(
-                other
-                for other in steps
-                if other.phase == name and other.global_step >= step.global_step
-            )
-            assert trainer.next_step(name) == expected

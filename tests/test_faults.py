@@ -17,6 +17,7 @@ from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.watching import see
 from planet_tf2.tools.journal import Journal
 from planet_tf2.training.checkpoints import SaveError
+from planet_tf2.training.episode_log import EpisodeLog
 
 
 class Runs:
@@ -122,17 +123,12 @@ def test_full_disk_when_saving(tmp_path, undisturbed, monkeypatch):
         return result
 
     logdir = tmp_path / "disk" / "runs"
-    with (
-        small_disk(tmp_path / "disk", 2**20),
-        pytest.MonkeyPatch.context() as m,
-    ):
-        from planet_tf2.training.episode_log import EpisodeLog
-
-        original = EpisodeLog.add
-        m.setattr(EpisodeLog, "add", add)
+    original = EpisodeLog.add
+    with small_disk(tmp_path / "disk", 2**20):
+        monkeypatch.setattr(EpisodeLog, "add", add)
         with pytest.raises(SaveError, match="No space left on device") as info:
             Runs(logdir).work()
-        m.undo()
+        monkeypatch.undo()
         assert "The last one, ckpt-" in str(info.value)
         assert "\n" not in str(info.value)
         assert Journal(logdir / "00001" / "metrics.jsonl").position
