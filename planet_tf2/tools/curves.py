@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 3.2, 1.1  # Of a panel, in inches of 100 pixels.
-_HEADER = 0.3
+_WIDTH, _HEIGHT = 4.8, 0.7  # Of a panel, in inches of 100 pixels.
+_HEADER, _FOOTER = 0.3, 0.3
 # Told apart by people with any colour vision (Okabe and Ito, 2008).
 _COLORS = ("#282830", "#D55E00", "#0072B2", "#009E73")
 _SEEN = "#D6F0DC"
@@ -18,10 +18,10 @@ Lines = Mapping[str, np.ndarray]
 
 
 def draw_panels(panels: Mapping[str, Lines], seen: int = 0) -> np.ndarray:
-    """Draws panels of a few lines over time, below and beside each other.
+    """Draws panels of a few lines over time, below each other.
 
-    What is not finite leaves a gap. The same names have the same colours in all
-    panels.
+    Each has a scale of its own, from its smallest to its largest value. What is
+    not finite leaves a gap. The same names have the same colours in all panels.
 
     Args:
       panels: lines by title; at least one.
@@ -30,29 +30,33 @@ def draw_panels(panels: Mapping[str, Lines], seen: int = 0) -> np.ndarray:
     Returns:
       Image, uint8 `[H, W, 3]`.
     """
-    columns = 1 if len(panels) <= 3 else 2 if len(panels) <= 8 else 3
-    rows = -(-len(panels) // columns)
-    width, height = columns * _WIDTH, rows * _HEIGHT + _HEADER
-    figure = Figure((width, height), dpi=100)
-    left, above = 0.2 / columns, 1 - 0.5 / height
-    figure.subplots_adjust(left, 0.3 / height, 0.98, above, hspace=0.8)
+    height = len(panels) * _HEIGHT + _HEADER + _FOOTER
+    figure = Figure((_WIDTH, height), dpi=100)
     canvas = FigureCanvasAgg(figure)
+    # In one plot, since Matplotlib takes long to make one.
+    inside = (0.12, _FOOTER / height, 0.86, 1 - (_HEADER + _FOOTER) / height)
+    ax = figure.add_axes(inside, ylim=(-len(panels), 0))
+    if seen:
+        ax.axvspan(0, seen - 0.5, color=_SEEN)
     names = dict.fromkeys(itertools.chain(*panels.values()))
     colors = dict(zip(names, itertools.cycle(_COLORS), strict=False))
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for ax in axes[len(panels) :]:
-        ax.remove()
-    for ax, (title, lines) in zip(axes, panels.items(), strict=False):
-        ax.set_title(title, loc="left", fontsize=7)
-        ax.tick_params(labelsize=6)
-        ax.locator_params(nbins=3)
-        if seen:
-            ax.axvspan(0, seen - 0.5, color=_SEEN)
-        for name, line in lines.items():
-            shown = np.ma.masked_invalid(line)
-            ax.plot(shown, color=colors[name], marker=".", markersize=4)
+    ticks = {}
+    for row, (title, lines) in enumerate(panels.items(), 1):
+        ax.axhline(-row, color="silver", linewidth=0.5)
+        ax.text(0, 0.8 - row, title, fontsize=7)
+        shown = {k: np.ma.masked_invalid(line) for k, line in lines.items()}
+        found = np.ma.concatenate([*shown.values()]).compressed()
+        if not found.size:
+            continue
+        low, high = found.min(), found.max()
+        ticks |= {0.1 - row: f"{low:.5g}", 0.7 - row: f"{high:.5g}"}
+        for name, line in shown.items():
+            place = 0.1 + 0.6 * (line - low) / ((high - low) or 1) - row
+            ax.plot(place, color=colors[name], marker=".", markersize=4)
+    ax.set_yticks([*ticks], [*ticks.values()])
+    ax.tick_params(labelsize=6)
     handles = [
-        figure.axes[0].plot([], color=color, label=name)[0]
+        ax.plot([], color=color, label=name)[0]
         for name, color in colors.items()
     ]
     figure.legend(handles=handles, loc="upper left", ncols=4, fontsize=7)
