@@ -190,12 +190,12 @@ class TestSave:
         assert len(self.names(store)) == 7
         assert not store.scratch or not os.listdir(store.scratch)
 
-    @pytest.mark.parametrize("call", range(6))
+    @pytest.mark.parametrize("call", range(4))
     def test_that_fails_leaves_the_last_one_whole(
         self, store, monkeypatch, call
     ):
         """Wherever the disk turns out to be full."""
-        store.save()
+        path = store.save()
         before = self.names(store)
         calls = []
 
@@ -204,26 +204,21 @@ class TestSave:
             if len(calls) > call:
                 raise OSError(28, "No space left on device")
 
-        replace = type(store.directory).replace
+        replace = type(path).replace
 
         def move(path, target):
             sync(path)
             return replace(path, target)
 
-        monkeypatch.setattr(checkpoints, "sync_file", sync)
-        monkeypatch.setattr(type(store.directory), "replace", move)
-        if call < 4:
-            with pytest.raises(SaveError, match="No space left") as info:
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoints, "sync_file", sync)
+            patch.setattr(type(path), "replace", move)
+            with pytest.raises(SaveError, match="No space left.* ckpt-1,"):
                 store.save()
-            assert "ckpt-1" in str(info.value)
-        monkeypatch.undo()
         left = set(self.names(store)) - set(before)
-        if call < 4:
-            assert store.paths() == [store.directory / "ckpt-1"]
-            assert not any(name.endswith(".index") for name in left)
-        assert Checkpoints(
-            store.directory, {"value": tf.Variable(0.0)}
-        ).restore()
+        assert not any(name.endswith(".index") for name in left)
+        value = tf.Variable(0.0)
+        assert Checkpoints(store.directory, {"value": value}).restore() == path
 
     def test_tensorflow_fails(self, store, monkeypatch):
         store.save()
