@@ -172,6 +172,19 @@ class MeetingEnv(CountingEnv):
         return super().step(action)
 
 
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __call__(self):
+        return self.seconds
+
+    def tick(self, seconds):
+        self.seconds += seconds
+
+
 def hanging_constructor():
     threading.Event().wait()
 

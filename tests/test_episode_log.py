@@ -2,6 +2,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from fakes import Clock
 
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
@@ -17,16 +18,6 @@ def folder(tmp_path):
 @pytest.fixture
 def log(folder):
     return EpisodeLog(folder)
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def __call__(self):
-        return self.seconds
 
 
 def record(folder, simulator_steps=50, staged=True):
