@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 from unittest.mock import Mock
 
@@ -14,7 +15,7 @@ from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training.collecting import Attempts, Collector
+from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.session import Parts, Session
 
 # Two epochs of two updates and a test batch each.
@@ -30,7 +31,6 @@ PARAMS = {
 # Agent steps of an episode of the first task; one more for each after it.
 # The reward of step t is t.
 LENGTH, RETURN = 3, 6.0
-ONCE = Attempts()
 TIMES = {"decision_seconds": 0.2, "planning_seconds": 0.1}
 
 
@@ -90,7 +90,7 @@ class Program:
         *,
         params=None,
         on_rollout=lambda: None,
-        attempts=ONCE,
+        max_failures=1,
         guard=Guard(),
     ):
         # A folder that was claimed, or just a path.
@@ -103,7 +103,7 @@ class Program:
         self.steps = []
         self.scores = []
         self.agent = FakeAgent()
-        self.attempts = attempts
+        self.retry = functools.partial(retry, max_failures=max_failures)
         self.envs, self.rollouts = {}, {}
         for length, task in enumerate(tasks, LENGTH):
             env, *envs = (self._record(length) for _ in range(1 + agents))
@@ -120,7 +120,7 @@ class Program:
             summaries=Mock(),
             progress=Mock(updates_per_second=1.0, seconds_left=None),
             close=self._close,
-            attempts=attempts,
+            retry=self.retry,
         )
         self._shown_to = guard
         self.session = Session(
@@ -177,7 +177,7 @@ class Program:
                 index,
                 [None] * agents,
                 rollout,
-                self.attempts,
+                self.retry,
             )
             for index, (task, rollout) in enumerate(self.rollouts.items())
         ]

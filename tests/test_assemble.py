@@ -189,11 +189,11 @@ class TestEnvironments:
             broken.step(np.zeros(5, np.float32))
             return attempt
 
-        assert environments.attempts.run("testing", work) == 1
+        assert environments.retry("testing", work) == 1
         assert list(folder.train_episodes.iterdir()) == [user]
         monkeypatch.setattr(DummyEnv, "step", lambda *args: 1 / 0)
         with pytest.raises(EnvUnreliable, match="failed 2 times"):
-            environments.attempts.run("testing", work)
+            environments.retry("testing", work)
         environments.close()
 
 

@@ -8,7 +8,7 @@ from session_fakes import TIMES, Program
 
 from planet_tf2.data import episodes
 from planet_tf2.envs import EnvError
-from planet_tf2.training.collecting import Attempts, Collector, EnvUnreliable
+from planet_tf2.training.collecting import Collector, EnvUnreliable, retry
 from planet_tf2.training.trainer import Trainer
 
 
@@ -101,10 +101,10 @@ class Breaking:
         return args
 
 
-class TestAttempts:
+class TestRetry:
     def test_failures_count_in_a_row(self):
         work = Breaking(0, 1, 3, 4, 6)
-        found = [Attempts(3).run("testing", work) for _ in range(3)]
+        found = [retry("testing", work, 3) for _ in range(3)]
         assert found == [(2,), (2,), (1,)]
 
     @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ class TestAttempts:
     def test_gives_up(self, most, words):
         work = Breaking(*range(9))
         with pytest.raises(EnvUnreliable, match=words) as caught:
-            Attempts(most).run("testing it", work)
+            retry("testing it", work, most)
         assert work.calls == most
         summary = caught.value.summary
         assert "env_max_failures" in summary and "OSError: gone." in summary
@@ -145,7 +145,7 @@ class TestSession:
         def rough(*failures, folder=""):
             program = Program(
                 tmp_path / f"{failures}{folder}",
-                attempts=Attempts(3),
+                max_failures=3,
                 on_rollout=Breaking(*failures),
             )
             program.run()
@@ -160,7 +160,7 @@ class TestSession:
         assert rough(1, 2, folder="again") == twice
 
     def test_seed_episodes_that_break(self, tmp_path, monkeypatch, smooth):
-        program = Program(tmp_path, attempts=Attempts(2))
+        program = Program(tmp_path, max_failures=2)
         env = program.envs["walk"]
         step, work = env.step, Breaking(1, 7)
 
@@ -175,11 +175,11 @@ class TestSession:
     def test_gives_up_and_goes_on(self, tmp_path, smooth):
         """What was complete stays; nothing else was written."""
         rollout = Breaking(1, 2)
-        program = Program(tmp_path, attempts=Attempts(2), on_rollout=rollout)
+        program = Program(tmp_path, max_failures=2, on_rollout=rollout)
         with pytest.raises(EnvUnreliable, match="collecting walk"):
             program.run()
         assert program.count("train") == 3 and program.count("test") == 2
-        again = Program(tmp_path, attempts=Attempts(2))
+        again = Program(tmp_path, max_failures=2)
         again.run()
         assert again.trace() == smooth.trace()
         for split in ("train", "test"):

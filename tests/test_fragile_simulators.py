@@ -1,5 +1,6 @@
 """Simulators that crash, hang, raise or return nonsense in mid-episode."""
 
+import functools
 import logging
 
 import fragile
@@ -13,7 +14,7 @@ from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import BatchEnv
-from planet_tf2.training.collecting import Attempts, Collector
+from planet_tf2.training.collecting import Collector, retry
 
 # Long for a step of the fake, and short for whoever waits for the tests.
 SECONDS = 1.0
@@ -83,9 +84,10 @@ class TestEveryWayToBreak:
                 assert env.failed
                 assert list(folder.iterdir()) == []  # Not half of it either.
 
-            result, *_ = Attempts(2, recover).run(
-                "testing", lambda attempt: random_episodes(env, 1, (0, attempt))
-            )
+            def work(attempt):
+                return random_episodes(env, 1, (0, attempt))
+
+            (result,) = retry("testing", work, 2, recover)
             assert not env.failed
             assert (env.pid == first) == (strategy != "process")
         _check(result["path"])
@@ -125,11 +127,13 @@ class TestSeveralAgents:
         env = InGraphBatchEnv(BatchEnv(envs))
 
         def collect(seed=(1, 2), max_failures=3):
-            attempts = Attempts(
-                max_failures, lambda: episodes.clean_staged(folder)
+            again = functools.partial(
+                retry,
+                max_failures=max_failures,
+                recover=lambda: episodes.clean_staged(folder),
             )
             rollout = Rollout(FakeAgent(), env)
-            collector = Collector({}, "fragile:make", 0, env, rollout, attempts)
+            collector = Collector({}, "fragile:make", 0, env, rollout, again)
             return [
                 _check(result["path"]) for result in collector.collect(seed, 0)
             ]

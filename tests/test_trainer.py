@@ -25,7 +25,7 @@ class Program:
         self.outcomes = {"train_b": Outcome(), "test_b": Outcome(score=0.5)}
         self.failing = {}
         self.flushes = tf.Variable(0)
-        self.saved_at, self.saved_after = [], []
+        self.saved_at = []
         self.trainer = Trainer(
             directory,
             {"state": self.state, "flushes": self.flushes},
@@ -43,7 +43,6 @@ class Program:
     def flush(self):
         self.flushes.assign_add(1)
         self.saved_at.append(self.trainer.global_step)
-        self.saved_after.append(len(self.calls))
 
     def _stage(self, name):
         def stage(step):

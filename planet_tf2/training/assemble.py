@@ -18,7 +18,7 @@ from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.guard import Guard
 from planet_tf2.training.batches import make_batches
-from planet_tf2.training.collecting import Attempts, Collector
+from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.progress import Progress
 from planet_tf2.training.session import Parts
 from planet_tf2.training.summaries import Summaries
@@ -33,11 +33,15 @@ class Environments:
     graph that runs the agent in them.
 
     Attributes:
-      attempts: what to do when one of them breaks.
+      retry: `retry`, with what to do when one of them breaks.
     """
 
     def __init__(self, params: Params, folder: RunFolder, package: ModuleType):
-        self.attempts = Attempts(params["env_max_failures"], self._recover)
+        self.retry = functools.partial(
+            retry,
+            max_failures=params["env_max_failures"],
+            recover=self._recover,
+        )
         # Where finished episodes wait until they are announced.
         self._record_dir = str(folder.scratch or folder.train_episodes)
         self._open = functools.partial(
@@ -116,9 +120,9 @@ def make_collectors(
                 batch_env = BatchEnv(environments.get(task, amount))
                 env = InGraphBatchEnv(batch_env, should_stop)
                 rollouts[key] = env, Rollout(agent.actor(amount, entry), env)
-            index, attempts = len(result[split]), environments.attempts
+            index, how = len(result[split]), environments.retry
             result[split].append(
-                Collector(entry, task, index, *rollouts[key], attempts)
+                Collector(entry, task, index, *rollouts[key], how)
             )
     return result
 
@@ -163,5 +167,5 @@ def make_parts(
             summaries=summaries,
             progress=progress,
             close=closing.pop_all().close,
-            attempts=environments.attempts,
+            retry=environments.retry,
         )

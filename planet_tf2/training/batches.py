@@ -37,18 +37,15 @@ from planet_tf2.training.trainer import Step
 _LOGGER = logging.getLogger(__name__)
 
 Batch = Mapping[str, Any]
-# Makes the batches of a split from its name, a seed, the number of the first
-# one, and a function from a batch's number to names of episodes.
-MakeBatches = Callable[
-    [str, Sequence[int], int, Callable[[int], Sequence[str]]], Iterable[Batch]
-]
 
 
 class Batches:
     """Hands out the batches of both splits.
 
     Args:
-      make: makes the batches of a split, as NumPy arrays.
+      make: makes the batches of a split, as NumPy arrays, from its name, a
+        seed, the number of the first one, and a function from the number of a
+        batch to names of episodes.
       log: knows which episodes there were.
       seed: the run's seed.
       step_of: returns the global step of an update, given the phase and the
@@ -57,7 +54,7 @@ class Batches:
 
     def __init__(
         self,
-        make: MakeBatches,
+        make: Callable[..., Iterable[Batch]],
         log: EpisodeLog,
         seed: int,
         step_of: Callable[[str, int], int],
@@ -155,7 +152,7 @@ def make_batches(
       params, folder: those of the run.
       sizes: shapes of what a batch has to hold of a time step, by name.
       guard: its `check` is called before a damaged file is renamed.
-      split, seed, start, names: see `MakeBatches`.
+      split, seed, start, names: see `make` of `Batches`.
     """
 
     def put_aside(path: pathlib.Path) -> None:

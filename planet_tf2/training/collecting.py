@@ -39,51 +39,46 @@ class EnvUnreliable(EnvError):
         self.args = (self.summary,)
 
 
-@dataclasses.dataclass(frozen=True)
-class Attempts:
+def retry(
+    what: str,
+    work: Callable[[int], T],
+    max_failures: int = 1,
+    recover: Callable[[], object] = lambda: None,
+) -> T:
     """Does something again when an environment breaks meanwhile.
 
-    Attributes:
+    Args:
+      what: what is being done, for messages: `collecting cheetah_run`.
+      work: what to do. It is handed the number of the attempt, from 0 on,
+        which takes part in its random numbers: a simulator may well break
+        again when exactly the same happens to it again.
       max_failures: how many attempts may fail in a row, at least 1.
       recover: called after each failure, to remove what the broken episode and
         those collected with it left behind, and to start environments anew.
+
+    Returns:
+      What `work` returned.
+
+    Raises:
+      EnvUnreliable: if it failed as often as allowed.
     """
-
-    max_failures: int = 1
-    recover: Callable[[], object] = lambda: None
-
-    def run(self, what: str, work: Callable[[int], T]) -> T:
-        """Works until it succeeds.
-
-        Args:
-          what: what is being done, for messages: `collecting cheetah_run`.
-          work: what to do. It is handed the number of the attempt, from 0 on,
-            which takes part in its random numbers: a simulator may well break
-            again when exactly the same happens to it again.
-
-        Returns:
-          What `work` returned.
-
-        Raises:
-          EnvUnreliable: if it failed as often as allowed.
-        """
-        for attempt in itertools.count():
-            try:
-                return work(attempt)
-            except EnvError as error:
-                failures = attempt + 1
-                if failures >= self.max_failures:
-                    raise EnvUnreliable(what, failures, error) from error
-                _LOGGER.warning(
-                    "Dropped a broken episode while %s: %s. Failure %d of at"
-                    " most %d in a row; starting the environment again.",
-                    what,
-                    error.summary.rstrip("."),
-                    failures,
-                    self.max_failures,
-                    extra={"details": error.traceback},  # For log.txt.
-                )
-                self.recover()
+    for attempt in itertools.count():
+        try:
+            return work(attempt)
+        except EnvError as error:
+            failures = attempt + 1
+            if failures >= max_failures:
+                raise EnvUnreliable(what, failures, error) from error
+            _LOGGER.warning(
+                "Dropped a broken episode while %s: %s. Failure %d of at"
+                " most %d in a row; starting the environment again.",
+                what,
+                error.summary.rstrip("."),
+                failures,
+                max_failures,
+                extra={"details": error.traceback},  # For log.txt.
+            )
+            recover()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +95,7 @@ class Collector:
       index: tells its random numbers from those of other collectors.
       env: the environments.
       rollout: runs the agent in them.
-      attempts: what to do when an environment breaks.
+      retry: `retry`, with what to do when an environment breaks.
     """
 
     entry: Mapping[str, Any]
@@ -108,7 +103,7 @@ class Collector:
     index: int
     env: InGraphBatchEnv
     rollout: Rollout
-    attempts: Attempts = Attempts()
+    retry: Callable[..., Any] = retry
 
     def due(self, step: Step) -> bool:
         """Whether to collect at this step of the training phase."""
@@ -157,7 +152,7 @@ class Collector:
                 action_noise,
             )
 
-        results = self.attempts.run(f"collecting {self.task}", work)
+        results = self.retry(f"collecting {self.task}", work)
         times = "decision_seconds", "planning_seconds"
         return [
             {**result["info"]["episode"], **{key: result[key] for key in times}}

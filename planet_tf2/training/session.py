@@ -8,7 +8,7 @@ random numbers follow from the step (`batches`, `tools.seeds`).
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,8 +22,8 @@ from planet_tf2.tools.guard import Guard, RolloutStopped
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
-from planet_tf2.training.batches import Batches, MakeBatches
-from planet_tf2.training.collecting import Attempts, Collector
+from planet_tf2.training.batches import Batch, Batches
+from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.trainer import Trainer
 
@@ -43,17 +43,17 @@ class Parts:
       make_batches: makes the batches of a split, endlessly; see `Batches`.
       summaries, progress: show what is going on, in event files and at once.
       close: ends the environments.
-      attempts: what to do when an environment breaks.
+      retry: `retry`, with what to do when an environment breaks.
     """
 
     agent: Agent
     collectors: Mapping[str, Sequence[Collector]]
     seed_envs: Mapping[str, Any]
-    make_batches: MakeBatches
+    make_batches: Callable[..., Iterable[Batch]]
     summaries: Any
     progress: Any
     close: Callable[[], None]
-    attempts: Attempts = Attempts()
+    retry: Callable[..., Any] = retry
 
 
 class Session:
@@ -187,7 +187,7 @@ class Session:
             return random_episodes(env, 1, seed, number, should_stop)
 
         what = f"collecting random episodes of {task}"
-        (episode,) = parts.attempts.run(what, collect)
+        (episode,) = parts.retry(what, collect)
         stages.check_return(task, episode)
         self._log.add(split, task, episode, phase="seed", step=0)
 
