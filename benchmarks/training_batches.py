@@ -55,4 +55,4 @@ def training_batches(
 
 def _step(phase: str, update: int, size: int) -> Step:
     begin = update * size
-    return Step(phase, 0, begin, begin, begin, begin, update, size, False)
+    return Step(phase, 0, begin, begin, begin, update, size, False)

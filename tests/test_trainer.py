@@ -77,20 +77,20 @@ class TestSteps:
         trainer.add_phase("train", 20, 5, [])
         trainer.add_phase("test", 7, 5, [])  # Rounded up to 10.
         expected = [
-            # Epoch, phase, local, phase and summary step, update, is_last.
-            (0, "train", 0, 0, 0, 0, False),
-            (0, "train", 5, 5, 5, 1, False),
-            (0, "train", 10, 10, 10, 2, False),
-            (0, "train", 15, 15, 15, 3, True),
-            (0, "test", 0, 0, 0, 0, False),
-            (0, "test", 5, 5, 5, 1, True),
-            (1, "train", 0, 20, 20, 4, False),
-            (1, "train", 5, 25, 25, 5, False),
-            (1, "train", 10, 30, 30, 6, False),
-            (1, "train", 15, 35, 35, 7, True),
-            (1, "test", 0, 10, 20, 2, False),
-            (1, "test", 5, 15, 25, 3, True),
-            (2, "train", 0, 40, 40, 8, False),
+            # Epoch, phase, phase and summary step, update, is_last.
+            (0, "train", 0, 0, 0, False),
+            (0, "train", 5, 5, 1, False),
+            (0, "train", 10, 10, 2, False),
+            (0, "train", 15, 15, 3, True),
+            (0, "test", 0, 0, 0, False),
+            (0, "test", 5, 5, 1, True),
+            (1, "train", 20, 20, 4, False),
+            (1, "train", 25, 25, 5, False),
+            (1, "train", 30, 30, 6, False),
+            (1, "train", 35, 35, 7, True),
+            (1, "test", 10, 20, 2, False),
+            (1, "test", 15, 25, 3, True),
+            (2, "train", 40, 40, 8, False),
         ]
         for number, values in enumerate(expected):
             epoch, phase, *steps, is_last = values

@@ -296,7 +296,7 @@ def numbers(result):
     return {name: float(value) for name, value in result.items()}
 
 
-STEP = Step("train", 1, 1200, 200, 700, 1200, 14, 50, False)
+STEP = Step("train", 1, 1200, 700, 1200, 14, 50, False)
 
 
 class TestNotFinite:

@@ -24,10 +24,9 @@ class Step:
       phase: name of the phase.
       epoch: how often all phases have been completed.
       global_step: steps of all phases before this one.
-      local_step: steps of this phase in this epoch before this one.
       phase_step: steps of this phase in all epochs before this one.
       summary_step: position on a time axis that all phases share: epoch times
-        the longest phase, plus `local_step`.
+        the longest phase, plus steps of this phase in this epoch.
       update: steps of this phase in all epochs before this one, in batches.
       batch_size: steps that this one is worth.
       is_last: whether this is the phase's last step in this epoch.
@@ -36,7 +35,6 @@ class Step:
     phase: str
     epoch: int
     global_step: int
-    local_step: int
     phase_step: int
     summary_step: int
     update: int
@@ -158,7 +156,6 @@ class Trainer:
             phase=phase.name,
             epoch=epoch,
             global_step=global_step,
-            local_step=local,
             phase_step=phase_step,
             summary_step=epoch * longest + local,
             update=phase_step // phase.batch_size,
@@ -180,8 +177,7 @@ class Trainer:
         """Computes the next step of a phase: this one, or one to come."""
         step = self.step_at(self.global_step)
         while step.phase != name:
-            left = self._phases[step.phase].length - step.local_step
-            step = self.step_at(step.global_step + left)
+            step = self.step_at(step.end)
         return step
 
     def has_begun(self, step: Step) -> bool:
