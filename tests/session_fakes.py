@@ -9,12 +9,12 @@ from unittest.mock import Mock
 import numpy as np
 import tensorflow as tf
 from fakes import CountingEnv
+from small_runs import records
 
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
-from planet_tf2.tools.journal import Journal
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.session import Parts, Session
 
@@ -147,14 +147,7 @@ class Program:
     def trace(self):
         """All that must not depend on whether and where a run was cut."""
         return {
-            "metrics": [
-                {
-                    key: value
-                    for key, value in record.items()
-                    if not key.endswith(("_seconds", "_per_second", "file"))
-                }
-                for record in Journal(self.folder.metrics)
-            ],
+            "metrics": records(self.folder),
             "files": [self.count("train"), self.count("test")],
             "weight": float(self.agent.weight),
             "step": self.steps[-1] if self.steps else None,
