@@ -23,7 +23,7 @@ with native_stderr_silenced():
     from tensorflow import errors
 
     from planet_tf2 import agents
-    from planet_tf2.configs.parameter_flags import (
+    from planet_tf2.configs.params_text import (
         define_flags,
         flag_overrides,
     )

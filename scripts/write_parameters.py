@@ -2,10 +2,12 @@
 
 import pathlib
 
+import jinja2
 from absl import app, flags
 
 from planet_tf2 import agents
-from planet_tf2.configs import parameter_docs
+from planet_tf2.configs import kinds
+from planet_tf2.configs.validation import describe
 
 _PATH = pathlib.Path(__file__).parents[1] / "docs" / "parameters.md"
 _OUTPUT = flags.DEFINE_string("output", str(_PATH), "File to write.")
@@ -14,10 +16,29 @@ _OUTPUT = flags.DEFINE_string("output", str(_PATH), "File to write.")
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    pathlib.Path(_OUTPUT.value).write_text(
-        parameter_docs.write_docs(agents.find())
-    )
+    pathlib.Path(_OUTPUT.value).write_text(render())
     print(f"Wrote {_OUTPUT.value}.")
+
+
+def render() -> str:
+    """Returns the page on the parameters of PlaNet."""
+    agent = agents.find()
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("planet_tf2.configs"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["yaml"] = kinds.as_yaml
+    environment.filters["expected"] = kinds.expected
+    environment.filters["help"] = lambda s: " ".join(s["description"].split())
+    return environment.get_template("parameters.md").render(
+        parameters=agent.Parameters,
+        schemas=describe(agent.Parameters),
+        presets=agent.PRESETS,
+        preset_help=agent.PRESET_HELP,
+    )
 
 
 if __name__ == "__main__":

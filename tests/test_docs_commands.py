@@ -16,7 +16,7 @@ from doc_runs import bare
 
 from planet_tf2 import agents
 from planet_tf2.configs import tasks
-from planet_tf2.configs.parameter_flags import flag_overrides
+from planet_tf2.configs.params_text import flag_overrides
 from planet_tf2.envs import rendering
 
 MAKEFILE = read("Makefile")

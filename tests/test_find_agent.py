@@ -8,7 +8,7 @@ from absl import flags
 from planet_tf2 import agents
 from planet_tf2.configs import resolve
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.configs.parameter_flags import define_flags
+from planet_tf2.configs.params_text import define_flags
 
 _OWN = """
 from planet_tf2.configs.base_parameters import BaseParameters

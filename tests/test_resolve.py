@@ -7,8 +7,11 @@ from planet_tf2 import agents
 from planet_tf2.agents import resolve
 from planet_tf2.agents.planet import acting_parameters
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.configs.parameter_flags import define_flags, flag_overrides
-from planet_tf2.configs.params_text import parse_params
+from planet_tf2.configs.params_text import (
+    define_flags,
+    flag_overrides,
+    parse_params,
+)
 from planet_tf2.configs.resolve import differences, lasting_differences
 
 PLANET = agents.find()

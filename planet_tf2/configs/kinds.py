@@ -92,7 +92,11 @@ def expected(schema: Schema) -> str:
         words = [str(s.get("const", expected(s))) for s in schema["anyOf"]]
         return ", or ".join(words)
     if "items" in schema:
-        return f"a list{_length(schema)}, each {expected(schema['items'])}"
+        smallest, largest = schema.get("minItems"), schema.get("maxItems")
+        size = f" of at least {smallest}" if smallest else ""
+        if smallest and smallest == largest:
+            size = f" of {smallest} items"
+        return f"a list{size}, each {expected(schema['items'])}"
     if "properties" in schema:
         return "a mapping of " + ", ".join(schema["properties"])
     return _PLAIN[schema["type"]] + _bounds(schema)
@@ -115,13 +119,6 @@ def as_yaml(value: Any) -> str:
     """Returns plain data the way one would type it in YAML, in one line."""
     text = yaml.safe_dump(value, default_flow_style=True, width=math.inf)
     return text.removesuffix("...\n").strip()
-
-
-def _length(schema: Schema) -> str:
-    smallest, largest = schema.get("minItems"), schema.get("maxItems")
-    if smallest is not None and smallest == largest:
-        return f" of {smallest} items"
-    return f" of at least {smallest}" if smallest else ""
 
 
 def _bounds(schema: Schema) -> str:

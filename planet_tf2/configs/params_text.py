@@ -1,11 +1,13 @@
-"""Parameters that were written as text: `--params` and flags."""
+"""Parameters that are written as text: `--params`, and a flag for each."""
 
 import re
 from typing import Any
 
 import yaml
+from absl import flags
 
 from planet_tf2.configs import kinds
+from planet_tf2.configs.base_parameters import BaseParameters
 from planet_tf2.configs.config_error import ConfigError
 
 # A quote inside of a word, as in "cart's", is no quote in YAML.
@@ -47,12 +49,43 @@ def parse_params(text: str) -> dict[str, Any]:
     return params
 
 
-def parse_flag(name: str, value: Any) -> Any:
-    """Reads the value of a flag, which is YAML unless it is a switch.
+def define_flags(
+    parameters: type[BaseParameters],
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> list[str]:
+    """Defines a flag for every parameter and returns their names.
+
+    All of them default to None, which means not given. To have them shown
+    by `--help`, declare them as key flags of the program.
+    """
+    for name, field in parameters.known().items():
+        text = f"{parameters.explain(name)} Default: {field.default}."
+        if field.annotation is bool:
+            flags.DEFINE_boolean(name, None, text, flag_values=flag_values)
+        else:
+            flags.DEFINE_string(name, None, text, flag_values=flag_values)
+    return list(parameters.known())
+
+
+def flag_overrides(
+    parameters: type[BaseParameters],
+    flag_values: flags.FlagValues = flags.FLAGS,
+) -> dict[str, Any]:
+    """Returns the parameters that were given as flags.
 
     Raises:
-      ConfigError: It is broken; the message names the flag.
+      ConfigError: The value of a flag is not valid YAML.
     """
+    given = {name: flag_values[name].value for name in parameters.known()}
+    return {
+        name: _parse_flag(name, value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _parse_flag(name: str, value: Any) -> Any:
+    """Reads the value of a flag, which is YAML unless it is a switch."""
     if not isinstance(value, str):
         return value
     # As in --train_collects='[<every: 10>]'.

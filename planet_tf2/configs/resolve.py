@@ -10,7 +10,7 @@ from typing import Any
 
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.params_text import parse_params
-from planet_tf2.configs.validation import check_names, validate
+from planet_tf2.configs.validation import validate
 from planet_tf2.tools import attr_dict
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.nearest import did_you_mean
@@ -36,14 +36,17 @@ def resolve(
     Raises:
       ConfigError: One line that names the parameter, the value and the fix.
     """
-    presets, given = agent.PRESETS, {}
+    presets = agent.PRESETS
     if config not in presets:
         raise ConfigError(
             f"Unknown preset {config!r}.{did_you_mean(config, presets)} "
             f"Known are {', '.join(presets)}."
         )
-    for part in (presets[config], parse_params(params_text), overrides or {}):
-        given |= check_names(agent.Parameters, part)
+    given = {
+        **presets[config],
+        **parse_params(params_text),
+        **(overrides or {}),
+    }
     return AttrDict(validate(agent.Parameters, given))
 
 

@@ -14,25 +14,6 @@ from planet_tf2.tools.nearest import did_you_mean
 _LOGGER = logging.getLogger(__name__)
 
 
-def check_names(
-    parameters: type[BaseParameters], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns what was given, without parameters that have no effect.
-
-    Raises:
-      ConfigError: There is no parameter of a name.
-    """
-    result = {}
-    for name, value in given.items():
-        if name in parameters.DEPRECATED:
-            _LOGGER.warning("Parameter %r has no effect: ignored.", name)
-            continue
-        if parameters.field(name) is None:
-            raise ConfigError(_unknown(parameters, name))
-        result[name] = value
-    return result
-
-
 def validate(
     parameters: type[BaseParameters], given: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -40,13 +21,22 @@ def validate(
 
     Args:
       parameters: What can be set.
-      given: What is set. The others have their defaults.
+      given: What is set. The others have their defaults, and those that have
+        no effect are left out.
 
     Raises:
       ConfigError: Names the parameter, the value and what is expected.
     """
+    used = {}
+    for name, value in given.items():
+        if name in parameters.DEPRECATED:
+            _LOGGER.warning("Parameter %r has no effect: ignored.", name)
+        elif parameters.field(name) is None:
+            raise ConfigError(_unknown(parameters, name))
+        else:
+            used[name] = value
     try:
-        return dict(parameters.model_validate(given))
+        return dict(parameters.model_validate(used))
     except pydantic.ValidationError as error:
         raise ConfigError(_explanation(parameters, given, error)) from None
 
