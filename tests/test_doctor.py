@@ -7,15 +7,12 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
 
-import psutil
 import pytest
 import rich.console
 from bad_folders import run_script
 
 from planet_tf2.doctor import (
-    children,
     examination,
     findings,
     full_run,
@@ -23,9 +20,9 @@ from planet_tf2.doctor import (
     hardware,
     packages,
 )
-from planet_tf2.doctor.children import Result
 from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, judge, problems
-from planet_tf2.envs import rendering
+from planet_tf2.envs import child_process, rendering
+from planet_tf2.envs.child_process import Result
 
 LLVMPIPE = "llvmpipe (LLVM 15.0.6, 256 bits)"
 EGL_PACKAGES = "apt-get install libegl1 libopengl0 libgl1-mesa-dri"
@@ -110,7 +107,7 @@ def world(monkeypatch, tmp_path):
     """A machine on which all is well once `world.install()` was called."""
     world = World(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(children, "run", world.run)
+    monkeypatch.setattr(child_process, "run", world.run)
     monkeypatch.delenv("MUJOCO_GL", raising=False)
     monkeypatch.setattr(hardware.psutil, "getloadavg", lambda: (0.1, 0, 0))
     remember(monkeypatch, 16, 12)
@@ -367,67 +364,6 @@ def test_missing_dependency_of_the_doctor_itself(tmp_path):
     assert "Traceback" not in done.stderr
     assert "absl is missing" in done.stderr
     assert "pip install --editable ." in done.stderr
-
-
-# What follows runs real children.
-
-
-def python(code, seconds=60.0):
-    return children.run([sys.executable, "-c", code], seconds)
-
-
-def test_child_that_crashes():
-    outcome = python("import os; print('{\"a\": 1}', flush=True); os.abort()")
-    assert outcome.complaint == "it died of SIGABRT"
-    assert outcome.records == [{"a": 1}] and outcome.answer is None
-
-
-def test_child_that_hangs_with_a_child_of_its_own():
-    """Whatever has the output open does not keep us waiting, nor lives on."""
-    outcome = python(
-        """
-import subprocess, sys, threading
-child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
-print(child.pid, flush=True)
-threading.Event().wait()
-""",
-        5.0,
-    )
-    assert outcome.exit_code is None
-    assert "no answer within" in outcome.complaint
-    assert outcome.seconds < 60 and outcome.records == []
-    # A busy machine may take a moment to end what was killed.
-    deadline = time.monotonic() + 30
-    while is_alive(int(outcome.stdout)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def is_alive(pid):
-    """Tells whether a process is neither gone nor waiting for its burial."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def test_child_that_is_not_there():
-    outcome = children.run(["/no/such/program"], 5.0)
-    assert outcome.exit_code == 127
-    assert "No such file" in outcome.complaint
-
-
-@pytest.mark.parametrize(
-    "stderr, expected",
-    [
-        ("Traceback\n  x\nValueError: no\n", "ValueError: no"),
-        ("a.b.FatalError: no\n\nTry\n  this", "a.b.FatalError: no"),
-        ("something\nelse\n", "else"),
-        ("\n", "exit code 3"),
-    ],
-)
-def test_complaints_are_one_line(stderr, expected):
-    assert Result(3, "", stderr, 0.0).complaint == expected
 
 
 BLOCK = """

@@ -1,13 +1,13 @@
 """The whole examination, in an order in which nothing disturbs a timing."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 
-from planet_tf2.doctor import children, full_run, graphics, hardware, packages
+from planet_tf2.doctor import full_run, graphics, hardware, packages
 from planet_tf2.doctor.findings import PROBLEM, Finding, judge, note
-
-_PROBE = "planet_tf2.doctor.speed_probe"
+from planet_tf2.envs import child_process
 
 
 def examine(
@@ -54,8 +54,9 @@ def examine(
     report("Timing updates and decisions ...")
     left = limit(seconds) - 3
     memory, free = hardware.read_memory()
-    arguments = [_PROBE, str(time.time() + left - 5), str(0.9 * free), agent]
-    result = children.run([*children.MODULE, *arguments], left)
+    command = [sys.executable, "-m", "planet_tf2.doctor.speed_probe"]
+    command += [str(time.time() + left - 5), str(0.9 * free), agent]
+    result = child_process.run(command, left)
     if not result.records:
         needed = ("tensorflow", "tensorflow-probability", "tensorboard")
         what = "TensorFlow does not start"
@@ -70,7 +71,7 @@ def examine(
 
 
 def _check_presets(
-    result: children.Result,
+    result: child_process.Result,
     presets: list[str],
     machine: full_run.Machine,
     agent: str,

@@ -1,14 +1,16 @@
 """The simulator and every way to render, each tried in a process of its own."""
 
 import concurrent.futures
+import functools
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from planet_tf2.doctor import children, packages
+from planet_tf2.doctor import packages
 from planet_tf2.doctor.findings import Finding, judge, note
 from planet_tf2.doctor.hardware import Card
-from planet_tf2.envs import rendering
+from planet_tf2.envs import child_process, rendering
 
 # What the frames of presets for CPUs are timed with.
 SHADOW_SIZE = 512
@@ -16,7 +18,7 @@ SHADOW_SIZE = 512
 # The backend that needs least.
 _INSTALL = f"on Debian or Ubuntu: {rendering.PACKAGES['egl']}"
 
-Results = Mapping[str, children.Result]
+Results = Mapping[str, child_process.Result]
 
 
 class Frames(NamedTuple):
@@ -28,16 +30,12 @@ class Frames(NamedTuple):
     light_frames_per_second: float  # With shadows from a map of `SHADOW_SIZE`.
 
 
-def try_all(seconds: float) -> dict[str, children.Result]:
+def try_all(seconds: float) -> dict[str, child_process.Result]:
     """Renders with every backend, all side by side; returns how each did."""
-
-    def attempt(name: str) -> children.Result:
-        command = [*children.MODULE, "planet_tf2.envs.rendering_probe"]
-        return children.run(command, seconds, rendering.gl_variables(name))
-
+    probe = functools.partial(rendering.probe, seconds=seconds)
     names = rendering.BACKENDS
     with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(attempt, names), strict=True))
+        return dict(zip(names, pool.map(probe, names), strict=True))
 
 
 def choose(tried: Results) -> str | None:
@@ -50,8 +48,10 @@ def check_simulator(
     backend: str | None, seconds: float
 ) -> tuple[Frames | None, Finding]:
     """Measures how fast MuJoCo runs and, if it can, renders."""
-    command = [*children.MODULE, "planet_tf2.doctor.simulator_probe", "2"]
-    result = children.run(command, seconds, rendering.gl_variables(backend))
+    command = [sys.executable, "-m", "planet_tf2.doctor.simulator_probe", "2"]
+    result = child_process.run(
+        command, seconds, rendering.gl_variables(backend)
+    )
     if result.answer is None:
         what = f"MuJoCo does not run{f' with {backend}' if backend else ''}"
         needed = ("dm_control", "mujoco")

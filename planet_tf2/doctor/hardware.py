@@ -11,8 +11,9 @@ from typing import NamedTuple
 import psutil
 from rich.filesize import decimal
 
-from planet_tf2.doctor import children, packages
+from planet_tf2.doctor import packages
 from planet_tf2.doctor.findings import Finding, judge, note
+from planet_tf2.envs import child_process
 from planet_tf2.tools import machine
 
 # From what is shown to what Linux calls it.
@@ -119,7 +120,7 @@ def find_cards(seconds: float) -> list[Card]:
     """Asks NVIDIA's driver for its graphics cards."""
     query = "--query-gpu=name,memory.total,driver_version,compute_cap"
     style = "--format=csv,noheader,nounits"
-    result = children.run(["nvidia-smi", query, style], seconds)
+    result = child_process.run(["nvidia-smi", query, style], seconds)
     cards = []
     for line in result.stdout.splitlines():
         # Complaints, and cards that do not tell everything.

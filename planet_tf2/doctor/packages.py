@@ -11,9 +11,8 @@ import sys
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from planet_tf2.doctor.children import Result
 from planet_tf2.doctor.findings import Finding, judge, note, problems
-from planet_tf2.envs.child_process import PACKAGE_ROOT
+from planet_tf2.envs.child_process import PACKAGE_ROOT, Result
 from planet_tf2.version import __version__
 
 NAME = "planet_tf2"

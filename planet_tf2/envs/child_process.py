@@ -1,15 +1,21 @@
 """How this package starts Python programs beside the current one."""
 
 import contextlib
+import dataclasses
+import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping, MutableMapping
+import time
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from typing import Any
 
 PACKAGE_ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -21,6 +27,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Games that draw with SDL, which pygame does, look for a screen otherwise.
 _NO_SCREEN = ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER")
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Failed)\b")
+_PATIENCE = 2.0  # Seconds that a child has to die once it was killed.
 
 
 def child_environ(changes: Variables) -> dict[str, str]:
@@ -110,3 +118,83 @@ def _signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How a child ended."""
+
+    exit_code: int | None  # Of signals negative; None if the time was up.
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def complaint(self) -> str:
+        """Says in a line why it failed."""
+        if self.exit_code is None:
+            return f"no answer within {self.seconds:.0f} seconds"
+        if self.exit_code < 0:
+            return f"it died of {signal.Signals(-self.exit_code).name}"
+        lines = [line for line in self.stderr.splitlines() if line.strip()]
+        # The message of an exception may have more lines.
+        errors = [line for line in lines if _ERROR.match(line)] or lines
+        return errors[-1].strip() if errors else f"exit code {self.exit_code}"
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The lines of its standard output that are JSON objects."""
+        lines = self.stdout.splitlines()
+        return [json.loads(x) for x in lines if x[:1] == "{" and x[-1] == "}"]
+
+    @property
+    def answer(self) -> dict[str, Any] | None:
+        """The last of its records, if it ended well."""
+        return self.records[-1] if self.exit_code == 0 else None
+
+
+def run(
+    command: Sequence[str],
+    seconds: float,
+    changes: Variables | None = None,
+) -> Result:
+    """Runs a program to its end, or until the time is up.
+
+    Nothing that the program does, and no child of its own that it leaves
+    behind, can keep the caller waiting for longer. A program that is not there
+    has exit code 127.
+
+    Args:
+      command: program and arguments.
+      seconds: time limit.
+      changes: environment variables to set, or to remove where None.
+    """
+    start = time.monotonic()
+    exit_code = None
+    # Files, since a pipe stays open as long as any grandchild has it.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(
+                command,
+                env=child_environ(changes or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return Result(127, "", f"{command[0]}: {error.strerror}", 0.0)
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                exit_code = process.wait(seconds)
+        finally:
+            # Also after a good end, for what it may have left behind.
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            # A process that waits for a broken driver does not even die.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+        out.seek(0)
+        err.seek(0)
+        texts = [file.read().decode(errors="replace") for file in (out, err)]
+    return Result(exit_code, *texts, time.monotonic() - start)

@@ -8,9 +8,7 @@ tried in a process of its own.
 
 import dataclasses
 import functools
-import json
 import os
-import subprocess
 import sys
 
 from planet_tf2.envs import child_process
@@ -142,6 +140,12 @@ def gl_variables(backend_name: str | None) -> dict[str, str | None]:
     return {"MUJOCO_GL": backend_name or "off", "PYOPENGL_PLATFORM": platform}
 
 
+def probe(name: str, seconds: float = PROBE_SECONDS) -> child_process.Result:
+    """Renders a frame with a backend; its answer has the `renderer`."""
+    command = [sys.executable, "-m", "planet_tf2.envs.rendering_probe"]
+    return child_process.run(command, seconds, gl_variables(name))
+
+
 @functools.cache
 def _choose(requested: str) -> Backend:
     if requested and requested not in BACKENDS:
@@ -157,38 +161,13 @@ def _choose(requested: str) -> Backend:
             " Install what is missing, or unset MUJOCO_GL."
         ]
     for name in [requested] if requested else BACKENDS:
-        renderer, complaint = _probe(name)
-        if renderer is not None:
+        result = probe(name)
+        if result.answer is not None:
+            renderer = result.answer["renderer"]
             return Backend(name, renderer, is_software(renderer))
-        lines.append(f"  {name}: {complaint}")
+        lines.append(f"  {name}: {result.complaint}")
         lines.append(f"    on Debian: {PACKAGES[name]}")
     raise RenderingError("\n".join(lines))
-
-
-def _probe(name: str) -> tuple[str | None, str]:
-    """Renders one frame in a child process.
-
-    Returns:
-      The renderer's name, or None and why it failed.
-    """
-    command = [sys.executable, "-m", "planet_tf2.envs.rendering_probe"]
-    environ = child_process.child_environ(gl_variables(name))
-    try:
-        result = subprocess.run(
-            command,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=PROBE_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return None, f"no frame within {PROBE_SECONDS} seconds"
-    if result.returncode == 0:
-        return json.loads(result.stdout.splitlines()[-1])["renderer"], ""
-    errors = result.stderr.strip().splitlines()
-    return None, errors[-1] if errors else f"exit code {result.returncode}"
 
 
 def is_software(renderer: str) -> bool:
