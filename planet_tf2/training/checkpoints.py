@@ -138,12 +138,10 @@ class Checkpoints:
 
     def paths(self) -> list[pathlib.Path]:
         """Returns the paths of all checkpoints, the latest last."""
-        found = {}
-        for path in self._directory.glob(f"{_NAME}-*.index"):
-            number = path.stem.removeprefix(f"{_NAME}-")
-            if number.isdecimal():
-                found[int(number)] = path.with_suffix("")
-        return [found[number] for number in sorted(found)]
+        stems = [p.stem for p in self._directory.glob(f"{_NAME}-*.index")]
+        numbers = [stem.removeprefix(f"{_NAME}-") for stem in stems]
+        found = sorted(int(number) for number in numbers if number.isdecimal())
+        return [self._directory / f"{_NAME}-{number}" for number in found]
 
     def _publish(self, written: pathlib.Path) -> pathlib.Path:
         """Moves a checkpoint to where it belongs, its index last."""

@@ -28,11 +28,10 @@ _SHOWN_DATA = 6  # Sequences of the data strip.
 _SHOWN_IN_STRIPS = 2
 _ANIMATED = ROWS[:3]
 _LEGEND = (
-    "Rows, for each sequence: truth, prediction, error (grey is none){}. "
-    "Lines are green while the model sees the truth, dark while it predicts "
-    "without."
+    "Rows, for each sequence: truth, prediction, error and, in strips, change "
+    "of the prediction since the step before; grey is none. Lines are green "
+    "while the model sees the truth, dark while it predicts without."
 )
-_CHANGE = ", change of the prediction since the step before (grey is none)"
 
 
 def write_predictions(
@@ -173,12 +172,10 @@ def _write_videos(
     chosen = video.limit_length(frames, _MAX_FRAMES)
     # It takes as long, however many frames it has.
     fps = FPS * len(chosen) / len(frames)
-    legend = _LEGEND.format("")
-    write_animation(f"{prefix}animation", chosen, fps, palette, legend)
+    write_animation(f"{prefix}animation", chosen, fps, palette, _LEGEND)
     shown = range(min(_SHOWN_IN_STRIPS, len(rows["truth"])))
     strip = [rows[name][number] for number in shown for name in ROWS]
-    legend = _LEGEND.format(_CHANGE)
-    write_strip(f"{prefix}strip", strip, palette, seen, legend)
+    write_strip(f"{prefix}strip", strip, palette, seen, _LEGEND)
 
 
 def _explain(rows: Mapping[str, np.ndarray], context: int) -> np.ndarray:
