@@ -3,10 +3,9 @@
 import collections
 import contextlib
 import importlib.metadata
-import logging
 import platform
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from planet_tf2 import agents, envs
@@ -185,7 +184,7 @@ def train_run(
     folder.create()
     _keep_settings(folder, settings, report)
     report(f"Run {run.number} in {folder.path}")
-    with logging_to(folder.log) as log, _noting_errors(log, run):
+    with logging_to(folder.log):
         name = settings.get("agent", agents.DEFAULT)
         parts = assemble.make_parts(params, folder, seed, guard, name)
         with contextlib.closing(parts), parts.progress.console():
@@ -218,27 +217,6 @@ def _keep_settings(
             f"The run was begun with {before} threads and goes on with {now}: "
             "it will not be equal to one that was never stopped."
         )
-
-
-@contextlib.contextmanager
-def _noting_errors(log: logging.Handler, run: Run) -> Iterator[None]:
-    """Writes into the log how a run failed. FAIL has the traceback.
-
-    Not by way of a logger: the program shows the error to people itself.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not isinstance(error, Stopped) and not run.is_lost():
-            text = getattr(error, "summary", None) or str(error)
-            record = {
-                "name": __name__,
-                "levelno": logging.ERROR,
-                "levelname": "ERROR",
-                "msg": f"The run failed. {type(error).__name__}: {text}",
-            }
-            log.handle(logging.makeLogRecord(record))
-        raise
 
 
 def closing_message(folder: RunFolder) -> str:

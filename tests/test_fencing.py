@@ -1,6 +1,7 @@
 """A worker that slept through a takeover wakes up in the middle of writing."""
 
 import logging
+import types
 import uuid
 
 import numpy as np
@@ -16,16 +17,19 @@ from planet_tf2.tools.journal import Journal
 @pytest.fixture(name="old")
 def _old(tmp_path):
     folder = RunFolder(tmp_path / "00001").create()
-    fencing.open_scratch(folder, "old")
-    return folder
+    return take_over(folder)
 
 
-def take_over(old, claim_ids=("old",)):
+def take_over(old, holds=lambda: True):
     """What a new owner does, while the old one is asleep."""
     new = RunFolder(old.path)
-    scratch = fencing.scratch_folders(new)
-    fencing.open_scratch(new, uuid.uuid4().hex, scratch, claim_ids)
+    claim = types.SimpleNamespace(id=uuid.uuid4().hex, holds=holds)
+    assert fencing.open_scratch(new, claim) == claim.holds()
     return new
+
+
+def scratch_folders(folder):
+    return set(folder.path.glob(".scratch-*"))
 
 
 def episode():
@@ -41,19 +45,15 @@ def test_takeover_removes_the_scratch_of_others_only(old):
     assert not old.scratch.exists()
     assert new.scratch.is_dir() and not list(new.scratch.iterdir())
     fencing.close_scratch(old)
-    assert fencing.scratch_folders(old) == {new.scratch}
+    assert scratch_folders(old) == {new.scratch}
     fencing.close_scratch(new)
-    assert not fencing.scratch_folders(old)
+    assert not scratch_folders(old)
 
 
-def test_scratch_that_appears_later_stays(old):
-    """It may be of one who took over in turn."""
-    new = RunFolder(old.path)
-    scratch = fencing.scratch_folders(new)
-    later = RunFolder(old.path)
-    fencing.open_scratch(later, "later")
-    fencing.open_scratch(new, "new", scratch)
-    assert later.scratch.is_dir() and not old.scratch.exists()
+def test_scratch_of_one_who_took_over_in_turn_stays(old):
+    before = scratch_folders(old)
+    new = take_over(old, lambda: False)
+    assert new.scratch is None and scratch_folders(old) == before
 
 
 def test_whole_files_cannot_be_finished(old):

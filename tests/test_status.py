@@ -158,7 +158,7 @@ class TestLookAgain:
         states = []
         for seconds[0] in range(0, 100, 10):
             states.append(overview.look()[0].state)
-        assert states == ["running"] * 7 + ["stale"] * 3
+        assert states == ["running"] * 6 + ["stale"] * 4
         claim.refresh()
         assert overview.look()[0].state == "running"
         assert overview.look()[0].ping_age_seconds == 0

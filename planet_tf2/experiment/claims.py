@@ -24,7 +24,6 @@ These rules keep two workers from owning one folder:
 
 import atexit
 import contextlib
-import errno
 import json
 import logging
 import os
@@ -45,11 +44,6 @@ from planet_tf2.experiment.watching import (
 )
 
 _LOGGER = logging.getLogger(__name__)
-
-# PING is padded to a multiple of so many bytes, so that it keeps its size.
-_BLOCK = 512
-# The errors of file systems without hard links.
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 class Claim:
@@ -82,7 +76,7 @@ class Claim:
             "ping_every": ping_every,
         }
         self._pings = 0
-        self._size = 0
+        self._size = 512
         self._descriptor: int | None = None
         self._released = threading.Event()
         self._pinger = threading.Thread(
@@ -250,8 +244,8 @@ class Claim:
             "pings": self._pings,
         }
         content = json.dumps(about).encode()
-        blocks = len(content) // _BLOCK + 1
-        self._size = max(self._size, blocks * _BLOCK)
+        # Never shorter than before, since it is written over that.
+        self._size = max(self._size, len(content) + 1)
         return content.ljust(self._size - 1) + b"\n"
 
 
@@ -267,18 +261,14 @@ def _link(prepared: pathlib.Path, path: pathlib.Path) -> bool:
     """
     try:
         os.link(prepared, path)
-        return True
     except FileExistsError:
         # It is there already, too, if NFS lost the answer and tried again.
         return os.stat(prepared).st_nlink > 1
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-    content = prepared.read_bytes()
-    try:
-        _write_new(path, content)
-    except FileExistsError:
-        return False
+    except OSError:
+        try:
+            _write_new(path, prepared.read_bytes())
+        except FileExistsError:
+            return False
     return True
 
 

@@ -23,13 +23,13 @@ import os
 import pathlib
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from planet_tf2.data.run_folder import RunFolder, check_writable, make_folder
 from planet_tf2.experiment import fencing
 from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.run import Run
-from planet_tf2.experiment.watching import Watch, claim_id, owner, read, see
+from planet_tf2.experiment.watching import Watch, owner, read, see
 from planet_tf2.tools.signals import Stopped
 
 # Looks at a claim while its owner refreshes it once.
@@ -130,20 +130,21 @@ class Experiment:
         waited = 0.0
         while watches:
             for number, watch in list(watches.items()):
-                held = self._is_held(watch, waited)
+                if self._ping_every:
+                    watch.look(waited)
                 if not self._is_wanted(number, watch):
                     del watches[number]
-                elif not held and (run := self._claim(number, watch)):
+                elif watch.is_dead() and (run := self._claim(number, watch)):
                     try:
                         # Another worker may have ended it a moment ago.
-                        if self._is_wanted(number, watch):
+                        if self._is_wanted(number, watch) and run.enclose():
                             yield run
                     finally:
                         run.release()
                     if not (run.lost and run.folder.ping.exists()):
                         del watches[number]
             if watches:
-                waited = self._wait_a_while(watches.values(), not waited)
+                waited = self._wait_for(watches.values(), not waited)
 
     def raise_if_left(self) -> None:
         """Tells, after iterating, whether there are runs that are not done.
@@ -172,12 +173,6 @@ class Experiment:
             text = f"Not all runs are done. {'; '.join(reasons)}.{advice}"
             raise RunsLeft(text, held)
 
-    def _is_held(self, watch: Watch, waited: float) -> bool:
-        """Whether another worker has a run, as far as can be known by now."""
-        if not self._ping_every:
-            return False
-        return bool(watch.look(waited)) and not watch.is_dead()
-
     def _is_wanted(self, number: int, watch: Watch) -> bool:
         """Whether a run is to be worked on; says why if it is not."""
         folder = self.folder(number)
@@ -201,8 +196,12 @@ class Experiment:
         return False
 
     def _is_kept(self, folder: RunFolder) -> bool:
-        """Whether a run is not to be gone on with, as the user asked."""
-        return not self._resume_runs and _was_started(folder)
+        """Whether a run was started and stays as it is, as the user asked."""
+        if self._resume_runs or not folder.path.is_dir():
+            return False
+        claims = (folder.ping.name, fencing.PREFIX)
+        entries = folder.path.iterdir()
+        return not all(entry.name.startswith(claims) for entry in entries)
 
     def _claim(self, number: int, watch: Watch) -> Run | None:
         """Claims a run, unless another worker was faster."""
@@ -212,7 +211,6 @@ class Experiment:
         make_folder(folder.path)
         if not self._ping_every:
             return Run(number, folder, None, self._should_stop, self._report)
-        scratch = fencing.scratch_folders(folder)
         claim = Claim(folder.ping, self._worker_name, self._ping_every)
         claim.details["num_runs"] = len(self._numbers)
         if not claim.acquire(watch.sight):
@@ -222,21 +220,9 @@ class Experiment:
                 f"Run {folder.path.name} is taken over from "
                 f"{owner(watch.sight)}, which is gone."
             )
-        former = [claim_id(content) for content in watch.sight.values()]
-        run = Run(number, folder, claim, self._should_stop, self._report)
-        try:
-            fencing.open_scratch(folder, claim.id, scratch, former)
-        except OSError:
-            run.is_lost()
-            run.release()
-            if run.lost:
-                return None  # It has been taken over in its turn.
-            raise
-        return run
+        return Run(number, folder, claim, self._should_stop, self._report)
 
-    def _wait_a_while(
-        self, watches: Collection[Watch], is_first: bool
-    ) -> float:
+    def _wait_for(self, watches: Iterable[Watch], is_first: bool) -> float:
         """Waits for those who hold runs, and returns for how many seconds."""
         if is_first:
             names = [
@@ -253,14 +239,3 @@ class Experiment:
         seconds = self._ping_every / _LOOKS
         self._wait(seconds)
         return seconds
-
-
-def _was_started(folder: RunFolder) -> bool:
-    """Whether a run's folder has more in it than claims."""
-    if not folder.path.is_dir():
-        return False
-    ping = folder.ping.name
-    return any(
-        not entry.name.startswith(ping) and not fencing.is_scratch(entry.name)
-        for entry in folder.path.iterdir()
-    )

@@ -18,56 +18,51 @@ fence first:
 import contextlib
 import pathlib
 import shutil
-from collections.abc import Iterable
 
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.experiment.claims import Claim
 from planet_tf2.tools.files import replacing
 
-_PREFIX = ".scratch-"
+# Of the names of scratch folders; the id of a claim comes behind.
+PREFIX = ".scratch-"
 
 
-def scratch_folders(folder: RunFolder) -> set[pathlib.Path]:
-    """Returns the scratch folders of a run, to be asked for before claiming.
-
-    Those that appear later may belong to a newer claim.
-    """
-    return set(folder.path.glob(f"{_PREFIX}*"))
-
-
-def is_scratch(name: str) -> bool:
-    """Whether an entry of a run's folder is a scratch folder."""
-    return name.startswith(_PREFIX)
-
-
-def open_scratch(
-    folder: RunFolder,
-    claim_id: str,
-    scratch: Iterable[pathlib.Path] = (),
-    former_ids: Iterable[str] = (),
-) -> None:
+def open_scratch(folder: RunFolder, claim: Claim) -> bool:
     """Makes `folder.scratch` for a new claim, and shuts out earlier ones.
 
     Args:
       folder: Folder of the run, which this process has claimed.
-      claim_id: Its claim.
-      scratch: Scratch folders from before it was claimed.
-      former_ids: Claims that were taken over.
+      claim: Its claim.
+
+    Returns:
+      Whether it worked. It does not if another worker took over in turn.
+
+    Raises:
+      OSError: The disk is full, say, although the claim still holds.
     """
-    folder.scratch = folder.path / f"{_PREFIX}{claim_id}"
-    folder.scratch.mkdir(exist_ok=True)
-    former = {folder.path / f"{_PREFIX}{former}" for former in former_ids}
-    former |= set(scratch)
-    if not former:
-        return
-    for path in former:
-        # Atomic, so that nothing can be written to what is being removed.
-        removed = folder.scratch / path.name
-        with contextlib.suppress(FileNotFoundError):
-            path.rename(removed)
-        shutil.rmtree(removed, ignore_errors=True)
-    for path in _appended_files(folder):
-        with open(path, "rb") as old, replacing(path, folder.scratch) as new:
-            shutil.copyfileobj(old, new, 2**20)
+    former = set(folder.path.glob(f"{PREFIX}*"))
+    if not claim.holds():
+        return False  # Some of these may belong to a newer claim.
+    folder.scratch = folder.path / f"{PREFIX}{claim.id}"
+    try:
+        folder.scratch.mkdir(exist_ok=True)
+        for path in former:
+            # Atomic, so that nothing can be written to what is being removed.
+            removed = folder.scratch / path.name
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+        for path in _appended_files(folder) if former else []:
+            with (
+                open(path, "rb") as old,
+                replacing(path, folder.scratch) as new,
+            ):
+                shutil.copyfileobj(old, new, 2**20)
+    except OSError:
+        if claim.holds():
+            raise
+        return False
+    return True
 
 
 def close_scratch(folder: RunFolder) -> None:

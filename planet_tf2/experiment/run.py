@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import logging
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.data.run_folder import RunFolder, logging_to
 from planet_tf2.experiment import fencing
 from planet_tf2.experiment.claims import Claim, utc_time
 from planet_tf2.tools.files import write_atomically
@@ -27,7 +28,8 @@ class Run:
     - It reaches its end: DONE is written.
     - The claim was lost: it ends without an error, and nothing is written.
     - `Stopped`, an exit or an interruption: passed on, and nothing is written.
-    - Any other exception: FAIL is written, and the exception passed on.
+    - Any other exception: FAIL is written, and a line of the log; the
+      exception is passed on.
 
     In any case the claim is given back.
 
@@ -72,26 +74,22 @@ class Run:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator["Run"]:
-        name, fail = self.folder.path.name, self.folder.fail
-        if fail.exists() and not self.is_lost():
+        if self.folder.fail.exists() and not self.is_lost():
+            name = self.folder.path.name
             self._report(f"Run {name} failed before; trying again.")
-            fail.unlink(missing_ok=True)
+            self.folder.fail.unlink(missing_ok=True)
         try:
             yield self
             self.check()
             self._write_done()
-        except ClaimLost as error:
-            self._report(str(error))
         except Stopped:
             raise
         except Exception as error:
-            if self.is_lost():
-                # The folder is another worker's, and so is the failure.
-                kind = type(error).__name__
-                self._report(f"{self._lost_message()} ({kind})")
-                return
-            self._write_fail(error)
-            raise
+            if not self.is_lost():
+                self._write_fail(error)
+                raise
+            # The folder is another worker's, and so is any failure.
+            self._report(self._lost_message())
         finally:
             self.release()
 
@@ -123,6 +121,13 @@ class Run:
         if self._claim:
             self._claim.details = {**self._claim.details, **self._shown}
 
+    def enclose(self) -> bool:
+        """Keeps earlier owners from writing; returns whether that worked.
+
+        It does not if another worker took over in turn.
+        """
+        return not self._claim or fencing.open_scratch(self.folder, self._claim)
+
     def release(self) -> None:
         """Gives the claim back. Nothing happens the second time."""
         fencing.close_scratch(self.folder)
@@ -130,15 +135,10 @@ class Run:
             self._claim.release()
 
     def _lost_message(self) -> str:
-        name, path = self.folder.path.name, self.folder.path
-        if not path.exists():
-            return f"The folder of run {name} is gone: {path}"
-        if not self.folder.ping.exists():
-            return (
-                f"Somebody removed the claim on run {name}, so this worker "
-                f"leaves it: {self.folder.ping}"
-            )
-        return f"Run {name} belongs to another worker now: {path}"
+        path, ping = self.folder.path, self.folder.ping
+        if ping.exists():
+            return f"Run {path.name} belongs to another worker now: {path}"
+        return f"Run {path.name} is left, since somebody removed {ping}."
 
     def _write_done(self) -> None:
         shown = {name: self._shown[name] for name in ("step", "score")}
@@ -150,8 +150,17 @@ class Run:
         where = "at the start" if step is None else f"at step {step}"
         lines = traceback.format_exception(error)
         text = "".join([f"{utc_time()} {where}\n\n", *lines])
+        summary = getattr(error, "summary", None) or str(error)
+        about = f"The run failed. {type(error).__name__}: {summary}"
+        record = logging.LogRecord(
+            __name__, logging.ERROR, __file__, 0, about, None, None
+        )
         try:
             write_atomically(self.folder.fail, text, self.folder.scratch)
+            with logging_to(self.folder.log) as log:
+                # By no logger: the program shows the error to people itself.
+                if not self.is_lost():
+                    log.handle(record)
         except OSError as second:
             self._report(f"Cannot write {self.folder.fail}: {second.strerror}.")
             return

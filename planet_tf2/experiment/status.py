@@ -151,10 +151,11 @@ class Overview:
         about = watching.describe(watch.sight.get(folder.ping.name))
         status.worker, status.host = about.get("worker"), about.get("host")
         status.process = _number(about.get("process"))
-        # Once it was seen to change, no clock is needed.
-        age = watch.seconds if watch.alive else max(age, watch.seconds)
-        status.ping_age_seconds = age
-        if watch.owners_are_gone or age > watch.patience:
+        if not watch.alive:
+            # Once it was seen to change, no clock is needed.
+            watch.seconds = max(age, watch.seconds)
+        status.ping_age_seconds = watch.seconds
+        if watch.is_dead():
             status.state = "stale"
             return about
         status.state = "running"

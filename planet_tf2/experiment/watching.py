@@ -63,8 +63,13 @@ class Watch:
             self.seconds = 0.0
         return self.sight
 
-    @property
-    def patience(self) -> float:
+    def is_dead(self) -> bool:
+        """Whether the folder may be claimed, as far as was seen."""
+        # Whether nobody is left who could refresh or end the claim.
+        gone = all(owner_is_gone(content) for content in self.sight.values())
+        return gone or self.seconds >= self._patience()
+
+    def _patience(self) -> float:
         """Seconds without a change after which the claim is dead."""
         every = self._ping_every
         for content in self.sight.values():
@@ -73,15 +78,6 @@ class Watch:
             usable = isinstance(named, int | float) and 0 < named <= _LONGEST
             every = max(every, named if usable else _USUAL)
         return 2 * every
-
-    @property
-    def owners_are_gone(self) -> bool:
-        """Whether nobody is left who could refresh or end the claim."""
-        return all(owner_is_gone(content) for content in self.sight.values())
-
-    def is_dead(self) -> bool:
-        """Whether the claim that was looked at may be taken over."""
-        return self.owners_are_gone or self.seconds >= self.patience
 
 
 def owner(sight: Sight) -> str:
