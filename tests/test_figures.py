@@ -7,11 +7,11 @@ from planet_tf2.evaluation.figures import COLORS, GREY
 
 
 def draw(description="A line."):
-    figure, ax = figures.panel("Title <&>", "x")
+    ax = figures.panel("Title <&>", "x")
     ax.plot([0, 1], [0, 1], color=COLORS[0], marker="o", label="a")
     ax.plot([0, 1], [1, 0], color=GREY, label="b")
     figures.legend(ax)
-    return figures.to_svg(figure, description)
+    return figures.to_svg(ax.figure, description)
 
 
 def test_colours_and_description_are_those_of_the_page():

@@ -12,12 +12,12 @@ from planet_tf2 import agents
 from planet_tf2.agents.planet import planners
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.held_out import EpisodesError
-from planet_tf2.evaluation.inspector.choosing import (
+from planet_tf2.evaluation.inspector.inspect_planner import inspect_planner
+from planet_tf2.evaluation.inspector.inspection import (
     choose_decisions,
     choose_episode,
+    inspect,
 )
-from planet_tf2.evaluation.inspector.inspect_planner import inspect_planner
-from planet_tf2.evaluation.inspector.inspection import Inspector
 from planet_tf2.tools import seeds
 
 SEED, TIME = 3, 4
@@ -35,7 +35,17 @@ def episode(run):
 
 @pytest.fixture(scope="module")
 def inspection(run, episode):
-    return Inspector(run, SEED).inspect(episode, [TIME, episode.length - 1])
+    return inspect(run, episode, [TIME, episode.length - 1], SEED)
+
+
+@pytest.fixture
+def filtered(inspection):
+    return inspection[0]
+
+
+@pytest.fixture
+def decision(inspection):
+    return inspection[1][0]
 
 
 def normal(shape, seed):
@@ -88,30 +98,30 @@ def imagine_by_hand(run, state, action, noise):
 
 @pytest.mark.slow
 class TestAgainstSteppingByHand:
-    def test_divergence(self, inspection, stepped):
+    def test_divergence(self, filtered, stepped):
         """KL of posterior and prior over time, in closed form."""
         expected = [
             normal_kl(p["mean"], p["stddev"], q["mean"], q["stddev"])[0]
             for q, p in zip(*stepped, strict=True)
         ]
         np.testing.assert_allclose(
-            inspection.filtered.divergence, expected, rtol=1e-3, atol=1e-4
+            filtered.divergence, expected, rtol=1e-3, atol=1e-4
         )
 
-    def test_rewards_of_what_is_seen(self, run, inspection, stepped):
+    def test_rewards_of_what_is_seen(self, run, filtered, stepped):
         expected = [reward_of(run, state)[0] for state in stepped[1]]
         np.testing.assert_allclose(
-            inspection.filtered.reward, expected, rtol=1e-4, atol=1e-5
+            filtered.reward, expected, rtol=1e-4, atol=1e-5
         )
 
-    def test_search(self, run, inspection, stepped):
+    def test_search(self, run, decision, stepped):
         """Candidates, returns and best ones again, in NumPy."""
         params, cell = run.params, run.agent.model.cell
         horizon, amount = params.planner_horizon, params.planner_amount
         search_seed, _ = seeds.split(seeds.derive(SEED, 4, TIME), 2)
         mean = np.zeros((horizon, run.action_size))
         stddev = np.ones_like(mean)
-        trace = inspection.decisions[0].trace
+        trace = decision.trace
         for iteration in range(params.planner_iterations):
             np.testing.assert_allclose(
                 trace.mean[iteration], mean, rtol=1e-3, atol=1e-4
@@ -139,11 +149,10 @@ class TestAgainstSteppingByHand:
                     found[iteration], expected, rtol=1e-4, atol=1e-5
                 )
         np.testing.assert_allclose(
-            inspection.decisions[0].planned.action, mean, rtol=1e-3, atol=1e-4
+            decision.planned.action, mean, rtol=1e-3, atol=1e-4
         )
 
-    def test_futures(self, run, inspection, episode, stepped):
-        decision = inspection.decisions[0]
+    def test_futures(self, run, decision, episode, stepped):
         horizon = run.params.planner_horizon
         _, seed = seeds.split(seeds.derive(SEED, 4, TIME), 2)
         noise = normal([horizon, 1, run.agent.model.cell.latent_size], seed)
@@ -166,8 +175,8 @@ class TestAgainstSteppingByHand:
                     image / 255 - 0.5, np.clip(shown, -0.5, 0.5), atol=0.01
                 )
 
-    def test_what_happened(self, inspection, episode):
-        happened = inspection.decisions[0].happened
+    def test_what_happened(self, decision, episode):
+        happened = decision.happened
         after = slice(TIME + 1, TIME + 3)
         for name in ("action", "reward", "image"):
             np.testing.assert_array_equal(
@@ -179,7 +188,7 @@ class TestAgainstSteppingByHand:
 class TestInspector:
     def test_at_the_end_of_the_episode(self, inspection):
         """One decision is left, and the plan reaches further."""
-        decision = inspection.decisions[1]
+        decision = inspection[1][1]
         lengths = {
             name: [len(value) for value in getattr(decision, name)]
             for name in ("planned", "expected", "happened")
@@ -187,12 +196,12 @@ class TestInspector:
         assert lengths["planned"] == [2, 2, 2]
         assert lengths["expected"] == lengths["happened"] == [1, 1, 1]
 
-    def test_same_seed_same_plans(self, run, episode, inspection):
-        again = Inspector(run, SEED).inspect(episode, [0, TIME])
-        other = Inspector(run, SEED + 1).inspect(episode, [TIME])
-        plan = inspection.decisions[0].planned.action
-        np.testing.assert_array_equal(again.decisions[1].planned.action, plan)
-        assert (other.decisions[0].planned.action != plan).any()
+    def test_same_seed_same_plans(self, run, episode, decision):
+        _, (_, again) = inspect(run, episode, [0, TIME], SEED)
+        _, (other,) = inspect(run, episode, [TIME], SEED + 1)
+        plan = decision.planned.action
+        np.testing.assert_array_equal(again.planned.action, plan)
+        assert (other.planned.action != plan).any()
 
     def test_planner_that_does_not_tell(
         self, run, episode, tmp_path, monkeypatch
@@ -203,8 +212,8 @@ class TestInspector:
             return tf.zeros([1, horizon, size])
 
         monkeypatch.setitem(planners.PLANNERS, "cem", still)
-        found = Inspector(run).inspect(episode, [TIME])
-        assert found.decisions[0].trace is None
+        _, (found,) = inspect(run, episode, [TIME])
+        assert found.trace is None
         out = tmp_path / "p.html"
         inspect_planner(run.folder, out, decisions=["1"])
         page = Page(out)
@@ -285,7 +294,7 @@ class TestScript:
         # Three over time, and four for each decision.
         assert len(page.of("svg")) == 11
         said = capsys.readouterr().out
-        for decision in inspection.decisions:
+        for decision in inspection[1]:
             trace = decision.trace
             for value in (*trace.best, *trace.elite, *trace.average):
                 assert f"{value:.3f}" in page.text

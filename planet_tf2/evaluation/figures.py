@@ -66,7 +66,7 @@ def new_figure(
     return figure, axes.tolist()
 
 
-def panel(title: str, x_label: str, counts: bool = True) -> tuple[Figure, Axes]:
+def panel(title: str, x_label: str, counts: bool = True) -> Axes:
     """Makes a figure with one part, small enough for the page on a phone.
 
     Args:
@@ -74,12 +74,12 @@ def panel(title: str, x_label: str, counts: bool = True) -> tuple[Figure, Axes]:
       x_label: what is written below it.
       counts: whether large numbers below it are shortened, as in `10k`.
     """
-    figure, ((ax,),) = new_figure(1, 1, 4.0, 2.7)
+    _, ((ax,),) = new_figure(1, 1, 4.0, 2.7)
     ax.set_title(title, loc="left", fontweight="bold")
     ax.set_xlabel(x_label, fontsize=9)
     if counts:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    return figure, ax
+    return ax
 
 
 def legend(ax: Axes) -> None:

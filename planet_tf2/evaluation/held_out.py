@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import gymnasium
@@ -67,15 +67,26 @@ def load_held_out(
     # The last one is in it, also if it is the only one.
     chosen = np.linspace(len(names) - 1, 0, min(amount, len(names))).round()
     known = {} if directory else known_episodes(run.folder)
-    loaded = []
-    for name in (names[int(index)] for index in sorted(set(chosen))):
-        try:
-            arrays = episodes.load_episode(place / name)
-        except episodes.BrokenEpisode as error:
-            raise EpisodesError(str(error)) from None
-        source, task = known.get(name, (GIVEN, None))
-        loaded.append(make_held_out(run, name, source, task, arrays))
-    return loaded
+    return [
+        load_one(run, place / names[int(index)], known)
+        for index in sorted(set(chosen))
+    ]
+
+
+def load_one(
+    run: LoadedRun, path: pathlib.Path, known: Mapping[str, tuple[str, str]]
+) -> HeldOut:
+    """Loads an episode, of which `known_episodes` may know where it is from.
+
+    Raises:
+      EpisodesError: it cannot be read, or does not fit.
+    """
+    try:
+        arrays = episodes.load_episode(path)
+    except (episodes.BrokenEpisode, OSError) as error:
+        raise EpisodesError(str(error)) from None
+    source, task = known.get(path.name, (GIVEN, None))
+    return make_held_out(run, path.name, source, task, arrays)
 
 
 def make_held_out(

@@ -1,11 +1,15 @@
 """The charts and pictures of an inspection."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from planet_tf2.evaluation import figures
 from planet_tf2.evaluation.figures import COLORS, GREY
-from planet_tf2.evaluation.inspector.inspection import Decision, Inspection
+from planet_tf2.evaluation.held_out import HeldOut
+from planet_tf2.evaluation.inspector.inspection import Decision
+from planet_tf2.evaluation.predictions import Filtered
 from planet_tf2.evaluation.report import media
 from planet_tf2.evaluation.report.charts import Chart
 from planet_tf2.evaluation.report.media import Picture
@@ -16,11 +20,12 @@ _FRAME = 96  # Height of a frame in pixels, about.
 _ROWS = ("happened", "expected", "plan")
 
 
-def over_time(inspection: Inspection) -> list[Chart]:
+def over_time(
+    episode: HeldOut, filtered: Filtered, decisions: Sequence[Decision]
+) -> list[Chart]:
     """Draws divergence, reward and image error of the whole episode."""
-    filtered = inspection.filtered
     rewards = {
-        "received": inspection.episode.arrays["reward"][1:],
+        "received": episode.arrays["reward"][1:],
         "predicted": filtered.reward[1:],
     }
     charts = []
@@ -39,14 +44,14 @@ def over_time(inspection: Inspection) -> list[Chart]:
             "pixels.",
         ),
     ):
-        _, ax = figures.panel(title, "frame", counts=False)
+        ax = figures.panel(title, "frame", counts=False)
         for color, (name, values) in zip(COLORS, lines.items(), strict=False):
             # The last value is that of the last frame.
             start = len(filtered.reward) - len(values)
             thin = slice(None, None, figures.stride(len(values)))
             steps = start + np.arange(len(values))
             ax.plot(steps[thin], values[thin], color=color, lw=1.2, label=name)
-        for decision in inspection.decisions:
+        for decision in decisions:
             ax.axvline(decision.time, color=GREY, linestyle=":", linewidth=1.2)
         means = ", ".join(f"{k} {v.mean():.2f}" for k, v in lines.items())
         charts.append(_finish(ax, f"{caption} On average: {means}."))
@@ -72,8 +77,8 @@ def frames(decision: Decision) -> Picture:
         videos[row, : len(future.image)] = future.image
     strip = video.image_strip(video.magnify(videos, plan.shape[1], _FRAME))
     strip = video.add_labels(strip[None], _ROWS)[0]
-    return media.image(
-        strip,
+    return media.picture(
+        media.png(strip),
         f"Frames after decision {decision.time}: those that happened, those "
         "that the model expected of the same actions, and those it expects of "
         "its plan.",
@@ -86,7 +91,7 @@ def frames(decision: Decision) -> Picture:
 def _first_action(decision: Decision) -> Chart:
     """Draws mean and spread of the first action, iteration by iteration."""
     mean, stddev = decision.trace.mean[:, 0], decision.trace.stddev[:, 0]
-    _, ax = figures.panel("The search: first action", "iteration", False)
+    ax = figures.panel("The search: first action", "iteration", False)
     iterations = np.arange(len(mean))
     _draw_actions(ax, iterations, mean, stddev)
     taken = decision.happened.action[0, :_ACTIONS]
@@ -103,7 +108,7 @@ def _first_action(decision: Decision) -> Chart:
 def _returns(decision: Decision) -> Chart:
     """Draws the returns of candidates, iteration by iteration."""
     trace = decision.trace
-    _, ax = figures.panel("The search: returns", "iteration", False)
+    ax = figures.panel("The search: returns", "iteration", False)
     iterations = np.arange(1, len(trace.best) + 1)
     for color, values, name in (
         (COLORS[0], trace.best, "best candidate"),
@@ -122,7 +127,7 @@ def _returns(decision: Decision) -> Chart:
 def _plan(decision: Decision) -> Chart:
     """Draws the plan beside what was done."""
     plan, taken = decision.planned.action, decision.happened.action
-    _, ax = figures.panel("The plan", "decisions ahead", False)
+    ax = figures.panel("The plan", "decisions ahead", False)
     steps = np.arange(1, len(plan) + 1)
     stddev = None if decision.trace is None else decision.trace.stddev[-1]
     _draw_actions(ax, steps, plan, stddev)
@@ -137,7 +142,7 @@ def _plan(decision: Decision) -> Chart:
 
 
 def _rewards(decision: Decision) -> Chart:
-    _, ax = figures.panel("Rewards", "decisions ahead", False)
+    ax = figures.panel("Rewards", "decisions ahead", False)
     sums = []
     for color, future, name, style in (
         (COLORS[0], decision.happened, "received", "-"),

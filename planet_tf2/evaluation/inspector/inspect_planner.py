@@ -9,15 +9,13 @@ import numpy as np
 
 from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder, make_folder
+from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.inspector import charts
-from planet_tf2.evaluation.inspector.choosing import (
-    choose_decisions,
-    choose_episode,
-)
 from planet_tf2.evaluation.inspector.inspection import (
     Decision,
-    Inspection,
-    Inspector,
+    choose_decisions,
+    choose_episode,
+    inspect,
 )
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
@@ -68,11 +66,27 @@ def inspect_planner(
     run.check_predicts("images")
     chosen = choose_episode(run, episode)
     times = choose_decisions(chosen.length, decisions)
-    inspection = Inspector(run, seed).inspect(chosen, times)
+    filtered, looked_into = inspect(run, chosen, times, seed)
+    content = {
+        **_about(run, chosen),
+        "seed": seed,
+        "video": _video(chosen.arrays["image"]),
+        "charts": charts.over_time(chosen, filtered, looked_into),
+        "decisions": [
+            {
+                "of": decision,
+                "summary": describe(decision).partition(": ")[2],
+                "charts": charts.of_decision(decision),
+                "frames": charts.frames(decision),
+            }
+            for decision in looked_into
+        ],
+        "numbers": _numbers,
+    }
     make_folder(out.parent)
-    text = page.render("inspector.html", _content(run, inspection, seed))
+    text = page.render("inspector.html", content)
     write_atomically(out, text)
-    for decision in inspection.decisions:
+    for decision in looked_into:
         print(describe(decision))
     print(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
 
@@ -89,10 +103,8 @@ def describe(decision: Decision) -> str:
     )
 
 
-def _content(
-    run: LoadedRun, inspection: Inspection, seed: int
-) -> dict[str, Any]:
-    episode = inspection.episode
+def _about(run: LoadedRun, episode: HeldOut) -> dict[str, Any]:
+    """Says what the decisions are from."""
     parameters = agents.of_run(run.folder.read_config()).Parameters
     return {
         "title": f"Plans of {run.folder.path.resolve().name}, "
@@ -105,24 +117,11 @@ def _content(
             "agent": "collected by the agent of that time",
         }.get(episode.source, "from another place"),
         "score": float(episode.arrays["reward"].sum()),
-        "seed": seed,
         "search": [
             (name, run.params[name])
             for name in parameters.model_fields
             if parameters.group_of(name) == "Planner"
         ],
-        "video": _video(inspection),
-        "charts": charts.over_time(inspection),
-        "decisions": [
-            {
-                "of": decision,
-                "summary": describe(decision).partition(": ")[2],
-                "charts": charts.of_decision(decision),
-                "frames": charts.frames(decision),
-            }
-            for decision in inspection.decisions
-        ],
-        "numbers": _numbers,
     }
 
 
@@ -131,9 +130,9 @@ def _numbers(action: np.ndarray) -> str:
     return shown + ", …" * (len(action) > _SHOWN)
 
 
-def _video(inspection: Inspection) -> media.Picture:
-    images = inspection.episode.arrays["image"]
+def _video(images: np.ndarray) -> media.Picture:
     frames = video.limit_length(images, _MAX_FRAMES)
     frames = video.magnify(frames, images.shape[1], _SIZE)
     caption = f"The episode, {len(images)} frames."
-    return media.movie(frames, _FPS, f"Animation: {caption}", caption)
+    gif = video.encode_gif(frames, _FPS)
+    return media.picture(gif, f"Animation: {caption}", caption)

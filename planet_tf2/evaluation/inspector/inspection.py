@@ -1,16 +1,23 @@
 """Looks into decisions of a stored episode: what was planned, and why."""
 
-from collections.abc import Sequence
+import pathlib
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.evaluation.held_out import HeldOut
+from planet_tf2.data import episodes
+from planet_tf2.evaluation import held_out
+from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.evaluation.predictions import Filtered, Predictor, state_at
 from planet_tf2.tools import seeds
 
+MAX_DECISIONS = 12
+
+_USUAL = (0.1, 0.5, 0.9)  # Where in the episode to look by default.
 # Tells its random numbers from those of other uses.
 _USE = 4
 
@@ -50,22 +57,10 @@ class Decision(NamedTuple):
     happened: Future
 
 
-class Inspection(NamedTuple):
-    """What a model makes of an episode, and what it plans in it.
-
-    Attributes:
-      episode: the episode.
-      filtered: what the model makes of it, frame by frame.
-      decisions: the decisions that were looked into.
-    """
-
-    episode: HeldOut
-    filtered: Filtered
-    decisions: list[Decision]
-
-
-class Inspector:
-    """Plans at moments of stored episodes, with the model of a run.
+def inspect(
+    run: LoadedRun, episode: HeldOut, times: Sequence[int], seed: int = 0
+) -> tuple[Filtered, list[Decision]]:
+    """Plans at moments of a stored episode, with the model of a run.
 
     The model sees the episode up to the decision. Then it plans as the agent
     does, without exploration noise. The plan differs from that of the time the
@@ -74,57 +69,128 @@ class Inspector:
 
     Args:
       run: the loaded run.
+      episode: the episode.
+      times: the decisions, by their numbers from 0.
       seed: determines all randomness; a whole number of at least 0.
+
+    Returns:
+      What the model makes of the episode, frame by frame, and the decisions.
     """
 
-    def __init__(self, run: LoadedRun, seed: int = 0):
-        self._run = run
-        self._seed = seed
-        self._predictor = Predictor(run, seed)
-        self._horizon: int = run.agent.horizon
-        self._search = tf.function(run.agent.plan, autograph=False)
-        self._imagine = tf.function(self._imagine_graph, autograph=False)
+    @tf.function(autograph=False)
+    def imagine(state: Any, action: tf.Tensor, seed: tf.Tensor):
+        mean = run.agent.imagine(state, action, seed).mean
+        return mean["reward"], mean["image"]
 
-    def inspect(self, episode: HeldOut, times: Sequence[int]) -> Inspection:
-        """Looks into decisions of an episode, by their numbers from 0."""
-        filtered = self._predictor.filter(episode)
-        decisions = [self._decide(episode, filtered, time) for time in times]
-        return Inspection(episode, filtered, decisions)
-
-    def _decide(
-        self, episode: HeldOut, filtered: Filtered, time: int
-    ) -> Decision:
+    search = tf.function(run.agent.plan, autograph=False)
+    filtered = Predictor(run, seed).filter(episode)
+    decisions = []
+    for time in times:
         state = state_at(filtered.states, time)
-        # Both futures have the same noise, so that only the actions differ.
         search_seed, future_seed = seeds.split(
-            seeds.derive(self._seed, _USE, time), 2
+            seeds.derive(seed, _USE, time), 2
         )
-        plan, trace = self._search(state, search_seed)
+        plan, trace = search(state, search_seed)
         if trace is not None:
             trace = tf.nest.map_structure(lambda x: x[:, 0].numpy(), trace)
-        following = slice(time + 1, time + 1 + self._horizon)
+        plan = plan[0].numpy()
+        following = slice(time + 1, time + 1 + len(plan))
         names = ("action", "reward", "image")
         happened = Future(*(episode.arrays[n][following] for n in names))
-        planned = self._expect(state, plan[0].numpy(), future_seed)
-        expected = self._expect(state, happened.action, future_seed)
-        return Decision(time, trace, planned, expected, happened)
-
-    def _expect(
-        self, state: Any, action: np.ndarray, seed: tf.Tensor
-    ) -> Future:
-        """Imagines what comes of actions `[L, A]`."""
-        length = len(action)
-        # Always as many, so that the graph is built once.
-        padded = np.zeros([self._horizon, self._run.action_size], np.float32)
-        padded[:length] = action
-        reward, image = self._imagine(state, tf.constant(padded[None]), seed)
-        image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
-        return Future(
-            action, reward[0, :length].numpy(), image[:length].numpy()
+        # Both futures have the same noise, so that only the actions differ.
+        planned, expected = (
+            _expect(imagine, state, action, len(plan), future_seed)
+            for action in (plan, happened.action)
         )
+        decisions.append(Decision(time, trace, planned, expected, happened))
+    return filtered, decisions
 
-    def _imagine_graph(
-        self, state: Any, action: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        mean = self._run.agent.imagine(state, action, seed).mean
-        return mean["reward"], mean["image"]
+
+def choose_episode(run: LoadedRun, name: str | None = None) -> HeldOut:
+    """Loads a stored episode.
+
+    Args:
+      run: the loaded run.
+      name: number of a test episode, from 1, or -1 for the last; or the name
+        of a file in the run's `test_episodes` or `train_episodes`, or its
+        beginning; or a path. By default the latest test episode.
+
+    Raises:
+      EpisodesError: there is none, or it does not fit the model.
+    """
+    path = _find(run, name)
+    known = {}
+    if path.parent in (run.folder.test_episodes, run.folder.train_episodes):
+        known = held_out.known_episodes(run.folder)
+    return held_out.load_one(run, path, known)
+
+
+def choose_decisions(
+    length: int, decisions: Sequence[str | int] | None = None
+) -> list[int]:
+    """Returns the decisions to look into, in the order of time.
+
+    Args:
+      length: T, decisions of the episode.
+      decisions: numbers from 0 to T - 1; by default three, from its beginning,
+        middle and end.
+
+    Raises:
+      ValueError: what is given is no number, there is no such decision, or
+        there are too many.
+    """
+    if not decisions:
+        return sorted({int(place * (length - 1)) for place in _USUAL})
+    words = {str(value).strip() for value in decisions}
+    known = {str(time) for time in range(length)}
+    if not words <= known or len(words) > MAX_DECISIONS:
+        raise ValueError(
+            f"decisions is {','.join(map(str, decisions))}, but has to be of "
+            f"at most {MAX_DECISIONS} of the episode's, 0 to {length - 1}."
+        )
+    return sorted(map(int, words))
+
+
+def _expect(
+    imagine: Callable[..., tuple[tf.Tensor, tf.Tensor]],
+    state: Any,
+    action: np.ndarray,
+    horizon: int,
+    seed: tf.Tensor,
+) -> Future:
+    """Imagines what comes of actions `[L, A]`."""
+    length = len(action)
+    # Always as many, so that the graph is built once.
+    padded = np.zeros([horizon, action.shape[1]], np.float32)
+    padded[:length] = action
+    reward, image = imagine(state, tf.constant(padded[None]), seed)
+    image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
+    return Future(action, reward[0, :length].numpy(), image[:length].numpy())
+
+
+def _find(run: LoadedRun, name: str | None) -> pathlib.Path:
+    tests, trained = run.folder.test_episodes, run.folder.train_episodes
+    stored = episodes.list_episodes(tests)
+    if name is None or re.fullmatch(r"-?\d{1,7}", name):
+        number = -1 if name is None else int(name)
+        if not 0 < abs(number) <= len(stored):
+            raise EpisodesError(
+                f"episode is {name}, but there are {len(stored)} episodes in "
+                f"{tests}, with the numbers from 1, or -1 for the last."
+            )
+        return tests / stored[number if number < 0 else number - 1]
+    path = pathlib.Path(name)
+    if path.is_file():
+        return path
+    found = [
+        place / file
+        for place in (tests, trained)
+        for file in episodes.list_episodes(place)
+        if file.startswith(name)
+    ]
+    if len(found) != 1:
+        raise EpisodesError(
+            f"episode is {name!r}, but there is no such file, and "
+            f"{len(found)} episodes in {tests} and {trained} begin with that."
+        )
+    return found[0]

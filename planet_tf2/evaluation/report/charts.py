@@ -56,8 +56,8 @@ def losses(group: Sequence[RunData]) -> list[Chart]:
 
 def speed(group: Sequence[RunData]) -> list[Chart]:
     """Draws updates per second and the time of decisions over the run."""
-    _, pace = figures.panel("Updates per second", "updates")
-    _, waits = figures.panel("Milliseconds per decision", "training episodes")
+    pace = figures.panel("Updates per second", "updates")
+    waits = figures.panel("Milliseconds per decision", "training episodes")
     for number, run in enumerate(group):
         _line(pace, *run.series("train", "updates_per_second"), number)
         times = tables.decisions(run)
@@ -91,7 +91,7 @@ def _returns(
     for axis in ("steps", "hours"):
         if axis == "hours" and any(np.isnan(c.hours).any() for c in curves):
             continue
-        _, ax = figures.panel(f"{task}: return", AXES[axis], axis != "hours")
+        ax = figures.panel(f"{task}: return", AXES[axis], axis != "hours")
         draw_returns(ax, curves, names, axis, "std")
         figures.legend(ax)
         text = f"Return of {task} against {AXES[axis]}; last: {last}."
@@ -102,7 +102,7 @@ def _returns(
 def _loss(group: Sequence[RunData], name: str, with_legend: bool) -> Chart:
     """Draws a loss; constants that nothing can be learned of are left out."""
     info = loss_info(group[0].loss_table, name)
-    _, ax = figures.panel(info.title, "updates")
+    ax = figures.panel(info.title, "updates")
     constant, of_mean = group[0].constant(name), group[0].loss_of_mean(name)
     ends = []
     for number, run in enumerate(group):

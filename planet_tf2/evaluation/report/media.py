@@ -28,6 +28,16 @@ class Picture(NamedTuple):
     caption: str
 
 
+def picture(content: bytes, description: str, caption: str = "") -> Picture:
+    """Makes a picture of what is in a GIF or PNG file."""
+    with Image.open(io.BytesIO(content)) as image:
+        (width, height), still = image.size, content
+        if image.format == "GIF":
+            still = png(np.asarray(image.convert("RGB")))
+    addresses = _address(content), _address(still)
+    return Picture(*addresses, width, height, description, caption)
+
+
 def animation(
     path: pathlib.Path, max_bytes: int, description: str, caption: str = ""
 ) -> Picture | None:
@@ -49,45 +59,21 @@ def animation(
             )
     except (OSError, ValueError, SyntaxError):
         return None
-    still = _png(frames[0])
-    for source in _candidates(content, frames, duration):
-        if len(source) + len(still) <= max_bytes:
-            return _picture(source, still, frames, description, caption)
+    room = max_bytes - len(png(frames[0]))  # That is in the page, too.
+    for smaller in _candidates(content, frames, duration):
+        if len(smaller) <= room:
+            return picture(smaller, description, caption)
     return None
 
 
-def image(pixels: np.ndarray, description: str, caption: str = "") -> Picture:
-    """Makes a picture of pixels, uint8 `[H, W, 3]`."""
-    png = _png(pixels)
-    return _picture(png, png, pixels[None], description, caption)
+def png(pixels: np.ndarray) -> bytes:
+    """Encodes pixels, uint8 `[H, W, 3]`, in at most 256 colours."""
+    return video.encode_png(pixels, choose_palette(pixels))
 
 
-def movie(
-    frames: np.ndarray, fps: float, description: str, caption: str = ""
-) -> Picture:
-    """Makes an animation of frames, uint8 `[T, H, W, 3]`."""
-    still = _png(frames[0])
-    gif = video.encode_gif(frames, fps)
-    return _picture(gif, still, frames, description, caption)
-
-
-def _picture(
-    source: bytes,
-    still: bytes,
-    frames: np.ndarray,
-    description: str,
-    caption: str,
-) -> Picture:
-    kind = "gif" if source.startswith(b"GIF") else "png"
-    height, width = frames.shape[1:3]
-    return Picture(
-        f"data:image/{kind};base64,{base64.b64encode(source).decode()}",
-        f"data:image/png;base64,{base64.b64encode(still).decode()}",
-        width,
-        height,
-        description,
-        caption,
-    )
+def _address(content: bytes) -> str:
+    kind = "gif" if content.startswith(b"GIF") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _candidates(
@@ -100,8 +86,4 @@ def _candidates(
             chosen = video.limit_length(frames, max_frames)
             slower = duration * len(frames) / len(chosen)
             yield video.encode_gif(chosen, min(50.0, 1000 / slower))
-    yield _png(frames[0])
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    return video.encode_png(pixels, choose_palette(pixels))
+    yield png(frames[0])
