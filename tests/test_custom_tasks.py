@@ -3,7 +3,6 @@
 import logging
 import re
 import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -24,18 +23,11 @@ def _name(function):
 
 
 class TestFunction:
-    @pytest.mark.parametrize(
-        "function,size",
-        [
-            ("sized", 32),
-            ("all_of_them", 32),
-            ("Tiny", 32),
-        ],
-    )
-    def test_gets_what_it_asks_for(self, function, size):
+    @pytest.mark.parametrize("function", ["sized", "all_of_them", "Tiny"])
+    def test_gets_what_it_asks_for(self, function):
         env = make_custom(_name(function), _ARGUMENTS)
         assert isinstance(env, Tiny)
-        assert env.observation_space.shape == (size, size, 3)
+        assert env.observation_space.shape == (32, 32, 3)
 
     @pytest.mark.parametrize(
         "function,message",
@@ -53,41 +45,23 @@ class TestFunction:
         assert repr(_name(function)) in str(caught.value)
 
 
-class TestModule:
-    @pytest.fixture
-    def folder(self, tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])
+def test_worker_finds_the_module(tmp_path, place, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    if place == "PYTHONPATH":
+        # As Python does with the variable when it starts.
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        return tmp_path
-
-    @pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])
-    def test_worker_finds_it(self, folder, place, monkeypatch):
-        where = folder / "elsewhere"
-        where.mkdir()
-        if place == "PYTHONPATH":
-            # As Python does with the variable when it starts.
-            monkeypatch.syspath_prepend(where)
-        else:
-            monkeypatch.chdir(where)
-        (where / "somewhere_else.py").write_text(
-            textwrap.dedent(
-                """
-                import helper_of_it
-                def make(image_size):
-                    return helper_of_it.Tiny(image_size)
-                """
-            )
-        )
-        (where / "helper_of_it.py").write_text(
-            f"import sys; sys.path.append({str(_TESTS)!r})\n"
-            f"from custom_tasks import Tiny"
-        )
-        with environments.open_env("somewhere_else:make", {}) as env:
-            obs, _ = env.reset(seed=0)
-        assert obs["image"].shape == (64, 64, 3)
-
-
-_TESTS = __file__.rpartition("/")[0]
+    (tmp_path / "helper_of_it.py").write_text("from custom_tasks import Tiny")
+    (tmp_path / "somewhere_else.py").write_text(
+        "import helper_of_it\n"
+        "def make(image_size):\n"
+        "    return helper_of_it.Tiny(image_size)\n"
+    )
+    with environments.open_env("somewhere_else:make", {}) as env:
+        obs, _ = env.reset(seed=0)
+    assert obs["image"].shape == (64, 64, 3)
 
 
 class TestEnvironment:

@@ -9,18 +9,16 @@ import subprocess
 import sys
 
 import pytest
-import rich.console
 from bad_folders import run_script
 
 from planet_tf2.doctor import (
     examination,
-    findings,
     full_run,
     graphics,
     hardware,
     packages,
 )
-from planet_tf2.doctor.findings import NOTE, OK, PROBLEM, judge, problems
+from planet_tf2.doctor.findings import NOTE, PROBLEM, problems
 from planet_tf2.envs import child_process, rendering
 from planet_tf2.envs.child_process import Result
 
@@ -240,19 +238,13 @@ def test_crashing_and_hanging_backends(world):
 CARD = Result(0, "NVIDIA H100 80GB HBM3, 81559, 550.90.07, 9.0\n", "", 1)
 
 
-def test_gpu_that_tensorflow_does_not_find(world):
+def test_graphics_cards(world):
     world.install()
     world.cards = CARD
     (finding,) = problems(examine_all())
-    assert finding.area == "GPU"
-    assert "NVIDIA H100" in finding.text
+    assert finding.area == "GPU" and "NVIDIA H100" in finding.text
     assert "'tensorflow[and-cuda]>=2.21,<2.22'" in finding.fix
-
-
-def test_gpu_that_is_used(world):
-    world.install()
-    world.cards = CARD
-    start = {**START, "gpus": ["/physical_device:GPU:0"]}
+    start = {"gpus": ["/physical_device:GPU:0"]}
     world.speed = lines(start, speed("default", 0.1))
     found = examine_all()
     assert not problems(found)
@@ -271,16 +263,10 @@ def test_gpu_that_is_used(world):
             "libtensorflow is broken",
             "--force-reinstall 'tensorflow>=2.21,<2.22'",
         ),
-        (Result(None, "", "", 70), "no answer within 70", "--seconds=300"),
         (
             Result(None, json.dumps(START), "", 70),
             "default does not work: no answer within 70",
             "--seconds=300",
-        ),
-        (
-            Result(-signal.SIGKILL, json.dumps(START), "", 9),
-            "SIGKILL",
-            "pip install",
         ),
     ],
 )
@@ -364,54 +350,3 @@ def test_missing_dependency_of_the_doctor_itself(tmp_path):
     assert "Traceback" not in done.stderr
     assert "absl is missing" in done.stderr
     assert "pip install --editable ." in done.stderr
-
-
-BLOCK = """
-import ctypes
-
-dlopen = ctypes._dlopen
-
-def blocked(name, *args):
-    words = ("egl", "opengl", "osmesa", "libgl", "glfw", "glx")
-    if any(word in str(name).lower() for word in words):
-        raise OSError(f"{name}: cannot open shared object file")
-    return dlopen(name, *args)
-
-ctypes._dlopen = blocked
-"""
-
-
-@pytest.mark.slow
-def test_no_opengl_library_for_real(tmp_path, monkeypatch):
-    """MuJoCo runs, no backend does, and the doctor says what to install."""
-    (tmp_path / "sitecustomize.py").write_text(BLOCK)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delenv("MUJOCO_GL", raising=False)
-    tried = graphics.try_all(240)
-    assert graphics.choose(tried) is None
-    _, finding = graphics.check_simulator(None, 240)
-    assert finding.status == OK
-    found = graphics.check_rendering(tried, [])
-    assert found[-1].status == PROBLEM
-    assert found[-1].fix.endswith(EGL_PACKAGES)
-
-
-@pytest.mark.slow
-@pytest.mark.render
-def test_frames_for_real():
-    backend = rendering.choose_backend()
-    frames, finding = graphics.check_simulator(backend.name, 240)
-    assert finding.status == OK
-    assert frames.frames_per_second > 0
-    # Smaller than a frame, and not nothing.
-    assert 100 < frames.bytes_per_frame < 64 * 64 * 3
-
-
-def test_findings_are_wrapped_but_not_their_fixes(capsys):
-    fix = "pip install " + "x" * 100
-    finding = judge("rendering", "[word] " * 40, fix)
-    findings.show(finding, rich.console.Console(width=80))
-    text = capsys.readouterr().out.splitlines()
-    assert all(len(line) <= 80 for line in text[:-1])
-    assert text[-1].endswith(fix)
-    assert text[0].startswith("PROBLEM  rendering   [word]")

@@ -9,10 +9,11 @@ from tf_fakes import tiny_params
 from planet_tf2 import agents
 from planet_tf2.agents.planet import PRESETS
 from planet_tf2.configs import collects
-from planet_tf2.doctor import full_run, hardware, speed_probe
+from planet_tf2.doctor import full_run, graphics, hardware, speed_probe
 from planet_tf2.doctor.full_run import Machine, Speed, Work, plan_work
 from planet_tf2.doctor.graphics import Frames
 from planet_tf2.doctor.hardware import Card
+from planet_tf2.envs import rendering
 from planet_tf2.tools import schedule
 
 SAPPHIRE = "flags\t: fpu avx avx2 avx512f avx512_bf16 amx_bf16 amx_tile\n"
@@ -246,3 +247,44 @@ def test_probe_leaves_out_what_does_not_fit(monkeypatch, capsys):
     done.clear()
     speed_probe.main(0, 2e9, "planet")
     assert done == [("default", speed_probe.FEW)]
+
+
+BLOCK = """
+import ctypes
+
+dlopen = ctypes._dlopen
+
+def blocked(name, *args):
+    words = ("egl", "opengl", "osmesa", "libgl", "glfw", "glx")
+    if any(word in str(name).lower() for word in words):
+        raise OSError(f"{name}: cannot open shared object file")
+    return dlopen(name, *args)
+
+ctypes._dlopen = blocked
+"""
+
+
+@pytest.mark.slow
+def test_no_opengl_library_for_real(tmp_path, monkeypatch):
+    """MuJoCo runs, no backend does, and the doctor says what to install."""
+    (tmp_path / "sitecustomize.py").write_text(BLOCK)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    tried = graphics.try_all(240)
+    assert graphics.choose(tried) is None
+    _, finding = graphics.check_simulator(None, 240)
+    assert finding.status == "ok"
+    found = graphics.check_rendering(tried, [])
+    assert found[-1].status == "problem"
+    assert found[-1].fix.endswith(rendering.PACKAGES["egl"])
+
+
+@pytest.mark.slow
+@pytest.mark.render
+def test_frames_for_real():
+    backend = rendering.choose_backend()
+    frames, finding = graphics.check_simulator(backend.name, 240)
+    assert finding.status == "ok"
+    assert frames.frames_per_second > 0
+    # Smaller than a frame, and not nothing.
+    assert 100 < frames.bytes_per_frame < 64 * 64 * 3

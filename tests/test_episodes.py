@@ -1,6 +1,5 @@
 """Episode files: complete or absent, and checked when read."""
 
-import datetime
 import pathlib
 import re
 import signal
@@ -50,15 +49,6 @@ def test_files_of_the_original_have_no_flags(tmp_path):
     assert loaded["terminal"].tolist() == [False] * 4
 
 
-@pytest.mark.parametrize("shape", [(4,), (4, 2)])
-def test_whole_numbers_as_actions(tmp_path, shape):
-    action = np.arange(np.prod(shape)).reshape(shape)
-    path = episodes.save_episode(tmp_path, {**_episode(), "action": action})
-    loaded = episodes.load_episode(path)["action"]
-    assert loaded.dtype == action.dtype
-    np.testing.assert_array_equal(loaded, action)
-
-
 def test_wide_rewards_are_read_as_32_bit(tmp_path):
     episode = {**_episode(), "reward": np.array([0, 1, 2, 3], np.float64)}
     loaded = episodes.load_episode(episodes.save_episode(tmp_path, episode))
@@ -66,24 +56,13 @@ def test_wide_rewards_are_read_as_32_bit(tmp_path):
     np.testing.assert_array_equal(loaded["return"], [0, 1, 3, 6])
 
 
-def test_names_tell_the_time_and_sort_by_it():
-    before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    names = [episodes.episode_name() for _ in range(50)]
-    after = datetime.datetime.now(datetime.UTC)
-    assert len(set(names)) == 50
-    for name in (names[0], names[-1]):
-        assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{32}", name)
-        moment = datetime.datetime.strptime(name[:15] + "Z", "%Y%m%dT%H%M%S%z")
-        assert before <= moment <= after
-
-
 def test_names_within_one_second_sort_by_time(monkeypatch):
     start = 1_700_000_000_123_456_000
     times = iter(range(start, start + 100_000, 1_000))
     monkeypatch.setattr(episodes.time, "time_ns", lambda: next(times))
     names = [episodes.episode_name() for _ in range(100)]
-    assert names == sorted(names)
-    assert names[0].startswith(f"20231114T221320-{start:016x}")
+    assert names == sorted(set(names))
+    assert re.fullmatch(f"20231114T221320-{start:016x}[0-9a-f]{{16}}", names[0])
 
 
 def test_list_holds_published_episodes_only(tmp_path):
@@ -110,12 +89,9 @@ def test_publish(tmp_path, target):
     assert not staged.exists()
     # Once more does no harm.
     assert episodes.publish(staged, target and folder) == path
-    assert len(episodes.load_episode(path)["reward"]) == 4
-
-
-def test_publish_what_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
-        episodes.publish(tmp_path / "one.npz.staged")
+        episodes.publish(tmp_path / "train" / "two.npz.staged")
+    assert len(episodes.load_episode(path)["reward"]) == 4
 
 
 def test_clean_staged(tmp_path):
@@ -125,16 +101,6 @@ def test_clean_staged(tmp_path):
     (tmp_path / "c.npz.partial").write_bytes(b"half")
     episodes.clean_staged(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
-
-
-def test_failure_while_writing_leaves_nothing(tmp_path, monkeypatch):
-    def fail(descriptor):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(episodes.os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        episodes.save_episode(tmp_path, _episode())
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_before_the_rename(tmp_path):
@@ -187,28 +153,20 @@ def test_arrays_that_are_no_episode(tmp_path, change, message):
     assert "foreign.npz" in str(caught.value)
 
 
-def _assert_broken(path):
-    with pytest.raises(
-        episodes.BrokenEpisode, match="cannot be read"
-    ) as caught:
-        episodes.load_episode(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize("content", [b"", b"PK", b"no archive", b"\x93NUMPY"])
-def test_files_that_are_no_archive(tmp_path, content):
-    with pytest.raises(FileNotFoundError):
-        episodes.load_episode(tmp_path / "missing.npz")
+def test_files_that_are_no_archive(tmp_path):
     path = tmp_path / "broken.npz"
-    path.write_bytes(content)
-    _assert_broken(path)
-
-
-def test_pickled_objects_are_not_loaded(tmp_path):
-    path = tmp_path / "pickle.npz"
+    with pytest.raises(FileNotFoundError):
+        episodes.load_episode(path)
+    # The last is a pickled object, which might run code when it is loaded.
     rewards = np.array([0.0, pathlib.Path("x")], object)
-    np.savez(path, reward=rewards, action=np.zeros((2, 1)))
-    _assert_broken(path)
+    for content in (b"", b"PK", b"no archive", b"\x93NUMPY", rewards):
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            np.savez(path, reward=content, action=np.zeros((2, 1)))
+        with pytest.raises(episodes.BrokenEpisode, match="cannot be read") as e:
+            episodes.load_episode(path)
+        assert str(path) in str(e.value)
 
 
 def test_flipped_bits_are_noticed_or_harmless(tmp_path):

@@ -57,21 +57,6 @@ class TestAll:
             assert_cycles(drawn)
 
 
-@pytest.mark.parametrize("loader", [equally, recent])
-@pytest.mark.parametrize("start", [1, 6, 7, 8, 20, 21, 60])
-def test_any_draw_can_be_the_first(loader, start):
-    """Nothing else than seed, number and what was found is remembered."""
-
-    def look(draw):
-        assert draw % 7 == 0
-        return named("a", 4 + draw // 3)
-
-    whole = take(loader(look, 7, (3, 4)), 100)
-    rest = take(loader(look, 7, (3, 4), start), 100 - start)
-    assert rest == whole[start:]
-    assert rest != take(loader(look, 7, (3, 5), start), 100 - start)
-
-
 class TestEqually:
     def test_all_alike(self):
         folder = Folder(*named("a", 10))
@@ -155,12 +140,3 @@ class TestMadeUp:
         assert 0.3 < stacked["terminal"].mean() < 0.7
         # No episode comes twice.
         assert len(np.unique(stacked["reward"])) == 50 * 5
-
-    def test_seed_and_number_determine_the_numbers(self):
-        whole, other = self.draw(), self.draw(seed=1)
-        for first, second in zip(
-            whole[7:], self.draw(amount=43, first=7), strict=True
-        ):
-            for key in first:
-                np.testing.assert_array_equal(first[key], second[key])
-        assert (whole[0]["reward"] != other[0]["reward"]).all()
