@@ -1,6 +1,7 @@
 """What disks, clocks and people do to runs. The parts of the runs are fakes."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -23,30 +24,24 @@ from planet_tf2.training.episode_log import EpisodeLog
 class Runs:
     """An experiment of one run, made of fakes."""
 
-    def __init__(self, logdir, **kwargs):
+    def __init__(self, logdir, on_rollout=lambda run: None, **kwargs):
         self.programs = []
-        self.messages = []
-        self._on_rollout = kwargs.pop("on_rollout", lambda run: None)
-        self.experiment = Experiment(
-            logdir, report=self.messages.append, **kwargs
-        )
+        self._on_rollout = on_rollout
+        self.experiment = Experiment(logdir, report=lambda text: None, **kwargs)
 
     def work(self):
         scores = []
         for run in self.experiment:
             scores.append([])
             with run:
-                scores[-1] = self._train(run)
+                program = Program(
+                    run.folder,
+                    on_rollout=functools.partial(self._on_rollout, run),
+                    guard=run.guard,
+                )
+                self.programs.append(program)
+                scores[-1] = program.run()
         return scores
-
-    def _train(self, run):
-        program = Program(
-            run.folder,
-            on_rollout=lambda: self._on_rollout(run),
-            guard=run.guard,
-        )
-        self.programs.append(program)
-        return program.run()
 
 
 @pytest.fixture(scope="module")

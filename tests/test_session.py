@@ -37,6 +37,13 @@ def break_at(program, number, name="image"):
     program.agent.train_step = broken
 
 
+def check_goes_on(path, undisturbed):
+    """Runs what is there to its end, as if nothing had been."""
+    program = Program(path)
+    program.run()
+    assert program.trace() == undisturbed[0].trace()
+
+
 class TestRun:
     def test_counts(self, undisturbed):
         program, scores = undisturbed
@@ -115,13 +122,10 @@ class TestRun:
         assert len(np.unique(noise, axis=0)) == 4
 
     def test_seed_determines_the_episodes(self, undisturbed, tmp_path):
-        other = Program(tmp_path)
-        other.run()
-        program, _ = undisturbed
-        assert other.trace() == program.trace()
+        check_goes_on(tmp_path, undisturbed)
         for name in ("train_episodes", "test_episodes"):
-            one, two = program.folder.path / name, other.folder.path / name
-            np.testing.assert_equal(load_all(one), load_all(two))
+            found = load_all(undisturbed[0].folder.path / name)
+            np.testing.assert_equal(found, load_all(tmp_path / name))
 
 
 class TestVariations:
@@ -184,9 +188,7 @@ class TestVariations:
         with pytest.raises(NonFiniteError, match=f"{name}.* is nan .*update 3"):
             program.run()
         assert float(program.agent.weight) == 3
-        other = Program(tmp_path)
-        other.run()
-        assert other.trace() == undisturbed[0].trace()
+        check_goes_on(tmp_path, undisturbed)
 
     @pytest.mark.parametrize("when", ["random", "collected"])
     def test_rewards_that_are_not_finite(
@@ -211,9 +213,7 @@ class TestVariations:
         before = program.trace()
         announced = [r for r in before["metrics"] if "episode" in r]
         assert all(np.isfinite(r["return"]) for r in announced)
-        other = Program(tmp_path)
-        other.run()
-        assert other.trace() == undisturbed[0].trace()
+        check_goes_on(tmp_path, undisturbed)
 
     @pytest.mark.parametrize(
         ("lose", "message"),
@@ -253,7 +253,7 @@ class TestVariations:
         # Of two epochs of two updates each nothing had to be done again.
         assert float(other.agent.weight) == 5
 
-    def test_nothing_left_to_do(self, undisturbed, tmp_path):
+    def test_nothing_left_to_do(self, tmp_path):
         program = Program(tmp_path)
         scores = program.run()
         before = program.trace()

@@ -26,15 +26,14 @@ class Crash(BaseException):
 class Faults:
     """Counts what happens, and ends the program at one of these moments."""
 
-    def __init__(self, at=None, error=Crash):
+    def __init__(self, at=None):
         self.count = 0
         self._at = at
-        self._error = error
 
     def tick(self):
         self.count += 1
         if self.count - 1 == self._at:
-            raise self._error()
+            raise Crash
 
     def around(self, function):
         def wrapped(*args, **kwargs):
@@ -88,16 +87,12 @@ def run_with_faults(path, faults, monkeypatch):
 class TestCutOff:
     """By a crash, or by `kill -9`."""
 
-    def moments(self, path, monkeypatch):
-        faults = Faults()
-        run_with_faults(path / "count", faults, monkeypatch)
-        return faults.count
-
     def test_anywhere(self, tmp_path, monkeypatch, undisturbed):
-        amount = self.moments(tmp_path, monkeypatch)
-        assert amount > 80
+        faults = Faults()
+        run_with_faults(tmp_path / "count", faults, monkeypatch)
+        assert faults.count > 80
         # Enough to meet the moments before and after every kind of thing.
-        for moment in range(0, amount, 9):
+        for moment in range(0, faults.count, 9):
             path = tmp_path / str(moment)
             with pytest.raises(Crash):
                 run_with_faults(path, Faults(moment), monkeypatch)
