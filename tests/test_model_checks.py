@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 from planet_tf2.data import episodes as files
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.evaluation import model_checks, reward_checks
+from planet_tf2.evaluation import model_checks
 from planet_tf2.evaluation.frames import true_image
 from planet_tf2.evaluation.held_out import (
     EpisodesError,
@@ -130,9 +130,9 @@ class TestOpenLoop:
             "random_actions": np.ones((1, 4)),
             "one_future": np.ones((1, 4)),
         }
-        assert model_checks._image_figures([errors])["useful_steps"] == 2
+        assert model_checks._image_figures(errors)["useful_steps"] == 2
         errors["mean_frame"][0, 0] = 1
-        assert model_checks._image_figures([errors])["useful_steps"] == 0
+        assert model_checks._image_figures(errors)["useful_steps"] == 0
 
     def test_many_sequences_in_parts(self):
         """The figures are those of all of them."""
@@ -170,7 +170,7 @@ class TestSight:
 
 class TestFit:
     def test_by_hand(self):
-        result = reward_checks.fit([1, 2, 3, 6], [0, 2, 4, 6])
+        result = model_checks.fit([1, 2, 3, 6], [0, 2, 4, 6])
         # Errors 1, 0, -1, 0 with the variance 1/2, and 5 is that of the rest.
         assert result["explained_variance"] == pytest.approx(0.9)
         assert result["bias"] == 0
@@ -181,11 +181,11 @@ class TestFit:
         assert result["stddev"] == pytest.approx(np.sqrt(5))
 
     def test_what_never_changes(self):
-        result = reward_checks.fit([3, 3], [2, 4])
+        result = model_checks.fit([3, 3], [2, 4])
         assert result["explained_variance"] == 0
         assert result["correlation"] is None
         received = np.full(5, 0.1, np.float32) + np.float32(1e-9)
-        result = reward_checks.fit([0, 1, 2, 3, 4], received)
+        result = model_checks.fit([0, 1, 2, 3, 4], received)
         assert result["explained_variance"] is result["correlation"] is None
         assert result["rmse"] is not None
 
@@ -199,7 +199,7 @@ def test_reward_while_looking_leaves_the_reset_out():
         Filtered({}, np.array([99.0, 1, 3]), None, None),
         Filtered({}, np.array([99.0, 7, 5]), None, None),
     ]
-    result = reward_checks.check_filtered_reward(episodes, filtered)
+    result = model_checks.check_filtered_reward(episodes, filtered)
     assert result["count"] == 4
     # Errors 0, 0, 2, -2: the variance 2 of 5.
     assert result["explained_variance"] == pytest.approx(0.6)
@@ -213,7 +213,7 @@ class TestReturns:
 
     def check(self, *sources, rewards=REWARDS, **kwargs):
         shown = [episode([0] * len(rewards), rewards, s) for s in sources]
-        return reward_checks.check_returns(
+        return model_checks.check_returns(
             FakePredictor(), shown, [None] * len(shown), **kwargs
         )
 

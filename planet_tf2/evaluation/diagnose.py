@@ -19,11 +19,10 @@ from typing import Any
 
 from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.evaluation import held_out, judgements, rollouts
+from planet_tf2.evaluation import held_out, judgements, model_checks, rollouts
 from planet_tf2.evaluation.diagnosis_figure import draw
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
-from planet_tf2.evaluation.model_checks import check_open_loop, check_sight
 from planet_tf2.evaluation.output import check_outside, write_json
 from planet_tf2.evaluation.predictions import (
     Filtered,
@@ -31,10 +30,6 @@ from planet_tf2.evaluation.predictions import (
     choose_windows,
 )
 from planet_tf2.evaluation.results_page import render
-from planet_tf2.evaluation.reward_checks import (
-    check_filtered_reward,
-    check_returns,
-)
 
 Figures = dict[str, Any]
 
@@ -128,7 +123,9 @@ def _check(
     filtered = [predictor.filter(episode) for episode in shown]
     lengths = [episode.length + 1 for episode in shown]
     windows = choose_windows(lengths, sum(steps), starts)
-    images, blind = check_open_loop(predictor, shown, windows, *steps, seed)
+    images, blind = model_checks.check_open_loop(
+        predictor, shown, windows, *steps, seed
+    )
     losses = agents.of_run(run.folder.read_config()).LOSSES.values()
     floor = max((info.floor(run.params) for info in losses), default=0.0)
     sources = held_out.by_source(shown).items()
@@ -141,13 +138,15 @@ def _check(
         "seed": seed,
         "episodes": {source: len(found) for source, found in sources},
         "sequences": len(windows),
-        "sight": check_sight(predictor, shown, filtered, floor),
+        "sight": model_checks.check_sight(predictor, shown, filtered, floor),
         "images": images,
         "rewards": {
-            "filtered": check_filtered_reward(shown, filtered),
+            "filtered": model_checks.check_filtered_reward(shown, filtered),
             "open_loop": blind,
         },
-        "returns": check_returns(predictor, shown, filtered, decisions),
+        "returns": model_checks.check_returns(
+            predictor, shown, filtered, decisions
+        ),
     }
     figures["verdicts"] = [
         {"check": title, "good": _IS_GOOD.get(level, False), "text": text}

@@ -75,12 +75,6 @@ class Predictor:
         self._calls = 0
         self.bits: int = run.params.get("image_bits", 8)
         self.horizon: int = run.agent.horizon
-        self._filter = tf.function(self._filter_graph, autograph=False)
-        self._predict = tf.function(self._predict_graph, autograph=False)
-        self._values = tf.function(
-            self._value_graph, autograph=False, reduce_retracing=True
-        )
-        self._plan = tf.function(self._plan_graph, autograph=False)
 
     def filter(self, episode: HeldOut) -> Filtered:
         """Shows the model a whole episode."""
@@ -177,7 +171,8 @@ class Predictor:
         self._calls += 1
         return seeds.derive(self._seed, 3, self._calls)
 
-    def _filter_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor):
+    @tf.function(autograph=False)
+    def _filter(self, batch: dict[str, tf.Tensor], seed: tf.Tensor):
         agent = self._run.agent
         prior, posterior = agent.filter(batch, seed)
         error = None
@@ -191,26 +186,27 @@ class Predictor:
             agent.divergence(posterior.state, prior.state),
         )
 
-    def _predict_graph(
+    @tf.function(autograph=False)
+    def _predict(
         self, batch: dict[str, tf.Tensor], context: int, seed: tf.Tensor
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
         mean = self._run.agent.open_loop(batch, context, seed).mean
         image = mean["image"] - 0.5 if "image" in mean else None
         return image, mean["reward"]
 
-    def _value_graph(
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _values(
         self, states: Any, action: tf.Tensor, seed: tf.Tensor
     ) -> tf.Tensor:
         mean = self._run.agent.imagine(states, action, seed).mean
         return tf.reduce_sum(mean["reward"], 1)
 
-    def _plan_graph(
-        self, state: Any, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    @tf.function(autograph=False)
+    def _plan(self, state: Any, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         plan_seed, value_seed = seeds.split(seed, 2)
         plan = self._run.agent.plan(state, plan_seed).action
         plan = tf.ensure_shape(plan, [1, self.horizon, self._run.action_size])
-        return plan, self._value_graph(state, plan, value_seed)
+        return plan, self._values(state, plan, value_seed)
 
 
 def state_at(states: Any, time: int) -> Any:
