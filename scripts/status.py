@@ -6,17 +6,17 @@ LOGDIR is an experiment, a single run, or a folder of several experiments.
 Only looks, so anybody may use it at any time.
 """
 
-import sys
+import contextlib
 import time
 
 from absl import app, flags
 from rich.console import Console
 from rich.live import Live
 
-from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation import runs
 from planet_tf2.experiment.status import Overview
-from planet_tf2.experiment.status_table import StatusTable, to_json
+from planet_tf2.experiment.status_table import status_table, to_json
+from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
@@ -30,25 +30,25 @@ flags.DEFINE_float("every", 2, "Seconds between two looks.", 0.1)
 
 def main(argv: list[str]) -> int:
     if len(argv) > 1:
-        print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
-        return 2
+        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+    return command.run(work)
+
+
+def work() -> None:
     overview = Overview(FLAGS.logdir)
-    try:
-        if not FLAGS.watch and not overview.look():
-            # Says what the folder is instead, in one line.
-            runs.find_runs([FLAGS.logdir], allow_failed=True)
+    if not FLAGS.watch and not overview.look():
+        # Says what the folder is instead, in one line.
+        runs.find_runs([FLAGS.logdir], allow_failed=True)
+    # That is how watching ends.
+    with contextlib.suppress(KeyboardInterrupt):
         if FLAGS.json:
             print_json(overview)
         elif FLAGS.watch:
             watch(overview)
         else:
-            Console().print(StatusTable(overview.look(), FLAGS.logdir))
-    except RunFolderError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
+            console = Console()
+            found = overview.look()
+            console.print(status_table(found, console, FLAGS.logdir))
 
 
 def print_json(overview: Overview) -> None:
@@ -65,7 +65,8 @@ def watch(overview: Overview) -> None:
     with Live(console=console, screen=console.is_terminal) as live:
         while True:
             now = time.strftime("%H:%M:%S")
-            table = StatusTable(overview.look(), FLAGS.logdir, now)
+            found = overview.look()
+            table = status_table(found, console, FLAGS.logdir, now)
             live.update(table, refresh=True)
             time.sleep(FLAGS.every)
 

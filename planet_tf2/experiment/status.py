@@ -18,7 +18,14 @@ from planet_tf2.experiment import watching
 from planet_tf2.experiment.watching import Watch
 from planet_tf2.tools.journal import Journal
 
-STATES = ("running", "stale", "pending", "done", "failed")
+# States of runs, and how they are shown.
+STATES = {
+    "running": "green",
+    "stale": "yellow",
+    "pending": "dim",
+    "done": "blue",
+    "failed": "red",
+}
 
 # How far below a folder runs are looked for, as in `logs/cheetah/00001`.
 _DEPTH = 3
@@ -135,7 +142,8 @@ class Overview:
         about = self._add_claim(folder, status, waited)
         _add_end(folder, status)
         amounts = (config.get("num_runs"), about.get("num_runs"))
-        return max((a for a in amounts if _is_count(a)), default=0)
+        counts = [a for a in amounts if isinstance(a, int) and a < 10**5]
+        return max(counts, default=0)
 
     def _add_claim(
         self, folder: RunFolder, status: RunStatus, waited: float
@@ -216,7 +224,3 @@ def _number(value: Any) -> float | None:
 def _first(*values: Any) -> float | None:
     """Returns the first of the values that is a number."""
     return next((v for v in map(_number, values) if v is not None), None)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and 0 < value < 10**5

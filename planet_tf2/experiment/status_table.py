@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from tqdm import tqdm
@@ -15,68 +15,40 @@ from tqdm import tqdm
 from planet_tf2.experiment.status import STATES, RunStatus
 from planet_tf2.tools.journal import encodable
 
-_STYLES = {
-    "running": "green",
-    "stale": "yellow",
-    "pending": "dim",
-    "done": "blue",
-    "failed": "red",
-}
-# What can be done without there, in this order.
+# Columns that narrow terminals can do without, in this order.
 _SUPERFLUOUS = ("ping", "worker", "upd/s")
-# In narrower terminals reasons are written below the table.
-_WIDE, _REASON = 110, 30
 
 
-class StatusTable:
-    """A table with a row for every run, to be printed by `rich`.
+def status_table(
+    runs: Sequence[RunStatus], console: Console, title: str = "", note: str = ""
+) -> Group:
+    """Returns a table with a row for every run, to be printed by `rich`.
 
     In narrow terminals columns go. If that is not enough, names are folded.
 
     Args:
       runs: the runs.
+      console: where it is to be printed.
       title: what to write above: their folder.
       note: what to write below.
     """
-
-    def __init__(
-        self, runs: Sequence[RunStatus], title: str = "", note: str = ""
-    ):
-        parents = {run.name.rpartition("/")[0] for run in runs}
-        if len(parents) == 1 and any(parents):
-            # One experiment: its name need not be repeated in every row.
-            title = f"{title.rstrip('/')}/{min(parents)}"
-            runs = [
-                dataclasses.replace(run, name=run.name.rpartition("/")[2])
-                for run in runs
-            ]
-        self._runs = runs
-        self._title = title
-        self._note = note
-
-    def __rich_console__(
-        self, console: Console, options: ConsoleOptions
-    ) -> RenderResult:
-        width, runs = options.max_width, self._runs
-        wide = width >= _WIDE and any(run.reason for run in runs)
-        room = width - (_REASON if wide else 0)
-        if self._title:
-            # Not the table's own: it would be no wider than the table.
-            yield Text(self._title, style="table.title", overflow="fold")
-        if runs:
-            for amount in range(len(_SUPERFLUOUS) + 1):
-                hidden = ("reason", *_SUPERFLUOUS[:amount])
-                table = _make_table(runs, hidden)
-                measured = options.update(max_width=9999)
-                if console.measure(table, options=measured).maximum <= room:
-                    break
-            yield _make_table(runs, hidden[1:]) if wide else table
-        counts = collections.Counter(run.state for run in runs)
-        summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
-        yield Text(f" {summary or 'No runs yet.'}   {self._note}".rstrip())
-        for run in runs:
-            if run.reason and not wide:
-                yield Text(f" {run.name}: {run.reason}")
+    # Not the table's own title: it would be no wider than the table.
+    parts: list[RenderableType] = [
+        Text(title, style="table.title", overflow="fold")
+    ]
+    if runs:
+        unlimited = console.options.update(max_width=9999)
+        for amount in range(len(_SUPERFLUOUS) + 1):
+            table = _make_table(runs, _SUPERFLUOUS[:amount])
+            width = console.measure(table, options=unlimited).maximum
+            if width <= console.width:
+                break
+        parts.append(table)
+    counts = collections.Counter(run.state for run in runs)
+    summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
+    parts.append(Text(f" {summary or 'No runs yet.'}   {note}".rstrip()))
+    parts += [Text(f" {run.name}: {run.reason}") for run in runs if run.reason]
+    return Group(*parts)
 
 
 def _make_table(runs: Sequence[RunStatus], hidden: Sequence[str]) -> Table:
@@ -87,13 +59,13 @@ def _make_table(runs: Sequence[RunStatus], hidden: Sequence[str]) -> Table:
         n for n in rows[0] if n not in hidden and any(r[n] for r in rows)
     ]
     for name in columns:
-        if name in ("run", "worker", "reason"):
+        if name in ("run", "worker"):
             table.add_column(name, overflow="fold")
         else:
             left = "left" if name == "state" else "right"
             table.add_column(name, justify=left, no_wrap=True)
     for run, row in zip(runs, rows, strict=True):
-        styles = {"state": _STYLES[run.state]}
+        styles = {"state": STATES[run.state]}
         cells = [Text(row[name], styles.get(name, "")) for name in columns]
         table.add_row(*cells)
     return table
@@ -128,7 +100,6 @@ def _cells(run: RunStatus) -> dict[str, str]:
         "upd/s": _number(run.updates_per_second, ".2f"),
         "ping": _seconds(run.ping_age_seconds),
         "left": _seconds(run.seconds_left),
-        "reason": run.reason or "",
     }
 
 
