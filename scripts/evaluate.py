@@ -11,7 +11,6 @@ from absl import app, flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
-from planet_tf2.tools.quiet import native_stderr_silenced
 
 FLAGS = flags.FLAGS
 
@@ -45,7 +44,7 @@ def work(paths: list[str]) -> None:
         print,
     )
     # Not earlier, so that a mistake in a path shows at once.
-    with native_stderr_silenced():
+    with command.native_stderr_silenced():
         from planet_tf2.evaluation.evaluate import evaluate
         from planet_tf2.tools import devices
 

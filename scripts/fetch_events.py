@@ -11,7 +11,6 @@ from absl import app, flags
 
 from planet_tf2.evaluation import events
 from planet_tf2.tools import command
-from planet_tf2.tools.quiet import native_stderr_silenced
 
 FLAGS = flags.FLAGS
 
@@ -40,7 +39,7 @@ def work(patterns: list[str]) -> None:
         patterns, FLAGS.runs, FLAGS.allow_failed
     )
     # TensorBoard reads with it.
-    with native_stderr_silenced():
+    with command.native_stderr_silenced():
         import tensorflow  # noqa: F401
     events.fetch(
         folders, FLAGS.outdir, FLAGS.tag, FLAGS.type, FLAGS.workers, FLAGS.force

@@ -11,7 +11,6 @@ from absl import app, flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
-from planet_tf2.tools.quiet import native_stderr_silenced
 
 FLAGS = flags.FLAGS
 
@@ -44,7 +43,7 @@ def work() -> None:
         FLAGS.logdir, FLAGS.allow_failed or FLAGS.checkpoint is not None
     )
     # Not earlier, so that a mistake in a path shows at once.
-    with native_stderr_silenced():
+    with command.native_stderr_silenced():
         from planet_tf2.evaluation.inspector.inspect_planner import (
             inspect_planner,
         )

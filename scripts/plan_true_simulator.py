@@ -13,16 +13,13 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from planet_tf2.tools.quiet import native_stderr_silenced
+from planet_tf2.tools import command
 
-# TensorFlow reads this when it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-with native_stderr_silenced():
+with command.native_stderr_silenced():
     from planet_tf2.configs.params_text import parse_params
     from planet_tf2.evaluation import true_simulator
     from planet_tf2.evaluation.output import check_outside, write_json
-    from planet_tf2.tools import command, devices
+    from planet_tf2.tools import devices
 
     devices.prepare()
 

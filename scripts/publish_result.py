@@ -13,7 +13,6 @@ from absl import app, flags
 
 from planet_tf2.evaluation import results_page, runs
 from planet_tf2.tools import command
-from planet_tf2.tools.quiet import native_stderr_silenced
 
 FLAGS = flags.FLAGS
 _ROOT = pathlib.Path(__file__).parents[1]
@@ -52,7 +51,7 @@ def work() -> None:
         return
     folder = runs.find_run(FLAGS.logdir)
     # Not earlier, so that a mistake in a path shows at once.
-    with native_stderr_silenced():
+    with command.native_stderr_silenced():
         from planet_tf2.evaluation.publish import publish
         from planet_tf2.tools import devices
 

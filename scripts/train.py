@@ -14,12 +14,9 @@ import types
 
 from absl import app, flags
 
-from planet_tf2.tools.quiet import native_stderr_silenced
+from planet_tf2.tools import command
 
-# TensorFlow reads this when it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-with native_stderr_silenced():
+with command.native_stderr_silenced():
     from tensorflow import errors
 
     from planet_tf2 import agents
@@ -81,23 +78,19 @@ for name in define_flags(AGENT.Parameters):
     flags.declare_key_flag(name)
 
 # Exit statuses: asked to stop, and the same command goes on (75); other workers
-# are at what is left (69); and what shells give to programs that Ctrl-C ended.
-STOPPED, HELD, INTERRUPTED = os.EX_TEMPFAIL, os.EX_UNAVAILABLE, 130
-
-# Errors that are no fault of the program; others come with a traceback.
-EXPLAINED = (
-    ValueError,
-    ArithmeticError,
-    RuntimeError,
-    OSError,
-    errors.OpError,
-)
+# are at what is left (69).
+STOPPED, HELD = os.EX_TEMPFAIL, os.EX_UNAVAILABLE
 
 
 def main(argv: list[str]) -> int:
     if len(argv) > 1:
         print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
         return 1
+    return command.run(work)
+
+
+def work() -> None:
+    """Trains. The traceback of a failure is in the FAIL file of its run."""
     try:
         train(
             FLAGS.logdir,
@@ -115,29 +108,22 @@ def main(argv: list[str]) -> int:
         )
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")
-        return STOPPED
+        sys.exit(STOPPED)
     except RunsLeft as left:
         print(left, file=sys.stderr)
-        return HELD if left.held else 1
+        sys.exit(HELD if left.held else 1)
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from the last checkpoint.")
-        return INTERRUPTED
-    except EXPLAINED as error:
-        print(f"Error: {explain(error)}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def explain(error: Exception) -> str:
-    """Says what went wrong; tracebacks are in the FAIL file of the run."""
-    if isinstance(error, errors.OpError):
-        return error.message.splitlines()[0]
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return (
+        sys.exit(command.INTERRUPTED)
+    except errors.OpError as error:
+        raise RuntimeError(error.message.splitlines()[0]) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
             f"{error}. The last checkpoint is whole. Make room, and go on from "
             "there with --retry_failed."
-        )
-    return getattr(error, "summary", None) or str(error)
+        ) from error
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import os, sys
-from planet_tf2.tools.quiet import native_stderr_silenced
+from planet_tf2.tools.command import native_stderr_silenced
 try:
     with native_stderr_silenced():
         os.write(2, b"chatter\\n")
