@@ -26,7 +26,7 @@ from planet_tf2.agents.planet import build
 from planet_tf2.configs.environments import open_env
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.episode_cache import EpisodeCache
-from planet_tf2.data.loader import SequenceBatches
+from planet_tf2.data.loader import sequence_batches
 from planet_tf2.tools import devices, seeds
 
 FLAGS = flags.FLAGS
@@ -62,7 +62,7 @@ def collect(folder: pathlib.Path) -> None:
 def batches(folder: pathlib.Path, numbers: tuple[int, ...]) -> Iterator[dict]:
     shape = cases.params()["batch_shape"]
     cache = EpisodeCache(folder, shape[1], ("image", "action", "reward"))
-    return iter(SequenceBatches(cache, shape, "cache", seed=numbers))
+    return sequence_batches(cache, shape, "cache", seed=numbers)
 
 
 def constant(name: str) -> float:

@@ -24,7 +24,7 @@ from planet_tf2.configs.environments import open_env
 from planet_tf2.configs.params_text import parse_params
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.episode_cache import EpisodeCache
-from planet_tf2.data.loader import SequenceBatches
+from planet_tf2.data.loader import sequence_batches
 from planet_tf2.tools import devices, seeds
 
 FLAGS = flags.FLAGS
@@ -115,7 +115,7 @@ class Case:
         shape = self.params["batch_shape"]
         keys = ("image", "action", "reward")
         cache = EpisodeCache(self._folder / split, shape[1], keys)
-        return iter(SequenceBatches(cache, shape, "cache", seed=(1, 1)))
+        return sequence_batches(cache, shape, "cache", seed=(1, 1))
 
 
 def collect(folder: pathlib.Path, params: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from absl import app, flags
 
 from planet_tf2 import agents
 from planet_tf2.configs import kinds
-from planet_tf2.configs.validation import describe
+from planet_tf2.configs.resolve import describe
 
 _PATH = pathlib.Path(__file__).parents[1] / "docs" / "parameters.md"
 _OUTPUT = flags.DEFINE_string("output", str(_PATH), "File to write.")

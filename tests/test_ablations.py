@@ -13,7 +13,7 @@ import pytest
 from planet_tf2 import agents
 from planet_tf2.agents.planet import build
 from planet_tf2.data.episode_cache import EpisodeCache
-from planet_tf2.data.loader import SequenceBatches
+from planet_tf2.data.loader import sequence_batches
 from planet_tf2.tools import seeds
 
 EPISODES = pathlib.Path(__file__).parent / "episodes"
@@ -50,15 +50,12 @@ def train(text):
     components = COMPONENTS if params.state_diagnostics else {}
     model = build.make_model(params, 1, components=components)
     learner = build.make_learner(params, model)
-    batches = iter(
-        SequenceBatches(
-            EpisodeCache(
-                EPISODES, params.batch_shape[1], ["action", *model.heads]
-            ),
-            params.batch_shape,
-            params.loader,
-            params.loader_every,
-        )
+    names = ["action", *model.heads]
+    batches = sequence_batches(
+        EpisodeCache(EPISODES, params.batch_shape[1], names),
+        params.batch_shape,
+        params.loader,
+        params.loader_every,
     )
     history = [
         learner.train_step(next(batches), seeds.derive(number))

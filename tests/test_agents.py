@@ -11,7 +11,7 @@ from planet_tf2.agents.planet.agent import check_settings
 from planet_tf2.agents.planet.objectives import OBJECTIVES
 from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.configs.kinds import choices
-from planet_tf2.configs.validation import describe
+from planet_tf2.configs.resolve import describe
 
 SEED = tf.constant([1, 2])
 

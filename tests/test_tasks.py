@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from planet_tf2.configs import tasks
-from planet_tf2.configs.suite_tasks import SUITE_TASKS
+from planet_tf2.configs.tasks import SUITE_TASKS
 
 # Name to domain and task, or id, and action repeat.
 _TABLE = {

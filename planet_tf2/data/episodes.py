@@ -179,16 +179,6 @@ def clean_staged(directory: str | os.PathLike) -> None:
             path.unlink(missing_ok=True)
 
 
-def set_aside(path: str | os.PathLike[str]) -> pathlib.Path:
-    """Renames a file that is no whole episode, so that nobody reads it again.
-
-    Returns:
-      Its new path, which ends in `.npz.damaged`.
-    """
-    path = pathlib.Path(path)
-    return path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
-
-
 def _validate(name: str, episode: dict[str, np.ndarray]) -> None:
     arrays = {key: np.asarray(array) for key, array in episode.items()}
     for key in ("action", "reward"):

@@ -32,13 +32,22 @@ _BLOCK = 1024  # Random numbers to draw at a time.
 _LOGGER = logging.getLogger(__name__)
 
 
-class SequenceBatches:
-    """An endless stream of batches of random sequences, as NumPy arrays.
+def sequence_batches(
+    cache: EpisodeCache,
+    shape: Sequence[int],
+    loader: str = "recent",
+    loader_every: int = 1000,
+    num_chunks: int = 1,
+    *,
+    seed: int | Seed = 0,
+    start: int = 0,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields batches of random sequences without end, as NumPy arrays.
 
     The folder is first read here, so that problems with the episodes show at
-    once, and looked at again while iterating. Every iterator starts anew. It
-    can start at any batch, and yields what it would yield there if it came from
-    the beginning, if the cache is told what there was then.
+    once, and looked at again while iterating. One can start at any batch, and
+    gets what would come there from the beginning, if the cache is told what
+    there was then.
 
     Args:
       cache: the episodes, and which of their arrays to yield.
@@ -53,61 +62,37 @@ class SequenceBatches:
     Raises:
       EpisodesError: if the folder has no episode that is long enough.
     """
+    size, length = shape
+    seed = (seed,) if isinstance(seed, int) else tuple(seed)
+    first, skipped = divmod(start * size, num_chunks)
 
-    def __init__(
-        self,
-        cache: EpisodeCache,
-        shape: Sequence[int],
-        loader: str = "recent",
-        loader_every: int = 1000,
-        num_chunks: int = 1,
-        *,
-        seed: int | Seed = 0,
-        start: int = 0,
-    ):
-        self._cache = cache
-        self._batch_size, self._length = shape
-        self._loader, self._loader_every = loader, loader_every
-        self._num_chunks = num_chunks
-        self._seed = (seed,) if isinstance(seed, int) else tuple(seed)
-        self._start, self._skipped = divmod(
-            start * self._batch_size, num_chunks
-        )
-        first_look = self._start // loader_every * loader_every
-        self._look(first_look)
+    def look(draw: int) -> list[str]:
+        return cache.look(draw * num_chunks // size)
 
-    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
-        stream = sequences(
-            self._episodes((*self._seed, _EPISODES)),
-            self._length,
-            self._num_chunks,
-            (*self._seed, _OFFSETS),
-            self._start,
-        )
-        stream = itertools.islice(stream, self._skipped, None)
-        while True:
-            group = [next(stream) for _ in range(self._batch_size)]
-            yield {k: np.stack([c[k] for c in group]) for k in self._cache.keys}
-
-    def _look(self, draw: int) -> list[str]:
-        return self._cache.look(draw * self._num_chunks // self._batch_size)
-
-    def _episodes(self, seed: Seed) -> Iterator[Episode]:
+    def stored() -> Iterator[Episode]:
         """Yields an episode for each draw, but for files that have gone bad."""
-        if self._loader == "dummy":
-            example = self._cache[self._look(0)[0]]
-            yield from made_up(example, self._length, seed, self._start)
-        for name in draws(
-            self._look,
-            self._loader_every,
-            seed,
-            self._start,
-            recent=self._loader == "recent",
-        ):
+        recent = loader == "recent"
+        numbers = (*seed, _EPISODES)
+        for name in draws(look, loader_every, numbers, first, recent=recent):
             try:
-                yield self._cache[name]
+                yield cache[name]
             except (BrokenEpisode, FileNotFoundError) as error:
                 _LOGGER.warning("Skipping an episode: %s", error)
+
+    def batches() -> Iterator[dict[str, np.ndarray]]:
+        episodes = stored()
+        if loader == "dummy":
+            example = cache[look(0)[0]]
+            episodes = made_up(example, length, (*seed, _EPISODES), first)
+        numbers = (*seed, _OFFSETS)
+        stream = sequences(episodes, length, num_chunks, numbers, first)
+        stream = itertools.islice(stream, skipped, None)
+        while True:
+            group = [next(stream) for _ in range(size)]
+            yield {k: np.stack([c[k] for c in group]) for k in cache.keys}
+
+    look(first // loader_every * loader_every)
+    return batches()
 
 
 def draws(

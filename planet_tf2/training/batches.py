@@ -21,14 +21,14 @@ import functools
 import logging
 import pathlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from planet_tf2.data.episode_cache import EpisodeCache
-from planet_tf2.data.episodes import set_aside
-from planet_tf2.data.loader import SequenceBatches
+from planet_tf2.data.episodes import DAMAGED_SUFFIX
+from planet_tf2.data.loader import sequence_batches
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
@@ -54,7 +54,7 @@ class Batches:
 
     def __init__(
         self,
-        make: Callable[..., Iterable[Batch]],
+        make: Callable[..., Iterator[Batch]],
         log: EpisodeLog,
         seed: int,
         step_of: Callable[[str, int], int],
@@ -80,7 +80,7 @@ class Batches:
             names = functools.partial(self._names, split)
             seed = self._seed, number
             source = self._make(split, seed, first[split], names)
-            self._sources[split] = self._made_ahead(iter(source))
+            self._sources[split] = self._made_ahead(source)
             self._last[split] = first[split] - 1, None
 
     def of(self, step: Step) -> Batch:
@@ -145,7 +145,7 @@ def make_batches(
     seed: Sequence[int],
     start: int,
     names: Callable[[int], Sequence[str]],
-) -> SequenceBatches:
+) -> Iterator[Batch]:
     """Makes the batches of a split from the episodes of a run.
 
     Args:
@@ -157,12 +157,13 @@ def make_batches(
 
     def put_aside(path: pathlib.Path) -> None:
         guard.check()
+        damaged = path.with_name(path.name + DAMAGED_SUFFIX)
         try:
-            path = set_aside(path)
+            path.replace(damaged)
         except OSError as error:
             _LOGGER.warning("Cannot rename %s: %s", path, error.strerror)
         else:
-            _LOGGER.warning("A damaged episode is now %s.", path)
+            _LOGGER.warning("A damaged episode is now %s.", damaged)
 
     shape, loader = params["batch_shape"], params["loader"]
     cache = EpisodeCache(
@@ -177,7 +178,7 @@ def make_batches(
         set_aside=put_aside,
         sizes=sizes,
     )
-    return SequenceBatches(
+    return sequence_batches(
         cache,
         shape,
         loader,
