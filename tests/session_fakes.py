@@ -16,7 +16,8 @@ from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard
 from planet_tf2.training.collecting import Collector, retry
-from planet_tf2.training.session import Parts, Session
+from planet_tf2.training.session import Session
+from planet_tf2.training.stages import Parts
 
 # Two epochs of two updates and a test batch each.
 PARAMS = {

@@ -20,7 +20,7 @@ from planet_tf2.tools.guard import Guard
 from planet_tf2.training.batches import make_batches
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.progress import Progress
-from planet_tf2.training.session import Parts
+from planet_tf2.training.stages import Parts
 from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]

@@ -6,54 +6,27 @@ random numbers follow from the step (`batches`, `tools.seeds`).
 """
 
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.agent import Agent
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.guard import Guard, RolloutStopped
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
-from planet_tf2.training.batches import Batch, Batches
-from planet_tf2.training.collecting import Collector, retry
+from planet_tf2.training.batches import Batches
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
 
 _SEED_EPISODES = {"train": 11, "test": 12}
-
-
-@dataclasses.dataclass
-class Parts:
-    """What a configuration is made of, ready to use.
-
-    Attributes:
-      agent: what is trained.
-      collectors: what to collect while training and testing, by split.
-      seed_envs: recording environments for the seed episodes, by task.
-      make_batches: makes the batches of a split, endlessly; see `Batches`.
-      summaries, progress: show what is going on, in event files and at once.
-      close: ends the environments.
-      retry: `retry`, with what to do when an environment breaks.
-    """
-
-    agent: Agent
-    collectors: Mapping[str, Sequence[Collector]]
-    seed_envs: Mapping[str, Any]
-    make_batches: Callable[..., Iterable[Batch]]
-    summaries: Any
-    progress: Any
-    close: Callable[[], None]
-    retry: Callable[..., Any] = retry
 
 
 class Session:
@@ -71,7 +44,7 @@ class Session:
     def __init__(
         self,
         folder: RunFolder,
-        parts: Parts,
+        parts: stages.Parts,
         params: Mapping[str, Any],
         seed: int = 0,
         guard: Guard = Guard(),
@@ -196,15 +169,13 @@ class Session:
         trainer, make = self._trainer, self._parts.make_batches
         batches = Batches(make, self._log, self._seed, trainer.step_of)
         context = stages.Context(
+            parts=self._parts,
+            params=self._params,
             seed=self._seed,
-            log_every=self._params["log_every"],
-            agent=self._parts.agent,
             log=self._log,
             batches=batches,
             means=self._means,
             returns=self._test_returns,
-            summaries=self._parts.summaries,
-            progress=self._parts.progress,
             guard=self._guard,
         )
         params, size = self._params, self._params["batch_shape"][0]

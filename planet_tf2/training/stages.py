@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -13,8 +13,8 @@ from planet_tf2.data import episodes
 from planet_tf2.tools import seeds
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
-from planet_tf2.training.batches import Batches
-from planet_tf2.training.collecting import Collector
+from planet_tf2.training.batches import Batch, Batches
+from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.trainer import Outcome, Step
 
@@ -28,26 +28,48 @@ class NonFiniteError(ArithmeticError):
 
 
 @dataclasses.dataclass
-class Context:
-    """What the stages of a run share, beside those who do the work.
+class Parts:
+    """What a configuration is made of, ready to use.
 
     Attributes:
-      seed: the run's seed.
-      log_every: training batches between two lines of the log. Of a test phase
-        there is one line about all of its batches.
-      means: average the scalars between two lines, by phase.
+      agent: what is trained.
+      collectors: what to collect while training and testing, by split.
+      seed_envs: recording environments for the seed episodes, by task.
+      make_batches: makes the batches of a split, endlessly; see `Batches`.
+      summaries, progress: show what is going on, in event files and at once.
+      close: ends the environments.
+      retry: `retry`, with what to do when an environment breaks.
+    """
+
+    agent: Agent
+    collectors: Mapping[str, Sequence[Collector]]
+    seed_envs: Mapping[str, Any]
+    make_batches: Callable[..., Iterable[Batch]]
+    summaries: Any
+    progress: Any
+    close: Callable[[], None]
+    retry: Callable[..., Any] = retry
+
+
+@dataclasses.dataclass
+class Context:
+    """What the stages of a run share.
+
+    Attributes:
+      parts, params, seed, guard: see `Session`.
+      log: where episodes and losses go.
+      batches: what to learn from.
+      means: average the scalars between two lines of the log, by phase.
       returns: variable `[N]` for the mean return of every test collector.
     """
 
+    parts: Parts
+    params: Mapping[str, Any]
     seed: int
-    log_every: int
-    agent: Agent
     log: EpisodeLog
     batches: Batches
     means: Mapping[str, StreamingMean]
     returns: tf.Variable
-    summaries: Any
-    progress: Any
     guard: Guard
 
     def seed_for(self, use: int, step: Step) -> tuple[int, ...]:
@@ -57,10 +79,10 @@ class Context:
 
 def update(context: Context, step: Step) -> None:
     """Computes the losses of a batch, in training with a gradient step."""
-    agent, progress = context.agent, context.progress
+    agent, progress = context.parts.agent, context.parts.progress
     if step.phase == "train":
         compute = agent.train_step
-        due = (step.update + 1) % context.log_every == 0
+        due = (step.update + 1) % context.params["log_every"] == 0
     else:
         compute, due = agent.test_step, step.is_last
     batch = context.batches.of(step)
@@ -90,10 +112,10 @@ def predict(context: Context, step: Step) -> None:
         return
     place = step.phase, step.summary_step
     scalars = {"general/dataset_episodes": context.log.count(step.phase)}
-    context.summaries.scalars(*place, scalars)
+    context.parts.summaries.scalars(*place, scalars)
     batch = context.batches.of(step)
     seed = seeds.derive(*context.seed_for(_PREDICT, step))
-    context.summaries.predictions(*place, batch, seed)
+    context.parts.summaries.predictions(*place, batch, seed)
 
 
 def collect(
@@ -119,7 +141,7 @@ def score(
     """
     if not step.is_last:
         return None
-    summaries, place = context.summaries, (step.phase, step.summary_step)
+    summaries, place = context.parts.summaries, (step.phase, step.summary_step)
     mean, path = _collect(context, collector, step, 0.0)
     episode = episodes.load_episode(path)
     summaries.episode(
@@ -145,7 +167,7 @@ def end_of_phase(step: Step) -> Outcome | None:
 
 def _write(context: Context, step: Step, metrics: dict[str, float]) -> None:
     """Writes a line of the log, and the same as summaries."""
-    speed = context.progress.updates_per_second
+    speed = context.parts.progress.updates_per_second
     where = {"phase": step.phase, "step": step.end, "update": step.update + 1}
     context.log.write({**where, **metrics, "updates_per_second": speed})
     scalars = {f"general/{name}": x for name, x in metrics.items()}
@@ -153,7 +175,7 @@ def _write(context: Context, step: Step, metrics: dict[str, float]) -> None:
     scalars["trainer/epoch"] = step.epoch
     if step.phase == "train":
         scalars["trainer/updates_per_second"] = speed
-    context.summaries.scalars(step.phase, step.summary_step, scalars)
+    context.parts.summaries.scalars(step.phase, step.summary_step, scalars)
 
 
 def _collect(
@@ -165,7 +187,7 @@ def _collect(
       The mean of the returns, and the file of the last episode.
     """
     name, task = collector.entry["name"], collector.task
-    context.progress.activity(f"collecting {task}")
+    context.parts.progress.activity(f"collecting {task}")
     seed = context.seed_for(_COLLECT, step)
     results = collector.collect(seed, action_noise)
     for result in results:
@@ -182,7 +204,7 @@ def _collect(
             action_noise=action_noise,
         )
     mean = sum(result["return"] for result in results) / len(results)
-    context.progress.collected(step.phase, task, mean)
+    context.parts.progress.collected(step.phase, task, mean)
     scalars = {
         f"simulation/{task}/{name}/return": mean,
         f"simulation/{task}/{name}/length": results[0]["length"],
@@ -190,7 +212,7 @@ def _collect(
         "trainer/env_step": context.log.env_step,
         "trainer/episodes": context.log.count(step.phase),
     }
-    context.summaries.scalars(step.phase, step.summary_step, scalars)
+    context.parts.summaries.scalars(step.phase, step.summary_step, scalars)
     return mean, path
 
 
