@@ -16,3 +16,12 @@ def trained(tmp_path_factory):
     import small_runs
 
     return small_runs.train_and_keep_model(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def no_predictions(monkeypatch):
+    """Building their graph takes a good part of a short run."""
+    monkeypatch.setattr(
+        "planet_tf2.training.assemble.Summaries.predictions",
+        lambda *args, **kwargs: None,
+    )

@@ -32,10 +32,6 @@ def test_asks_for_onednn_unless_told_otherwise(given, seen):
     assert result.stdout.strip() == seen
 
 
-def test_one_device_needs_no_strategy():
-    assert devices.make_strategy(1) is tf.distribute.get_strategy()
-
-
 def test_too_few_gpus(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     with pytest.raises(ValueError, match="num_gpus' is 2.*finds 0.*Lower"):

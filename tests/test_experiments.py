@@ -18,7 +18,6 @@ from planet_tf2.configs.params_text import parse_params
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools import seeds
 from planet_tf2.tools.journal import Journal
-from planet_tf2.training import assemble
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _DOCS = (_ROOT / "docs" / "algorithm.md").read_text()
@@ -91,14 +90,6 @@ def test_thirty_updates_lower_the_loss(text):
         assert np.isfinite([float(value) for value in scalars.values()]).all()
         losses.append(float(scalars["total"]))
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 100
-
-
-@pytest.fixture
-def no_predictions(monkeypatch):
-    """Building their graph takes a good part of so short a run."""
-    monkeypatch.setattr(
-        assemble.Summaries, "predictions", lambda *args, **kwargs: None
-    )
 
 
 @pytest.mark.slow

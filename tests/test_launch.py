@@ -30,14 +30,6 @@ def spy(monkeypatch):
     return Spy(monkeypatch)
 
 
-@pytest.fixture
-def no_predictions(monkeypatch):
-    """Building their graph takes a good part of so short a run."""
-    monkeypatch.setattr(
-        assemble.Summaries, "predictions", lambda *args, **kwargs: None
-    )
-
-
 def test_only_its_own_thread_can_draw(tmp_path, monkeypatch):
     """Also with a graphics card, which TensorFlow may share a process with."""
     for name in ("choose_backend", "check_isolation"):

@@ -26,10 +26,15 @@ def test_done_has_time_step_and_last_score(make, ping_every):
     def train(run):
         assert ends(run.folder) == (["PING"] if ping_every else [])
         run.show(step=np.int64(50), score=1.0, seconds_left=np.nan)
+        if ping_every:
+            run._claim.refresh()
+            about = describe(run.folder.ping.read_bytes())
+            assert (about["step"], about["score"]) == (50, 1.0)
+            assert (about["worker"], about["num_runs"]) == ("me", 1)
         run.guard.check()
         run.guard.show(score=np.float32(2.5))
 
-    experiment = make(ping_every=ping_every)
+    experiment = make(ping_every=ping_every, worker_name="me")
     assert work(experiment, train) == [1]
     done = json.loads(experiment.folder(1).done.read_text())
     assert done.pop("time").endswith("Z")
@@ -121,14 +126,3 @@ def test_runs_that_nobody_works_on_are_released(make):
     for number in (1, 2):
         assert ends(experiment.folder(number)) == []
     assert work(make(num_runs=2)) == [1, 2]
-
-
-def test_what_is_shown_goes_to_ping(make):
-    def train(run):
-        run.show(step=120, updates_per_second=np.float32(2.5))
-        run._claim.refresh()
-        about = describe(run.folder.ping.read_bytes())
-        assert (about["step"], about["updates_per_second"]) == (120, 2.5)
-        assert about["num_runs"] == 1 and about["worker"] == "me"
-
-    assert work(make(worker_name="me"), train) == [1]

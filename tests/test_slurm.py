@@ -70,22 +70,6 @@ def finish(process):
     return process.returncode, output
 
 
-def test_options_for_sbatch_come_first():
-    """`sbatch` reads them up to the first command, and knows these."""
-    lines = SCRIPT.read_text().splitlines()
-    assert lines[0] == "#!/bin/bash"
-    options = dict(
-        line.removeprefix("#SBATCH --").partition("=")[::2]
-        for line in lines
-        if line.startswith("#SBATCH")
-    )
-    commands = [n for n, s in enumerate(lines) if s and not s.startswith("#")]
-    last = max(n for n, s in enumerate(lines) if s.startswith("#SBATCH"))
-    assert last < min(commands)
-    assert {"array", "requeue", "open-mode"} <= set(options)
-    assert options["signal"] == "B:TERM@120"
-
-
 def test_dry_run(slurm):
     status, output = finish(slurm("--logdir", "my logs", DRY_RUN="1"))
     assert status == 0
