@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 from tf_fakes import make_agent, random_batch, tiny_params
 
-from planet_tf2.agents.planet import DRNN, SSM, build
 from planet_tf2.agents.planet.mpc_agent import MPCAgent
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.nets import weights
@@ -33,11 +32,6 @@ class Made:
 @pytest.fixture(scope="module", params=CHOICES)
 def made(request):
     return Made(request.param)
-
-
-def test_is_the_one_asked_for(made):
-    kind = {"ssm": SSM, "drnn": DRNN}[made.params["model"]]
-    assert type(made.model.cell) is kind
 
 
 def test_trains_all_of_its_weights(made):
@@ -86,13 +80,6 @@ def test_agents_filter(made):
     assert (np.abs(first - second) > 1e-6).all()
     agent.begin_episode(both)
     np.testing.assert_array_equal(perform(), first)
-
-
-def test_plans(made):
-    plan = build.make_planner(made.params, made.model, 2)
-    actions = tf.function(plan)(made.model.cell.zero_state(3), seeds.derive(0))
-    assert actions.shape == (3, made.params["planner_horizon"], 2)
-    assert np.abs(actions).max() > 0
 
 
 def test_shows_predictions(made, tmp_path):
