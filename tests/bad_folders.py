@@ -27,61 +27,39 @@ def make_run(path, **overrides):
     return path
 
 
-def missing(path):
-    return path, "There is no folder"
+_CONFIG = yaml.safe_dump({"preset": "debug", "params": params(), "seed": 1})
+_FAIL = "2026-01-01 at step 5\n\nTraceback:\n  ...\nOSError: the disk is full\n"
+# What has to be said about each, and the files in it.
+BAD = {
+    "missing": ("There is no folder", None),
+    "empty": ("is empty", {}),
+    "unfinished": (
+        "unfinished",
+        {"00001/config.yaml": _CONFIG, "00001/PING": "{}"},
+    ),
+    "failed": (
+        "the disk is full",
+        {"00001/config.yaml": _CONFIG, "00001/FAIL": _FAIL},
+    ),
+    "foreign": ("not the folder of a run", {"notes.txt": "mine"}),
+    "of_another_program": ("has no parameters", {"config.yaml": "rate: 3"}),
+    "a_file": ("is a file", "mine"),
+}
 
 
-def empty(path):
-    path.mkdir()
-    return path, "is empty"
-
-
-def unfinished(path):
-    make_run(path / "00001")
-    (path / "00001" / "PING").write_text("{}")
-    return path, "unfinished"
-
-
-def failed(path):
-    make_run(path / "00001")
-    (path / "00001" / "FAIL").write_text(
-        "2026-01-01 at step 5\n\nTraceback:\n  ...\nOSError: the disk is full\n"
-    )
-    return path, "the disk is full"
-
-
-def foreign(path):
-    path.mkdir()
-    (path / "notes.txt").write_text("mine")
-    return path, "not the folder of a run"
-
-
-def of_another_program(path):
-    path.mkdir()
-    (path / "config.yaml").write_text("learning_rate: 3\n")
-    return path, "has no parameters"
-
-
-def a_file(path):
-    path.write_text("mine")
-    return path, "is a file"
-
-
-BAD = [
-    missing,
-    empty,
-    unfinished,
-    failed,
-    foreign,
-    of_another_program,
-    a_file,
-]
-
-
-@pytest.fixture(params=BAD, ids=[make.__name__ for make in BAD])
+@pytest.fixture(params=BAD)
 def bad_folder(request, tmp_path):
     """Each of the bad folders, and what has to be said about it."""
-    return request.param(tmp_path / "bad")
+    message, files = BAD[request.param]
+    path = tmp_path / "bad"
+    if isinstance(files, str):
+        path.write_text(files)
+    elif files is not None:
+        path.mkdir()
+        for name, text in files.items():
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).write_text(text)
+    return path, message
 
 
 def run_script(name, *arguments):

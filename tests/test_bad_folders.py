@@ -81,7 +81,7 @@ def test_says_in_a_line_what_is_wrong(
     capsys,
 ):
     path, message = bad_folder
-    kind = request.node.callspec.params["bad_folder"].__name__
+    kind = request.node.callspec.params["bad_folder"]
     before = snapshot(path)
     status, said = run_it(name, path, capsys)
     assert snapshot(path) == before

@@ -1,11 +1,25 @@
 """What figures mean, as the diagnosis and the report say it."""
 
 import math
+import os
+import time
 
+import numpy as np
 import pytest
+from report_runs import (
+    HALF_LOG_2PI,
+    IMAGE_CONSTANT,
+    add_episode,
+    episode,
+    losses,
+    make,
+    read_one,
+    usual_records,
+)
 
 from planet_tf2.evaluation import judgements
 from planet_tf2.evaluation.judgements import BAD, GOOD, NOTE, WARNING
+from planet_tf2.evaluation.report import alarms, gather
 
 
 def images(no_change, mean_frame=0.5, random_actions=0.5, useful=2):
@@ -131,3 +145,118 @@ def test_agent_without_images_or_plans():
     assert [one.level for one in found] == [GOOD] * 3
     assert found[0].title == "uses its latent state"
     assert "8.0 nats per step beyond" in found[0].text
+
+
+def check(folder):
+    return [alarm for _, alarm in alarms.check([read_one(folder)])]
+
+
+def titles(folder):
+    return [alarm.title for alarm in check(folder)]
+
+
+RISING = [9, 0, 1, 2, 3, 1.5]
+RANDOM = [episode("seed", n, score) for n, score in ((1, 10), (2, 14))]
+
+
+def growing(start, by):
+    return losses(100, divergence=lambda update: start + update * by)
+
+
+def with_tests(score):
+    return [*RANDOM, *(episode("test", n, score, 5) for n in range(5))]
+
+
+class TestAlarms:
+    """What the report says of a run's files."""
+
+    @pytest.mark.parametrize(
+        "name, text, title",
+        [
+            ("FAIL", "at step 3\n\nOSError: disk full\n", "The run failed"),
+            ("metrics.jsonl", "disk full\n{}\n", "The record of the run is "),
+            ("log.txt", "0 WARNING disk full\n1 INFO y\n", "Warnings in log"),
+        ],
+    )
+    def test_what_files_say(self, tmp_path, name, text, title):
+        folder = make(tmp_path / "run", usual_records(10))
+        assert titles(folder) == []
+        with open(folder.path / name, "a") as file:
+            file.write(text)
+        (alarm,) = check(folder)
+        assert alarm.title.startswith(title) and "disk full" in alarm.text
+        assert len(read_one(folder).records) == 14
+
+    def test_nothing_happens(self, tmp_path):
+        folder, old = make(tmp_path / "00001"), time.time() - 1000
+        os.utime(folder.metrics, (old, old))
+        assert titles(folder) == []  # Nobody works on it.
+        folder.ping.write_text("{}")
+        assert titles(folder) == ["Nothing happens"]
+        os.utime(folder.metrics)
+        assert titles(folder) == []
+        os.utime(folder.ping, (old, old))
+        assert titles(folder) == ["No sign of life"]
+        assert read_one(folder).state == gather.STALE
+
+    def test_not_finite(self, tmp_path):
+        records = usual_records(10)
+        records[4]["reward_loss"], records[-1]["return"] = "nan", "-inf"
+        (alarm,) = check(make(tmp_path / "run", records))
+        assert alarm.title == "Numbers are not finite"
+        assert "reward_loss nan at step 15" in alarm.text
+        assert "return -inf" in alarm.text
+
+    @pytest.mark.parametrize(
+        "image, reward, received, updates, title",
+        [
+            (0.95, 0.4, RISING, 600, "The image loss is stuck"),
+            (0.95, 0.4, RISING, 100, None),
+            (0.5, 1.0, RISING, 600, "The reward head is dead"),
+            (0.5, 1.0, RISING, 400, None),
+            (0.5, 0.4, RISING, 600, None),
+            (0.5, 0.4, [9] + [1] * 5, 600, "The reward never changes"),
+        ],
+    )
+    def test_no_more_than_a_mean(
+        self, tmp_path, image, reward, received, updates, title
+    ):
+        # Pixels of 0 and 1 (in steps of 8 of 255) vary by 1/4 of a step
+        # squared, and rewards by 1: the reset has none.
+        half = 12288 / 4 / 32**2 / 2
+        records = losses(updates, image=image * half, reward=reward / 2)
+        records.append(episode("train", 3, 1.0, 5 * updates))
+        folder = make(tmp_path / "run", records)
+        add_episode(folder, [0, 8] * 3, received)
+        (folder.train_episodes / "0.npz").write_bytes(b"damaged")
+        run = read_one(folder)
+        assert run.targets[1]["image"] == pytest.approx(half)
+        assert run.constant("image_loss") == pytest.approx(IMAGE_CONSTANT)
+        assert run.share_of_mean("image_loss") == pytest.approx(image, 1e-4)
+        if received == RISING:
+            assert run.share_of_mean("reward_loss") == pytest.approx(reward)
+        assert titles(folder) == [title] * (title is not None)
+
+    @pytest.mark.parametrize(
+        "overrides, constant",
+        [
+            ({"reward_head_stddev": 2.0}, HALF_LOG_2PI + np.log(2)),
+            ({"reward_head_stddev": "learned"}, None),
+        ],
+    )
+    def test_other_reward_heads(self, tmp_path, overrides, constant):
+        run = read_one(make(tmp_path / "run", **overrides))
+        assert run.constant("reward_loss") == pytest.approx(constant)
+
+    @pytest.mark.parametrize(
+        "records, title",
+        [
+            (growing(1, 1 / 20), None),  # 1 to 6: not so much.
+            (growing(1, 1 / 5), "The divergence runs away"),
+            (with_tests(13.0), "No better than random yet"),
+            (with_tests(30.0), None),
+        ],
+    )
+    def test_course_of_training(self, tmp_path, records, title):
+        folder = make(tmp_path / "run", records)
+        assert titles(folder) == [title] * (title is not None)

@@ -14,14 +14,13 @@ def paths(folders):
 
 
 class TestFindRuns:
-    def test_a_run(self, tmp_path):
-        path = make_run(tmp_path / "mine")
-        assert runs.find_run(str(path)).path == path
-
-    def test_an_experiment(self, tmp_path):
+    def test_a_run_and_an_experiment(self, tmp_path):
         made = [make_run(tmp_path / name) for name in ("00002", "00001")]
         (tmp_path / "plots").mkdir()
         assert paths(runs.find_runs([tmp_path])) == made[::-1]
+        assert runs.find_run(str(made[0])).path == made[0]
+        with pytest.raises(RunFolderError, match="00001, 00002"):
+            runs.find_run(tmp_path)
 
     def test_several_in_order_and_each_once(self, tmp_path):
         first = make_run(tmp_path / "b" / "00001")
@@ -50,34 +49,26 @@ class TestFindRuns:
         assert len(str(error.value).splitlines()) == 1
         assert "bad" in str(error.value)
 
-    def test_no_folder(self, tmp_path):
-        make_run(tmp_path / "logs" / "debug" / "00001")
+    def test_beside_and_above_a_run(self, tmp_path):
+        run = make_run(tmp_path / "logs" / "debug" / "00001")
         with pytest.raises(RunFolderError, match="logs there is debug"):
             runs.find_runs([tmp_path / "logs" / "dbug" / "00001"])
-
-    def test_a_folder_above(self, tmp_path):
-        run = make_run(tmp_path / "logs" / "cheetah" / "00001")
         with pytest.raises(RunFolderError, match=str(run)):
             runs.find_runs([tmp_path / "logs"])
 
     def test_failed_runs_on_request(self, tmp_path):
         path = make_run(tmp_path / "00001")
-        (path / "FAIL").write_text("")
-        with pytest.raises(runs.UnusableRun, match="nobody knows"):
-            runs.find_runs([path])
+        for text, reason in (
+            ("", "nobody knows"),
+            (
+                "Traceback\n  a\nsome.Module: bad luck",
+                "d: Module: bad luck. The",
+            ),
+        ):
+            (path / "FAIL").write_text(text)
+            with pytest.raises(runs.UnusableRun, match=reason):
+                runs.find_run(path)
         assert paths(runs.find_runs([path], allow_failed=True)) == [path]
-
-    def test_says_why_a_run_failed(self, tmp_path):
-        path = make_run(tmp_path / "00001")
-        (path / "FAIL").write_text("Traceback\n  a\nsome.Module: bad luck")
-        with pytest.raises(runs.UnusableRun, match="d: Module: bad luck. The"):
-            runs.find_run(path)
-
-    def test_one_of_several(self, tmp_path):
-        for name in ("00001", "00002"):
-            make_run(tmp_path / name)
-        with pytest.raises(RunFolderError, match="00001, 00002"):
-            runs.find_run(tmp_path)
 
 
 def test_states(tmp_path):
