@@ -1,8 +1,8 @@
 """What is done with the commands of the documentation.
 
-Every command is of a program that has a rule here: the arguments that make it
-small, with which it is run, or the reason why it is not. A command of another
-program has no rule, and `tests/test_docs_runs.py` fails.
+Every program of this repository has a rule here: the arguments that make it
+small, with which it is run, or the reason why it is not. Without a rule
+`tests/test_docs_runs.py` fails.
 """
 
 import re
@@ -63,36 +63,6 @@ SCRIPTS = {
     "scripts/viewer.py": "tests/test_viewer.py runs it, on a virtual screen",
     "scripts/doctor.py": "its status depends on the machine",
 }
-# By the module behind `python -m`.
-MODULES = {
-    "planet_tf2.envs.worker": "it talks over pipes",
-    "planet.scripts.train": "the original's",
-    "pytest": "the files are the original's",
-}
-# By the target of `make`; with `make -n` all of them are expanded.
-TARGETS = {
-    "train": "ten minutes and more; the program that it starts is run",
-    "test": "all tests",
-    "check": "all tests",
-    "format": "it changes files",
-    "docs": "it changes a file; tests/test_parameters.py runs it",
-    "docs-check": "this is it",
-    "doctor": "its status depends on the machine",
-    "bench": "it installs PyTorch and takes an hour",
-    "experiments": "it takes an hour",
-}
-# By the program itself.
-PROGRAMS = {
-    "tensorboard": ("--inspect",),  # It serves until Ctrl-C.
-    "pip": "it changes the environment",
-    "apt-get": "it changes the machine",
-    "sbatch": "tests/test_slurm.py runs it, on a pretended cluster",
-    "mount": "it needs a server",
-    "Xvfb": "it serves a screen",
-    "python -c": "it takes a picture of a screen",
-    **dict.fromkeys(("export", "unset", "."), "it changes the shell"),
-    **dict.fromkeys(("for", "do", "done", "wait"), "a part of a loop"),
-}
 # What stands for a folder in the text, and what it is where commands are run.
 _PLACES = (
     ("path/to/planet_tf2/", ""),
@@ -129,14 +99,10 @@ def find_rule(words):
       KeyError: nothing says.
     """
     program, *rest = words
-    if program == "make":
-        return TARGETS[next(word for word in rest if "=" not in word)]
-    if program not in ("python", "python3"):
-        return PROGRAMS[program]
-    if rest[0] == "-m":
-        return {**MODULES, "pip": PROGRAMS["pip"]}[rest[1]]
-    if rest[0] == "-c":
-        return PROGRAMS["python -c"]
+    if program == "tensorboard":
+        return ("--inspect",)  # It serves until Ctrl-C.
+    if program not in ("python", "python3") or rest[0].startswith("-"):
+        return "it is no program of this repository"
     if len(rest) == 1:
         return "the program is only mentioned"
     return SCRIPTS[rest[0].removeprefix("path/to/planet_tf2/")]

@@ -17,7 +17,6 @@ from doc_runs import bare
 from planet_tf2 import agents
 from planet_tf2.configs import tasks
 from planet_tf2.configs.params_text import flag_overrides
-from planet_tf2.envs import rendering
 
 MAKEFILE = read("Makefile")
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
@@ -39,19 +38,10 @@ def check_python(words):
         ast.parse(words[1])
         return
     if first == "-m":
-        check_module(words[1:])
-        return
+        return  # A module of another package.
     path = ROOT / first.removeprefix("path/to/planet_tf2/")
     assert path.is_file(), f"There is no {first}."
     check_script(path, words[1:])
-
-
-def check_module(words):
-    assert words[0] in ("pip", "pytest", "planet_tf2.envs.worker") or (
-        words[0].startswith("planet.")  # The original.
-    ), f"Unknown module {words[0]}."
-    if words[0] == "pip":
-        check_pip(words[1:])
 
 
 @contextlib.contextmanager
@@ -119,24 +109,6 @@ def check_make(words):
         tasks.get_task(given["TASK"])
 
 
-def check_pip(words):
-    assert words[0] == "install"
-    setup = read("setup.py")
-    for word in words[1:]:
-        if word.startswith("."):
-            for extra in re.findall(r"[\w]+", word):
-                assert f'"{extra}": [' in setup, f"No extra {extra}."
-
-
-def check_apt(words):
-    assert words[0] == "install"
-    known = " ".join(rendering.PACKAGES.values()) + read(
-        "scripts/install_system.sh"
-    )
-    for word in words[1:]:
-        assert word in known.replace(",", "").split(), f"Unknown {word}."
-
-
 def check_sbatch(words):
     """Checks a job: options, the script, and what that gives to training."""
     (place,) = (i for i, word in enumerate(words) if word.endswith(".sh"))
@@ -149,12 +121,11 @@ CHECKS = {
     "python": check_python,
     "python3": check_python,
     "make": check_make,
-    "pip": check_pip,
-    "apt-get": check_apt,
 }
 # With nothing in them that could be out of date.
 PLAIN = {"cd", "unset", "export", "Xvfb", ".", "source", "ls", "cp", "git"}
 PLAIN |= {"for", "do", "done", "wait", "mount", "tensorboard"}
+PLAIN |= {"pip", "apt-get"}
 
 
 def check(command):
