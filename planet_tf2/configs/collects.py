@@ -12,25 +12,26 @@ from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.tools.attr_dict import AttrDict
 
 
-def train_collects(params: Mapping[str, Any]) -> list[AttrDict]:
+def train_collects(params: Mapping[str, Any], **own: Any) -> list[AttrDict]:
     """Returns what to collect while training.
 
-    Entries have `name, batch_size, after, every, until`, and what they say of
-    the agent's own settings. All steps are training steps, in sequences.
+    Entries have `name, batch_size, after, every, until`, and the agent's own
+    settings, of which the defaults are given. All steps are training steps, in
+    sequences.
     """
     every = params["collect_every"]
     common = {"batch_size": 1, "after": every, "every": every, "until": -1}
-    return _complete(params.get("train_collects", [{}]), common)
+    return _complete(params.get("train_collects", [{}]), {**common, **own})
 
 
-def test_collects(params: Mapping[str, Any]) -> list[AttrDict]:
+def test_collects(params: Mapping[str, Any], **own: Any) -> list[AttrDict]:
     """Returns what to collect while testing, as `train_collects`.
 
     Test episodes are collected once per test phase, so `after`, `every` and
     `until` mean nothing for them.
     """
     common = {"batch_size": 1, "after": 0, "every": 1, "until": -1}
-    return _complete(params.get("test_collects", [{}]), common)
+    return _complete(params.get("test_collects", [{}]), {**common, **own})
 
 
 def check_names(parameter: str, entries: Iterable[Mapping[str, Any]]) -> None:

@@ -126,8 +126,8 @@ def draws(
                 for group in (newer, older)
                 for index in random.permutation(len(group))[: every // 2]
             ]
-        drawn = _cycle(names, every, random)
-        yield from itertools.islice(drawn, max(0, start - number * every), None)
+        skipped = max(0, start - number * every)
+        yield from itertools.islice(_cycle(names, random), skipped, every)
 
 
 def made_up(
@@ -198,15 +198,11 @@ def sequences(
             yield {key: value[offset:end] for key, value in episode.items()}
 
 
-def _cycle(
-    names: list[str], amount: int, random: np.random.Generator
-) -> Iterator[str]:
-    """Yields `amount` names, every one once before any comes again."""
-    yielded = 0
-    while yielded < amount:
-        for index in random.permutation(len(names))[: amount - yielded]:
+def _cycle(names: list[str], random: np.random.Generator) -> Iterator[str]:
+    """Yields names for ever, every one once before any comes again."""
+    while True:
+        for index in random.permutation(len(names)):
             yield names[index]
-            yielded += 1
 
 
 def _uniform(seed: Seed, start: int) -> Iterator[float]:

@@ -139,25 +139,23 @@ def train_collects(params: Mapping[str, Any]) -> list[AttrDict]:
     Adds `horizon, objective, action_noise, action_noise_ramp, action_noise_min`
     to those of the base.
     """
-    common = {
-        "horizon": params["planner_horizon"],
-        "objective": params["collect_objective"],
-        "action_noise": params["train_action_noise"],
-        "action_noise_ramp": params["action_noise_ramp"],
-        "action_noise_min": params["action_noise_min"],
-    }
-    entries = collects.train_collects(params)
-    return [AttrDict({**common, **entry}) for entry in entries]
+    return collects.train_collects(
+        params,
+        horizon=params["planner_horizon"],
+        objective=params["collect_objective"],
+        action_noise=params["train_action_noise"],
+        action_noise_ramp=params["action_noise_ramp"],
+        action_noise_min=params["action_noise_min"],
+    )
 
 
 def test_collects(params: Mapping[str, Any]) -> list[AttrDict]:
     """Returns what to collect while testing, by default without noise."""
-    common = {
-        "horizon": params["planner_horizon"],
-        "objective": params["collect_objective"],
-        "action_noise": 0.0,
-        "action_noise_ramp": 0,
-        "action_noise_min": 0.0,
-    }
-    entries = collects.test_collects(params)
-    return [AttrDict({**common, **entry}) for entry in entries]
+    return collects.test_collects(
+        params,
+        horizon=params["planner_horizon"],
+        objective=params["collect_objective"],
+        action_noise=0.0,
+        action_noise_ramp=0,
+        action_noise_min=0.0,
+    )
