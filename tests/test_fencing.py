@@ -1,15 +1,15 @@
 """A worker that slept through a takeover wakes up in the middle of writing."""
 
 import logging
-import types
 import uuid
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder, logging_to
-from planet_tf2.experiment import fencing
+from planet_tf2.experiment.run import Run
 from planet_tf2.tools.files import replacing, write_atomically
 from planet_tf2.tools.journal import Journal
 
@@ -17,15 +17,16 @@ from planet_tf2.tools.journal import Journal
 @pytest.fixture(name="old")
 def _old(tmp_path):
     folder = RunFolder(tmp_path / "00001").create()
-    return take_over(folder)
+    return take_over(folder).folder
 
 
-def take_over(old, holds=lambda: True):
+def take_over(old, held=True):
     """What a new owner does, while the old one is asleep."""
-    new = RunFolder(old.path)
-    claim = types.SimpleNamespace(id=uuid.uuid4().hex, holds=holds)
-    assert fencing.open_scratch(new, claim) == claim.holds()
-    return new
+    claim = mock.Mock(id=uuid.uuid4().hex)
+    claim.holds.return_value = held
+    run = Run(1, RunFolder(old.path), claim)
+    assert run.enclose() == held
+    return run
 
 
 def scratch_folders(folder):
@@ -41,19 +42,18 @@ def episode():
 
 def test_takeover_removes_the_scratch_of_others_only(old):
     (old.scratch / "folder").mkdir()
-    new = take_over(old)
+    run = take_over(old)
     assert not old.scratch.exists()
-    assert new.scratch.is_dir() and not list(new.scratch.iterdir())
-    fencing.close_scratch(old)
-    assert scratch_folders(old) == {new.scratch}
-    fencing.close_scratch(new)
+    assert scratch_folders(old) == {run.folder.scratch}
+    assert not list(run.folder.scratch.iterdir())
+    run.release()
     assert not scratch_folders(old)
 
 
 def test_scratch_of_one_who_took_over_in_turn_stays(old):
     before = scratch_folders(old)
-    new = take_over(old, lambda: False)
-    assert new.scratch is None and scratch_folders(old) == before
+    run = take_over(old, held=False)
+    assert run.folder.scratch is None and scratch_folders(old) == before
 
 
 def test_whole_files_cannot_be_finished(old):
@@ -93,10 +93,10 @@ def test_log_is_not_written_to(old):
     logger = logging.getLogger("planet_tf2.test")
     with logging_to(old.log):
         logger.warning("before")
-        new = take_over(old)
+        take_over(old)
         logger.warning("after")
-    assert "before" in new.log.read_text()
-    assert "after" not in new.log.read_text()
+    assert "before" in old.log.read_text()
+    assert "after" not in old.log.read_text()
 
 
 def test_event_files_are_not_written_to(old):

@@ -43,7 +43,7 @@ class RunFolder:
       config, metrics, log, prediction_gif, episode_gif: Files.
       ping, done, fail: Files that tell the state of the run.
       scratch: Folder for files that are being written, or None if nobody in
-        this process has claimed the run; see `fencing`.
+        this process has claimed the run; see `Run`.
     """
 
     scratch: pathlib.Path | None = None

@@ -26,9 +26,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from planet_tf2.data.run_folder import RunFolder, check_writable, make_folder
-from planet_tf2.experiment import fencing
 from planet_tf2.experiment.claims import Claim
-from planet_tf2.experiment.run import Run
+from planet_tf2.experiment.run import SCRATCH, Run
 from planet_tf2.experiment.watching import Watch, owner, read, see
 from planet_tf2.tools.signals import Stopped
 
@@ -199,7 +198,7 @@ class Experiment:
         """Whether a run was started and stays as it is, as the user asked."""
         if self._resume_runs or not folder.path.is_dir():
             return False
-        claims = (folder.ping.name, fencing.PREFIX)
+        claims = (folder.ping.name, SCRATCH)
         entries = folder.path.iterdir()
         return not all(entry.name.startswith(claims) for entry in entries)
 

@@ -1,19 +1,38 @@
-"""One run of an experiment: the lock around its training."""
+"""One run of an experiment: the lock around its training, and the fence.
+
+A worker that slept for too long, so that another took over its run, wakes up in
+the middle of its work. It checks its claim before it writes, but may have
+fallen asleep between the check and the writing. So the new owner puts up a
+fence first:
+
+- A file that is replaced as a whole is written in a *scratch folder* that
+  belongs to the claim, and renamed to its place (`tools.files.replacing`). The
+  new owner removes the scratch folders of earlier claims, so that renaming
+  fails.
+- A file that is appended to is opened first, and written to after another check
+  of the claim. The new owner replaces these files by copies. A worker that
+  opened one before has a file without a name in hand, and one that opens it
+  afterwards finds that its claim is lost.
+"""
 
 import contextlib
 import json
 import logging
+import pathlib
+import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from planet_tf2.data.run_folder import RunFolder, logging_to
-from planet_tf2.experiment import fencing
 from planet_tf2.experiment.claims import Claim, utc_time
-from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.files import replacing, write_atomically
 from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import encodable
 from planet_tf2.tools.signals import Stopped
+
+# Of the names of scratch folders; the id of a claim comes behind.
+SCRATCH = ".scratch-"
 
 
 class ClaimLost(RuntimeError):
@@ -122,17 +141,50 @@ class Run:
             self._claim.details = {**self._claim.details, **self._shown}
 
     def enclose(self) -> bool:
-        """Keeps earlier owners from writing; returns whether that worked.
+        """Makes `folder.scratch`, and shuts out earlier owners.
 
-        It does not if another worker took over in turn.
+        Returns:
+          Whether it worked. It does not if another worker took over in turn.
+
+        Raises:
+          OSError: The disk is full, say, although the claim still holds.
         """
-        return not self._claim or fencing.open_scratch(self.folder, self._claim)
+        if self._claim is None:
+            return True
+        former = set(self.folder.path.glob(f"{SCRATCH}*"))
+        if self.is_lost():
+            return False  # Some of these may belong to a newer claim.
+        self.folder.scratch = self.folder.path / f"{SCRATCH}{self._claim.id}"
+        try:
+            self.folder.scratch.mkdir(exist_ok=True)
+            self._shut_out(former)
+        except OSError:
+            if self.is_lost():
+                return False
+            raise
+        return True
 
     def release(self) -> None:
         """Gives the claim back. Nothing happens the second time."""
-        fencing.close_scratch(self.folder)
+        if self.folder.scratch is not None:
+            shutil.rmtree(self.folder.scratch, ignore_errors=True)
         if self._claim:
             self._claim.release()
+
+    def _shut_out(self, former: set[pathlib.Path]) -> None:
+        """Keeps owners of other scratch folders from finishing anything."""
+        for path in former:
+            # Atomic, so that nothing can be written to what is being removed.
+            removed = self.folder.scratch / path.name
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+        for path in _appended_files(self.folder) if former else []:
+            with (
+                open(path, "rb") as old,
+                replacing(path, self.folder.scratch) as new,
+            ):
+                shutil.copyfileobj(old, new, 2**20)
 
     def _lost_message(self) -> str:
         path, ping = self.folder.path, self.folder.ping
@@ -168,3 +220,13 @@ class Run:
             f"Run {self.folder.path.name} failed; the traceback is in "
             f"{self.folder.fail}. To try it again, add --retry_failed."
         )
+
+
+def _appended_files(folder: RunFolder) -> list[pathlib.Path]:
+    """Returns the files that a former owner may have open."""
+    files = [folder.metrics, folder.log]
+    for directory in (folder.train, folder.test):
+        # Each process begins an event file of its own.
+        events = list(directory.glob("events.out.tfevents.*"))
+        files += sorted(events, key=lambda path: path.stat().st_mtime)[-1:]
+    return [path for path in files if path.exists()]
