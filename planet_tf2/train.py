@@ -106,7 +106,7 @@ def _train_all(
         _check_same(experiment, settings, seed)
         try:
             with run:
-                train_run(run, {**settings, "seed": seed + run.number}, report)
+                _train_run(run, {**settings, "seed": seed + run.number}, report)
         except Stopped:
             raise
         except Exception as error:
@@ -166,18 +166,10 @@ def _check_environments(params: AttrDict) -> None:
             probe(task.name, params)
 
 
-def train_run(
-    run: Run,
-    settings: Mapping[str, Any],
-    report: Callable[[str], None] = print,
+def _train_run(
+    run: Run, settings: Mapping[str, Any], report: Callable[[str], None]
 ) -> None:
-    """Trains a run from wherever it stands to its end, inside of its `with`.
-
-    Args:
-      run: the run.
-      settings: what its config.yaml is to hold, `params` and `seed` among it.
-      report: shows a message.
-    """
+    """Trains a run from wherever it stands to its end, inside of its `with`."""
     folder, guard = run.folder, run.guard
     params, seed = settings["params"], settings["seed"]
     guard.check()
@@ -185,11 +177,12 @@ def train_run(
     _keep_settings(folder, settings, report)
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log):
-        name = settings.get("agent", agents.DEFAULT)
-        parts = assemble.make_parts(params, folder, seed, guard, name)
+        parts = assemble.make_parts(
+            params, folder, seed, guard, settings["agent"]
+        )
         with contextlib.closing(parts), parts.progress.console():
             Session(folder, parts, params, seed, guard).run()
-    report(closing_message(folder))
+    report(_closing_message(folder))
 
 
 def _keep_settings(
@@ -219,7 +212,7 @@ def _keep_settings(
         )
 
 
-def closing_message(folder: RunFolder) -> str:
+def _closing_message(folder: RunFolder) -> str:
     """Sums a run up: how well it does, and where to look.
 
     The random policy is that of the run's own seed episodes.

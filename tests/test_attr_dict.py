@@ -93,7 +93,3 @@ def test_differences_list_old_and_new():
         "new: (not set) -> None",
     ]
     assert differences(old, old) == []
-
-
-def test_differences_assume_defaults():
-    assert differences({}, {"a": 1, "b": 2}, {"a": 1, "b": 1}) == ["b: 1 -> 2"]

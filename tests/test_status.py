@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 
+import experiment_fakes
 import pytest
 from rich.console import Console
 
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.experiment import watching
-from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.status import Overview, RunStatus
 from planet_tf2.experiment.status_table import status_table, to_json
 from planet_tf2.tools.journal import Journal
@@ -37,8 +37,7 @@ def add_scores(folder, step, *returns):
 
 
 def hold(folder, **details):
-    claim = Claim(folder.ping, "miller", 30)
-    assert claim.acquire()
+    claim = experiment_fakes.hold(folder, "miller")
     claim.details |= details
     claim.refresh()
     return claim

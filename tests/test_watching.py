@@ -11,15 +11,7 @@ def ping(tmp_path):
 
 @pytest.fixture
 def make(ping):
-    made = []
-
-    def make(worker="other", ping_every=30):
-        made.append(Claim(ping, worker, ping_every))
-        return made[-1]
-
-    yield make
-    for claim in made:
-        claim.release()
+    return lambda ping_every=30: Claim(ping, "miller", ping_every)
 
 
 def seconds_to_death(watch):
@@ -90,7 +82,7 @@ def test_strange_files_are_watched_like_others(ping, content):
 
 def test_owner(make, ping):
     assert owner({}) == "another worker"
-    make("miller").acquire()
+    make().acquire()
     assert owner(see(ping)).startswith("worker miller (process ")
     ping.write_bytes(b"[]")
     assert owner(see(ping)) == "another worker"
