@@ -28,15 +28,6 @@ def test_every_command_is_run_or_listed(words):
         )
 
 
-def test_loop_is_one_for_the_shell():
-    """Its parts are nothing by themselves, so the whole is parsed."""
-    loops = [b for b in blocks(read("docs/runs.md"), "sh") if "for " in b]
-    assert loops
-    for loop in loops:
-        done = subprocess.run(["sh", "-n"], input=loop, text=True, check=False)
-        assert done.returncode == 0
-
-
 @pytest.fixture(scope="module")
 def place(trained, tmp_path_factory):
     """A folder with the runs and modules that the documentation speaks of."""

@@ -9,7 +9,6 @@ What messages and the documentation say of a type follows from its JSON schema:
 """
 
 import math
-import numbers
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -34,9 +33,6 @@ def number(value: Any) -> Any:
             return int(value)
         except ValueError:
             return float(value)
-    # Also of NumPy, but Booleans are integers in Python.
-    if isinstance(value, numbers.Real) and not isinstance(value, (bool, int)):
-        return float(value)
     return value
 
 
