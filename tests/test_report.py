@@ -25,7 +25,7 @@ from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation.report import (
     gather,
     make_report,
-    media,
+    page,
     tables,
 )
 from planet_tf2.evaluation.report import report as report_module
@@ -58,19 +58,19 @@ def test_less_of_an_animation_where_there_is_less_room(tmp_path):
     gif = tmp_path / "v.gif"
     frames = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3))
     video.write_gif(gif, frames.astype(np.uint8))
-    picture = media.animation(gif, 10**6, "words")
+    picture = page.animation(gif, 10**6, "words")
     assert (picture.width, picture.height) == (32, 32)
     assert frames_of(picture) == 60
     room = gif.stat().st_size // 2
-    picture = media.animation(gif, room, "words")
+    picture = page.animation(gif, room, "words")
     assert 10 <= frames_of(picture) <= 30
     assert len(picture.source) * 3 // 4 < room
-    picture = media.animation(gif, 9000, "words")
+    picture = page.animation(gif, 9000, "words")
     assert picture.source == picture.still
-    assert media.animation(gif, 10, "words") is None
+    assert page.animation(gif, 10, "words") is None
     for content in (b"", b"what?", gif.read_bytes()[:50]):
         gif.write_bytes(content)
-        assert media.animation(gif, 10**6, "words") is None
+        assert page.animation(gif, 10**6, "words") is None
 
 
 ENTRY = {

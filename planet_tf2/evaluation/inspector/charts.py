@@ -10,9 +10,8 @@ from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.inspector.inspection import Decision
 from planet_tf2.evaluation.predictions import Filtered
-from planet_tf2.evaluation.report import media
-from planet_tf2.evaluation.report.charts import Chart
-from planet_tf2.evaluation.report.media import Picture
+from planet_tf2.evaluation.report import page
+from planet_tf2.evaluation.report.page import Chart, Picture
 from planet_tf2.tools import video
 
 _ACTIONS = 4  # Entries of an action that are drawn.
@@ -77,8 +76,8 @@ def frames(decision: Decision) -> Picture:
         videos[row, : len(future.image)] = future.image
     strip = video.image_strip(video.magnify(videos, plan.shape[1], _FRAME))
     strip = video.add_labels(strip[None], _ROWS)[0]
-    return media.picture(
-        media.png(strip),
+    return page.picture(
+        page.png(strip),
         f"Frames after decision {decision.time}: those that happened, those "
         "that the model expected of the same actions, and those it expects of "
         "its plan.",

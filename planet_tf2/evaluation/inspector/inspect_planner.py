@@ -19,7 +19,7 @@ from planet_tf2.evaluation.inspector.inspection import (
 )
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
-from planet_tf2.evaluation.report import media, page
+from planet_tf2.evaluation.report import page
 from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.tools import video
 from planet_tf2.tools.files import write_atomically
@@ -130,9 +130,9 @@ def _numbers(action: np.ndarray) -> str:
     return shown + ", …" * (len(action) > _SHOWN)
 
 
-def _video(images: np.ndarray) -> media.Picture:
+def _video(images: np.ndarray) -> page.Picture:
     frames = video.limit_length(images, _MAX_FRAMES)
     frames = video.magnify(frames, images.shape[1], _SIZE)
     caption = f"The episode, {len(images)} frames."
     gif = video.encode_gif(frames, _FPS)
-    return media.picture(gif, f"Animation: {caption}", caption)
+    return page.picture(gif, f"Animation: {caption}", caption)

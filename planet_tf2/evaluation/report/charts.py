@@ -1,7 +1,6 @@
 """The charts of a report."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,15 +12,9 @@ from planet_tf2.evaluation.figures import COLORS, GREY
 from planet_tf2.evaluation.plot import draw_returns
 from planet_tf2.evaluation.report import tables
 from planet_tf2.evaluation.report.gather import RunData
+from planet_tf2.evaluation.report.page import Chart
 
 _IN_LEGEND = 10  # Runs.
-
-
-class Chart(NamedTuple):
-    """A chart of a page: the drawing as SVG, and what is written below."""
-
-    svg: str
-    caption: str = ""
 
 
 def returns(found: Sequence[RunData]) -> list[Chart]:

@@ -88,12 +88,6 @@ class RunData:
         """How much it has learned from; see `repeating.count_totals`."""
         return repeating.count_totals(self.records)
 
-    @property
-    def seconds(self) -> float | None:
-        """Time that it was worked on, if that is known."""
-        hours = self.totals["hours"]
-        return None if hours is None else 3600 * hours
-
     @functools.cached_property
     def curves(self) -> list[Curve]:
         """The returns of tests and of training, if they can all be read."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from planet_tf2.data.run_folder import make_folder
 from planet_tf2.evaluation.output import check_outside
-from planet_tf2.evaluation.report import alarms, charts, media, page, tables
+from planet_tf2.evaluation.report import alarms, charts, page, tables
 from planet_tf2.evaluation.report.evaluations import (
     Evaluation,
     find_evaluations,
@@ -78,7 +78,7 @@ def make_report(
 
 def _pictures(
     groups: Mapping[str, Sequence[RunData]], evaluated: Sequence[Evaluation]
-) -> dict[str, list[media.Picture]]:
+) -> dict[str, list[page.Picture]]:
     """Returns the videos of experiments, as far as there is room for them."""
     wanted = [
         (name, *video)
@@ -88,9 +88,9 @@ def _pictures(
         if video[0].exists()
     ]
     share = min(_PICTURE_BYTES, MEDIA_BYTES // max(1, len(wanted)))
-    found: dict[str, list[media.Picture]] = {name: [] for name in groups}
+    found: dict[str, list[page.Picture]] = {name: [] for name in groups}
     for name, path, caption in wanted:
-        picture = media.animation(path, share, f"Animation: {caption}", caption)
+        picture = page.animation(path, share, f"Animation: {caption}", caption)
         if picture is not None:
             found[name].append(picture)
     return found

@@ -139,11 +139,12 @@ def speed(run: RunData) -> Row:
     times, shares, planner, decision = decisions(run), None, None, None
     if times is not None:
         _, decision, planner = np.median(times, 1).tolist()
-    if times is not None and run.seconds and usable.any():
+    if times is not None and run.totals["hours"] and usable.any():
         learning = (np.diff(updates, prepend=0)[usable] / pace[usable]).sum()
         played = [*run.episodes("train"), *run.episodes("test")]
         collecting = decision * sum(record["length"] for record in played)
-        others = max(0.0, run.seconds - learning - collecting)
+        whole = 3600 * run.totals["hours"]
+        others = max(0.0, whole - learning - collecting)
         parts = np.array([learning, collecting, others])
         shares = (parts / parts.sum()).tolist()
     return {
