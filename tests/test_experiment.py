@@ -155,42 +155,38 @@ def test_stop_ends_the_waiting(make):
     claim.release()
 
 
-class Robbed:
-    """An experiment whose first run is taken over while it is worked on.
+def rob(make, then):
+    """Works on two runs; the first is taken over while it is worked on.
 
     Args:
       make: Makes experiments.
       then: What the taker does while it is watched.
     """
+    takers = []
 
-    def __init__(self, make, then, **kwargs):
-        wait = Waiter(lambda: then(self))
-        self.experiment = make(num_runs=2, wait=wait, **kwargs)
-        self.folder = self.experiment.folder(1)
-        self.taker = None
-
-    def train(self, run):
-        if self.taker is None:
-            self.taker = Claim(self.folder.ping, "taker", 30)
-            assert self.taker.acquire(see(self.folder.ping))
+    def train(run):
+        if not takers:
+            takers.append(Claim(run.folder.ping, "taker", 30))
+            assert takers[0].acquire(see(run.folder.ping))
             run.check()
+
+    experiment = make(num_runs=2, wait=Waiter(lambda: then(takers[0])))
+    numbers = work(experiment, train)
+    assert not left(experiment)
+    return numbers, takers[0]
 
 
 def test_a_run_that_was_lost_is_left_to_the_taker(make):
-    def finish(robbed):
-        robbed.folder.done.touch()
-        robbed.taker.release()
+    def finish(taker):
+        taker.path.with_name("DONE").touch()
+        taker.release()
 
-    robbed = Robbed(make, finish)
-    assert work(robbed.experiment, robbed.train) == [1, 2]
-    assert not left(robbed.experiment)
+    assert rob(make, finish)[0] == [1, 2]
 
 
 def test_a_run_that_was_lost_is_taken_back_from_the_dead(make):
-    robbed = Robbed(make, lambda robbed: None)
-    assert work(robbed.experiment, robbed.train) == [1, 2, 1]
-    assert not robbed.taker.holds()
-    assert not left(robbed.experiment)
+    numbers, taker = rob(make, lambda taker: None)
+    assert numbers == [1, 2, 1] and not taker.holds()
 
 
 def test_workers_that_end_while_watched_are_followed(make):

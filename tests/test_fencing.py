@@ -1,6 +1,7 @@
 """A worker that slept through a takeover wakes up in the middle of writing."""
 
 import logging
+import shutil
 import uuid
 from unittest import mock
 
@@ -54,6 +55,18 @@ def test_scratch_of_one_who_took_over_in_turn_stays(old):
     before = scratch_folders(old)
     run = take_over(old, held=False)
     assert run.folder.scratch is None and scratch_folders(old) == before
+
+
+def test_fault_while_the_fence_is_put_up(old, monkeypatch):
+    """It may come from one who took over in turn."""
+    Journal(old.metrics).append({"step": 1})
+    fault = mock.Mock(side_effect=FileNotFoundError)
+    monkeypatch.setattr(shutil, "copyfileobj", fault)
+    with pytest.raises(FileNotFoundError):
+        take_over(old)
+    claim = mock.Mock(id="new")
+    claim.holds.side_effect = [True, False]
+    assert not Run(1, RunFolder(old.path), claim).enclose()
 
 
 def test_whole_files_cannot_be_finished(old):
