@@ -1,6 +1,7 @@
 """Loads what a run has learned, and acts with it."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -107,8 +108,10 @@ class LoadedAgent:
         self._episode, self._time = -1, 0
         self._actor = run.agent.actor()
         self._perform = tf.function(self._actor.perform, autograph=False)
-        self._expect = tf.function(
-            self._imagine, autograph=False, reduce_retracing=True
+        self._imagine = tf.function(
+            functools.partial(imagine, run.agent),
+            autograph=False,
+            reduce_retracing=True,
         )
         self.reset()
 
@@ -178,17 +181,19 @@ class LoadedAgent:
                 "with act(image) before asking it to imagine."
             )
         seed = seeds.derive(self._seed, 2, self._episode, self._time)
-        image, reward = self._expect(tf.constant(actions[None]), seed)
-        if image is not None:
-            image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
-            image = image.numpy()
-        return Imagined(image, reward[0].numpy())
+        found = self._imagine(self._actor.state, tf.constant(actions), seed)
+        return Imagined(*(x if x is None else x.numpy() for x in found))
 
-    def _imagine(
-        self, actions: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor | None, tf.Tensor]:
-        mean = self.run.agent.imagine(self._actor.state, actions, seed).mean
-        return mean.get("image"), mean["reward"]
+
+def imagine(
+    agent: Agent, state: Any, actions: tf.Tensor, seed: tf.Tensor
+) -> Imagined:
+    """Predicts, as tensors, what actions `[T, A]` lead to from one state."""
+    mean = agent.imagine(state, actions[None], seed).mean
+    image = mean.get("image")
+    if image is not None:
+        image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
+    return Imagined(image, mean["reward"][0])
 
 
 def load_agent(

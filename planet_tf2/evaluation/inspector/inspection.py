@@ -1,8 +1,9 @@
 """Looks into decisions of a stored episode: what was planned, and why."""
 
+import functools
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import tensorflow as tf
 from planet_tf2.data import episodes
 from planet_tf2.evaluation import held_out
 from planet_tf2.evaluation.held_out import EpisodesError, HeldOut
-from planet_tf2.evaluation.loading import LoadedRun
+from planet_tf2.evaluation.loading import LoadedRun, imagine
 from planet_tf2.evaluation.predictions import Filtered, Predictor, state_at
 from planet_tf2.tools import seeds
 
@@ -77,12 +78,8 @@ def inspect(
       What the model makes of the episode, frame by frame, and the decisions.
     """
 
-    @tf.function(autograph=False)
-    def imagine(state: Any, action: tf.Tensor, seed: tf.Tensor):
-        mean = run.agent.imagine(state, action, seed).mean
-        return mean["reward"], mean["image"]
-
     search = tf.function(run.agent.plan, autograph=False)
+    expect = tf.function(functools.partial(imagine, run.agent), autograph=False)
     filtered = Predictor(run, seed).filter(episode)
     decisions = []
     for time in times:
@@ -98,11 +95,15 @@ def inspect(
         names = ("action", "reward", "image")
         happened = Future(*(episode.arrays[n][following] for n in names))
         # Both futures have the same noise, so that only the actions differ.
-        planned, expected = (
-            _expect(imagine, state, action, len(plan), future_seed)
-            for action in (plan, happened.action)
-        )
-        decisions.append(Decision(time, trace, planned, expected, happened))
+        futures = []
+        for action in (plan, happened.action):
+            # Always as many, so that the graph is built once.
+            padded = np.zeros_like(plan)
+            padded[: len(action)] = action
+            image, reward = expect(state, tf.constant(padded), future_seed)
+            image, reward = (x[: len(action)].numpy() for x in (image, reward))
+            futures.append(Future(action, reward, image))
+        decisions.append(Decision(time, trace, *futures, happened))
     return filtered, decisions
 
 
@@ -149,23 +150,6 @@ def choose_decisions(
             f"at most {MAX_DECISIONS} of the episode's, 0 to {length - 1}."
         )
     return sorted(map(int, words))
-
-
-def _expect(
-    imagine: Callable[..., tuple[tf.Tensor, tf.Tensor]],
-    state: Any,
-    action: np.ndarray,
-    horizon: int,
-    seed: tf.Tensor,
-) -> Future:
-    """Imagines what comes of actions `[L, A]`."""
-    length = len(action)
-    # Always as many, so that the graph is built once.
-    padded = np.zeros([horizon, action.shape[1]], np.float32)
-    padded[:length] = action
-    reward, image = imagine(state, tf.constant(padded[None]), seed)
-    image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
-    return Future(action, reward[0, :length].numpy(), image[:length].numpy())
 
 
 def _find(run: LoadedRun, name: str | None) -> pathlib.Path:
