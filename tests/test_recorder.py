@@ -126,11 +126,3 @@ def test_step_outside_of_an_episode(tmp_path):
     _play(env)
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(_ACTIONS[0])
-
-
-@pytest.mark.parametrize("name", ["action", "is_first", "terminal"])
-def test_names_of_observations_must_not_collide(tmp_path, name):
-    env = fakes.CountingEnv()
-    env.observation_space[name] = env.observation_space["count"]
-    with pytest.raises(ValueError, match=f"called '{name}'"):
-        RecordEpisodes(env, tmp_path)

@@ -24,7 +24,7 @@ The arguments of `make_env`:
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import gymnasium
 from gymnasium.wrappers import FilterObservation
@@ -32,6 +32,7 @@ from gymnasium.wrappers import FilterObservation
 from planet_tf2 import envs
 from planet_tf2.configs import tasks
 from planet_tf2.configs.tasks import Task
+from planet_tf2.data.episodes import RESERVED_NAMES
 from planet_tf2.data.recorder import RecordEpisodes
 
 # For environments that do not end their episodes themselves.
@@ -64,8 +65,8 @@ def make_env(
       are truncated at their time limit and terminated by the simulator.
 
     Raises:
-      ValueError: The environment cannot be made, or it has no such camera or
-        observation.
+      ValueError: The environment cannot be made, it has no such camera or
+        observation, or one whose name means something else in episodes.
     """
     spec = tasks.get_task(task)
     repeat = spec.action_repeat if action_repeat is None else action_repeat
@@ -84,11 +85,22 @@ def make_env(
     env = envs.CheckFinite(env)
     if pad_actions is not None:
         env = envs.pad_actions(env, pad_actions)
+    _check_names(env.observation_space)
     if observations is not None:
         env = FilterObservation(env, list(observations))
     if record_dir is not None:
         env = RecordEpisodes(env, record_dir, staged)
     return env
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Checks that observations of these names can be stored in episodes."""
+    taken = RESERVED_NAMES & set(names)
+    if taken:
+        raise ValueError(
+            f"An observation is called {min(taken)!r}, a name that episode"
+            " files need for something else. Rename the observation."
+        )
 
 
 def _simulator(

@@ -12,7 +12,6 @@ from gymnasium import spaces
 from planet_tf2 import envs
 from planet_tf2.configs import tasks
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.data.recorder import check_names
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -134,10 +133,6 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
       EnvError: It cannot be built for any other reason.
     """
     with _build_once(task_name, params) as env:
-        try:
-            check_names(env.observation_space)
-        except ValueError as error:
-            raise ConfigError(f"Task {task_name!r}: {error}") from None
         space = env.action_space
         action = space.sample()
         if isinstance(space, spaces.Box):

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-from collections.abc import Iterable
 from typing import Any
 
 import gymnasium
@@ -27,17 +26,16 @@ class RecordEpisodes(gymnasium.Wrapper):
         """Wraps an environment.
 
         Args:
-          env: Environment with a dict of observations, and with actions that
-            are arrays or numbers (Box, Discrete, MultiDiscrete, MultiBinary).
+          env: Environment with a dict of observations, none of them called like
+            another array of an episode, and with actions that are arrays or
+            numbers (Box, Discrete, MultiDiscrete, MultiBinary).
           directory: Folder for the files; created if missing.
           staged: Whether the files wait for `episodes.publish`.
 
         Raises:
-          ValueError: An observation is called like one of the other arrays.
           OSError: The folder cannot be created.
         """
         super().__init__(env)
-        check_names(env.observation_space)
         self._directory = pathlib.Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
         self._staged = staged
@@ -102,17 +100,3 @@ class RecordEpisodes(gymnasium.Wrapper):
             "length": len(transitions) - 1,
             "simulator_steps": int(self._simulator_steps),
         }
-
-
-def check_names(names: Iterable[str]) -> None:
-    """Checks that observations of these names can be stored.
-
-    Raises:
-      ValueError: Episode files need one of them for something else.
-    """
-    taken = episodes.RESERVED_NAMES & set(names)
-    if taken:
-        raise ValueError(
-            f"An observation is called {min(taken)!r}, a name that episode"
-            " files need for something else. Rename the observation."
-        )
