@@ -77,7 +77,6 @@ def inspect(
     Returns:
       What the model makes of the episode, frame by frame, and the decisions.
     """
-
     search = tf.function(run.agent.plan, autograph=False)
     expect = tf.function(functools.partial(imagine, run.agent), autograph=False)
     filtered = Predictor(run, seed).filter(episode)
