@@ -14,22 +14,9 @@ import types
 
 from absl import app, flags
 
+from planet_tf2 import agents
+from planet_tf2.configs.params_text import define_flags, flag_overrides
 from planet_tf2.tools import command
-
-with command.native_stderr_silenced():
-    from tensorflow import errors
-
-    from planet_tf2 import agents
-    from planet_tf2.configs.params_text import (
-        define_flags,
-        flag_overrides,
-    )
-    from planet_tf2.experiment.experiment import RunsLeft
-    from planet_tf2.tools import devices
-    from planet_tf2.tools.signals import Stopped
-    from planet_tf2.train import train
-
-    devices.prepare()
 
 FLAGS = flags.FLAGS
 
@@ -40,12 +27,26 @@ def find_agent() -> types.ModuleType:
     flags.DEFINE_string("agent", agents.DEFAULT, "", flag_values=early)
     early(sys.argv, known_only=True)
     try:
-        return agents.find(early.agent)
+        with command.native_stderr_silenced():
+            return agents.find(early.agent)
     except ValueError as error:
         sys.exit(f"Error: {error}")
 
 
+# Before TensorFlow: pydantic looks the source of parameters up in all modules.
 AGENT = find_agent()
+for name in define_flags(AGENT.Parameters):
+    flags.declare_key_flag(name)
+
+with command.native_stderr_silenced():
+    from tensorflow import errors
+
+    from planet_tf2.experiment.experiment import RunsLeft
+    from planet_tf2.tools import devices
+    from planet_tf2.tools.signals import Stopped
+    from planet_tf2.train import train
+
+    devices.prepare()
 
 flags.DEFINE_string(
     "agent",
@@ -74,8 +75,6 @@ flags.DEFINE_boolean(
 flags.DEFINE_integer(
     "seed", 0, "Run number n has this seed plus n.", 0, 2**31 - 1
 )
-for name in define_flags(AGENT.Parameters):
-    flags.declare_key_flag(name)
 
 # Exit statuses: asked to stop, and the same command goes on (75); other workers
 # are at what is left (69).
