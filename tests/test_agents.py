@@ -8,8 +8,8 @@ from tf_fakes import make_agent, tiny_params
 
 from planet_tf2.agents.planet import Parameters, build
 from planet_tf2.agents.planet.agent import check_settings
+from planet_tf2.agents.planet.build import PLANNERS
 from planet_tf2.agents.planet.objectives import OBJECTIVES
-from planet_tf2.agents.planet.planners import PLANNERS
 from planet_tf2.configs.kinds import choices
 from planet_tf2.configs.resolve import describe
 

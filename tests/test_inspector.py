@@ -8,7 +8,7 @@ from report_runs import Page, check_page
 from small_runs import snapshot
 
 from planet_tf2 import agents
-from planet_tf2.agents.planet import planners
+from planet_tf2.agents.planet import build
 from planet_tf2.evaluation import held_out, loading
 from planet_tf2.evaluation.held_out import EpisodesError
 from planet_tf2.evaluation.inspector.inspect_planner import inspect_planner
@@ -188,7 +188,7 @@ class TestInspector:
         ):
             return tf.zeros([1, horizon, size])
 
-        monkeypatch.setitem(planners.PLANNERS, "cem", still)
+        monkeypatch.setitem(build.PLANNERS, "cem", still)
         _, (found,) = inspect(run, episode, [TIME])
         assert found.trace is None
         out = tmp_path / "p.html"

@@ -17,7 +17,7 @@ from planning_cases import (
 from tf_fakes import LinearCell
 
 from planet_tf2.agents.planet import RSSM
-from planet_tf2.agents.planet.planners import PLANNERS
+from planet_tf2.agents.planet.build import PLANNERS
 from planet_tf2.nets import FeedForward
 
 # For problems whose solution jumps, with time to find it exactly.

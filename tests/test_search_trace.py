@@ -15,7 +15,7 @@ from planning_cases import (
 from tf_fakes import LinearCell, tiny_params
 
 from planet_tf2.agents.planet import build
-from planet_tf2.agents.planet.planners import PLANNERS, can_trace
+from planet_tf2.agents.planet.build import PLANNERS
 from planet_tf2.tools import seeds
 
 AMOUNT, TOPK, ITERATIONS = 30, 6, 3
@@ -154,8 +154,3 @@ def test_of_a_run_without_building_graphs_again():
     expected = usual(model.cell.zero_state(3), seeds.derive(0))
     np.testing.assert_allclose(actions, expected, rtol=1e-4, atol=1e-5)
     assert trace.mean.shape == (params.planner_iterations + 1, 3, 2, 2)
-
-
-def test_planners_of_others(monkeypatch):
-    monkeypatch.setitem(PLANNERS, "mine", lambda *args, seed: None)
-    assert not can_trace("mine") and can_trace("cem") and can_trace("icem")

@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 
     Attributes:
       action: `[B, H, A]`.
-      trace: how the plan was found, or None; see `agents.planet.search_trace`.
+      trace: how the plan was found, or None; see `agents.planet.planning`.
     """
 
     action: tf.Tensor

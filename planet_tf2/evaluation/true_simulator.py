@@ -39,7 +39,7 @@ PUBLISHED = {
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """How to plan. See `agents.planet.planners`.
+    """How to plan. See `agents.planet.planning`.
 
     Attributes:
       planner: one of `PLANNERS`.

@@ -1,5 +1,6 @@
 """PlaNet as an agent: a world model, its training, and planning in it."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,6 @@ from planet_tf2.agents.learner import Learner
 from planet_tf2.agents.planet import build, objectives
 from planet_tf2.agents.planet.losses import has_density
 from planet_tf2.agents.planet.mpc_agent import MPCAgent
-from planet_tf2.agents.planet.planners import can_trace
 from planet_tf2.agents.planet.unroll import imagine, open_loop
 from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.tools import seeds
@@ -130,11 +130,12 @@ class PlaNet(Agent):
         return self._predict(imagine(self.model.cell, state, action, noise), {})
 
     def plan(self, state: State, seed: tf.Tensor) -> Plan:
-        trace = can_trace(self._params["planner"])
-        planner = build.make_planner(
+        planner = build.PLANNERS[self._params["planner"]]
+        trace = "trace" in inspect.signature(planner).parameters
+        plan = build.make_planner(
             self._params, self.model, self.action_space.shape[0], trace=trace
         )
-        found = planner(state, seed)
+        found = plan(state, seed)
         return Plan(*found) if trace else Plan(found)
 
     def _predict(self, states: State, batch: Batch) -> Prediction:

@@ -13,8 +13,9 @@ from planet_tf2.agents.learner import Learner
 from planet_tf2.agents.loss_scale import LossScale
 from planet_tf2.agents.planet import head_parameters, objectives
 from planet_tf2.agents.planet.cell import LatentCell
+from planet_tf2.agents.planet.cem import cross_entropy_method
 from planet_tf2.agents.planet.drnn import DRNN
-from planet_tf2.agents.planet.planners import PLANNERS
+from planet_tf2.agents.planet.improved_cem import improved_cem
 from planet_tf2.agents.planet.rssm import RSSM
 from planet_tf2.agents.planet.ssm import SSM
 from planet_tf2.agents.planet.world_model import WorldModel
@@ -25,6 +26,11 @@ from planet_tf2.nets.optimizers import Optimizer
 
 Params = Mapping[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]
+
+PLANNERS: dict[str, Callable[..., Any]] = {
+    "cem": cross_entropy_method,
+    "icem": improved_cem,
+}
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -219,7 +225,7 @@ def make_planner(
 ) -> Callable[[Any, tf.Tensor], Any]:
     """Makes a function from states and a seed to plans `[B, H, A]`.
 
-    With `trace` it returns a `search_trace.Trace` too, if the planner can.
+    With `trace` it returns a `planning.Trace` too, if the planner can.
     """
     planner = PLANNERS[params["planner"]]
     options: dict[str, Any] = {"trace": True} if trace else {}

@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.planet import search_trace
 from planet_tf2.agents.planet.planning import (
     State,
+    Trace,
     batch_size,
     rate,
     sample,
+    search,
 )
 from planet_tf2.tools import seeds
 
@@ -54,8 +55,8 @@ def improved_cem(
     keep: float = 0.3,
     momentum: float = 0.1,
     trace: bool = False,
-) -> tf.Tensor | tuple[tf.Tensor, search_trace.Trace]:
-    """Plans by iCEM; arguments: see `planners`, and the top of this module."""
+) -> tf.Tensor | tuple[tf.Tensor, Trace]:
+    """Plans by iCEM; arguments: see `planning`, and the top of this module."""
     batch = batch_size(state)
     shape = tf.stack([batch, horizon, action_size])  # [B, H, A]
     amounts = tf.constant(candidate_amounts(amount, topk, iterations, decay))
@@ -87,9 +88,7 @@ def improved_cem(
 
     start = tf.zeros(shape), tf.zeros(shape) + stddev
     best = tf.zeros(tf.stack([batch, topk, horizon, action_size]))
-    (*_, best), found = search_trace.search(
-        iterate, (*start, best), iterations, topk, trace
-    )
+    (*_, best), found = search(iterate, (*start, best), iterations, topk, trace)
     return (best[:, 0], found) if trace else best[:, 0]
 
 

@@ -1,57 +1,117 @@
-"""Planning by the cross-entropy method (algorithm 2 of the paper)."""
+"""What planners share: arguments, the rating of candidates, the search.
+
+All of them search the action sequence with the highest predicted return, and
+are called alike:
+
+    planner(cell, objective_fn, state, action_size, horizon, amount, topk,
+            iterations, seed, noise, trace, **own)
+
+    cell          latent cell; `noise` and `transition` are used
+    objective_fn  maps imagined states, tensors [N, H, ...], to the return of
+                  every candidate, [N]
+    state         a state of every agent, tensors [B, ...]
+    action_size   A, entries of an action
+    horizon       H, steps to look ahead
+    amount        K, candidates of the first iteration
+    topk          K', candidates that the normal is refit to
+    iterations    I, rounds of sampling and refitting; none returns zeros
+    seed          int32 [2], determines all samples
+    noise         standard normal [I, B, K, H, A] in place of the candidates'
+    trace         whether to tell how the search went; else the graph has
+                  nothing of it
+
+They return a plan for every agent, [B, H, A] in [-1, 1]; with `trace` also a
+`Trace`. `build.PLANNERS` has them by the names of the parameter `planner`.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
-
-from planet_tf2.agents.planet import search_trace
-from planet_tf2.tools import seeds
 
 State = Any  # Opaque: nested tensors `[N, ...]`.
 
 
-def cross_entropy_method(
-    cell: Any,
-    objective_fn: Callable[[State], tf.Tensor],
-    state: State,
-    action_size: int,
-    horizon: int = 12,
-    amount: int = 1000,
-    topk: int = 100,
-    iterations: int = 10,
-    *,
-    seed: tf.Tensor,
-    noise: tf.Tensor | None = None,
-    trace: bool = False,
-) -> tf.Tensor | tuple[tf.Tensor, search_trace.Trace]:
-    """Searches the action sequence with the highest predicted return.
+class Trace(NamedTuple):
+    """A search of I iterations.
 
-    A diagonal normal over sequences starts at mean 0 and standard deviation
-    1. Every iteration samples candidates, imagines each from the one state of
-    its agent, and refits the normal to the best of them. The plan is the mean
-    of the final normal. Arguments and results: see `planners`.
+    Attributes:
+      mean, stddev: the normal over plans, `[I + 1, B, H, A]`. Entry 0 is the
+        one that the search starts from, entry i what iteration i has made.
+      best: return of the best candidate of every iteration, `[I, B]`.
+      elite: mean return of those that the normal is refit to, `[I, B]`.
+      average: mean return of all candidates, `[I, B]`.
     """
-    batch = batch_size(state)
-    shape = tf.stack([batch, horizon, action_size])  # [B, H, A]
 
-    def iterate(iteration, mean, stddev):
-        action_seed, latent_seed = seeds.split(
-            seeds.fold_in(seed, iteration), 2
-        )
-        size = [batch, amount, horizon, action_size]
-        sampled = sample(size, action_seed, noise, iteration)
-        candidates = mean[:, None] + stddev[:, None] * sampled
-        candidates = tf.clip_by_value(candidates, -1.0, 1.0)
-        returns = rate(cell, objective_fn, state, candidates, latent_seed)
-        mean, variance = _refit(candidates, returns, topk)
-        return (mean, tf.sqrt(variance + 1e-6)), returns
+    mean: tf.Tensor
+    stddev: tf.Tensor
+    best: tf.Tensor
+    elite: tf.Tensor
+    average: tf.Tensor
 
-    start = tf.zeros(shape), tf.ones(shape)
-    (mean, _), found = search_trace.search(
-        iterate, start, iterations, topk, trace
+
+def search(
+    iterate: Callable[..., tuple[tuple, tf.Tensor]],
+    start: tuple[tf.Tensor, ...],
+    iterations: int,
+    topk: int,
+    trace: bool,
+) -> tuple[tuple[tf.Tensor, ...], Trace | None]:
+    """Runs the iterations of a search, and writes them down if asked to.
+
+    Args:
+      iterate: maps the number of an iteration, from 0, and the values of the
+        last one to its own values and the returns of all candidates, `[B, K]`.
+      start: values to start from: mean and standard deviation of the normal,
+        `[B, H, A]`, and whatever else `[B, ...]` iterations hand on.
+      iterations: how many there are.
+      topk: how many candidates the normal is refit to.
+      trace: whether to write them down.
+
+    Returns:
+      The last values, and the trace.
+    """
+    count = len(Trace._fields) if trace else 0
+    arrays = tuple(tf.TensorArray(tf.float32, iterations) for _ in range(count))
+
+    def step(iteration: tf.Tensor, values: tuple, arrays: tuple) -> tuple:
+        values, returns = iterate(iteration, *values)
+        if trace:
+            best = tf.math.top_k(returns, topk).values  # [B, K']
+            elite, average = (tf.reduce_mean(x, 1) for x in (best, returns))
+            noted = (*values[:2], best[:, 0], elite, average)
+            arrays = tuple(
+                array.write(iteration, value)
+                for array, value in zip(arrays, noted, strict=True)
+            )
+        return iteration + 1, values, arrays
+
+    _, values, arrays = tf.while_loop(
+        lambda iteration, *_: iteration < iterations,
+        step,
+        (0, start, arrays),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tuple(tf.TensorShape([None, *x.shape[1:]]) for x in start),
+            tuple(tf.TensorShape(None) for _ in arrays),
+        ),
     )
-    return (mean, found) if trace else mean
+    return values, _finish(arrays, start, iterations) if trace else None
+
+
+def _finish(
+    arrays: tuple[tf.TensorArray, ...], start: Any, iterations: int
+) -> Trace:
+    mean, stddev, *_ = start
+    if not iterations:  # Then the arrays know no shapes.
+        nothing = tf.zeros([0, tf.shape(mean)[0]])
+        return Trace(mean[None], stddev[None], nothing, nothing, nothing)
+    means, stddevs, *returns = (array.stack() for array in arrays)
+    return Trace(
+        tf.concat([mean[None], means], 0),
+        tf.concat([stddev[None], stddevs], 0),
+        *returns,
+    )
 
 
 def sample(
@@ -84,7 +144,7 @@ def rate(
 
     Args:
       cell: latent cell.
-      objective_fn: see `planners`.
+      objective_fn: see above.
       state: a state of every agent, tensors `[B, ...]`.
       candidates: `[B, K, H, A]`.
       seed: int32 `[2]`, determines the samples of the imagined states.
@@ -119,12 +179,3 @@ def imagine_all(
 def batch_size(state: State) -> tf.Tensor:
     """Returns N, how many states there are."""
     return tf.shape(tf.nest.flatten(state)[0])[0]
-
-
-def _refit(
-    candidates: tf.Tensor, returns: tf.Tensor, topk: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Fits mean and population variance, `[B, H, A]`, to the best K'."""
-    _, best = tf.math.top_k(returns, topk, sorted=False)
-    elites = tf.gather(candidates, best, batch_dims=1)  # [B, K', H, A]
-    return tf.nn.moments(elites, axes=[1])

@@ -43,7 +43,7 @@ class Decision(NamedTuple):
     Attributes:
       time: its number, from 0: it is made at that frame of the episode.
       trace: how the search for a plan went, arrays `[I, ...]` without the axis
-        of the agents, see `agents.planet.search_trace`; None where the planner
+        of the agents, see `agents.planet.planning`; None where the planner
         does not tell.
       planned: what the model expects of the plan, as far as it reaches.
       expected: what it expects of the actions that were taken, as far as plan
