@@ -59,14 +59,14 @@ def make_inputs(cell):
     return state, normal(8, BATCH, ACTION), normal(9, BATCH, OBS)
 
 
-def close(actual, desired, rtol=1e-5, atol=1e-6):
+def assert_close(actual, desired, rtol=1e-5, atol=1e-6):
     np.testing.assert_allclose(actual, desired, rtol, atol)
 
 
-def equal_states(actual, desired):
+def assert_close_states(actual, desired):
     assert set(actual) == set(desired)
     for name in actual:
-        close(actual[name], desired[name])
+        assert_close(actual[name], desired[name])
 
 
 @pytest.fixture(params=KINDS)
@@ -102,15 +102,17 @@ class TestContract:
         wrap = tf.function if graph else lambda function: function
         prior, posterior = wrap(cell.observe)(*inputs, NOISES)
         state, action, obs = inputs
-        equal_states(wrap(cell.transition)(state, action, NOISES[0]), prior)
-        equal_states(wrap(cell.posterior)(*inputs, NOISES[1]), posterior)
+        assert_close_states(
+            wrap(cell.transition)(state, action, NOISES[0]), prior
+        )
+        assert_close_states(wrap(cell.posterior)(*inputs, NOISES[1]), posterior)
 
     def test_samples(self, cell, inputs):
         for state, noise in zip(
             cell.observe(*inputs, NOISES), NOISES, strict=True
         ):
             expected = state["mean"] + state["stddev"] * noise
-            close(state["sample"], expected)
+            assert_close(state["sample"], expected)
             assert np.min(state["stddev"]) > 0.1
 
     def test_draws_its_own_noise(self, cell, inputs):
@@ -120,18 +122,18 @@ class TestContract:
 
     def test_mean_only(self, kind, inputs):
         for state in make_cell(kind, mean_only=True).observe(*inputs, NOISES):
-            close(state["sample"], state["mean"], 0, 0)
+            assert_close(state["sample"], state["mean"], 0, 0)
 
     def test_min_stddev(self, kind, inputs):
         both = [make_cell(kind, min_stddev=m) for m in (0.0, 0.7)]
         low, high = (cell.transition(*inputs[:2], NOISES[0]) for cell in both)
-        close(high["stddev"], low["stddev"] + 0.7)
+        assert_close(high["stddev"], low["stddev"] + 0.7)
 
     def test_only_the_posterior_sees(self, cell, inputs):
         state, action, obs = inputs
         prior, posterior = cell.observe(state, action, obs, NOISES)
         other_prior, other = cell.observe(state, action, obs + 1, NOISES)
-        equal_states(prior, other_prior)
+        assert_close_states(prior, other_prior)
         assert np.abs(other["mean"] - posterior["mean"]).max() > 1e-3
 
     def test_remembers_state_and_action(self, cell, inputs):
@@ -147,7 +149,7 @@ class TestContract:
             make_cell(kind, **settings).transition(*inputs[:2])["mean"]
             for settings in ({}, {"activation": "relu"}, {"activation": "elu"})
         ]
-        close(means[0], means[1], 0, 0)
+        assert_close(means[0], means[1], 0, 0)
         assert np.abs(means[2] - means[1]).max() > 1e-3
 
     def test_layers(self, kind, inputs):
@@ -179,7 +181,7 @@ class TestContract:
             prior["mean"],
             prior["stddev"],
         )
-        close(cell.divergence_from_states(posterior, prior), expected)
+        assert_close(cell.divergence_from_states(posterior, prior), expected)
 
     def test_distribution(self, cell, inputs):
         state = cell.transition(*inputs[:2], NOISES[0])
@@ -188,7 +190,7 @@ class TestContract:
         mean, stddev = np.float64(state["mean"]), np.float64(state["stddev"])
         error = ((1.0 - mean) / stddev) ** 2
         expected = -(error + np.log(2 * np.pi * stddev**2)).sum(1) / 2
-        close(dist.log_prob(tf.ones([BATCH, STATE])), expected)
+        assert_close(dist.log_prob(tf.ones([BATCH, STATE])), expected)
 
     def test_every_weight_learns(self, cell, inputs):
         embedded = normal(12, BATCH, 3, OBS)
@@ -214,7 +216,7 @@ class TestContract:
         ):
             for name, value in state.items():
                 assert value.dtype == tf.float32
-                close(value, exact[name], 0.1, 0.1)
+                assert_close(value, exact[name], 0.1, 0.1)
             # It was indeed computed with fewer digits.
             assert np.abs(state["mean"] - exact["mean"]).max() > 1e-5
 
@@ -230,7 +232,7 @@ def check_formula(cell, reference, graph=False):
         reference.observe(*inputs, NOISES),
         strict=True,
     ):
-        equal_states(state, expected)
+        assert_close_states(state, expected)
 
 
 @pytest.mark.parametrize("graph", [False, True])

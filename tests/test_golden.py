@@ -31,16 +31,16 @@ from planet_tf2.tools import schedule
 CELLS = {"rssm": RSSM, "ssm": SSM, "drnn": DRNN}
 
 
-def close(actual, desired, rtol=1e-5, atol=1e-6):
+def assert_close(actual, desired, rtol=1e-5, atol=1e-6):
     np.testing.assert_allclose(actual, desired, rtol, atol)
 
 
-def close_states(state, golden, prefix, mask=...):
+def assert_close_states(state, golden, prefix, mask=...):
     """Compares all entries; `rnn_state` is the belief a second time."""
     expected = golden.group(prefix)
     assert set(state) == set(expected) - {"rnn_state"}
     for name in state:
-        close(state[name].numpy()[mask], expected[name][mask])
+        assert_close(state[name].numpy()[mask], expected[name][mask])
 
 
 def run(function, graph):
@@ -104,11 +104,11 @@ class TestCell:
         action, obs = golden["in/action"], golden["in/obs"]
         prior = run(lambda: cell.transition(state, action), graph)
         posterior = run(lambda: cell.posterior(state, action, obs), graph)
-        close_states(prior, golden, "out/prior")
-        close_states(posterior, golden, "out/post")
+        assert_close_states(prior, golden, "out/prior")
+        assert_close_states(posterior, golden, "out/post")
         kl = cell.divergence_from_states(posterior, prior)
-        close(kl, golden["out/kl"])
-        close(cell.features_from_state(posterior), golden["out/feat"])
+        assert_close(kl, golden["out/kl"])
+        assert_close(cell.features_from_state(posterior), golden["out/feat"])
 
     def test_closed_loop(self, loaded, graph):
         cell, golden = loaded
@@ -118,10 +118,10 @@ class TestCell:
             ),
             graph,
         )
-        close_states(prior, golden, "out/cp")
-        close_states(posterior, golden, "out/cq")
+        assert_close_states(prior, golden, "out/cp")
+        assert_close_states(posterior, golden, "out/cq")
         kl = cell.divergence_from_states(posterior, prior)
-        close(kl, golden["out/ckl"])
+        assert_close(kl, golden["out/ckl"])
 
     def test_open_loop(self, loaded, graph):
         cell, golden = loaded
@@ -134,7 +134,7 @@ class TestCell:
             ),
             graph,
         )
-        close_states(states, golden, "out/ol")
+        assert_close_states(states, golden, "out/ol")
 
     def test_overshooting(self, loaded, graph):
         cell, golden = loaded
@@ -152,10 +152,10 @@ class TestCell:
         valid = golden["out/mask"].astype(bool)
         np.testing.assert_array_equal(mask, valid)
         # The rest is padding, there as well as here.
-        close_states(prior, golden, "out/op", valid)
-        close_states(posterior, golden, "out/oq", valid)
+        assert_close_states(prior, golden, "out/op", valid)
+        assert_close_states(posterior, golden, "out/oq", valid)
         kl = cell.divergence_from_states(posterior, prior).numpy()
-        close(kl[valid], golden["out/okl"][valid])
+        assert_close(kl[valid], golden["out/okl"][valid])
         assert np.isfinite(kl).all()
 
 
@@ -171,7 +171,7 @@ class TestNetworks:
         weights.load_weights(encoder, arrays)
         shape = (*golden["out/embedded"].shape[:2], 64, 64, 3)
         image = golden.make("in/image", "uniform", -0.5, 0.5, shape)
-        close(encoder(image), golden["out/embedded"])
+        assert_close(encoder(image), golden["out/embedded"])
 
     def test_decoder(self, golden):
         arrays = scoped(golden.made_variables(), "graph/head_image")
@@ -186,12 +186,12 @@ class TestNetworks:
         )
         dist = decoder(features)
         mean = dist.mean().numpy()
-        close(mean[:, :, :4, :4], golden["out/image_mean_corner"])
+        assert_close(mean[:, :, :4, :4], golden["out/image_mean_corner"])
         sums = mean.astype(np.float64).sum((2, 3, 4))
-        close(sums, golden["out/image_mean_sum"], 1e-4, 1e-3)
+        assert_close(sums, golden["out/image_mean_sum"], 1e-4, 1e-3)
         norms = np.sqrt((mean.astype(np.float64) ** 2).sum((2, 3, 4)))
-        close(norms, golden["out/image_mean_l2"], 1e-4)
-        close(dist.log_prob(image), golden["out/image_log_prob"], 1e-4)
+        assert_close(norms, golden["out/image_mean_l2"], 1e-4)
+        assert_close(dist.log_prob(image), golden["out/image_log_prob"], 1e-4)
 
     def test_reward_head(self, golden):
         arrays = scoped(golden.made_variables(), "graph/head_reward")
@@ -204,30 +204,26 @@ class TestNetworks:
         features = golden.make("in/features", "normal", 0, 1, (*batch, size))
         reward = golden.make("in/reward", "normal", 0, 1, batch)
         dist = head(features)
-        close(dist.mean(), golden["out/reward_mean"])
-        close(dist.log_prob(reward), golden["out/reward_log_prob"])
+        assert_close(dist.mean(), golden["out/reward_mean"])
+        assert_close(dist.log_prob(reward), golden["out/reward_log_prob"])
 
 
-class TestPreprocess:
-    @pytest.fixture(params=golden_files.names("preprocess*"))
-    def golden(self, request):
-        return golden_files.Golden(request.param)
-
-    def all_bits(self, golden):
-        names = [n for n in golden.group("out") if n.startswith("dithered_")]
-        assert names
-        return [int(name.removeprefix("dithered_")) for name in names]
-
-    def test_preprocess(self, golden):
-        for bits in self.all_bits(golden):
-            # The noise is random: compare the levels below it.
-            dithered = golden[f"out/dithered_{bits}"]
-            expected = np.floor((dithered + 0.5) * 2**bits)
-            image = preprocess(golden["in/image"], bits, (1, 2))
-            assert image.dtype == tf.float32
-            np.testing.assert_array_equal(
-                np.floor((image.numpy() + 0.5) * 2**bits), expected
-            )
+@pytest.mark.parametrize("name", golden_files.names("preprocess*"))
+def test_preprocess(name):
+    golden = golden_files.Golden(name)
+    dithered = {
+        int(key.removeprefix("dithered_")): value
+        for key, value in golden.group("out").items()
+        if key.startswith("dithered_")
+    }
+    assert dithered
+    for bits, image in dithered.items():
+        # The noise is random: compare the levels below it.
+        expected = np.floor((image + 0.5) * 2**bits)
+        image = preprocess(golden["in/image"], bits, (1, 2))
+        assert image.dtype == tf.float32
+        levels = np.floor((image.numpy() + 0.5) * 2**bits)
+        np.testing.assert_array_equal(levels, expected)
 
 
 @pytest.mark.parametrize("name", golden_files.names("schedules*"))
@@ -238,8 +234,8 @@ def test_schedules(name):
         schedule.binary(steps, 10, 50, 100, 350),
         golden["out/binary_50_100_150"],
     )
-    close(schedule.linear(steps, 200), golden["out/linear_200"])
-    close(
+    assert_close(schedule.linear(steps, 200), golden["out/linear_200"])
+    assert_close(
         schedule.linear(steps, -200, 0.1, 1.0), golden["out/linear_neg200_min"]
     )
 
@@ -289,7 +285,7 @@ def test_cem_one_iteration(name):
             noise=tf.constant(golden["in/noise"])[None],
         )
 
-    close(plan(), golden["out/plan"])
+    assert_close(plan(), golden["out/plan"])
 
 
 def find_action_size(params, shapes):
@@ -341,9 +337,9 @@ def test_train_step_losses(trained, update):
     for name, value in expected.items():
         # For the heads it is a log-probability, the higher the better.
         sign = 1 if name == "divergence" else -1
-        close(sign * output[name], value, 1e-4)
+        assert_close(sign * output[name], value, 1e-4)
     norm = golden[f"out/step{update}/grad_norm/main"]
-    close(output["gradient_norm"], norm, 1e-4)
+    assert_close(output["gradient_norm"], norm, 1e-4)
 
 
 def test_train_step_weights(trained):
@@ -355,6 +351,6 @@ def test_train_step_weights(trained):
         total, norm, *entries = expected[name]
         # Adam turns the rounding error of a gradient close to zero into a
         # small part of a step, and a step is at most the learning rate, 1e-3.
-        close(array.sum(), total, 1e-4, 2e-7 * array.size)
-        close(np.sqrt((array**2).sum()), norm, 1e-4, 5e-6)
-        close(array.ravel()[: len(entries)], entries, 1e-4, 3e-5)
+        assert_close(array.sum(), total, 1e-4, 2e-7 * array.size)
+        assert_close(np.sqrt((array**2).sum()), norm, 1e-4, 5e-6)
+        assert_close(array.ravel()[: len(entries)], entries, 1e-4, 3e-5)

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_optimizers import RATE, STEPS, close, make_variables, numpy_adam
+from test_optimizers import (
+    RATE,
+    STEPS,
+    assert_close,
+    make_variables,
+    numpy_adam,
+)
 from tf_fakes import tiny_params
 
 from planet_tf2.agents.planet.build import make_learner, make_model
@@ -68,7 +74,7 @@ def test_adam_takes_the_rate_of_its_update(graph):
             m + scale * (a - b)
             for m, a, b in zip(moved, after, before, strict=True)
         ]
-        close([v.numpy() for v in variables], moved)
+        assert_close([v.numpy() for v in variables], moved)
 
 
 def test_goes_on_from_checkpoints(tmp_path):
@@ -92,7 +98,7 @@ def test_goes_on_from_checkpoints(tmp_path):
         for gradients in STEPS[3:]:
             optimizer.apply([tf.constant(g) for g in gradients])
         results.append([v.numpy() for v in variables])
-    close(*results)
+    assert_close(*results)
 
 
 def test_parameters():

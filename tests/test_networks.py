@@ -22,7 +22,7 @@ def randomize(layer):
         variable.assign(random.normal(size=variable.shape) / 4)
 
 
-def close(actual, desired, rtol=1e-4, atol=1e-5):
+def assert_close(actual, desired, rtol=1e-4, atol=1e-5):
     np.testing.assert_allclose(actual, desired, rtol, atol)
 
 
@@ -145,7 +145,7 @@ class TestEncoder:
         embedded = encoder(image)
         assert embedded.shape == (*leading, encoder.embedding_size)
         flat = encoder(tf.reshape(image, [-1, size, size, 3]))
-        close(tf.reshape(embedded, flat.shape), flat)
+        assert_close(tf.reshape(embedded, flat.shape), flat)
 
     def test_same_as_plain_layers(self, encoder, size, library):
         image = normal(1, 3, size, size, 3)
@@ -156,12 +156,12 @@ class TestEncoder:
             expected_loss = tf.reduce_sum(expected**2)
             actual = encoder(image)
             loss = tf.reduce_sum(actual**2)
-        close(actual, expected)
+        assert_close(actual, expected)
         ours = tape.gradient(loss, encoder.original_variables())
         theirs = tape.gradient(expected_loss, variables)
         for name in theirs:
             scale = float(np.abs(theirs[name]).max())
-            close(ours[name], theirs[name], 1e-3, 1e-4 * scale)
+            assert_close(ours[name], theirs[name], 1e-3, 1e-4 * scale)
 
     def test_in_a_graph_of_any_size(self, encoder, size):
         call = tf.function(
@@ -197,7 +197,7 @@ class TestDecoder:
         error = np.float64(dist.mean() - target) ** 2
         expected = -error.sum((-1, -2, -3)) / 2
         expected -= size * size * 3 * np.log(2 * np.pi) / 2
-        close(dist.log_prob(target), expected)
+        assert_close(dist.log_prob(target), expected)
 
     def test_same_as_plain_layers(self, decoder, size, library):
         features = normal(1, 3, FEATURES)
@@ -208,13 +208,13 @@ class TestDecoder:
             expected_loss = tf.reduce_sum(expected**2)
             actual = decoder(features).mean()
             loss = tf.reduce_sum(actual**2)
-        close(actual, expected, atol=1e-4)
+        assert_close(actual, expected, atol=1e-4)
         ours = tape.gradient(loss, decoder.original_variables())
         theirs = tape.gradient(expected_loss, variables)
         for name in theirs:
             scale = float(np.abs(theirs[name]).max())
-            close(ours[name], theirs[name], 1e-3, 1e-4 * scale)
-        close(
+            assert_close(ours[name], theirs[name], 1e-3, 1e-4 * scale)
+        assert_close(
             tape.gradient(loss, features),
             tape.gradient(expected_loss, features),
             1e-3,
@@ -235,7 +235,7 @@ def test_initial_weights_are_those_of_plain_layers(network, size):
         units = value.shape[-2] + value.shape[-1]
         limit = np.sqrt(6 / (units * np.prod(value.shape[:-2])))
         assert 0.95 * limit < np.abs(value).max() <= limit, name
-        close(value.std(), limit / np.sqrt(3), rtol=0.1)
+        assert_close(value.std(), limit / np.sqrt(3), rtol=0.1)
 
 
 class TestFeedForward:
@@ -258,8 +258,8 @@ class TestFeedForward:
             hidden += np.float64(variables[f"{name}/bias"])
             hidden = np.tanh(hidden) if index < num_layers else hidden
         dist = head(features)
-        close(dist.mean(), hidden[..., 0])
-        close(head.mean(features), hidden[..., 0])
+        assert_close(dist.mean(), hidden[..., 0])
+        assert_close(head.mean(features), hidden[..., 0])
 
     def test_in_a_graph_of_any_size(self):
         head = self.make((), 1, 7)
@@ -284,4 +284,4 @@ class TestFeedForward:
 def test_activations_of_the_parameters(name, expected):
     x = np.linspace(-3, 3, 13).astype(np.float32)
     function = keras.activations.get(build._activation({"activation": name}))
-    close(function(tf.constant(x)), expected(np.float64(x)))
+    assert_close(function(tf.constant(x)), expected(np.float64(x)))

@@ -56,7 +56,7 @@ def train(steps, graph=False, **kwargs):
 STEPS = [normal(seed, 1e-3) for seed in range(1, 6)]
 
 
-def close(actual, desired):
+def assert_close(actual, desired):
     for one, other in zip(actual, desired, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=2e-7)
 
@@ -65,7 +65,7 @@ def close(actual, desired):
 @pytest.mark.parametrize("epsilon", [1e-4, 1e-8])
 def test_exact_form(epsilon, graph):
     actual = train(STEPS, graph, epsilon=epsilon)
-    close(actual, numpy_adam(STEPS, epsilon, 1000))
+    assert_close(actual, numpy_adam(STEPS, epsilon, 1000))
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -74,7 +74,7 @@ def test_clips_by_the_global_norm(graph):
     clipping = float(np.median(norms))
     actual = train(STEPS, graph, clipping=clipping)
     expected = numpy_adam(STEPS, 1e-4, clipping)
-    close(actual, expected)
+    assert_close(actual, expected)
     free = numpy_adam(STEPS, 1e-4, 1000)
     assert (
         max(np.abs(a - b).max() for a, b in zip(free, expected, strict=True))

@@ -33,7 +33,7 @@ def flat(noise):
     return tf.reshape(noise, [-1, BATCH * TIME, STATE])
 
 
-def close(actual, desired, rtol=1e-4, atol=1e-5):
+def assert_close(actual, desired, rtol=1e-4, atol=1e-5):
     np.testing.assert_allclose(actual, desired, rtol, atol)
 
 
@@ -78,16 +78,16 @@ class TestArrangement:
             [200.1, 201.1, 0],
             [301.0, 0, 0],
         ]
-        close(prior["sample"][0, :, :, 0], expected)
+        assert_close(prior["sample"][0, :, :, 0], expected)
         expected = [
             [100, 200, 300],
             [200, 300, 400],
             [300, 400, 0],
             [400, 0, 0],
         ]
-        close(target["letter"][0], expected)
+        assert_close(target["letter"][0], expected)
         for name in ("mean", "sample", "other"):
-            close(posterior[name][0, :, :, 0], expected)
+            assert_close(posterior[name][0, :, :, 0], expected)
         assert mask.dtype == tf.bool
         np.testing.assert_array_equal(mask, np.array([expected] * 2) > 0)
         for state in (prior, posterior):
@@ -104,11 +104,11 @@ class TestArrangement:
             self.posterior,
         )
         expected = [[500, 600, 0, 0], [600, 0, 0, 0], [0] * 4, [0] * 4]
-        close(target[1], expected)
-        close(posterior["sample"][1, :, :, 0], expected)
+        assert_close(target[1], expected)
+        assert_close(posterior["sample"][1, :, :, 0], expected)
         np.testing.assert_array_equal(mask[1], np.array(expected) > 0)
         expected = [[0.001, 0.011, 0, 0], [500.01, 0, 0, 0], [0] * 4, [0] * 4]
-        close(prior["sample"][1, :, :, 0], expected)
+        assert_close(prior["sample"][1, :, :, 0], expected)
         for tensor in (target[0], prior["sample"][0], mask[0]):
             assert not np.any(tensor)
 
@@ -128,7 +128,9 @@ def test_sizes_may_be_unknown():
             tf.TensorSpec([None], tf.int32),
         ],
     )
-    close(graph(EMBEDDED, ACTIONS, FULL), unroll(EMBEDDED, ACTIONS, FULL))
+    assert_close(
+        graph(EMBEDDED, ACTIONS, FULL), unroll(EMBEDDED, ACTIONS, FULL)
+    )
     assert graph(EMBEDDED[:1, :2], ACTIONS[:1, :2], [2]).shape == (1, 2, 3, 3)
 
 
@@ -235,9 +237,9 @@ class TestLoss:
         assert len(terms) == BATCH * pairs
         if distance > 2:  # Some are below the free nats, and some are not.
             assert 0.0 in terms and max(terms) > 0
-        close(tf_loss(cell, distance, True), expected)
+        assert_close(tf_loss(cell, distance, True), expected)
         if distance == 3:
-            close(tf.function(tf_loss)(cell, distance, True), expected)
+            assert_close(tf.function(tf_loss)(cell, distance, True), expected)
 
     @pytest.mark.parametrize("stop", [True, False])
     def test_gradient(self, kind, distance, stop):
@@ -312,11 +314,11 @@ class TestShortSequences:
                     )
                     together.append(tf.boolean_mask(kl, mask))
             expected = tf.reduce_mean(tf.concat(together, 0))
-        close(loss, expected)
+        assert_close(loss, expected)
         for pair in zip(
             gradients, tape.gradient(expected, weights), strict=True
         ):
-            close(*pair)
+            assert_close(*pair)
 
 
 class TestWorldModel:
@@ -376,7 +378,7 @@ class TestWorldModel:
         names = "overshooting", "overshooting_reward"
         assert list(values) == model.loss_names
         for name, value in zip(names, expected, strict=True):
-            close(values[name], value)
+            assert_close(values[name], value)
             pair = [
                 tape.gradient(
                     loss,
@@ -386,7 +388,7 @@ class TestWorldModel:
                 for loss in (values[name], value)
             ]
             for actual, desired in zip(*pair, strict=True):
-                close(actual, desired)
+                assert_close(actual, desired)
             assert (float(value) > 0) == (distance > 1)
 
     @pytest.mark.slow
@@ -402,7 +404,7 @@ class TestWorldModel:
         assert scales["overshooting_reward"] == 0.3
         assert set(scales) == set(model.loss_names)
         expected = sum(scales[name] * values[name] for name in scales)
-        close(values["total"], expected)
+        assert_close(values["total"], expected)
 
     def test_only_if_it_has_a_scale(self):
         _, model = self.make(

@@ -40,7 +40,7 @@ def run(function, graph, *args, **kwargs):
     return function(*args, **kwargs)
 
 
-def close_at(states, time, expected):
+def assert_close_at(states, time, expected):
     assert set(states) == set(expected)
     for name in states:
         np.testing.assert_allclose(
@@ -61,8 +61,8 @@ def test_closed_loop(cell, graph):
             EMBEDDED[:, time],
             (NOISE[time, 0], NOISE[time, 1]),
         )
-        close_at(prior, time, expected)
-        close_at(posterior, time, state)
+        assert_close_at(prior, time, expected)
+        assert_close_at(posterior, time, state)
 
 
 def test_closed_loop_draws_its_own_noise(cell):
@@ -101,7 +101,7 @@ def test_open_loop(cell, context, graph):
             )
         else:
             state = cell.transition(state, ACTIONS[:, time], NOISE[time, 0])
-        close_at(states, time, state)
+        assert_close_at(states, time, state)
 
 
 def test_open_loop_does_not_look_ahead(cell):
@@ -128,7 +128,7 @@ def test_imagine(cell, graph):
     states = run(lambda: imagine(cell, state, ACTIONS, NOISE[:, 0]), graph)
     for time in range(TIME):
         state = cell.transition(state, ACTIONS[:, time], NOISE[time, 0])
-        close_at(states, time, state)
+        assert_close_at(states, time, state)
 
 
 def test_gradient_flows_back_through_time(cell):

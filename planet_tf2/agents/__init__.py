@@ -23,6 +23,65 @@ Programs find it by its name: `planet`, or a module of one's own, such as
 `my_package.my_agent`.
 """
 
-from planet_tf2.agents.finding import AGENTS, DEFAULT, find, of_run, resolve
+import importlib
+import types
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["AGENTS", "DEFAULT", "find", "of_run", "resolve"]
+from planet_tf2.configs import resolve as resolving
+from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.importing import search_current_folder
+from planet_tf2.tools.nearest import did_you_mean
+
+DEFAULT = "planet"
+AGENTS = {"planet": "planet_tf2.agents.planet"}
+
+
+def find(name: str = DEFAULT) -> types.ModuleType:
+    """Returns the package of an agent, without importing TensorFlow.
+
+    Args:
+      name: One of `AGENTS`, or a module that can be imported. The current
+        folder is searched, too.
+
+    Raises:
+      ValueError: There is no such agent.
+    """
+    if name in AGENTS:
+        return importlib.import_module(AGENTS[name])
+    search_current_folder()
+    try:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ModuleNotFoundError(name=name)
+        agent = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # A package that it needs may be what is missing.
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise ValueError(
+                f"Cannot import agent {name!r}: {error}."
+            ) from error
+        raise ValueError(
+            f"Unknown agent {name!r}.{did_you_mean(name, AGENTS)} Known are "
+            f"{', '.join(AGENTS)}, or your own as my_package.my_agent."
+        ) from None
+    if not hasattr(agent, "Parameters"):
+        raise ValueError(f"Module {name!r} is no agent: it has no Parameters.")
+    return agent
+
+
+def of_run(config: Mapping[str, Any]) -> types.ModuleType:
+    """Returns the package of the agent that a run's `config.yaml` names."""
+    return find(config.get("agent", DEFAULT))
+
+
+def resolve(
+    config: str = "default",
+    params_text: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    agent: str = DEFAULT,
+) -> AttrDict:
+    """Puts the parameters of a run together and checks them.
+
+    As `configs.resolve.resolve`, but with the name of the agent.
+    """
+    return resolving.resolve(find(agent), config, params_text, overrides)
