@@ -183,15 +183,6 @@ class TestContract:
         )
         assert_close(cell.divergence_from_states(posterior, prior), expected)
 
-    def test_distribution(self, cell, inputs):
-        state = cell.transition(*inputs[:2], NOISES[0])
-        dist = cell.dist_from_state(state)
-        assert dist.batch_shape == (BATCH,) and dist.event_shape == (STATE,)
-        mean, stddev = np.float64(state["mean"]), np.float64(state["stddev"])
-        error = ((1.0 - mean) / stddev) ** 2
-        expected = -(error + np.log(2 * np.pi * stddev**2)).sum(1) / 2
-        assert_close(dist.log_prob(tf.ones([BATCH, STATE])), expected)
-
     def test_every_weight_learns(self, cell, inputs):
         embedded = normal(12, BATCH, 3, OBS)
         actions = normal(13, BATCH, 3, ACTION)

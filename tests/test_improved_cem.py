@@ -155,12 +155,6 @@ class TestColouring:
         # of freedom and the others two, which the transform counts once.
         assert power[0] == pytest.approx(power[1], rel=0.05)
 
-    def test_neighbours_move_together(self):
-        matrix = colouring(12, 2.0)
-        correlation = matrix.T @ matrix
-        assert correlation[4, 5] > 0.7
-        assert correlation[4, 10] < 0
-
 
 def test_amounts():
     np.testing.assert_array_equal(

@@ -75,18 +75,6 @@ def test_closed_loop_draws_its_own_noise(cell):
     assert len(np.unique(steps.round(4), axis=0)) == TIME
 
 
-def test_closed_loop_of_any_size(cell):
-    unroll = tf.function(
-        lambda *args: closed_loop(cell, *args)[1]["mean"],
-        input_signature=[
-            tf.TensorSpec([None, None, OBS]),
-            tf.TensorSpec([None, None, ACTION]),
-        ],
-    )
-    assert unroll(EMBEDDED, ACTIONS).shape == (BATCH, TIME, 3)
-    assert unroll(EMBEDDED[:1, :2], ACTIONS[:1, :2]).shape == (1, 2, 3)
-
-
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("context", [1, 4])
 def test_open_loop(cell, context, graph):
