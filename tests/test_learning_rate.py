@@ -11,8 +11,7 @@ from test_optimizers import (
 from tf_fakes import tiny_params
 
 from planet_tf2.agents.planet.build import make_learner, make_model
-from planet_tf2.nets.learning_rate import LearningRate
-from planet_tf2.nets.optimizers import Optimizer
+from planet_tf2.nets.optimizers import LearningRate, Optimizer
 
 
 def rates(schedule, steps):

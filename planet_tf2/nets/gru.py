@@ -62,21 +62,27 @@ class GRUCell(keras.layers.Layer):
         """
         inputs = tf.cast(inputs, self.compute_dtype)
         known = tf.cast(state, self.compute_dtype)
-        gates = self._product([inputs, known], "gates", skip)
-        reset, update = tf.split(tf.sigmoid(gates), 2, -1)
-        candidate = tf.tanh(
-            self._product([inputs, reset * known], "candidate", skip)
+        gates = self._product(
+            [inputs, known], self.gates_kernel, self.gates_bias, skip
         )
+        reset, update = tf.split(tf.sigmoid(gates), 2, -1)
+        candidate = self._product(
+            [inputs, reset * known],
+            self.candidate_kernel,
+            self.candidate_bias,
+            skip,
+        )
+        candidate = tf.tanh(candidate)
         update = tf.cast(update, state.dtype)
         candidate = tf.cast(candidate, state.dtype)
         return update * state + (1 - update) * candidate
 
     def _product(
-        self, inputs: list[tf.Tensor], name: str, skip: int
+        self, inputs: list[tf.Tensor], kernel: Any, bias: Any, skip: int
     ) -> tf.Tensor:
-        kernel = tf.cast(getattr(self, f"{name}_kernel"), self.compute_dtype)
+        kernel = tf.cast(kernel, self.compute_dtype)
         kernel = kernel[skip:] if skip else kernel
-        bias = tf.cast(getattr(self, f"{name}_bias"), self.compute_dtype)
+        bias = tf.cast(bias, self.compute_dtype)
         return add_bias(tf.concat(inputs, -1) @ kernel, bias)
 
     def original_variables(self) -> dict[str, Any]:

@@ -21,8 +21,7 @@ from planet_tf2.agents.planet.ssm import SSM
 from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.nets.basic import FeedForward
 from planet_tf2.nets.conv_ha import Decoder, Encoder
-from planet_tf2.nets.learning_rate import LearningRate
-from planet_tf2.nets.optimizers import Optimizer
+from planet_tf2.nets.optimizers import LearningRate, Optimizer
 
 Params = Mapping[str, Any]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -106,18 +106,16 @@ class WorldModel(tf.Module):
         Args:
           batch: as stored.
         """
-        levels = 2.0**self._bits
-        result = {}
-        for name in self.heads:
-            if name not in batch:
-                continue
-            value = batch[name]
-            if name == "image":
-                shift = tf.constant(8 - self._bits, tf.uint8)
-                value = tf.bitwise.right_shift(value, shift)
-                result[name] = (tf.cast(value, tf.float32) + 0.5) / levels
-            else:
-                result[name] = tf.cast(value, tf.float32)
+        result = {
+            name: tf.cast(batch[name], tf.float32)
+            for name in self.heads
+            if name in batch
+        }
+        if "image" in result:
+            levels = 2.0**self._bits
+            shift = tf.constant(8 - self._bits, tf.uint8)
+            level = tf.bitwise.right_shift(batch["image"], shift)
+            result["image"] = (tf.cast(level, tf.float32) + 0.5) / levels
         return result
 
     def prepare(self, batch: Batch, seed: tf.Tensor) -> Batch:
