@@ -225,7 +225,7 @@ def _closing_message(folder: RunFolder) -> str:
     for task, mean in last.items():
         line = f"Test return on {task}: {mean:.1f}"
         if task in random:
-            line += f" (random policy: {random[task]:.1f})"
+            line += f" (its random episodes: {random[task]:.1f})"
         lines.append(line)
     if folder.prediction_gif.exists():
         lines.append(f"Open-loop prediction: {folder.prediction_gif}")

@@ -252,6 +252,8 @@ class Training:
 
     def scalars(self) -> dict[str, dict[int, float]]:
         """What TensorBoard shows, by tag and step."""
+        from tensorboard.util.tensor_util import make_ndarray
+
         from planet_tf2.evaluation.events import TYPES, read_values
 
         found = {}
@@ -262,7 +264,8 @@ class Training:
             for tag, by_step in values.items():
                 if not tag.endswith("_per_second"):
                     found[f"{split}/{tag}"] = {
-                        step: float(v.tensor) for step, v in by_step.items()
+                        step: float(make_ndarray(v.tensor_proto))
+                        for step, v in by_step.items()
                     }
         return found
 

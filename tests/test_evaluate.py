@@ -189,8 +189,13 @@ def test_result_in_words():
     first, second, third = evaluation.describe(entry).splitlines()
     assert first.startswith("cheetah_run: 337.0 ± 2.0 (")
     assert "4 episodes" in first and "333.8 to 340.2" in first
-    assert "random policy 12, published 662: 50% of the way" in second
+    assert (
+        "random actions, 30 episodes 12, published 662: 50% of the way"
+        in second
+    )
     assert third == "  Mind the gap."
+    text = evaluation.describe({**entry, "episodes": 2})
+    assert "2 episodes)" in text and "confidence" not in text
 
 
 @pytest.mark.parametrize(

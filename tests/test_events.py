@@ -14,6 +14,7 @@ from tensorboard.plugins.image.metadata import (
 from tensorboard.plugins.scalar import summary_v2
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
+from tensorboard.util.tensor_util import make_ndarray
 
 from planet_tf2.evaluation import events
 
@@ -148,7 +149,9 @@ def test_last_value_of_a_step_counts(tmp_path):
     write(folder, [(1, scalar("a", 1)), (2, scalar("a", 2))], "1")
     write(folder, [(2, scalar("a", 20)), (3, scalar("a", 30))], "2")
     values = events.read_values(folder, ["*"], "scalars")["a"]
-    assert {step: v.tensor.item() for step, v in values.items()} == {
+    assert {
+        step: make_ndarray(v.tensor_proto).item() for step, v in values.items()
+    } == {
         1: 1,
         2: 20,
         3: 30,

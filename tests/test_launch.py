@@ -139,7 +139,7 @@ class TestFinishedRun:
         assert said[0] == f"Run 1 in {folder.path}"
         assert said[-1].splitlines()[0] == (
             f"Test return on dummy: {seen[-1]['return']:.1f} "
-            f"(random policy: {random:.1f})"
+            f"(its random episodes: {random:.1f})"
         )
         for text in (folder.prediction_gif, "tensorboard --logdir"):
             assert str(text) in said[-1]

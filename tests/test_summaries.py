@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorboard.util.tensor_util import make_ndarray
 from tf_fakes import make_agent, random_batch, tiny_params
 
 from planet_tf2.agents.agent import Agent
@@ -51,14 +52,17 @@ def read_tags(directory):
 def read_scalars(directory):
     found = events.read_values(directory, ["*"], "scalars")
     return {
-        tag: {step: value.tensor.item() for step, value in by_step.items()}
+        tag: {
+            step: make_ndarray(value.tensor_proto).item()
+            for step, value in by_step.items()
+        }
         for tag, by_step in found.items()
     }
 
 
 def read_last(directory, kind, tag):
     found = events.read_values(directory, [tag], kind)[tag]
-    return found[max(found)].tensor
+    return make_ndarray(found[max(found)].tensor_proto)
 
 
 def read_image(directory, tag):

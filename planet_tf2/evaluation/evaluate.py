@@ -147,15 +147,19 @@ def describe(entry: Result) -> str:
     """Says in a few lines how a run did."""
     text = f"{entry['task']}: {entry['mean']:.1f}"
     if entry["stddev"] is not None:
-        low, high = entry["confidence_interval"]
         text += (
             f" ± {entry['stddev']:.1f} (mean and standard deviation of "
-            f"{entry['episodes']} episodes; 95% confidence interval of the "
-            f"mean {low:.1f} to {high:.1f})"
+            f"{entry['episodes']} episodes"
         )
+        if entry["episodes"] > 2:  # Of two it can be wider than all returns.
+            low, high = entry["confidence_interval"]
+            text += (
+                f"; 95% confidence interval of the mean {low:.1f} to {high:.1f}"
+            )
+        text += ")"
     lines = [text]
     if entry["random"] is not None:
-        line = f"  random policy {entry['random']:g}"
+        line = f"  random actions, 30 episodes {entry['random']:g}"
         if entry["published"] is not None:
             line += f", published {entry['published']:g}"
             line += f": {100 * entry['normalised']:.0f}% of the way"

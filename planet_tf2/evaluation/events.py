@@ -11,12 +11,11 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
-import numpy as np
 from tensorboard.backend.event_processing.plugin_event_accumulator import (
     TENSORS,
     EventAccumulator,
+    TensorEvent,
 )
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -41,17 +40,6 @@ _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 
 # Folders of event files, each with the path for its name in the results.
 Folders = dict[pathlib.Path, pathlib.Path]
-
-
-class Value(NamedTuple):
-    """A value: a number `[]`, or width, height and encoded pictures as bytes.
-
-    The time is in seconds since 1970.
-    """
-
-    step: int
-    time: float
-    tensor: np.ndarray
 
 
 def find_event_folders(
@@ -156,7 +144,7 @@ def fetch(
 
 def read_values(
     folder: str | os.PathLike[str], tags: Sequence[str], kind: str
-) -> dict[str, dict[int, Value]]:
+) -> dict[str, dict[int, TensorEvent]]:
     """Reads the values of a folder of event files.
 
     Args:
@@ -165,8 +153,10 @@ def read_values(
       kind: `scalars` or `images`.
 
     Returns:
-      By tag and step, what was written last. What a resumed run took back, see
-      `Summaries.resume`, is left out.
+      By tag and step, what was written last, with `wall_time` in seconds since
+      1970, `step` and `tensor_proto`: a number, or width, height and encoded
+      pictures as bytes. What a resumed run took back, see `Summaries.resume`,
+      is left out.
     """
     # Of other kinds one value is kept, and of this one all.
     reader = EventAccumulator(str(folder), {TENSORS: 1}, {kind: 0}).Reload()
@@ -174,25 +164,27 @@ def read_values(
     for tag in sorted(reader.Tags()[TENSORS]):
         plugin = reader.SummaryMetadata(tag).plugin_data.plugin_name
         wanted = any(fnmatch.fnmatchcase(tag, pattern) for pattern in tags)
-        values = [
-            Value(e.step, e.wall_time, make_ndarray(e.tensor_proto))
-            for e in (reader.Tensors(tag) if wanted and plugin == kind else [])
-        ]
-        if values:
-            values.sort(key=lambda value: value.step)
-            found[tag] = {value.step: value for value in values}
+        by_step = {event.step: event for event in reader.Tensors(tag)}
+        if wanted and plugin == kind and by_step:
+            found[tag] = dict(sorted(by_step.items()))
     return found
 
 
-def _csv_file(values: Iterable[Value]) -> Iterator[tuple[str, str]]:
+def _csv_file(values: Iterable[TensorEvent]) -> Iterator[tuple[str, str]]:
     """Yields the ending of a file's name and what is in it."""
-    rows = [(value.time, value.step, value.tensor.item()) for value in values]
+    rows = [
+        (event.wall_time, event.step, make_ndarray(event.tensor_proto).item())
+        for event in values
+    ]
     yield ".csv", csv_text(("wall_time", "step", "value"), rows)
 
 
-def _picture_files(values: Iterable[Value]) -> Iterator[tuple[str, bytes]]:
+def _picture_files(
+    values: Iterable[TensorEvent],
+) -> Iterator[tuple[str, bytes]]:
     """Yields the endings of files' names and what is in them."""
-    for value in values:
-        encoded = value.tensor[2]  # Behind width and height.
+    for event in values:
+        # Behind width and height.
+        encoded = make_ndarray(event.tensor_proto)[2]
         suffix = ".gif" if encoded.startswith(b"GIF8") else ".png"
-        yield f"-{value.step:09}{suffix}", encoded
+        yield f"-{event.step:09}{suffix}", encoded
