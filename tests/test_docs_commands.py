@@ -6,6 +6,7 @@ What cannot be run within moments is parsed as the programs would parse it.
 import ast
 import contextlib
 import importlib.util
+import pathlib
 import re
 import sys
 
@@ -58,7 +59,7 @@ def own_flags():
         for name in set(sys.modules) - modules:
             # A benchmark's modules define flags when they are imported.
             path = getattr(sys.modules[name], "__file__", None) or ""
-            if path.startswith(str(ROOT)) and "planet_tf2" not in name:
+            if pathlib.Path(path).parent == ROOT / "benchmarks":
                 del sys.modules[name]
 
 
