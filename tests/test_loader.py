@@ -115,6 +115,15 @@ def test_finds_new_episodes_while_iterating(directory):
     assert found == {0, 1, 2, 3, 9}
 
 
+def test_reload_sees_a_changed_file(directory):
+    batches = iter(batches_of(directory, [2, 5], "reload", max_episodes=1))
+    assert (next(batches)["reward"] // 10 == 3).all()
+    (directory / "003.npz").unlink()
+    save(directory, 7)
+    (directory / "007.npz").rename(directory / "003.npz")
+    assert (next(batches)["reward"] // 10 == 7).all()
+
+
 def test_chosen_keys(tmp_path):
     save(tmp_path, 1, position=np.zeros((LENGTH, 3), np.float32))
     keys = ["position", "reward", "return", "is_first", "terminal"]
