@@ -79,11 +79,11 @@ class TestPadActions:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_numbers_that_are_not_finite(value):
     env = fakes.CountingEnv()
-    assert _run(envs.CheckFinite(env), 1)[0][1].dtype == np.float32
+    assert _run(envs.check_finite(env), 1)[0][1].dtype == np.float32
     reward = TransformReward(env, lambda reward: value)
     with pytest.raises(envs.InterfaceError, match="the reward"):
-        _run(envs.CheckFinite(reward), 1)
+        _run(envs.check_finite(reward), 1)
     count = {"count": np.array([value])}
     observ = TransformObservation(env, lambda obs: {**obs, **count}, None)
     with pytest.raises(envs.InterfaceError, match="'count'"):
-        _run(envs.CheckFinite(observ), 1)
+        _run(envs.check_finite(observ), 1)

@@ -82,7 +82,7 @@ def make_env(
         env = envs.ImageObservation(env, image_size, image_supersampling)
     shortest = min_length if spec.stretched and min_length else 1
     env = envs.Duration(env, max(1, length // repeat), shortest)
-    env = envs.CheckFinite(env)
+    env = envs.check_finite(env)
     if pad_actions is not None:
         env = envs.pad_actions(env, pad_actions)
     _check_names(env.observation_space)

@@ -36,9 +36,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "wrappers": [
             "ActionRepeat",
-            "CheckFinite",
             "Duration",
             "ImageObservation",
+            "check_finite",
         ],
     },
 )

@@ -10,26 +10,17 @@ from gymnasium.wrappers import TransformAction
 DISCRETE = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
 
-class DiscreteActions(gymnasium.ActionWrapper):
+def _discrete_actions(env: gymnasium.Env) -> gymnasium.Env:
     """Offers discrete actions as vectors with an entry per choice.
 
     The choice with the largest entry is taken, so that a one-hot vector stands
     for its choice, and a planner that works with real numbers can propose any
     other vector as well. Several discrete actions at once stand one behind the
     other. An action that is on or off has one entry and is on above 0.
-
-    Args:
-      env: Environment with actions of one of the spaces in `DISCRETE`.
     """
+    space = env.action_space
 
-    def __init__(self, env: gymnasium.Env):
-        super().__init__(env)
-        size = spaces.flatdim(env.action_space)
-        self.action_space = spaces.Box(-1.0, 1.0, (size,), np.float32)
-
-    def action(self, action: np.ndarray) -> Any:
-        """Returns the choice that `[A]` stands for."""
-        space = self.env.action_space
+    def choice(action: np.ndarray) -> Any:
         if isinstance(space, spaces.Discrete):
             return int(np.argmax(action)) + int(space.start)
         if isinstance(space, spaces.MultiBinary):
@@ -39,40 +30,35 @@ class DiscreteActions(gymnasium.ActionWrapper):
         chosen = np.array([np.argmax(part) for part in parts], space.dtype)
         return chosen.reshape(space.shape) + space.start
 
+    return TransformAction(env, choice, _unit_box(spaces.flatdim(space)))
 
-class BoxActions(gymnasium.ActionWrapper):
+
+def _box_actions(env: gymnasium.Env) -> gymnasium.Env:
     """Offers a `Box` of any shape and bounds as a vector in [-1, 1].
 
     Dimensions without finite bounds range over [-1, 1], since both planning
     and random actions need bounds, and those with one over a width of 2 from
     there. Whole numbers are rounded to.
     """
+    space = env.action_space
+    # MuJoCo writes 1e10 where a control has no bounds.
+    has_low, has_high = space.low > -1e9, space.high < 1e9
+    low = np.where(has_high, space.high - 2, -1)
+    high = np.where(has_low, space.low + 2, 1)
+    low = np.where(has_low, space.low, low).astype(np.float32).ravel()
+    high = np.where(has_high, space.high, high).astype(np.float32).ravel()
+    is_unit = (low == -1).all() and (high == 1).all()
 
-    def __init__(self, env: gymnasium.Env):
-        super().__init__(env)
-        space = env.action_space
-        # MuJoCo writes 1e10 where a control has no bounds.
-        has_low, has_high = space.low > -1e9, space.high < 1e9
-        low = np.where(has_high, space.high - 2, -1)
-        high = np.where(has_low, space.low + 2, 1)
-        low = np.where(has_low, space.low, low)
-        high = np.where(has_high, space.high, high)
-        self._low = low.astype(np.float32).ravel()
-        self._high = high.astype(np.float32).ravel()
-        self._is_unit = (self._low == -1).all() and (self._high == 1).all()
-        self.action_space = spaces.Box(-1.0, 1.0, self._low.shape, np.float32)
-
-    def action(self, action: np.ndarray) -> np.ndarray:
-        """Returns `[A]` in the environment's own bounds, shape and type."""
-        space = self.env.action_space
-        if not self._is_unit:  # Scaling is not exact.
-            width = self._high - self._low
-            action = (action + 1.0) / 2.0 * width + self._low
+    def scale(action: np.ndarray) -> np.ndarray:
+        if not is_unit:  # Scaling is not exact.
+            action = (action + 1.0) / 2.0 * (high - low) + low
         action = np.asarray(action).reshape(space.shape)
         if np.issubdtype(space.dtype, np.integer):
             action = np.rint(action)
         # Not beyond the bounds by what another number type rounds to.
         return np.clip(action.astype(space.dtype), space.low, space.high)
+
+    return TransformAction(env, scale, _unit_box(low.size))
 
 
 def pad_actions(env: gymnasium.Env, size: int) -> gymnasium.Env:
@@ -94,9 +80,8 @@ def pad_actions(env: gymnasium.Env, size: int) -> gymnasium.Env:
             f" {spaces.flatdim(space)} action dimensions, {space}. Use vectors"
             " of the largest size of all tasks."
         )
-    padded = spaces.Box(-1.0, 1.0, (size,), np.float32)
     known = space.shape[0]
-    return TransformAction(env, lambda action: action[:known], padded)
+    return TransformAction(env, lambda action: action[:known], _unit_box(size))
 
 
 def vector_actions(env: gymnasium.Env) -> gymnasium.Env:
@@ -107,7 +92,7 @@ def vector_actions(env: gymnasium.Env) -> gymnasium.Env:
     """
     space = env.action_space
     if isinstance(space, DISCRETE):
-        return DiscreteActions(env)
+        return _discrete_actions(env)
     if not isinstance(space, spaces.Box):
         raise ValueError(
             f"The action space {space} is not supported; use a Box, Discrete,"
@@ -117,4 +102,8 @@ def vector_actions(env: gymnasium.Env) -> gymnasium.Env:
         raise ValueError(f"The action space {space} leaves nothing to decide.")
     if len(space.shape) == 1 and space == spaces.Box(-1, 1, space.shape):
         return env
-    return BoxActions(env)
+    return _box_actions(env)
+
+
+def _unit_box(size: int) -> spaces.Box:
+    return spaces.Box(-1.0, 1.0, (size,), np.float32)

@@ -38,11 +38,13 @@ class DMControl(gymnasium.Env):
         It is what software OpenGL takes most of its time for, whatever the size
         of the images. 0 is for no shadows, None for what the suite has, 2048.
 
+    Attributes:
+      suite_env: The suite's environment, for those who need its physics.
+
     Raises:
       ValueError: The suite has no such task or the model no such camera.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}
     render_mode = "rgb_array"
 
     def __init__(
@@ -53,8 +55,8 @@ class DMControl(gymnasium.Env):
         size: int = 64,
         shadow_size: int | None = None,
     ):
-        self._env = _load(domain, task)
-        model = self._env.physics.model
+        self.suite_env = _load(domain, task)
+        model = self.suite_env.physics.model
         check_camera(camera_id, range(-1, model.ncam), f"{domain} {task}")
         if shadow_size == 0:
             model.light_castshadow[:] = False
@@ -66,20 +68,15 @@ class DMControl(gymnasium.Env):
         self.observation_space = spaces.Dict(
             {
                 key: spaces.Box(-np.inf, np.inf, spec.shape or (1,), np.float32)
-                for key, spec in self._env.observation_spec().items()
+                for key, spec in self.suite_env.observation_spec().items()
             }
         )
-        spec = self._env.action_spec()
+        spec = self.suite_env.action_spec()
         self.action_space = spaces.Box(
             spec.minimum.astype(np.float32),
             spec.maximum.astype(np.float32),
             dtype=np.float32,
         )
-
-    @property
-    def suite_env(self) -> control.Environment:
-        """The suite's environment, for those who need its physics."""
-        return self._env
 
     def reset(
         self, *, seed: int | None = None, options: dict | None = None
@@ -91,8 +88,8 @@ class DMControl(gymnasium.Env):
         """
         super().reset(seed=seed)
         if seed is not None:
-            self._env.task.random.seed(seed % 2**32)
-        time_step = self._env.reset()
+            self.suite_env.task.random.seed(seed % 2**32)
+        time_step = self.suite_env.reset()
         self._running = True
         return self._convert(time_step.observation), {}
 
@@ -108,7 +105,7 @@ class DMControl(gymnasium.Env):
             raise gymnasium.error.ResetNeeded(
                 "The episode is over; call reset() before step()."
             )
-        time_step = self._env.step(action)
+        time_step = self.suite_env.step(action)
         last = time_step.last()
         terminated = bool(last and time_step.discount == 0.0)
         self._running = not last
@@ -126,7 +123,7 @@ class DMControl(gymnasium.Env):
             # The models ask for a framebuffer of 640 x 480. One that just holds
             # the pictures gives the same pixels and saves software OpenGL
             # several milliseconds per frame.
-            physics, size = self._env.physics, self._size
+            physics, size = self.suite_env.physics, self._size
             limits = physics.model.vis.global_
             limits.offheight = limits.offwidth = size
             self._camera = Camera(physics, size, size, self._camera_id)
@@ -139,7 +136,7 @@ class DMControl(gymnasium.Env):
         """
         self._running = False
         self._camera = None
-        self._env.physics.free()
+        self.suite_env.physics.free()
 
     def _convert(self, observation) -> dict[str, np.ndarray]:
         return {

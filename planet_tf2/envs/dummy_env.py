@@ -15,8 +15,6 @@ class DummyEnv(gymnasium.Env):
     by themselves.
     """
 
-    metadata = {"render_modes": []}
-
     def __init__(self, size: int = 64, action_size: int = 5):
         self.observation_space = spaces.Dict(
             {"image": spaces.Box(0, 255, (size, size, 3), np.uint8)}

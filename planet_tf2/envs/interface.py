@@ -118,9 +118,9 @@ def _array_space(space: gymnasium.Space) -> spaces.Box | None:
         )
         return spaces.Box(low, high, dtype=np.float32)
     try:
-        flat = spaces.flatten_space(space) if space.is_np_flattenable else None
+        flat = spaces.flatten_space(space)
     except NotImplementedError:  # Somebody's own kind of space.
-        flat = None
+        return None
     if not isinstance(flat, spaces.Box):
         return None
     return spaces.Box(-np.inf, np.inf, flat.shape, np.float32)

@@ -5,6 +5,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.wrappers import TransformObservation, TransformReward
 from PIL import Image
 
 from planet_tf2.envs.errors import InterfaceError
@@ -87,30 +88,19 @@ class Duration(gymnasium.Wrapper):
         return obs, reward, terminated, truncated, info
 
 
-class CheckFinite(gymnasium.Wrapper):
+def check_finite(env: gymnasium.Env) -> gymnasium.Env:
     """Refuses numbers that are not finite, and returns rewards as float32.
 
     Such a number is an `InterfaceError` here, where the simulator that made it
     is known, rather than a broken model later.
     """
-
-    def reset(self, *, seed: int | None = None, options: dict | None = None):
-        """Starts an episode."""
-        obs, info = self.env.reset(seed=seed, options=options)
-        return _finite(obs), info
-
-    def step(self, action: Any) -> tuple[Any, np.float32, bool, bool, dict]:
-        """Steps the environment."""
-        obs, reward, terminated, truncated, info = self.env.step(action)
-        reward = np.float32(reward)
-        if not np.isfinite(reward):
-            raise InterfaceError(
-                f"The environment returned the reward {reward}."
-            )
-        return _finite(obs), reward, terminated, truncated, info
+    env = TransformObservation(env, _finite_observation, env.observation_space)
+    return TransformReward(env, _finite_reward)
 
 
-def _finite(observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _finite_observation(
+    observation: dict[str, np.ndarray],
+) -> dict[str, np.ndarray]:
     for name, array in observation.items():
         if array.dtype != np.uint8 and not np.isfinite(array).all():
             raise InterfaceError(
@@ -118,6 +108,13 @@ def _finite(observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 " finite."
             )
     return observation
+
+
+def _finite_reward(reward: float) -> np.float32:
+    reward = np.float32(reward)
+    if not np.isfinite(reward):
+        raise InterfaceError(f"The environment returned the reward {reward}.")
+    return reward
 
 
 class ImageObservation(gymnasium.ObservationWrapper):
