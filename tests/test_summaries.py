@@ -44,20 +44,16 @@ def make_batch(length=4, size=5):
 
 def read_tags(directory):
     kinds = ("scalars", "histograms", "images")
-    return set().union(
-        *(events.read_values(directory, ["*"], k) for k in kinds)
-    )
+    found = (events.read_values(directory, ["*"], kind) for kind in kinds)
+    return set().union(*found)
 
 
 def read_scalars(directory):
     found = events.read_values(directory, ["*"], "scalars")
-    return {
-        tag: {
-            step: make_ndarray(value.tensor_proto).item()
-            for step, value in by_step.items()
-        }
-        for tag, by_step in found.items()
-    }
+    for by_step in found.values():
+        for step, event in by_step.items():
+            by_step[step] = make_ndarray(event.tensor_proto).item()
+    return found
 
 
 def read_last(directory, kind, tag):
