@@ -10,7 +10,7 @@ import episode_files
 from cases import ACTION_SIZE
 
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.signals import Guard
 from planet_tf2.training.batches import Batch, Batches, make_batches
 from planet_tf2.training.episode_log import EpisodeLog
 from planet_tf2.training.trainer import Step

@@ -14,7 +14,7 @@ from small_runs import records
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.signals import Guard
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.session import Session
 from planet_tf2.training.stages import Parts

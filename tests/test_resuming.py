@@ -4,10 +4,11 @@ Nothing here depends on how fast they are.
 """
 
 import argparse
-import os
 
 import pytest
 from stress_resume import Stress
+
+from planet_tf2.tools.machine import usable_cores
 
 # Two epochs of two updates each, with as little to compute as possible.
 SMALL = "batch_shape: [2, 5], train_steps: 4, test_steps: 2, cnn_depth: 2, "
@@ -32,4 +33,4 @@ def test_killed_training_goes_on_as_if_nothing_was(tmp_path):
     # As many as whoever begins the run may use.
     for training in (stress.whole, stress.broken):
         threads = training.folder.read_config()["threads"]
-        assert threads == len(os.sched_getaffinity(0))
+        assert threads == usable_cores()

@@ -12,9 +12,8 @@ from session_fakes import LENGTH, FakeAgent, FakeRollout, Program
 
 from planet_tf2.control.in_graph_batch_env import RolloutStopped
 from planet_tf2.data import episodes
-from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal
-from planet_tf2.tools.signals import Stopped
+from planet_tf2.tools.signals import Guard, Stopped
 from planet_tf2.training import session as session_lib
 from planet_tf2.training.trainer import Trainer
 

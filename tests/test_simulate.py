@@ -9,7 +9,7 @@ from planet_tf2.control import in_graph_batch_env, simulate
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout, episode_seed
 from planet_tf2.envs import Async, BatchEnv, EnvCrash
-from planet_tf2.tools.guard import RolloutStopped
+from planet_tf2.tools.signals import RolloutStopped
 
 SEED = tf.constant([1, 2])
 LENGTHS = (3, 5, 1)

@@ -15,7 +15,7 @@ from planet_tf2.agents.agent import Agent
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import events
 from planet_tf2.tools import seeds, video
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.signals import Guard
 from planet_tf2.training.summaries import Summaries
 from planet_tf2.training.summary_graph import Computed
 

@@ -1,8 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from planet_tf2.tools.guard import Guard
-from planet_tf2.tools.signals import Stopped
+from planet_tf2.tools.signals import Guard, Stopped
 from planet_tf2.training.trainer import Outcome, Step, Trainer
 
 NEVER = 10**9

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image, ImageSequence
 
 from planet_tf2.tools import video
-from planet_tf2.tools.palette import choose_palette, to_images
 
 
 def moving_square(length=8, size=32, step=3):
@@ -64,7 +63,7 @@ def test_gif_does_not_flicker_where_nothing_moves():
 
 def test_png_with_fewer_colors_is_smaller_and_close():
     image = noisy()[0]
-    encoded = video.encode_png(image, choose_palette(image))
+    encoded = video.encode_png(image, video.choose_palette(image))
     decoded = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
     assert len(encoded) < len(video.encode_png(image)) / 2
     assert np.abs(decoded.astype(int) - image).mean() < 10
@@ -135,7 +134,7 @@ def colors_of(palette):
 
 
 def shown(image, palette):
-    (encodable,) = to_images(image[None], palette)
+    (encodable,) = video.to_images(image[None], palette)
     return np.asarray(encodable.convert("RGB"))
 
 
@@ -143,7 +142,7 @@ def test_palette_keeps_exact_colors_among_many_others():
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
     exact = (video.SEEN, video.UNSEEN)
     noise[0, 0, :40] = np.add(video.SEEN, 2)  # Hard to tell from it.
-    palette = choose_palette(noise, exact)
+    palette = video.choose_palette(noise, exact)
     assert len(colors_of(palette)) <= 256
     pixels = np.array([exact], np.uint8)
     np.testing.assert_array_equal(shown(pixels, palette), pixels)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.tools.guard import RolloutStopped
+from planet_tf2.tools.signals import RolloutStopped
 
 
 class InGraphBatchEnv:

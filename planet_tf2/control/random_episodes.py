@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.tools.guard import RolloutStopped
+from planet_tf2.tools.signals import RolloutStopped
 
 
 def random_episodes(

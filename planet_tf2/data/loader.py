@@ -65,6 +65,7 @@ def sequence_batches(
     size, length = shape
     seed = (seed,) if isinstance(seed, int) else tuple(seed)
     first, skipped = divmod(start * size, num_chunks)
+    order, places = (*seed, _EPISODES), (*seed, _OFFSETS)
 
     def look(draw: int) -> list[str]:
         return cache.look(draw * num_chunks // size)
@@ -72,8 +73,7 @@ def sequence_batches(
     def stored() -> Iterator[Episode]:
         """Yields an episode for each draw, but for files that have gone bad."""
         recent = loader == "recent"
-        numbers = (*seed, _EPISODES)
-        for name in draws(look, loader_every, numbers, first, recent=recent):
+        for name in draws(look, loader_every, order, first, recent=recent):
             try:
                 yield cache[name]
             except (BrokenEpisode, FileNotFoundError) as error:
@@ -83,9 +83,8 @@ def sequence_batches(
         episodes = stored()
         if loader == "dummy":
             example = cache[look(0)[0]]
-            episodes = made_up(example, length, (*seed, _EPISODES), first)
-        numbers = (*seed, _OFFSETS)
-        stream = sequences(episodes, length, num_chunks, numbers, first)
+            episodes = made_up(example, length, order, first)
+        stream = sequences(episodes, length, num_chunks, places, first)
         stream = itertools.islice(stream, skipped, None)
         while True:
             group = [next(stream) for _ in range(size)]

@@ -27,9 +27,8 @@ from typing import Any
 from planet_tf2.data.run_folder import RunFolder, logging_to
 from planet_tf2.experiment.claims import Claim, utc_time
 from planet_tf2.tools.files import replacing, write_atomically
-from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import encodable
-from planet_tf2.tools.signals import Stopped
+from planet_tf2.tools.signals import Guard, Stopped
 
 # Of the names of scratch folders; the id of a claim comes behind.
 SCRATCH = ".scratch-"

@@ -3,10 +3,11 @@
 import contextlib
 import ctypes
 import functools
-import os
 
 import tensorflow as tf
 from tensorflow.python.framework import test_util
+
+from planet_tf2.tools.machine import usable_cores
 
 # Parameters of glibc's mallopt.
 _M_TRIM_THRESHOLD = -1
@@ -62,7 +63,7 @@ def make_deterministic(threads: int | None = None) -> int:
     # For GPUs. On CPUs it is the order of gradients that has to be kept, see
     # `ordered_sums`.
     tf.config.experimental.enable_op_determinism()
-    processors = len(os.sched_getaffinity(0))
+    processors = usable_cores()
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(
             threads or processors

@@ -44,15 +44,14 @@ def binary(
     return (point >= after) & (point > steps - batch_size)
 
 
-def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:
-    """Ramps linearly between zero and one, within bounds.
+def linear(step: Any, ramp: int, min: float = 0.0) -> Any:
+    """Ramps linearly between zero and one, but not below a minimum.
 
     Args:
       step: Current step or an array of them, in sequences.
       ramp: Number of steps for the whole way. Positive rises from zero to
         one, negative falls from one to zero, zero is constantly one.
       min: The result is at least this.
-      max: The result is at most this.
 
     Returns:
       Float64 of the shape of `step`.
@@ -60,4 +59,4 @@ def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:
     steps = np.asarray(step, np.float64)
     value = steps / ramp if ramp else np.ones_like(steps)
     value = value + 1.0 if ramp < 0 else value
-    return np.clip(np.clip(value, 0.0, 1.0), min, max)
+    return np.clip(value, min, 1.0)

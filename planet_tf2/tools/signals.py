@@ -1,14 +1,36 @@
-"""Turns signals into a request to stop at the next good moment."""
+"""How a program is asked to stop, and those in it who work for it."""
 
 import contextlib
+import dataclasses
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 
 class Stopped(Exception):
     """The program stopped early because it was asked to, and can go on."""
+
+
+class RolloutStopped(Exception):
+    """A rollout was broken off because the program is about to stop."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Guard:
+    """Handed down from whoever owns a run to whoever works on it.
+
+    Attributes:
+      should_stop: whether to save and raise `Stopped` at the next good moment.
+      check: called before anything is written; raises an exception if the run
+        is not this process' any more.
+      show: takes details, such as `step`, for others to see.
+    """
+
+    should_stop: Callable[[], bool] = lambda: False
+    check: Callable[[], None] = lambda: None
+    show: Callable[..., None] = lambda **details: None
 
 
 class StopSignals:

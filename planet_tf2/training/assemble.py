@@ -16,7 +16,7 @@ from planet_tf2.data.episodes import clean_staged
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools.devices import make_strategy
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.signals import Guard
 from planet_tf2.training.batches import make_batches
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.progress import Progress

@@ -30,7 +30,7 @@ from planet_tf2.data.episode_cache import EpisodeCache
 from planet_tf2.data.episodes import DAMAGED_SUFFIX
 from planet_tf2.data.loader import sequence_batches
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.signals import Guard
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.trainer import Step
 

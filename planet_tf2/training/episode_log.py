@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.guard import Guard
 from planet_tf2.tools.journal import Journal
+from planet_tf2.tools.signals import Guard
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -16,8 +16,7 @@ import tensorflow as tf
 
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.guard import Guard, RolloutStopped
-from planet_tf2.tools.signals import Stopped
+from planet_tf2.tools.signals import Guard, RolloutStopped, Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training import stages
 from planet_tf2.training.batches import Batches

@@ -11,7 +11,7 @@ import tensorflow as tf
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data import episodes
 from planet_tf2.tools import seeds
-from planet_tf2.tools.guard import Guard
+from planet_tf2.tools.signals import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.batches import Batch, Batches
 from planet_tf2.training.collecting import Collector, retry

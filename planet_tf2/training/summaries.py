@@ -16,8 +16,7 @@ import tensorflow as tf
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools import video
-from planet_tf2.tools.guard import Guard
-from planet_tf2.tools.palette import choose_palette
+from planet_tf2.tools.signals import Guard
 from planet_tf2.training import summary_graph
 from planet_tf2.training import summary_pictures as pictures
 
@@ -115,7 +114,7 @@ class Summaries:
                 pictures.write_histogram(f"{group}/{name}_histogram", array)
             if images is not None:
                 images = video.limit_length(images, _MAX_FRAMES)
-                palette = choose_palette(images[::4], (video.UNSEEN,))
+                palette = video.choose_palette(images[::4], (video.UNSEEN,))
                 pictures.write_animation(
                     f"{group}/episode", images, pictures.FPS, palette
                 )

@@ -12,7 +12,6 @@ from PIL import Image
 from tensorboard.plugins.image.metadata import create_summary_metadata
 
 from planet_tf2.tools import curves, video
-from planet_tf2.tools.palette import choose_palette
 from planet_tf2.training.summary_graph import (
     CLOSED_LOOP,
     OPEN_LOOP,
@@ -88,7 +87,9 @@ def write_data(batch: Mapping[str, tf.Tensor]) -> None:
     """
     if "image" in batch:
         images = batch["image"][:_SHOWN_DATA].numpy()
-        palette = choose_palette(images[:, ::4, ::2, ::2], (video.UNSEEN,))
+        palette = video.choose_palette(
+            images[:, ::4, ::2, ::2], (video.UNSEEN,)
+        )
         write_strip("general/data_strip", images, palette)
     for name in ("action", "reward"):
         array = batch[name].numpy()
@@ -161,7 +162,7 @@ def _choose_palette(
         if name != "truth" or prefix == CLOSED_LOOP  # It is in all of them.
     ]
     exact = (video.SEEN, video.UNSEEN, video.TEXT)
-    return choose_palette(np.concatenate(rows), exact)
+    return video.choose_palette(np.concatenate(rows), exact)
 
 
 def _write_videos(

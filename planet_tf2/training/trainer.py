@@ -9,8 +9,7 @@ from typing import Any, NoReturn
 
 import tensorflow as tf
 
-from planet_tf2.tools.guard import Guard, RolloutStopped
-from planet_tf2.tools.signals import Stopped
+from planet_tf2.tools.signals import Guard, RolloutStopped, Stopped
 from planet_tf2.training.checkpoints import Checkpoints
 
 _LOGGER = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from markupsafe import Markup, escape
 from PIL import Image, ImageSequence
 
 from planet_tf2.tools import video
-from planet_tf2.tools.palette import choose_palette
 from planet_tf2.version import __version__
 
 
@@ -130,7 +129,7 @@ def animation(
 
 def png(pixels: np.ndarray) -> bytes:
     """Encodes pixels, uint8 `[H, W, 3]`, in at most 256 colours."""
-    return video.encode_png(pixels, choose_palette(pixels))
+    return video.encode_png(pixels, video.choose_palette(pixels))
 
 
 def _address(content: bytes) -> str:
