@@ -6,7 +6,6 @@ The planner is that of the agents, so that a low score means a broken planner,
 or one that is too small for the task, but not a bad model.
 """
 
-import dataclasses
 import os
 import sys
 from typing import Any
@@ -54,36 +53,33 @@ def main(argv: list[str]) -> int:
 def work() -> None:
     if FLAGS.out:  # Fails before the work is done.
         check_outside(FLAGS.out, [])
-    search = true_simulator.Search(
-        FLAGS.planner,
-        FLAGS.horizon,
-        FLAGS.amount,
-        FLAGS.topk,
-        FLAGS.iterations,
-        parse_params(FLAGS.options),
-    )
+    settings = {
+        name: FLAGS[name].value
+        for name in ("planner", "horizon", "amount", "topk", "iterations")
+    }
     try:
-        result = play(search)
+        result = play(settings, parse_params(FLAGS.options))
     except TypeError as error:  # Such as an option that no planner has.
         raise ValueError(error) from None
     if FLAGS.out:
         write_json(FLAGS.out, result)
 
 
-def play(search: true_simulator.Search) -> dict[str, Any]:
+def play(settings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """Plays the episodes, and says how they went."""
-    settings = dataclasses.asdict(search)
-    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
+    told = {**settings, "options": options}
+    shown = ", ".join(f"{name} {value}" for name, value in told.items())
     print(f"{FLAGS.task}: {shown}")
     print("episode    return  decisions   seconds")
     episodes = []
     for episode in true_simulator.run_episodes(
         FLAGS.task,
-        search,
-        FLAGS.episodes,
-        FLAGS.seed,
-        FLAGS.action_repeat,
-        FLAGS.threads,
+        episodes=FLAGS.episodes,
+        seed=FLAGS.seed,
+        action_repeat=FLAGS.action_repeat,
+        num_threads=FLAGS.threads,
+        **settings,
+        **options,
     ):
         episodes.append(episode)
         print(
@@ -98,7 +94,7 @@ def play(search: true_simulator.Search) -> dict[str, Any]:
     return {
         "task": FLAGS.task,
         "seed": FLAGS.seed,
-        **settings,
+        **told,
         "episodes": episodes,
         "mean": mean,
         "published": published,

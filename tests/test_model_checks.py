@@ -20,7 +20,6 @@ from planet_tf2.evaluation.held_out import (
 )
 from planet_tf2.evaluation.predictions import (
     Filtered,
-    OpenLoop,
     Window,
     choose_windows,
     cut,
@@ -70,7 +69,7 @@ class FakePredictor:
             assert (np.abs(action) <= 1).all()
         image = true_image(cut(episodes, windows, "image", length), BITS)
         reward = cut(episodes, windows, "reward", length)
-        return OpenLoop(image + error / 8, reward + self._reward_error)
+        return image + error / 8, reward + self._reward_error
 
     def values(self, episode, filtered):
         amount = episode.length + 1 - self.horizon

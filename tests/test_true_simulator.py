@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from planet_tf2 import envs
 from planet_tf2.evaluation import true_simulator
-from planet_tf2.evaluation.true_simulator import PLANNERS, Search, SimulatorCell
+from planet_tf2.evaluation.true_simulator import PLANNERS, SimulatorCell
 
 _SCRIPT = (
     pathlib.Path(__file__).parents[1] / "scripts" / "plan_true_simulator.py"
@@ -86,14 +86,16 @@ def test_cell_asks_the_simulator():
 
 @pytest.mark.parametrize("planner", PLANNERS)
 def test_runs_episodes(fake, planner):
-    search = Search(planner, horizon=5, amount=100, topk=10)
     results = list(
         true_simulator.run_episodes(
             "cheetah_run",
-            search,
+            planner,
             episodes=2,
             seed=3,
             num_threads=2,
+            horizon=5,
+            amount=100,
+            topk=10,
         )
     )
     ((simulator, arguments),) = fake.made
@@ -108,9 +110,9 @@ def test_runs_episodes(fake, planner):
 
 def test_seed_determines_the_result(fake):
     def run(seed):
-        search = Search("cem", horizon=2, amount=4, topk=2, iterations=1)
+        search = {"horizon": 2, "amount": 4, "topk": 2, "iterations": 1}
         (result,) = true_simulator.run_episodes(
-            "cheetah_run", search, episodes=1, seed=seed
+            "cheetah_run", episodes=1, seed=seed, **search
         )
         return result["return"]
 
@@ -120,9 +122,9 @@ def test_seed_determines_the_result(fake):
 
 def test_mistakes(fake):
     with pytest.raises(ValueError, match="at most amount, which is 5"):
-        Search(amount=5, topk=6)
+        list(true_simulator.run_episodes("cheetah_run", amount=5, topk=6))
     with pytest.raises(ValueError, match="'dummy' is no task of the control"):
-        list(true_simulator.run_episodes("dummy", Search()))
+        list(true_simulator.run_episodes("dummy"))
     assert not fake.made
 
 

@@ -43,8 +43,7 @@ def check_open_loop(
 
     Args:
       predictor: runs the model.
-      episodes: the episodes.
-      windows: sequences of them, `context + horizon` long.
+      episodes, windows: the sequences, `context + horizon` long.
       context, horizon: time steps that the model sees, and predicts.
       seed: determines the random actions.
 
@@ -55,14 +54,11 @@ def check_open_loop(
     length = context + horizon
     has_images = "image" in episodes[0].arrays
     if has_images:
-        frames = (cut(episodes, [one], "image", length)[0] for one in windows)
-        total = sum(true_image(x, predictor.bits).mean(0) for x in frames)
-        mean_frame = total / len(windows)
+        mean_frame = _mean_frame(predictor, episodes, windows, length)
     action = cut(episodes, windows, "action", length)
     # The random policy's: all models have learned from some of them.
-    action[:, context:] = np.random.default_rng(seed).uniform(
-        -1, 1, action[:, context:].shape
-    )
+    random = np.random.default_rng(seed)
+    action[:, context:] = random.uniform(-1, 1, action[:, context:].shape)
     predicted, errors = [], {}
     for first in range(0, len(windows), BATCH):
         part, moves = (x[first : first + BATCH] for x in (windows, action))
@@ -72,11 +68,11 @@ def check_open_loop(
             "one_future": predictor.open_loop(*sequences),
             "random_actions": predictor.open_loop(*sequences, moves, FUTURES),
         }
-        predicted.append(loops["model"].reward[:, context:])
+        predicted.append(loops["model"][1][:, context:])
         if not has_images:
             continue
         truth = true_image(cut(episodes, part, "image", length), predictor.bits)
-        images = {name: loop.image[:, context:] for name, loop in loops.items()}
+        images = {name: loop[0][:, context:] for name, loop in loops.items()}
         images["no_change"] = truth[:, context - 1 : context]
         images["mean_frame"] = mean_frame
         for name, image in images.items():
@@ -245,6 +241,17 @@ def check_returns(
             "received": got.tolist(),
         },
     }
+
+
+def _mean_frame(
+    predictor: Predictor,
+    episodes: Sequence[HeldOut],
+    windows: Sequence[Window],
+    length: int,
+) -> np.ndarray:
+    frames = (cut(episodes, [one], "image", length)[0] for one in windows)
+    total = sum(true_image(x, predictor.bits).mean(0) for x in frames)
+    return total / len(windows)
 
 
 def _reward_figures(predicted: np.ndarray, received: np.ndarray) -> Figures:

@@ -43,21 +43,6 @@ class Filtered(NamedTuple):
     divergence: np.ndarray
 
 
-class OpenLoop(NamedTuple):
-    """What a model predicts of sequences of which it saw the beginning.
-
-    Attributes:
-      image: predicted images, float32 `[N, L, H, H, 3]` in the model's range
-        of -0.5 to 0.5; None if no images are predicted.
-      reward: predicted rewards, float32 `[N, L]`.
-
-    Of several futures both are means.
-    """
-
-    image: np.ndarray | None
-    reward: np.ndarray
-
-
 class Predictor:
     """Runs a trained model on stored episodes.
 
@@ -100,7 +85,7 @@ class Predictor:
         length: int,
         action: np.ndarray | None = None,
         futures: int = 1,
-    ) -> OpenLoop:
+    ) -> tuple[np.ndarray | None, np.ndarray]:
         """Predicts sequences of which the model sees the beginning.
 
         Args:
@@ -111,6 +96,11 @@ class Predictor:
           action: float32 `[N, L, A]` in place of the actions of the sequences.
           futures: how often the latent states are sampled. The more, the
             closer the mean comes to what the model expects.
+
+        Returns:
+          Images, float32 `[N, L, H, H, 3]` in the model's range of -0.5 to 0.5,
+          or None if it predicts none; and rewards, float32 `[N, L]`. Of several
+          futures both are means.
         """
         if action is None:
             action = cut(episodes, windows, "action", length)
@@ -128,7 +118,7 @@ class Predictor:
             rewards += reward
         if images is not None:
             images = images[:count].numpy() / futures
-        return OpenLoop(images, rewards[:count].numpy() / futures)
+        return images, rewards[:count].numpy() / futures
 
     def values(self, episode: HeldOut, filtered: Filtered) -> np.ndarray:
         """Predicts the return of the actions that were taken.

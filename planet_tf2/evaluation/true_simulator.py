@@ -8,7 +8,6 @@ The paper has the same experiment in table 1.
 """
 
 import contextlib
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -35,34 +34,6 @@ PUBLISHED = {
     "cup_catch": 993,
     "walker_walk": 994,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """How to plan. See `agents.planet.planning`.
-
-    Attributes:
-      planner: one of `PLANNERS`.
-      horizon: agent steps to look ahead.
-      amount: candidates per iteration.
-      topk: candidates that the next iteration is fitted to.
-      iterations: rounds of sampling and refitting.
-      options: the planner's own arguments.
-    """
-
-    planner: str = "cem"
-    horizon: int = 12
-    amount: int = 200
-    topk: int = 20
-    iterations: int = 5
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self):
-        if self.topk > self.amount:
-            raise ValueError(
-                f"topk is {self.topk}, but must be at most amount, which is"
-                f" {self.amount}."
-            )
 
 
 class SimulatorCell:
@@ -101,30 +72,45 @@ class SimulatorCell:
 
 def run_episodes(
     task: str,
-    search: Search,
+    planner: str = "cem",
+    *,
     episodes: int = 3,
     seed: int = 0,
     action_repeat: int | None = None,
     num_threads: int = 1,
+    amount: int = 200,
+    topk: int = 20,
+    iterations: int = 5,
+    **search: Any,
 ) -> Iterator[dict[str, Any]]:
     """Plans whole episodes with the true simulator, with a bar meanwhile.
 
     Args:
       task: name of a task of the control suite.
-      search: how to plan.
+      planner: one of `PLANNERS`.
       episodes: number of episodes.
       seed: determines the start states and the planner's samples.
       action_repeat: simulator steps per decision; the task's own by default.
       num_threads: threads that simulate.
+      amount: candidates per iteration.
+      topk: candidates that the next iteration is fitted to.
+      iterations: rounds of sampling and refitting.
+      search: `horizon`, and the planner's own arguments; see
+        `agents.planet.planning`.
 
     Yields:
       For each episode a dictionary of `episode`, `return`, `length` in agent
       steps and `seconds`.
 
     Raises:
-      ValueError: the task is unknown, or not one of the control suite.
+      ValueError: the task is unknown, or not one of the control suite; or
+        `topk` is too large.
       RenderingError: OpenGL is already loaded in this process.
     """
+    if topk > amount:
+        raise ValueError(
+            f"topk is {topk}, but must be at most amount, which is {amount}."
+        )
     spec = tasks.get_task(task)
     if spec.kind != tasks.DM_CONTROL:
         raise ValueError(
@@ -140,9 +126,10 @@ def run_episodes(
         spec.max_length,
     )
     with contextlib.closing(simulator):
-        planner = _make_planner(simulator, search)
+        search |= {"amount": amount, "topk": topk, "iterations": iterations}
+        plan = _make_planner(simulator, planner, search)
         for number in range(episodes):
-            yield _run_episode(simulator, planner, seed, number)
+            yield _run_episode(simulator, plan, seed, number)
 
 
 def _run_episode(
@@ -169,22 +156,20 @@ def _run_episode(
     }
 
 
-def _make_planner(simulator: Any, search: Search) -> Planner:
+def _make_planner(
+    simulator: Any, planner: str, search: Mapping[str, Any]
+) -> Planner:
     """Makes a function from a state `[S]` and a seed to an action `[A]`."""
     cell = SimulatorCell(simulator)
 
     def plan(state: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        plans = PLANNERS[search.planner](
+        plans = PLANNERS[planner](
             cell,
             lambda states: tf.reduce_sum(states["reward"], 1),
             {"sample": state[None], "reward": tf.zeros([1])},
             simulator.action_size,
-            search.horizon,
-            search.amount,
-            search.topk,
-            search.iterations,
             seed=seed,
-            **search.options,
+            **search,
         )
         return plans[0, 0]
 

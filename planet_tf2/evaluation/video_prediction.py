@@ -131,7 +131,7 @@ def predict(
     length = context + held_out.limit_horizon(episodes, context, horizon)
     windows = _choose(episodes, length, sequences)
     predictor = Predictor(run, seed)
-    image = predictor.open_loop(episodes, windows, context, length).image
+    image, _ = predictor.open_loop(episodes, windows, context, length)
     stored = {"image": tf.constant(cut(episodes, windows, "image", length))}
     truth = run.agent.truth(stored)["image"].numpy() - 0.5
     return Predicted(truth, image, context)
