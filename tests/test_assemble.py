@@ -88,6 +88,7 @@ class TestMakeModel:
             gradient_heads=["image"],
             num_layers=2,
             cnn_depth=3,
+            image_size=128,
             image_bits=2,
         )
         model = build.make_model(params, 5)
@@ -95,7 +96,9 @@ class TestMakeModel:
         assert dict(model.loss_scales) == scales
         assert model.free == 0.4
         assert tuple(model.gradient_heads) == ("image",)
-        assert model.encoder.embedding_size == 96
+        assert model.encoder.embedding_size == 192
+        features = tf.zeros([2, model.cell.feature_size])
+        assert model.heads["image"](features).event_shape == (128, 128, 3)
         assert len(model.groups["reward"]) == 2 * 3
         image = model.preprocess(tf.fill([9], tf.constant(255, tf.uint8)), SEED)
         assert 0.25 <= np.min(image) and np.max(image) < 0.5
@@ -122,14 +125,6 @@ class TestMakeModel:
         decoder += 36 * 3 * 32 + 3
         total = sum(int(np.prod(v.shape)) for v in variables.values())
         assert total == encoder + cell + reward + decoder
-
-    @pytest.mark.parametrize("size, embedding", [(32, 32), (128, 128)])
-    def test_image_size(self, size, embedding):
-        model = build.make_model(tiny_params(image_size=size), 5)
-        assert model.encoder.embedding_size == embedding
-        features = tf.zeros([2, model.cell.feature_size])
-        dist = model.heads["image"](features)
-        assert dist.event_shape == (size, size, 3)
 
     def test_seed(self):
         first, second, other = (

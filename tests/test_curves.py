@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from planet_tf2.tools import curves
-from planet_tf2.tools.curves import draw_panels
+from planet_tf2.training import summary_pictures as pictures
+from planet_tf2.training.summary_pictures import draw_panels
 
 STEPS = np.arange(21.0)
 
@@ -20,7 +20,7 @@ def test_lines_go_where_the_values_are():
     rising = np.linspace(0, 1, 11)
     lines = {"flat": 0 * rising, "falls": 1 - rising, "rises": rising}
     image = draw_panels({"a": lines})[30:]
-    for color, falls in zip(curves._COLORS[1:3], (True, False), strict=True):
+    for color, falls in zip(pictures._COLORS[1:3], (True, False), strict=True):
         rows, columns = find(image, color)
         left = rows[columns < np.median(columns)].mean()
         right = rows[columns > np.median(columns)].mean()
@@ -29,8 +29,8 @@ def test_lines_go_where_the_values_are():
 
 def test_seen_steps_are_green():
     image = draw_panels({"a": {"flat": 0 * STEPS, "rises": STEPS}}, seen=5)
-    _, green = find(image, curves._SEEN, 2)
-    _, line = find(image[30:], curves._COLORS[1])
+    _, green = find(image, pictures._SEEN, 2)
+    _, line = find(image[30:], pictures._COLORS[1])
     assert 0 < np.ptp(green) < np.ptp(line) / 3
     assert green.min() <= line.min() + 2
 
@@ -48,7 +48,7 @@ def test_seen_steps_are_green():
 def test_all_values_can_be_drawn(values):
     image = draw_panels({"a": {"x": np.ones(5)}, "b": {"y": np.array(values)}})
     assert image.dtype == np.uint8
-    there = len(find(image[30:], curves._COLORS[1])[0])
+    there = len(find(image[30:], pictures._COLORS[1])[0])
     assert bool(there) == np.isfinite(values).any()
 
 
@@ -56,5 +56,7 @@ def test_panels_are_below_each_other():
     panels = {str(n): {str(n): STEPS} for n in range(4)}
     image = draw_panels(panels)[30:]
     # The first colour is that of words too.
-    places = [find(image, color)[0].mean() for color in curves._COLORS[1:]]
-    np.testing.assert_allclose(np.diff(places), 100 * curves._HEIGHT, atol=5)
+    places = [find(image, color)[0].mean() for color in pictures._COLORS[1:]]
+    np.testing.assert_allclose(
+        np.diff(places), 100 * pictures._PANEL_HEIGHT, atol=5
+    )

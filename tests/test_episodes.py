@@ -75,22 +75,18 @@ def test_list_holds_published_episodes_only(tmp_path):
     assert episodes.list_episodes(tmp_path) == ["a.npz", "b.npz"]
 
 
-@pytest.mark.parametrize("target", [None, "test"])
-def test_publish(tmp_path, target):
-    folder = tmp_path / (target or "train")
-    for name in ("train", "test"):
-        (tmp_path / name).mkdir()
-    staged = episodes.save_episode(
-        tmp_path / "train", _episode(), "one", staged=True
-    )
+def test_publish(tmp_path):
+    folder = tmp_path / "test"
+    folder.mkdir()
+    staged = episodes.save_episode(tmp_path, _episode(), "one", staged=True)
     assert staged.name == "one.npz.staged"
-    path = episodes.publish(str(staged), target and folder)
+    path = episodes.publish(str(staged), folder)
     assert path == folder / "one.npz"
     assert not staged.exists()
     # Once more does no harm.
-    assert episodes.publish(staged, target and folder) == path
+    assert episodes.publish(staged, folder) == path
     with pytest.raises(FileNotFoundError):
-        episodes.publish(tmp_path / "train" / "two.npz.staged")
+        episodes.publish(tmp_path / "two.npz.staged", folder)
     assert len(episodes.load_episode(path)["reward"]) == 4
 
 

@@ -115,7 +115,7 @@ def test_staged(tmp_path):
     path = _play(env)[-1][-1]["episode"]["path"]
     assert path.endswith(".npz.staged")
     assert episodes.list_episodes(folder) == []
-    published = episodes.publish(path)
+    published = episodes.publish(path, folder)
     assert episodes.list_episodes(folder) == [published.name]
 
 

@@ -95,17 +95,15 @@ def save_episode(
 
 
 def publish(
-    path: str | os.PathLike, directory: str | os.PathLike | None = None
+    path: str | os.PathLike, directory: str | os.PathLike
 ) -> pathlib.Path:
     """Makes a staged episode part of a folder.
 
-    Publishing a second time, as after a crash between two notes of it, does
-    nothing.
+    Publishing a second time does nothing.
 
     Args:
       path: Path that ends in `.npz.staged`.
-      directory: Existing folder on the same file system; by default the one
-        that the episode is staged in.
+      directory: Existing folder on the same file system.
 
     Returns:
       Path of the published file.
@@ -115,7 +113,7 @@ def publish(
     """
     path = pathlib.Path(path)
     name = path.name.removesuffix(STAGED_SUFFIX) + SUFFIX
-    target = pathlib.Path(directory or path.parent) / name
+    target = pathlib.Path(directory) / name
     try:
         os.replace(path, target)
     except FileNotFoundError:

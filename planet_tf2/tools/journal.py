@@ -9,6 +9,7 @@ strings 'nan', 'inf' and '-inf', from which `float(...)` makes them again, so
 that every line can be read by any JSON parser.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from planet_tf2.tools.attr_dict import to_plain
+from planet_tf2.tools.files import sync_file
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,11 +84,8 @@ class Journal:
 
     def sync(self) -> None:
         """Waits until the disk has everything that was appended so far."""
-        try:
-            with open(self.path, "rb") as file:
-                os.fsync(file.fileno())
-        except FileNotFoundError:
-            pass
+        with contextlib.suppress(FileNotFoundError):
+            sync_file(self.path)
 
     def truncate(self, position: int) -> None:
         """Drops everything behind a position.
