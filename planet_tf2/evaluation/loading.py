@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 
+from planet_tf2.agents import of_run
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
@@ -237,7 +238,7 @@ def load_run(
     """
     params = runs.read_params(folder)
     find_checkpoint(folder, checkpoint)  # Before anything is built.
-    package = runs.read_agent(folder)
+    package = of_run(folder.read_config())
     agent = package.make_agent(params, *runs.read_spaces(folder, params))
     for _ in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)

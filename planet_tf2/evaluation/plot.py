@@ -86,9 +86,7 @@ def collect_curves(
     kind = " or ".join(splits)
     curves: list[Curve] = []
     for folder in folders:
-        found = []
-        for split in splits:
-            found += curve_tools.read_curves(folder, split)
+        found = [x for s in splits for x in curve_tools.read_curves(folder, s)]
         if not found:
             print(f"Left out {folder.path}: it has no {kind} return.")
         curves += found

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planet_tf2.agents import of_run
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import (
     InGraphBatchEnv,
@@ -17,7 +18,6 @@ from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.evaluation.loading import LoadedRun
-from planet_tf2.evaluation.runs import read_agent
 from planet_tf2.tools import seeds
 from planet_tf2.tools.signals import StopSignals
 from planet_tf2.training import assemble
@@ -118,7 +118,7 @@ def open_task(
     Raises:
       ValueError: the agent cannot act in the task.
     """
-    package = read_agent(run.folder)
+    package = of_run(run.folder.read_config())
     _, action = task_spaces(task, run.params, package.VECTOR_ACTIONS)
     size = action.shape[0]
     if size > run.action_size:

@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -153,11 +152,6 @@ def read_params(folder: RunFolder) -> AttrDict:
         ) from None
 
 
-def read_agent(folder: RunFolder) -> ModuleType:
-    """Returns the package of a run's agent."""
-    return agents.of_run(folder.read_config())
-
-
 def read_spaces(
     folder: RunFolder, params: Mapping[str, Any]
 ) -> tuple[spaces.Dict, gymnasium.Space]:
@@ -169,7 +163,7 @@ def read_spaces(
     Raises:
       UnusableRun: vectors are needed, but there is no episode to look at.
     """
-    package = read_agent(folder)
+    package = agents.of_run(folder.read_config())
     found = [
         task_spaces(name, params, package.VECTOR_ACTIONS)
         for name in params["tasks"]

@@ -36,7 +36,7 @@ class WindowError(RuntimeError):
     """There is no screen, or no window could be opened on it."""
 
 
-class Window:
+class Window(contextlib.AbstractContextManager):
     """A window on the screen.
 
     Args:
@@ -89,9 +89,6 @@ class Window:
             self._process.wait(_CLOSE_SECONDS)
         self._process.kill()
         self._process.wait()
-
-    def __enter__(self) -> "Window":
-        return self
 
     def __exit__(self, *args: object) -> None:
         self.close()
