@@ -36,10 +36,12 @@ def test_linear_bounds():
     assert schedule.linear(50, 200) == 0.25
     assert schedule.linear(0, 100, min=0.2) == 0.2
     assert schedule.linear(50, 100, min=0.2) == 0.5
+    assert schedule.linear(90, 100, max=0.7) == 0.7
     assert schedule.linear(1000, -100, min=0.3) == 0.3
     assert schedule.linear(1000, -100) == 0.0
 
 
 def test_no_ramp_is_constant():
     assert schedule.linear(0, 0) == 1.0
+    assert schedule.linear(7, 0, min=0.2, max=0.5) == 0.5
     np.testing.assert_array_equal(schedule.linear(np.arange(3), 0), [1, 1, 1])

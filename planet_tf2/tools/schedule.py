@@ -44,14 +44,15 @@ def binary(
     return (point >= after) & (point > steps - batch_size)
 
 
-def linear(step: Any, ramp: int, min: float = 0.0) -> Any:
-    """Ramps linearly between zero and one, but not below a minimum.
+def linear(step: Any, ramp: int, min: float = 0.0, max: float = 1.0) -> Any:
+    """Ramps linearly between zero and one, within bounds.
 
     Args:
       step: Current step or an array of them, in sequences.
       ramp: Number of steps for the whole way. Positive rises from zero to
         one, negative falls from one to zero, zero is constantly one.
       min: The result is at least this.
+      max: The result is at most this.
 
     Returns:
       Float64 of the shape of `step`.
@@ -59,4 +60,4 @@ def linear(step: Any, ramp: int, min: float = 0.0) -> Any:
     steps = np.asarray(step, np.float64)
     value = steps / ramp if ramp else np.ones_like(steps)
     value = value + 1.0 if ramp < 0 else value
-    return np.clip(value, min, 1.0)
+    return np.clip(np.clip(value, 0.0, 1.0), min, max)
