@@ -221,6 +221,9 @@ class Rollout:
         action_noise: tf.Tensor,
     ) -> RolloutState:
         """Takes one step in the environments of these indices, `[N]`."""
+        # A plan may need no observation; the step must still follow the reset.
+        with tf.control_dependencies(list(state.observ.values())):
+            indices = tf.identity(indices)
         seen = {name: tf.gather(x, indices) for name, x in state.observ.items()}
         action = self._agent.perform(
             indices, seen, action_noise, seeds.fold_in(seed, state.time)
