@@ -1,3 +1,4 @@
+import threading
 import types
 
 import numpy as np
@@ -116,6 +117,45 @@ def test_env_seeds(rollout, envs):
         first.append([env.np_random.bit_generator.state for env in envs])
     assert first[0][0] == first[1][0]
     assert first[0][1] != first[1][1]
+
+
+class BlindAgent(FakeAgent):
+    """Acts whatever it sees, and has a variable.
+
+    The order in which TensorFlow runs its graph follows from both alone.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._steps = tf.Variable(0)
+
+    def perform(self, agent_indices, observ, action_noise, seed):
+        self._steps.assign_add(1)
+        return tf.ones([tf.shape(agent_indices)[0], 2])
+
+    def _note(self, name, *tensors):
+        pass
+
+
+def test_steps_wait_for_the_reset():
+    stepped = threading.Event()
+    early = []
+
+    class SlowToReset(CountingEnv):
+        def reset(self, **kwargs):
+            stepped.clear()
+            early.append(stepped.wait(0.2))  # Unless a step comes too soon.
+            return super().reset(**kwargs)
+
+        def step(self, action):
+            stepped.set()
+            return super().step(action)
+
+    env = InGraphBatchEnv(BatchEnv([SlowToReset(2)], blocking=True))
+    rollout = Rollout(BlindAgent(), env)
+    rollout([1], SEED)
+    rollout.steps(4, [1], SEED)
+    assert early == 3 * [False]
 
 
 def test_exceptions_keep_their_type(agent):

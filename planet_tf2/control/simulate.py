@@ -221,7 +221,8 @@ class Rollout:
         action_noise: tf.Tensor,
     ) -> RolloutState:
         """Takes one step in the environments of these indices, `[N]`."""
-        # A plan may need no observation; the step must still follow the reset.
+        # Only the flow of data keeps steps behind resets where agents have
+        # variables, and a plan may need no observation.
         with tf.control_dependencies(list(state.observ.values())):
             indices = tf.identity(indices)
         seen = {name: tf.gather(x, indices) for name, x in state.observ.items()}
