@@ -108,20 +108,25 @@ def find_rule(words):
     return SCRIPTS[rest[0].removeprefix("path/to/planet_tf2/")]
 
 
-def small(words):
-    """Returns a command as it is run: other places, and small."""
+def small(words, number):
+    """Returns a command as it is run: other places, and small.
+
+    Every training, of a number of its own, goes to a folder of its own.
+    """
     result = []
     for word in words:
         for old, new in _PLACES:
             word = word.replace(old, new)
-        result.append("logs/cheetah/00001" if word == "RUN" else word)
+        # Any run will do, for those that are published too.
+        is_run = re.fullmatch(r"RUN|logs/\w+-\w+-\d+", word)
+        result.append("logs/cheetah/00001" if is_run else word)
     if result[0] in ("python", "python3"):
         result[0] = sys.executable
         training = result[1] == "scripts/train.py"
         result[1] = str(ROOT / result[1])
         if training:
             place = result.index("--logdir") + 1
-            result[place] = result[place].replace("logs/", "new/")
+            result[place] = f"new/{number}"
     elif result[0] == "tensorboard":
         result[:1] = [sys.executable, "-m", "tensorboard.main"]
     return (*result, *find_rule(words))
@@ -136,7 +141,7 @@ def to_run():
         except KeyError:
             continue  # Another test tells.
         if isinstance(rule, tuple):
-            made = small(words)
+            made = small(words, len(found))
             # Where a training goes to makes no difference.
             key = tuple(w for w in made if not w.startswith("new/"))
             found.setdefault(key, (f"{command.document}: {shown(words)}", made))
