@@ -73,3 +73,15 @@ def names(pattern: str) -> list[str]:
     found = sorted(path.stem for path in FOLDER.glob(f"{pattern}.npz"))
     assert found or FOLDER != _OURS, f"There is no {pattern}.npz in {FOLDER}."
     return found
+
+
+def assert_close(actual, desired, rtol=1e-5, atol=1e-6):
+    np.testing.assert_allclose(actual, desired, rtol, atol)
+
+
+def assert_close_states(state, golden, prefix, mask=...):
+    """Compares all entries; `rnn_state` is the belief a second time."""
+    expected = golden.group(prefix)
+    assert set(state) == set(expected) - {"rnn_state"}
+    for name in state:
+        assert_close(state[name].numpy()[mask], expected[name][mask])

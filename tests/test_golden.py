@@ -10,6 +10,7 @@ import golden_files
 import numpy as np
 import pytest
 import tensorflow as tf
+from golden_files import assert_close, assert_close_states
 
 from planet_tf2 import agents
 from planet_tf2.agents.planet import (
@@ -29,18 +30,6 @@ from planet_tf2.nets import Decoder, Encoder, FeedForward, weights
 from planet_tf2.tools import schedule
 
 CELLS = {"rssm": RSSM, "ssm": SSM, "drnn": DRNN}
-
-
-def assert_close(actual, desired, rtol=1e-5, atol=1e-6):
-    np.testing.assert_allclose(actual, desired, rtol, atol)
-
-
-def assert_close_states(state, golden, prefix, mask=...):
-    """Compares all entries; `rnn_state` is the belief a second time."""
-    expected = golden.group(prefix)
-    assert set(state) == set(expected) - {"rnn_state"}
-    for name in state:
-        assert_close(state[name].numpy()[mask], expected[name][mask])
 
 
 def run(function, graph):
@@ -244,25 +233,23 @@ def test_schedules(name):
 def test_cem_one_iteration(name):
     golden = golden_files.Golden(name)
     arrays = golden.group("var")
-    embed_size = arrays["graph/transition/dense/bias"].shape[0]
     state = {
         name: tf.constant(value)
         for name, value in golden.group("in/state").items()
         if name != "rnn_state"
     }
-    state_size, belief_size = (
-        state[name].shape[-1] for name in ("mean", "belief")
-    )
-    sizes = dict(
-        state_size=state_size, belief_size=belief_size, embed_size=embed_size
-    )
+    sizes = {
+        "state_size": state["mean"].shape[-1],
+        "belief_size": state["belief"].shape[-1],
+        "embed_size": arrays["graph/transition/dense/bias"].shape[0],
+    }
     seen = arrays["graph/posterior/dense/kernel"].shape[0]
     cell = load_cell(
         golden,
         "rssm",
         {"mean_only": True, **sizes, **golden.metas()},
         golden["out/plan"].shape[-1],
-        seen - belief_size,
+        seen - sizes["belief_size"],
     )
     head = FeedForward(
         (), golden.meta("reward_num_layers"), golden.meta("reward_units")

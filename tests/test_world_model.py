@@ -322,16 +322,14 @@ class TestNotFinite:
             check_finite(numbers(result), STEP)
 
     @pytest.mark.parametrize(
-        ("fixture", "part", "expected"),
+        ("fixture", "part", "norm"),
         [
             ("tiny", "reward", "gradient_norm"),
             ("apart", "image", "gradient_norm"),
             ("apart", "reward", "gradient_norm_reward"),
         ],
     )
-    def test_gradient_alone(
-        self, fixture, part, expected, request, monkeypatch
-    ):
+    def test_gradient_alone(self, fixture, part, norm, request, monkeypatch):
         """All losses are finite, but not the gradient of one of them."""
         model, learner = request.getfixturevalue(fixture)
         before = values(model)
@@ -346,28 +344,7 @@ class TestNotFinite:
         monkeypatch.setattr(model, "losses", broken)
         result = numbers(learner.update(random_batch(), SEED))
         assert np.isfinite(result["total"])
-        with pytest.raises(NonFiniteError, match=f"{expected} is nan"):
+        with pytest.raises(NonFiniteError, match=f"{norm} is nan"):
             check_finite(result, STEP)
         for name, value in values(model).items():
             np.testing.assert_array_equal(value, before[name], name)
-
-    def test_message(self):
-        check_finite({"image_loss": 1.0, "gradient_norm": 2.0}, STEP)
-        values = {"reward_loss": 1.0, "image_loss": float("nan")}
-        text = "since image_loss is nan in the train phase"
-        with pytest.raises(NonFiniteError, match=text) as info:
-            check_finite(values, STEP)
-        assert "step 1250 (update 15)" in str(info.value)
-        assert "\n" not in str(info.value)
-
-    def test_message_names_the_reason(self):
-        batch = random_batch()
-        reward = tf.where(batch["reward"] > 0.5, np.inf, batch["reward"])
-        values = {"reward_loss": float("inf"), "total_loss": float("inf")}
-        with pytest.raises(NonFiniteError) as info:
-            check_finite(values, STEP, {**batch, "reward": reward})
-        assert "reward_loss is inf, total_loss is inf" in str(info.value)
-        assert "The episodes hold reward that is not" in str(info.value)
-        with pytest.raises(NonFiniteError) as info:
-            check_finite(values, STEP, batch)
-        assert "episodes" not in str(info.value)
