@@ -95,6 +95,22 @@ class ReportingEnv(CountingEnv):
         return *result, info
 
 
+class ScreenEnv(CountingEnv):
+    """Draws on pygame's screen, unless that is SDL's dummy."""
+
+    def _observe(self):
+        import pygame
+
+        screen = pygame.display.set_mode((4, 4))
+        if os.environ["SDL_VIDEODRIVER"] != "dummy":
+            screen.fill((10, 200, 30))
+        pygame.event.get()
+        return {
+            **super()._observe(),
+            "image": pygame.surfarray.array3d(screen),
+        }
+
+
 class FailingEnv(CountingEnv):
     """Fails on the step after the given number of good ones.
 

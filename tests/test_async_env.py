@@ -81,7 +81,17 @@ def test_worker_is_a_fresh_process():
     assert not loaded & {"tensorflow", "keras", "tf_keras", "pytest"}
     assert info["environ"]["OMP_NUM_THREADS"] == "1"
     assert info["environ"]["MUJOCO_GL"] == "off"
-    assert info["environ"]["SDL_VIDEODRIVER"] == "dummy"
+
+
+def test_games_draw_without_a_screen(monkeypatch):
+    """Also those that leave it where the video driver is the dummy."""
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    with _open("ScreenEnv") as env:
+        assert (env.reset()[0]["image"] == [10, 200, 30]).all()
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    with _open("ScreenEnv") as env:
+        assert not env.reset()[0]["image"].any()
 
 
 @pytest.mark.parametrize("strategy", _STRATEGIES)

@@ -25,8 +25,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # An environment is stepped by one thread; pools of threads per environment
 # would only fight for the cores that training needs.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# Games that draw with SDL, which pygame does, look for a screen otherwise.
-_NO_SCREEN = ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER")
+# Games that draw with SDL, which pygame does, look for a screen otherwise. With
+# the video driver `dummy` some, such as highway-env, do not draw at all.
+_NO_SCREEN = {
+    "SDL_VIDEODRIVER": "offscreen" if sys.platform == "linux" else "dummy",
+    "SDL_AUDIODRIVER": "dummy",
+}
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt|Failed)\b")
 _PATIENCE = 2.0  # Seconds that a child has to die once it was killed.
 
@@ -79,8 +83,7 @@ def start_worker(variables: Variables) -> tuple[Connection, subprocess.Popen]:
     if threading.current_thread() is threading.main_thread():
         command.append("--die-with-parent")
     environ = child_environ({**dict.fromkeys(_ONE_THREAD, "1"), **variables})
-    for name in _NO_SCREEN:
-        environ.setdefault(name, "dummy")
+    environ = {**_NO_SCREEN, **environ}
     with theirs, _signals_blocked():
         process = subprocess.Popen(
             command,
