@@ -4,6 +4,7 @@ import collections
 import contextlib
 import importlib.metadata
 import platform
+import shlex
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -231,7 +232,8 @@ def _closing_message(folder: RunFolder) -> str:
         lines.append(f"Open-loop prediction: {folder.prediction_gif}")
     if folder.episode_gif.exists():
         lines.append(f"Last test episode:    {folder.episode_gif}")
-    lines.append(f"Curves and videos:    tensorboard --logdir {folder.path}")
+    path = shlex.quote(str(folder.path))
+    lines.append(f"Curves and videos:    tensorboard --logdir {path}")
     return "\n".join(lines)
 
 

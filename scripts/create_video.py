@@ -8,12 +8,11 @@ them, become a GIF each, in the folder --out; where names of files in a folder
 have the word strip in them, other pictures are left out.
 """
 
-import glob
-
 from absl import app, flags
 
 from planet_tf2.evaluation import strips
 from planet_tf2.tools import command
+from planet_tf2.tools.odd_paths import matching_paths
 
 FLAGS = flags.FLAGS
 
@@ -41,7 +40,7 @@ def work(names: list[str]) -> None:
     paths = []
     for name in names:
         # What matches nothing stays, to be complained about.
-        paths += sorted(glob.glob(name)) or [name]
+        paths += matching_paths(name)
     size = [int(side) for side in FLAGS.frame_size or []]
     if len(size) not in (0, 2):
         raise ValueError("--frame_size must be two numbers, such as 64,64.")

@@ -160,7 +160,7 @@ def logging_to(path: str | os.PathLike[str]) -> Iterator[logging.Handler]:
     logs at level INFO or above. An attribute `details` of a record is written
     below it; it is for the file alone, and not for the console.
     """
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, "a", "utf-8", errors="backslashreplace")
     handler.setLevel(logging.INFO)
     handler.setFormatter(_Detailed("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(

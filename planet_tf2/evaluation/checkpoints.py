@@ -1,5 +1,6 @@
 """Finds the checkpoints of a run, and loads weights from them."""
 
+import glob
 import os
 import pathlib
 import re
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
+from planet_tf2.tools.odd_paths import plain_path
 
 _CHECKPOINT = re.compile(r"ckpt-(\d+)\.index")
 
@@ -38,8 +40,7 @@ def find_checkpoint(
                 f"The run {folder.path} is unfinished: it has no checkpoint "
                 "yet. Train it first."
             )
-        latest = tf.train.latest_checkpoint(str(folder.checkpoints))
-        return latest if latest in complete else complete[-1]
+        return complete[-1]
     name = str(checkpoint).removesuffix(".index")
     name = f"ckpt-{name}" if name.isdigit() else name
     for path in (folder.checkpoints / name, pathlib.Path(name)):
@@ -68,7 +69,7 @@ def load_weights(saved: Mapping[str, Any], path: str) -> int | None:
     step = tf.Variable(-1, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(global_step=step, **saved)
     try:
-        status = checkpoint.read(path).expect_partial()
+        status = checkpoint.read(plain_path(path)).expect_partial()
         status.assert_existing_objects_matched()
     except tf.errors.NotFoundError:
         return None
@@ -95,7 +96,7 @@ def _complete_checkpoints(directory: pathlib.Path) -> list[str]:
 def _is_complete(path: pathlib.Path) -> bool:
     """Whether the index of a checkpoint is there, and all of its data."""
     index = path.with_name(f"{path.name}.index")
-    data = list(path.parent.glob(f"{path.name}.data-*-of-*"))
+    data = list(path.parent.glob(f"{glob.escape(path.name)}.data-*-of-*"))
     if not data or not index.is_file() or not index.stat().st_size:
         return False
     return len(data) == int(data[0].name.rpartition("-of-")[2])

@@ -5,7 +5,6 @@ Event files of TensorFlow 1, such as those of the original, can be read as well.
 
 import concurrent.futures
 import fnmatch
-import glob
 import logging
 import os
 import pathlib
@@ -27,6 +26,7 @@ from planet_tf2.data.run_folder import (
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.output import csv_text
 from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.odd_paths import matching_paths, plain_path
 
 # TensorBoard's readers tell of every file that they open.
 logging.getLogger("tensorboard").setLevel(logging.WARNING)
@@ -61,8 +61,7 @@ def find_event_folders(
     """
     folders: Folders = {}
     for pattern in patterns:
-        pattern = os.path.expanduser(pattern)
-        for top in map(pathlib.Path, sorted(glob.glob(pattern)) or [pattern]):
+        for top in matching_paths(pattern):
             found = sorted({path.parent for path in top.rglob(_PATTERN)})
             if not found:
                 # This tells what else is wrong.
@@ -159,7 +158,9 @@ def read_values(
       is left out.
     """
     # Of other kinds one value is kept, and of this one all.
-    reader = EventAccumulator(str(folder), {TENSORS: 1}, {kind: 0}).Reload()
+    reader = EventAccumulator(
+        plain_path(folder), {TENSORS: 1}, {kind: 0}
+    ).Reload()
     found = {}
     for tag in sorted(reader.Tags()[TENSORS]):
         plugin = reader.SummaryMetadata(tag).plugin_data.plugin_name

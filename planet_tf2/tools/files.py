@@ -58,11 +58,14 @@ def write_atomically(
 
     Args:
       path: File to be written.
-      content: Bytes, or text to be stored as UTF-8.
+      content: Bytes, or text to be stored as UTF-8; names of files that are
+        not UTF-8 with backslashes.
       scratch: See `replacing`.
     """
     with replacing(path, scratch) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        if isinstance(content, str):
+            content = content.encode(errors="backslashreplace")
+        file.write(content)
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:

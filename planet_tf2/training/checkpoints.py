@@ -18,6 +18,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.tools.files import sync_directory, sync_file, write_atomically
+from planet_tf2.tools.odd_paths import plain_path
 from planet_tf2.training.checkpoint_differences import describe_differences
 
 _LOGGER = logging.getLogger(__name__)
@@ -73,8 +74,9 @@ class Checkpoints:
         name = self._scratch.name if self._scratch else ".unclaimed"
         partial = self._directory / f"{_PARTIAL}{name}"
         try:
-            written = self._checkpoint.save(partial / _NAME)
-            path = self._publish(pathlib.Path(written))
+            place = f"{plain_path(self._directory)}/{partial.name}/{_NAME}"
+            written = self._checkpoint.save(place)
+            path = self._publish(partial / os.path.basename(written))
             self._point_to(path)
             for old in self.paths()[:-_KEPT]:
                 # The index first: without it, there is no checkpoint.
@@ -129,7 +131,7 @@ class Checkpoints:
         )
 
     def _restore(self, path: pathlib.Path) -> None:
-        status = self._checkpoint.restore(str(path))
+        status = self._checkpoint.restore(plain_path(path))
         try:
             status.assert_consumed()
         except AssertionError:
@@ -169,8 +171,8 @@ class Checkpoints:
     def _mismatch(self, path: pathlib.Path, error: Exception) -> str:
         """Says in one line why a checkpoint does not fit."""
         with tempfile.TemporaryDirectory() as directory:
-            own = self._checkpoint.write(os.path.join(directory, _NAME))
-            reason = describe_differences(str(path), own)
+            own = self._checkpoint.write(f"{plain_path(directory)}/{_NAME}")
+            reason = describe_differences(plain_path(path), own)
         return (
             f"The checkpoint {path} does not fit this configuration: "
             f"{reason or _explain(error)}."
@@ -180,7 +182,7 @@ class Checkpoints:
 def _find_damage(path: pathlib.Path) -> str | None:
     """Reads all of a checkpoint; returns what is wrong with its files."""
     try:
-        reader = tf.train.load_checkpoint(str(path))
+        reader = tf.train.load_checkpoint(plain_path(path))
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except _ERRORS as error:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools import video
+from planet_tf2.tools.odd_paths import plain_path
 from planet_tf2.tools.signals import Guard
 from planet_tf2.training import summary_graph
 from planet_tf2.training import summary_pictures as pictures
@@ -160,6 +161,6 @@ class Summaries:
         self._guard.check()
         if split not in self._writers:
             self._writers[split] = tf.summary.create_file_writer(
-                str(self._folder.path / split)
+                plain_path(self._folder.path / split)
             )
         return self._writers[split]

@@ -88,7 +88,7 @@ def inspect_planner(
     write_atomically(out, text)
     for decision in looked_into:
         print(describe(decision))
-    print(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
+    print(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
 
 
 def describe(decision: Decision) -> str:

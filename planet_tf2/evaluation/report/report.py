@@ -72,7 +72,7 @@ def make_report(
     }
     text = page.render("report.html", content)
     write_atomically(out, text)
-    print(f"Written: {out} ({len(text.encode()) / 1e6:.1f} MB)")
+    print(f"Written: {out} ({out.stat().st_size / 1e6:.1f} MB)")
     return found
 
 
