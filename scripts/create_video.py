@@ -8,7 +8,7 @@ them, become a GIF each, in the folder --out; where names of files in a folder
 have the word strip in them, other pictures are left out.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import strips
 from planet_tf2.tools import command
@@ -16,10 +16,10 @@ from planet_tf2.tools.odd_paths import matching_paths
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_multi_string(
+command.define_paths(
     "strip", None, "PNG file, folder, or pattern such as 'strips/*.png'."
 )
-flags.DEFINE_string("out", "video.gif", "GIF or MP4 file, or a folder.")
+command.define_path("out", "video.gif", "GIF or MP4 file, or a folder.")
 flags.DEFINE_float("fps", 10, "Frames per second.", 0.1, 50)
 flags.DEFINE_integer(
     "rows", None, "Rows to keep below each other; more go beside them.", 1
@@ -32,13 +32,9 @@ flags.DEFINE_list(
 )
 
 
-def main(argv: list[str]) -> int:
-    return command.run(lambda: work([*(FLAGS.strip or []), *argv[1:]]))
-
-
 def work(names: list[str]) -> None:
     paths = []
-    for name in names:
+    for name in [*(FLAGS.strip or []), *names]:
         # What matches nothing stays, to be complained about.
         paths += matching_paths(name)
     size = [int(side) for side in FLAGS.frame_size or []]
@@ -50,4 +46,4 @@ def work(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work, names=True)

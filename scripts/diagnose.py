@@ -7,18 +7,18 @@ from, and says in plain words what the figures mean. Needs no simulator unless
 --fresh asks for new episodes. Nothing is written into the folder of the run.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("logdir", None, "Folder of a run.", required=True)
-flags.DEFINE_string(
+command.define_path("logdir", None, "Folder of a run.", required=True)
+command.define_path(
     "checkpoint", None, "Such as ckpt-12 or a path. Default: the newest."
 )
-flags.DEFINE_string(
+command.define_path(
     "episodes_dir", None, "Folder of episodes. Default: the run's test ones."
 )
 flags.DEFINE_integer("episodes", 20, "How many of them, spread evenly.", 1)
@@ -28,16 +28,10 @@ flags.DEFINE_integer("starts", 3, "Sequences of each episode.", 1)
 flags.DEFINE_integer("decisions", 20, "Plans in each of three episodes.", 1)
 flags.DEFINE_integer("fresh", 0, "Episodes to collect first, per task.", 0)
 flags.DEFINE_integer("seed", 0, "Determines all randomness.", 0, 2**31 - 1)
-flags.DEFINE_string(
+command.define_path(
     "out", None, "JSON file to write; a PNG of the same name goes beside it."
 )
 flags.DEFINE_boolean("allow_failed", False, "Take a run that failed, too.")
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    return command.run(work)
 
 
 def work() -> None:
@@ -66,4 +60,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

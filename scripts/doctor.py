@@ -12,7 +12,7 @@ import time
 
 try:
     import rich.console
-    from absl import app, flags
+    from absl import flags
 
     from planet_tf2 import agents
     from planet_tf2.doctor import examination, findings
@@ -29,20 +29,13 @@ except ModuleNotFoundError as error:
 FLAGS = flags.FLAGS
 
 flags.DEFINE_boolean("json", False, "Write a JSON object in the end instead.")
-flags.DEFINE_string("logdir", ".", "Folder that runs are going to be in.")
+command.define_path("logdir", ".", "Folder that runs are going to be in.")
 flags.DEFINE_string("agent", agents.DEFAULT, "Agent to time, see train.py.")
-flags.DEFINE_float("seconds", 110, "Time for everything.", 30)
+flags.DEFINE_float("seconds", 110, "Time for everything.", 30, 86400)
 
 
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+def work() -> int:
     found: list[findings.Finding] = []
-    status = command.run(lambda: work(found))
-    return status or int(bool(findings.problems(found)))
-
-
-def work(found: list[findings.Finding]) -> None:
     start = time.monotonic()
     console = rich.console.Console(highlight=False)
     with console.status("") as status:
@@ -53,14 +46,15 @@ def work(found: list[findings.Finding]) -> None:
             if not FLAGS.json:
                 findings.show(finding, console)
     seconds = time.monotonic() - start
+    well = not findings.problems(found)
     if not FLAGS.json:
         print(f"\n{findings.sum_up(found)} ({seconds:.0f} seconds)")
-        return
-    told = [dataclasses.asdict(finding) for finding in found]
-    well = not findings.problems(found)
-    result = {"ok": well, "seconds": round(seconds, 1), "findings": told}
-    print(json.dumps(result, indent=1))
+    else:
+        told = [dataclasses.asdict(finding) for finding in found]
+        result = {"ok": well, "seconds": round(seconds, 1), "findings": told}
+        print(json.dumps(result, indent=1))
+    return int(not well)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

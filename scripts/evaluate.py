@@ -7,14 +7,14 @@ after the other, to sum them up. The training may still be going on. Nothing is
 written into the folders of the runs.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_multi_string(
+command.define_paths(
     "logdir", None, "Folder of a run or of an experiment.", required=True
 )
 flags.DEFINE_integer("episodes", 20, "Episodes for each run and task.", 1)
@@ -24,22 +24,18 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer("agents", 1, "Episodes played at the same time.", 1)
 flags.DEFINE_boolean("video", False, "Write the first episode as a GIF, too.")
-flags.DEFINE_string(
+command.define_path(
     "out", None, "JSON file. Default: evaluation-<task>-<step>.json, here."
 )
-flags.DEFINE_string(
+command.define_path(
     "checkpoint", None, "Such as ckpt-12 or a path. Default: the newest."
 )
 flags.DEFINE_boolean("allow_failed", False, "Take runs that failed, too.")
 
 
-def main(argv: list[str]) -> int:
-    return command.run(lambda: work([*FLAGS.logdir, *argv[1:]]))
-
-
 def work(paths: list[str]) -> None:
     folders = runs.find_runs(
-        runs.split_paths(paths),
+        runs.split_paths([*FLAGS.logdir, *paths]),
         FLAGS.allow_failed or FLAGS.checkpoint is not None,
         print,
     )
@@ -62,4 +58,4 @@ def work(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work, names=True)

@@ -7,17 +7,17 @@ Makes a file for each folder of event files and each tag, such as
 events/cheetah/00001/test/simulation.cheetah_run.main.return.csv.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import events
 from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_multi_string(
+command.define_paths(
     "logdir", None, "Folder, or pattern of folders, with event files in them."
 )
-flags.DEFINE_string("outdir", None, "Folder to write to.", required=True)
+command.define_path("outdir", None, "Folder to write to.", required=True)
 flags.DEFINE_string(
     "runs", "*", "Pattern for the paths of event files, such as '*/test'."
 )
@@ -28,11 +28,8 @@ flags.DEFINE_boolean("force", False, "Write files anew that are there.")
 flags.DEFINE_boolean("allow_failed", False, "Take runs that failed, too.")
 
 
-def main(argv: list[str]) -> int:
-    return command.run(lambda: work([*(FLAGS.logdir or []), *argv[1:]]))
-
-
 def work(patterns: list[str]) -> None:
+    patterns = [*(FLAGS.logdir or []), *patterns]
     if not patterns:
         raise ValueError("Name the folder of a run with --logdir.")
     folders = events.find_event_folders(
@@ -47,4 +44,4 @@ def work(patterns: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work, names=True)

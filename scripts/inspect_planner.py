@@ -7,15 +7,15 @@ Works from a stored episode and a checkpoint, without a simulator. Nothing is
 written into the folder of the run.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("logdir", None, "Folder of a run.", required=True)
-flags.DEFINE_string(
+command.define_path("logdir", None, "Folder of a run.", required=True)
+command.define_path(
     "episode",
     None,
     "Number of a test episode, from 1, or -1 for the last; or a file, or how "
@@ -24,18 +24,12 @@ flags.DEFINE_string(
 flags.DEFINE_list(
     "decisions", [], "Numbers of decisions, from 0. Default: three of them."
 )
-flags.DEFINE_string("out", "plans.html", "HTML file to write.")
-flags.DEFINE_string(
+command.define_path("out", "plans.html", "HTML file to write.")
+command.define_path(
     "checkpoint", None, "Such as ckpt-12 or a path. Default: the newest."
 )
 flags.DEFINE_integer("seed", 0, "Determines all randomness.", 0, 2**31 - 1)
 flags.DEFINE_boolean("allow_failed", False, "Take a run that failed, too.")
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    return command.run(work)
 
 
 def work() -> None:
@@ -61,4 +55,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

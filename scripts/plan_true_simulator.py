@@ -6,11 +6,9 @@ The planner is that of the agents, so that a low score means a broken planner,
 or one that is too small for the task, but not a bad model.
 """
 
-import os
-import sys
 from typing import Any
 
-from absl import app, flags, logging
+from absl import flags, logging
 
 from planet_tf2.tools import command
 
@@ -39,18 +37,11 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_integer("seed", 0, "Seed of start states and planner.", 0)
 flags.DEFINE_integer("threads", 1, "Threads that simulate.", 1)
-flags.DEFINE_string("out", None, "JSON file for the result.")
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
-        return os.EX_USAGE
-    logging.set_verbosity(logging.WARNING)  # dm_control says what it imports.
-    return command.run(work)
+command.define_path("out", None, "JSON file for the result.")
 
 
 def work() -> None:
+    logging.set_verbosity(logging.WARNING)  # dm_control says what it imports.
     if FLAGS.out:  # Fails before the work is done.
         check_outside(FLAGS.out, [])
     settings = {
@@ -102,4 +93,4 @@ def play(settings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

@@ -7,17 +7,17 @@ other; the runs of an experiment are averaged. The returns are written as CSV
 too. Nothing is written into the folders of the runs.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_multi_string(
+command.define_paths(
     "logdir", None, "Folder of a run or of an experiment.", required=True
 )
-flags.DEFINE_string("out", "curves.png", "PNG file; CSV files go beside it.")
+command.define_path("out", "curves.png", "PNG file; CSV files go beside it.")
 flags.DEFINE_list(
     "x", ["episodes", "steps", "hours"], "What to draw against, of these."
 )
@@ -30,12 +30,9 @@ flags.DEFINE_list("labels", [], "Names of the experiments, in their order.")
 flags.DEFINE_boolean("allow_failed", False, "Take runs that failed, too.")
 
 
-def main(argv: list[str]) -> int:
-    return command.run(lambda: work([*FLAGS.logdir, *argv[1:]]))
-
-
 def work(paths: list[str]) -> None:
-    folders = runs.find_runs(runs.split_paths(paths), FLAGS.allow_failed, print)
+    paths = runs.split_paths([*FLAGS.logdir, *paths])
+    folders = runs.find_runs(paths, FLAGS.allow_failed, print)
     # Not earlier, so that a mistake in a path shows at once.
     from planet_tf2.evaluation.plot import plot
 
@@ -51,4 +48,4 @@ def work(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work, names=True)

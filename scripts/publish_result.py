@@ -9,7 +9,7 @@ written into the folder of the run. Without --logdir only the page is written.
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import results_page, runs
 from planet_tf2.tools import command
@@ -17,11 +17,11 @@ from planet_tf2.tools import command
 FLAGS = flags.FLAGS
 _ROOT = pathlib.Path(__file__).parents[1]
 
-flags.DEFINE_string("logdir", None, "Folder of a finished run.")
-flags.DEFINE_string(
+command.define_path("logdir", None, "Folder of a finished run.")
+command.define_path(
     "results", str(_ROOT / "results"), "Folder that the result goes into."
 )
-flags.DEFINE_string(
+command.define_path(
     "page",
     str(_ROOT / "docs" / "results.md"),
     "Page to bring up to date with all that is in --results. It needs the two "
@@ -37,12 +37,6 @@ flags.DEFINE_integer("seed", 0, "Of the evaluation.", 0, 2**31 - 1)
 flags.DEFINE_integer("agents", 1, "Episodes played at the same time.", 1)
 flags.DEFINE_boolean("allow_unfinished", False, "Take unfinished runs, too.")
 flags.DEFINE_boolean("overwrite", False, "Replace a result of that name.")
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    return command.run(work)
 
 
 def work() -> None:
@@ -72,4 +66,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

@@ -8,7 +8,7 @@ status tells, unless --allow_failed is set. Nothing is written into the folders
 of the runs.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.report import make_report
@@ -16,11 +16,11 @@ from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string(
+command.define_path(
     "logdir", None, "Folder of a run, or of experiments.", required=True
 )
-flags.DEFINE_string("out", "report.html", "HTML file to write.")
-flags.DEFINE_multi_string(
+command.define_path("out", "report.html", "HTML file to write.")
+command.define_paths(
     "evaluation",
     [],
     "JSON file that evaluate.py wrote. Those in DIR, in the current folder and "
@@ -28,12 +28,6 @@ flags.DEFINE_multi_string(
 )
 flags.DEFINE_string("title", None, "Title. Default: the name of the folder.")
 flags.DEFINE_boolean("allow_failed", False, "Exit with 0 if a run failed, too.")
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    return command.run(work)
 
 
 def work() -> None:
@@ -44,4 +38,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

@@ -32,8 +32,11 @@ if [ ! -f scripts/train.py ]; then
 fi
 
 task="${SLURM_ARRAY_JOB_ID:-local}_${SLURM_ARRAY_TASK_ID:-0}"
-command=("${PYTHON:-.venv/bin/python}" scripts/train.py
-  --worker_name "slurm-$task" --nowait "$@")
+command=("${PYTHON:-.venv/bin/python}" scripts/train.py)
+# What the options say counts; train.py takes each of them once.
+[[ " $*" == *" --worker_name"* ]] || command+=(--worker_name "slurm-$task")
+[[ " $* " == *" --wait "* ]] || command+=(--nowait)
+command+=("$@")
 if [ -n "${DRY_RUN:-}" ]; then
   printf '%q ' "${command[@]}"
   echo

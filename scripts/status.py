@@ -9,7 +9,7 @@ Only looks, so anybody may use it at any time.
 import contextlib
 import time
 
-from absl import app, flags
+from absl import flags
 from rich.console import Console
 from rich.live import Live
 
@@ -20,18 +20,12 @@ from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("logdir", None, "Folder to look at.", required=True)
+command.define_path("logdir", None, "Folder to look at.", required=True)
 flags.DEFINE_boolean("watch", False, "Keep looking until Ctrl-C.")
 flags.DEFINE_boolean(
     "json", False, "Print a line of JSON for every look, instead of a table."
 )
-flags.DEFINE_float("every", 2, "Seconds between two looks.", 0.1)
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    return command.run(work)
+flags.DEFINE_float("every", 2, "Seconds between two looks.", 0.1, 86400)
 
 
 def work() -> None:
@@ -72,4 +66,4 @@ def watch(overview: Overview) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

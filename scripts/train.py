@@ -12,7 +12,7 @@ import os
 import sys
 import types
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2 import agents
 from planet_tf2.configs.params_text import define_flags, flag_overrides
@@ -25,11 +25,11 @@ def find_agent() -> types.ModuleType:
     """Finds the agent whose parameters are flags, before these are there."""
     early = flags.FlagValues()
     flags.DEFINE_string("agent", agents.DEFAULT, "", flag_values=early)
-    early(sys.argv, known_only=True)
     try:
+        early(sys.argv, known_only=True)
         with command.native_stderr_silenced():
             return agents.find(early.agent)
-    except ValueError as error:
+    except (ValueError, flags.Error) as error:
         sys.exit(f"Error: {error}")
 
 
@@ -53,14 +53,20 @@ flags.DEFINE_string(
     agents.DEFAULT,
     "Agent: planet, or the module of your own, my_package.my_agent.",
 )
-flags.DEFINE_string("logdir", None, "Folder of the experiment.", required=True)
+command.define_path("logdir", None, "Folder of the experiment.", required=True)
 flags.DEFINE_string("config", "default", f"Preset: {', '.join(AGENT.PRESETS)}.")
 flags.DEFINE_string(
     "params", "", "Parameters as YAML, in braces or angle brackets."
 )
-flags.DEFINE_integer("num_runs", 1, "Number of runs, with a seed each.", 1)
+flags.DEFINE_integer(
+    "num_runs", 1, "Number of runs, with a seed each.", 1, 99999
+)
 flags.DEFINE_float(
-    "ping_every", 30, "Seconds between signs of life to other workers.", 0
+    "ping_every",
+    30,
+    "Seconds between signs of life to other workers.",
+    0,
+    86400,
 )
 flags.DEFINE_string(
     "worker_name", None, "Name to show; host and process by default."
@@ -79,13 +85,6 @@ flags.DEFINE_integer(
 # Exit statuses: asked to stop, and the same command goes on (75); other workers
 # are at what is left (69).
 STOPPED, HELD = os.EX_TEMPFAIL, os.EX_UNAVAILABLE
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        print(f"Not understood: {' '.join(argv[1:])}", file=sys.stderr)
-        return 1
-    return command.run(work)
 
 
 def work() -> None:
@@ -126,4 +125,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

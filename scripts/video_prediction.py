@@ -7,21 +7,21 @@ from, and a plot of the error against the steps ahead. Needs no simulator.
 Nothing is written into the folder of the run.
 """
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("logdir", None, "Folder of a run.", required=True)
-flags.DEFINE_string(
+command.define_path("logdir", None, "Folder of a run.", required=True)
+command.define_path(
     "out", "prediction.gif", "GIF file; an MP4 and a PNG file go beside it."
 )
-flags.DEFINE_string(
+command.define_path(
     "checkpoint", None, "Such as ckpt-12 or a path. Default: the newest."
 )
-flags.DEFINE_string(
+command.define_path(
     "episodes_dir", None, "Folder of episodes. Default: the run's test ones."
 )
 flags.DEFINE_integer("sequences", 6, "Sequences beside each other.", 1)
@@ -30,12 +30,6 @@ flags.DEFINE_integer("horizon", 45, "Frames to predict, at most.", 1)
 flags.DEFINE_float("fps", 10, "Frames per second.", 0.1, 50)
 flags.DEFINE_integer("seed", 0, "Determines all randomness.", 0, 2**31 - 1)
 flags.DEFINE_boolean("allow_failed", False, "Take a run that failed, too.")
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    return command.run(work)
 
 
 def work() -> None:
@@ -62,4 +56,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

@@ -8,7 +8,7 @@ the window's button end it. Nothing is written into the folder of the run.
 
 import functools
 
-from absl import app, flags
+from absl import flags
 
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.window import Window, check_screen
@@ -16,8 +16,8 @@ from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("logdir", None, "Folder of a run.", required=True)
-flags.DEFINE_string(
+command.define_path("logdir", None, "Folder of a run.", required=True)
+command.define_path(
     "checkpoint", None, "Such as ckpt-12 or a path. Default: the newest."
 )
 flags.DEFINE_string(
@@ -28,12 +28,6 @@ flags.DEFINE_integer("seed", 0, "Determines all randomness.", 0, 2**31 - 1)
 flags.DEFINE_float("fps", 20, "Decisions per second, at most.", 0.1, 100)
 flags.DEFINE_integer("size", 320, "Height of the pictures in pixels.", 64, 2048)
 flags.DEFINE_boolean("allow_failed", False, "Take a run that failed, too.")
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
-    return command.run(work)
 
 
 def work() -> None:
@@ -62,4 +56,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

@@ -3,19 +3,17 @@
 import pathlib
 
 import jinja2
-from absl import app, flags
 
 from planet_tf2 import agents
 from planet_tf2.configs import kinds
 from planet_tf2.configs.resolve import describe
+from planet_tf2.tools import command
 
 _PATH = pathlib.Path(__file__).parents[1] / "docs" / "parameters.md"
-_OUTPUT = flags.DEFINE_string("output", str(_PATH), "File to write.")
+_OUTPUT = command.define_path("output", str(_PATH), "File to write.")
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unexpected arguments: {argv[1:]}")
+def work() -> None:
     pathlib.Path(_OUTPUT.value).write_text(render())
     print(f"Wrote {_OUTPUT.value}.")
 
@@ -42,4 +40,4 @@ def render() -> str:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.start(work)

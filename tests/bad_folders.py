@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import inspect
 import pathlib
 import sys
 
@@ -10,6 +11,7 @@ import yaml
 from absl import flags
 
 from planet_tf2 import agents
+from planet_tf2.tools import command
 
 SCRIPTS = pathlib.Path(__file__).parents[1] / "scripts"
 
@@ -71,8 +73,9 @@ def run_script(name, *arguments):
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-        rest = flags.FLAGS([str(SCRIPTS / f"{name}.py"), *map(str, arguments)])
-        return module.main(rest)
+        argv = [f"{name}.py", *map(str, arguments)]
+        names = "names=True" in inspect.getsource(module)
+        return command.run(module.work, *command.parse_flags(argv, names))
     finally:
         for flag in flags.FLAGS.get_flags_for_module(spec.name):
             with contextlib.suppress(AttributeError):

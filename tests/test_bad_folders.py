@@ -43,7 +43,7 @@ def scripts_with_logdir():
         for node in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(node, ast.Call)
-                and getattr(node.func, "attr", "").startswith("DEFINE")
+                and getattr(node.func, "attr", "").lower().startswith("define")
                 and isinstance(node.args[0], ast.Constant)
                 and node.args[0].value == "logdir"
             ):

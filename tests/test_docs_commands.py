@@ -156,7 +156,7 @@ def known_flags():
 
 def defined_flags(path):
     """Returns the flags of a program, of absl or of argparse."""
-    pattern = r'(?:DEFINE_\w+|add_argument)\(\s*"(?:--)?(\w+)"'
+    pattern = r'(?:DEFINE_\w+|define_paths?|add_argument)\(\s*"(?:--)?(\w+)"'
     return set(re.findall(pattern, path.read_text()))
 
 

@@ -23,6 +23,7 @@ from planet_tf2.data.run_folder import (
     RunFolderError,
     failure_reason,
 )
+from planet_tf2.tools import command
 from planet_tf2.tools.attr_dict import AttrDict
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
@@ -41,7 +42,7 @@ def split_paths(values: Sequence[str]) -> list[str]:
     paths = []
     for value in values:
         parts = [value] if os.path.exists(value) else value.split(",")
-        paths += [part.strip() for part in parts if part.strip()]
+        paths += [command.path(part.strip()) for part in parts if part.strip()]
     return paths
 
 

@@ -1,9 +1,16 @@
-"""What programs have in common: a line for a mistake, a status, and quiet."""
+"""What programs have in common: flags, a line for a mistake, and a status."""
 
 import contextlib
+import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
+
+from absl import app, flags
+
+from planet_tf2.tools.plain_text import one_line
 
 # What shells give to programs that Ctrl-C ended.
 INTERRUPTED = 130
@@ -11,8 +18,106 @@ INTERRUPTED = 130
 # Errors that are no fault of the program; others come with a traceback.
 EXPLAINED = (ValueError, ArithmeticError, RuntimeError, OSError)
 
+# Flags that are defined here belong to the program that asks for them.
+flags.disclaim_key_flags()
 
-def run(work: Callable[[], None]) -> int:
+
+def path(text: str) -> str:
+    """Returns a path that a user named, with `~` replaced.
+
+    Raises:
+      ValueError: It cannot be meant as a path on this machine.
+    """
+    expanded = os.path.expanduser(text)
+    if not text.strip():
+        raise ValueError("the name of a file or folder is missing.")
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError(f"{text!r} has control characters in it.")
+    if re.match(r"\w[\w+.-]+://", text):
+        raise ValueError(
+            f"{text!r} is a URL, and not a path of this machine. Name one, "
+            "such as where that storage is mounted."
+        )
+    if expanded.startswith("~"):
+        raise ValueError(
+            f"{text!r} is of no known user. Did you mean ./{text}?"
+        )
+    return expanded
+
+
+def define_path(name: str, default: str | None, about: str, **kwargs: Any):
+    """Defines a flag that names a file or a folder, see `path`."""
+    return flags.DEFINE(_Path(), name, default, about, **kwargs)
+
+
+def define_paths(
+    name: str, default: list[str] | None, about: str, **kwargs: Any
+):
+    """Defines such a flag that can be given several times."""
+    serializer = flags.ArgumentSerializer()
+    return flags.DEFINE_multi(
+        _Path(), serializer, name, default, about, **kwargs
+    )
+
+
+class _Path(flags.ArgumentParser):
+    def parse(self, argument: str) -> str:
+        return path(argument)
+
+
+class _Once:
+    """Parses as another parser does, but a second value is a mistake."""
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = getattr(parser, "_parser", parser)
+        self._seen: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+    def parse(self, argument: Any) -> Any:
+        value = self._parser.parse(argument)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("that is not a finite number.")
+        if self._seen and self._seen != [value]:
+            raise ValueError(f"given twice, before as {self._seen[0]}.")
+        self._seen = [value]
+        return value
+
+
+def start(work: Callable[..., int | None], names: bool = False) -> None:
+    """Parses the command line, works, and ends the program.
+
+    Args:
+      work: What `run` calls.
+      names: Whether paths can stand behind the flags; `work` is given the list
+        of them.
+    """
+    app.run(
+        lambda rest: run(work, *rest),
+        flags_parser=lambda argv: parse_flags(argv, names),
+    )
+
+
+def parse_flags(argv: list[str], names: bool = False) -> list[list[str]]:
+    """Parses the command line; a mistake in it ends the program.
+
+    Returns:
+      What `work` is to be called with, see `start`.
+    """
+    for flag in map(flags.FLAGS.__getitem__, flags.FLAGS):
+        if not isinstance(flag, flags.MultiFlag):
+            flag.parser = _Once(flag.parser)
+    try:
+        rest = flags.FLAGS(argv)[1:]
+        if rest and not names:
+            raise flags.Error(f"Not understood: {' '.join(rest)}")
+        return [[path(name) for name in rest]] if names else []
+    except (flags.Error, ValueError) as error:
+        sys.exit(f"Error: {one_line(error, 400)} (--help lists what there is.)")
+
+
+def run(work: Callable[..., int | None], *arguments: Any) -> int:
     """Works, and says in a line what went wrong.
 
     Returns:
@@ -21,7 +126,7 @@ def run(work: Callable[[], None]) -> int:
     # TensorFlow reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        work()
+        return work(*arguments) or 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -29,7 +134,6 @@ def run(work: Callable[[], None]) -> int:
         text = getattr(error, "summary", None) or str(error)
         print(f"Error: {text or type(error).__name__}", file=sys.stderr)
         return 1
-    return 0
 
 
 @contextlib.contextmanager
