@@ -13,12 +13,12 @@ from planet_tf2 import agents, envs
 from planet_tf2.configs import resolve, tasks
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import probe
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, logging_to
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.run import Run
 from planet_tf2.tools.attr_dict import AttrDict, differences
 from planet_tf2.tools.devices import check_gpus, gpu_names, make_deterministic
-from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.machine import describe_machine
 from planet_tf2.tools.signals import Stopped, StopSignals
 from planet_tf2.training import assemble
@@ -218,7 +218,7 @@ def _closing_message(folder: RunFolder) -> str:
 
     The random policy is that of the run's own seed episodes.
     """
-    ended = [record for record in Journal(folder.metrics) if "return" in record]
+    ended = [record for record in Metrics(folder.metrics) if "return" in record]
     tests = [record for record in ended if record["phase"] == "test"]
     random = _mean_returns(r for r in ended if r["phase"] == "seed")
     last = _mean_returns(r for r in tests if r["step"] == tests[-1]["step"])

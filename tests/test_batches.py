@@ -25,6 +25,7 @@ def announce(folder, *steps):
     """Says that there is an episode since each of these steps."""
     for step in steps:
         record = {"split": "train", "task": "walk", "step": step, "env_step": 1}
+        record |= {"phase": "train", "episode": 1, "return": 0.0}
         Journal(folder.metrics).append({**record, "file": f"{step:03}.npz"})
 
 

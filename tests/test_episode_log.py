@@ -35,6 +35,10 @@ def record(folder, simulator_steps=50, staged=True):
     }
 
 
+def add(log, split, task, episode, step=0):
+    return log.add(split, task, episode, phase=split, step=step)
+
+
 def names(directory):
     return sorted(path.name for path in directory.iterdir())
 
@@ -70,10 +74,10 @@ class TestAdd:
         ]
 
     def test_counts(self, log, folder):
-        log.add("train", "walk", record(folder, 10))
-        log.add("train", "run", record(folder, 20))
-        log.add("test", "walk", record(folder, 40))
-        log.add("train", "walk", record(folder, 80))
+        add(log, "train", "walk", record(folder, 10))
+        add(log, "train", "run", record(folder, 20))
+        add(log, "test", "walk", record(folder, 40))
+        add(log, "train", "walk", record(folder, 80))
         assert log.env_step == 110  # Test episodes teach nothing.
         assert (log.count("train"), log.count("test")) == (3, 1)
         assert log.announced("train", "walk") == 2
@@ -92,10 +96,10 @@ class TestOrder:
         log = EpisodeLog(folder)
         steps = (0, 0, 5, 10, 10, 25)
         files = [
-            log.add("train", "walk", record(folder), step=step).name
+            add(log, "train", "walk", record(folder), step).name
             for step in steps
         ]
-        test = log.add("test", "walk", record(folder), step=15).name
+        test = add(log, "test", "walk", record(folder), 25).name
         for known in (log, EpisodeLog(folder)):
             for step in (0, 4, 5, 10, 24, 25, 99):
                 count = sum(other <= step for other in steps)
@@ -103,13 +107,13 @@ class TestOrder:
                     user,
                     *files[:count],
                 ]
-            assert known.episodes_until("test", 14) == []
-            assert known.episodes_until("test", 15) == [test]
+            assert known.episodes_until("test", 24) == []
+            assert known.episodes_until("test", 25) == [test]
 
     def test_names_sort_as_they_were_announced(self, log, folder):
         """Whichever of several agents was the first to save its episode."""
         episodes = [record(folder) for _ in range(3)]
-        paths = [log.add("train", "walk", e) for e in reversed(episodes)]
+        paths = [add(log, "train", "walk", e) for e in reversed(episodes)]
         found = [path.name for path in paths]
         assert found == sorted(found) == names(folder.train_episodes)
         assert [r["file"] for r in Journal(folder.metrics)] == found
@@ -143,18 +147,18 @@ class TestRollback:
     def position(self, log, folder):
         """Of a run that went on after its last checkpoint."""
         log.write({"phase": "train", "update": 1})
-        log.add("train", "walk", record(folder, 10))
-        log.add("test", "walk", record(folder, 20))
+        add(log, "train", "walk", record(folder, 10))
+        add(log, "test", "walk", record(folder, 20))
         return Journal(folder.metrics).position
 
     def test_removes_what_came_after(self, log, folder, position):
         both = folder.train_episodes, folder.test_episodes
         before = [names(path) for path in both]
         text = folder.metrics.read_text()
-        log.add("train", "walk", record(folder, 40))
+        add(log, "train", "walk", record(folder, 40))
         log.write({"phase": "train", "update": 2})
-        log.add("test", "walk", record(folder, 80))
-        log.add("train", "run", record(folder, 160))
+        add(log, "test", "walk", record(folder, 80))
+        add(log, "train", "run", record(folder, 160))
         for number in range(2):
             # The second one, by a new process, has nothing left to do.
             log = log if number == 0 else EpisodeLog(folder)
@@ -169,7 +173,7 @@ class TestRollback:
         record(folder, staged=False)
         kept = [names(folder.train_episodes), names(folder.test_episodes)]
         (folder.test_episodes / "notes.txt").write_text("mine")
-        log.add("train", "walk", record(folder))
+        add(log, "train", "walk", record(folder))
         record(folder)
         (folder.test_episodes / "x.npz.staged").write_bytes(b"")
         (folder.train_episodes / "y.npz.staged.partial").write_bytes(b"")
@@ -184,7 +188,7 @@ class TestRollback:
         """Another rollback does the rest."""
         kept = names(folder.train_episodes)
         for _ in range(2):
-            log.add("train", "walk", record(folder))
+            add(log, "train", "walk", record(folder))
         unlink, calls = pathlib.Path.unlink, []
 
         def crash(path, missing_ok=False):

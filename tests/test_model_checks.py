@@ -270,6 +270,8 @@ class TestHeldOut:
             files.save_episode(folder.test_episodes, arrays, str(number))
             phase = "seed" if number < 2 else "test"
             record = {"phase": phase, "task": "walk", "file": f"{number}.npz"}
+            record |= {"split": "test", "step": 0, "episode": 1 + number}
+            record |= {"env_step": 0, "return": 0.0}
             if number != 5:  # The user's own.
                 journal.append(record)
         return folder

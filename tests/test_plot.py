@@ -24,7 +24,7 @@ def episode(split, episode, score, step=0, phase=None, **details):
         "episode": episode,
         "env_step": 1000 * episode,
         "return": score,
-        "file": "20260101T000000-x.npz",
+        "file": f"20260101T000000-{split}{episode}.npz",
         **details,
     }
 

@@ -85,8 +85,9 @@ class TestMetrics:
             record["elapsed_seconds"] = 1800.0 * number
             journal.append({**record, "image_loss": 1 / 3 + number})
             if number in (2, 5):
-                episode = {"split": "train", "return": 2.0, "file": "x.npz"}
-                journal.append({**record, **episode, "env_step": 100 * number})
+                episode = {"split": "train", "return": 2.0, "task": "walk"}
+                episode |= {"file": f"{number}.npz", "env_step": 100 * number}
+                journal.append({**record, **episode, "step": 0, "episode": 1})
         return folder
 
     def rows(self, folder):
@@ -98,13 +99,13 @@ class TestMetrics:
         assert len(rows) == 9
         assert rows[0]["image_loss"] == "1.33333"
         assert rows[0]["return"] == ""
-        assert rows[2]["file"] == "x.npz" and rows[2]["image_loss"] == ""
+        assert rows[2]["file"] == "2.npz" and rows[2]["image_loss"] == ""
 
     def test_of_many_updates_some(self, folder, monkeypatch):
         monkeypatch.setattr(repeating, "_MAX_UPDATES", 3)
         rows = self.rows(folder)
         assert [r["update"] for r in rows] == ["1", "2", "4", "5", "7"]
-        assert sum(r["file"] == "x.npz" for r in rows) == 2
+        assert sum(r["file"].endswith(".npz") for r in rows) == 2
 
     def test_totals(self, folder):
         records = list(Journal(folder.metrics))

@@ -121,8 +121,10 @@ class TestEvaluations:
         other = {**ENTRY, "run": "/elsewhere/other/00001", "task": "b"}
         path = tmp_path / "evaluation.json"
         for entries, groups in (([moved], ["a"]), ([moved, other], [])):
-            several = {"runs": 2, "task": "a"}
-            write_json(path, *entries, groups=[several, {"runs": 1}])
+            several = {"runs": 2, "task": "a", "experiment": "e"}
+            several["interquartile_mean"] = 1.0
+            single = {**several, "runs": 1}
+            write_json(path, *entries, groups=[several, single])
             found, sums = find_evaluations([run], [path])
             assert [one.result["task"] for one in found] == ["cheetah_run"]
             assert [group["task"] for group in sums] == groups
@@ -132,7 +134,18 @@ class TestEvaluations:
         [
             (None, "No such file"),
             ("what?", "not a file that"),
-            ('{"runs": [{"run": "a"}]}', "not a file that"),
+            ('{"runs": [{"run": "a"}]}', "'runs.0.task' is missing"),
+            ("[" * 10**5, "not a file that"),
+            ('{"runs": [], "groups": 3}', "'groups'"),
+            (json.dumps({"runs": [{**ENTRY, "mean": "high"}]}), "'runs.0.run'"),
+            (
+                json.dumps({"runs": [{**ENTRY, "run": "", "mean": "high"}]}),
+                "'runs.0.mean' should be a valid number",
+            ),
+            (
+                json.dumps({"runs": [{**ENTRY, "run": "", "step": None}]}),
+                "'runs.0.step'",
+            ),
             (json.dumps({"runs": [{**ENTRY, "run": "/x/y"}]}), "none of the"),
         ],
     )

@@ -78,13 +78,28 @@ def test_reading_refuses_python_tags(folder, tmp_path):
         (b"{a: [", "Cannot read"),
         (b"- 1\n", "mapping"),
         (b"\xff\xfe\xff", "Cannot read"),
+        (b"", "mapping"),
+        (b"a: !!bool x", "Cannot read"),
+        (b'a: !!int ""', "Cannot read"),
+        (b"[" * 5000, "Cannot read"),
+        (b"a: !!timestamp x", "Cannot read"),
+        (b"params: 3", "'params' should be a mapping"),
+        (b"params: {1: 2}", "'params.1"),
+        (b"agent: [planet]", "'agent'"),
+        (b"preset: 3", "'preset'"),
+        (b"seed: one", "'seed'"),
+        (b"seed: -5", "'seed'"),
+        (b"num_runs: 1e3", "'num_runs'"),
+        (b"threads: two", "'threads'"),
+        (b"machine: {a: 1}", "'machine'"),
     ],
 )
 def test_reading_broken_config(folder, content, words):
     folder.config.write_bytes(content)
     with pytest.raises(RunFolderError, match=words) as caught:
         folder.read_config()
-    assert "config.yaml" in str(caught.value)
+    assert f"Cannot read {folder.config}: " in str(caught.value)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 600
 
 
 def test_reading_a_folder_that_is_no_run(tmp_path):

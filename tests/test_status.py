@@ -25,7 +25,8 @@ def make_run(path, episodes=3, **params):
     journal = Journal(folder.metrics)
     for number in range(episodes):
         record = {"phase": "train", "step": 100 * number, "split": "train"}
-        journal.append({**record, "task": "walk", "return": 1.0})
+        counts = {"episode": number + 1, "env_step": 1000 * number}
+        journal.append({**record, **counts, "task": "walk", "return": 1.0})
         journal.append({"phase": "train", "step": 100 * number + 50})
     return folder
 
@@ -33,6 +34,7 @@ def make_run(path, episodes=3, **params):
 def add_scores(folder, step, *returns):
     for value in returns:
         record = {"phase": "test", "split": "test", "return": value}
+        record |= {"task": "walk", "episode": 1, "env_step": 0}
         Journal(folder.metrics).append({**record, "step": step})
 
 
@@ -57,7 +59,7 @@ def _logdir(tmp_path):
     )
     add_scores(done, 900, 30.0, 50.0)
     done.done.write_text('{"step": 1000, "score": 40.5}\n')
-    add_scores(running, 200, 8.0, 9.0)
+    add_scores(running, 260, 8.0, 9.0)
     add_scores(running, 300, 10.0, 20.0)
     kept = [
         hold(running, step=310, updates_per_second=2.5, seconds_left=4000.0),
@@ -202,8 +204,15 @@ class TestFind:
         ("PING", b"\xff"),
         ("PING", b'{"worker": 3, "ping_every": "x", "step": "y"}'),
         ("PING", b'{"num_runs": 1e9, "seconds_left": NaN}'),
+        ("PING", b'{"worker": "\\u001b[2J", "host": "\\u0007", "process": []}'),
+        ("PING", b"[" * 10**5),
+        ("PING", b'{"step": 1' + b"0" * 400 + b', "worker": ["\\u001b"]}'),
         ("DONE", b""),
+        ("DONE", b'{"step": 5.5, "score": "\\u001b"}'),
+        ("DONE", b'{"step": 1' + b"0" * 400 + b', "score": -1e999}'),
         ("FAIL", b""),
+        ("FAIL", b"Error: \x1b]0;mine\x07\x1b[2J"),
+        ("FAIL", b"x" * 10**6),
         ("FAIL", b"\xff\xfe"),
         ("config.yaml", b"a: !!python/object:os.system []"),
         ("config.yaml", b"params: 3"),
@@ -219,7 +228,8 @@ def test_broken_files_are_no_problem(tmp_path, name, content):
     runs = Overview(tmp_path).look()
     assert len(runs) in (1, 6)
     json.loads(to_json(runs))
-    show(runs)
+    shown = show(runs, width=1000)
+    assert shown.replace("\n", "").isprintable() and len(shown) < 9000
     if name in ("metrics.jsonl", "config.yaml") and b"params" not in content:
         assert runs[0].reason
 

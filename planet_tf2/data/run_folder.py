@@ -21,16 +21,33 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
+import pydantic
 import yaml
+from pydantic import Field
 
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.untrusted import check, printable
 
 
 class RunFolderError(ValueError):
     """A folder that cannot be used. The message fits in one line."""
+
+
+class _Config(pydantic.BaseModel):
+    """The entries of `config.yaml`; what a run was begun without may lack."""
+
+    model_config = pydantic.ConfigDict(strict=True)
+    agent: str = ""
+    preset: str = ""
+    params: dict[str, Any] = {}
+    seed: Annotated[int, Field(ge=0)] = 0
+    num_runs: int = 1
+    threads: int = 0
+    machine: str = ""
+    versions: dict[str, Any] = {}
 
 
 class RunFolder:
@@ -93,25 +110,22 @@ class RunFolder:
         """Returns what `write_config` wrote.
 
         Raises:
-          RunFolderError: There is no such file, or it is not plain YAML;
-            live Python objects in it are never made.
+          RunFolderError: There is no such file, it is not plain YAML, or an
+            entry has another type; live Python objects are never made.
         """
         try:
             data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            check(_Config, data)
         except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(
                 f"{self.path} is not the folder of a run: it has no "
                 f"{self.config.name}."
             ) from None
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except Exception as error:  # YAML has many kinds for what is none.
             raise RunFolderError(
-                f"Cannot read {self.config}: {_one_line(error)}."
+                f"Cannot read {self.config}: {_one_line(error)}. Restore it "
+                "from a copy, or start in another --logdir."
             ) from None
-        if not isinstance(data, dict):
-            raise RunFolderError(
-                f"{self.config} does not hold a mapping. Restore it from a "
-                "copy, or start in another --logdir."
-            )
         return data
 
 
@@ -191,15 +205,15 @@ class _Detailed(logging.Formatter):
 
 
 def failure_reason(failure: str) -> str:
-    """Returns the last line of what FAIL says, or nothing if it is empty.
+    """Returns the last line of what FAIL says, if any, as it can be shown.
 
     Of an exception the name of its module is of no interest.
     """
     lines = failure.strip().splitlines()
     last = lines[-1].strip() if lines else ""
-    return re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last)
+    return printable(re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last))
 
 
 def _one_line(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
-    return " ".join(text.split()).rstrip(".")
+    return printable(" ".join(text.split())).rstrip(".")

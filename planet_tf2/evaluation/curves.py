@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.journal import Journal
 
 # What curves can be drawn against, with the words for it.
 AXES = {
@@ -65,7 +65,7 @@ def read_curves(folder: RunFolder, split: str = "test") -> list[Curve]:
     """
     points: dict[str, dict[int, list[tuple[float, ...]]]] = {}  # [task][step]
     episodes = 0
-    for record in Journal(folder.metrics):
+    for record in Metrics(folder.metrics):
         if "return" not in record:
             continue
         if record["split"] == "train":

@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 
 from planet_tf2.data import episodes
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation.loading import LoadedRun
-from planet_tf2.tools.journal import Journal
 
 RANDOM, AGENT, FRESH, GIVEN = "random", "agent", "fresh", "given"
 
@@ -158,6 +158,6 @@ def known_episodes(folder: RunFolder) -> dict[str, tuple[str, str]]:
             RANDOM if record["phase"] == "seed" else AGENT,
             record["task"],
         )
-        for record in Journal(folder.metrics)
+        for record in Metrics(folder.metrics)
         if "file" in record
     }

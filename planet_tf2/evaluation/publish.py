@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.evaluation import held_out, repeating, results_page, runs
 from planet_tf2.evaluation.diagnose import diagnose
@@ -25,7 +26,6 @@ from planet_tf2.evaluation.plot import collect_curves, curve_table, draw
 from planet_tf2.evaluation.video_prediction import lay_out, predict
 from planet_tf2.tools import video
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.journal import Journal
 
 Result = dict[str, Any]
 
@@ -168,7 +168,7 @@ def _origin(
         "command": repeating.training_command(folder, f"logs/{name}"),
         "hardware": hardware,
         "versions": config.get("versions"),
-        **repeating.count_totals(list(Journal(folder.metrics))),
+        **repeating.count_totals(list(Metrics(folder.metrics))),
         "state": state,
     }
 

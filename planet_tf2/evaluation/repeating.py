@@ -9,11 +9,11 @@ import yaml
 
 from planet_tf2 import agents
 from planet_tf2.configs import resolve
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation.output import csv_text
 from planet_tf2.evaluation.runs import read_params
 from planet_tf2.tools.attr_dict import to_plain
-from planet_tf2.tools.journal import Journal
 
 _MAX_UPDATES = 2000
 
@@ -52,7 +52,7 @@ def metrics_table(folder: RunFolder) -> str:
 
     All episodes are in it; of very many updates some are left out evenly.
     """
-    records = list(Journal(folder.metrics))
+    records = list(Metrics(folder.metrics))
     updates = [i for i, record in enumerate(records) if "file" not in record]
     stride = -(-len(updates) // _MAX_UPDATES) or 1
     # Counted from behind, so that the last is there.

@@ -10,6 +10,7 @@ import jinja2
 
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.untrusted import printable
 
 BEGIN = "<!-- Written by scripts/publish_result.py from here. -->"
 END = "<!-- To here. -->"
@@ -25,17 +26,31 @@ def update_page(
       results: folder of the published runs.
 
     Raises:
-      RunFolderError: the page is missing or has not both marks.
+      RunFolderError: the page is missing or has not both marks, or a
+        `result.json` cannot be shown.
     """
     page = pathlib.Path(page)
     before, after = read_page(page)
     paths = pathlib.Path(results).glob("*/result.json")
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    found.sort(key=lambda result: (result["tasks"][0]["task"], result["name"]))
     where = os.path.relpath(results, page.parent).replace(os.sep, "/")
+    found = [_read_result(path, where) for path in paths]
+    found.sort(key=lambda result: (result["tasks"][0]["task"], result["name"]))
     content = render("results.md", {"results": found, "where": where})
     write_atomically(page, f"{before}{BEGIN}\n\n{content}\n{END}\n{after}")
     print(f"Written: {page} with {len(found)} runs")
+
+
+def _read_result(path: pathlib.Path, where: str) -> dict[str, Any]:
+    """Reads a published result, if it is one that can be shown."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        render("results.md", {"results": [result], "where": where})
+        return result
+    except Exception as error:  # There are many ways not to be one.
+        raise RunFolderError(
+            f"{path} is not a file that scripts/publish_result.py wrote: "
+            f"{printable(str(error))}. Publish that run again, or remove it."
+        ) from None
 
 
 def read_page(page: str | os.PathLike[str]) -> tuple[str, str]:

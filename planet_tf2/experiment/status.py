@@ -4,7 +4,6 @@ Only looks, and writes nothing.
 """
 
 import dataclasses
-import math
 import os
 import pathlib
 import re
@@ -13,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, failure_reason
 from planet_tf2.experiment import watching
 from planet_tf2.experiment.watching import Watch
-from planet_tf2.tools.journal import Journal
 
 # States of runs, and how they are shown.
 STATES = {
@@ -30,6 +29,7 @@ STATES = {
 # How far below a folder runs are looked for, as in `logs/cheetah/00001`.
 _DEPTH = 3
 _RUN_NAME = re.compile(r"\d{5,}")
+_LARGEST = 2**63  # Of numbers that are shown.
 
 
 @dataclasses.dataclass
@@ -136,8 +136,8 @@ class Overview:
         if isinstance(params, dict):
             status.max_steps = _number(params.get("max_steps"))
         try:
-            _add_metrics(status, list(Journal(folder.metrics)))
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            _add_metrics(status, list(Metrics(folder.metrics)))
+        except (OSError, ValueError) as error:
             status.reason = f"{type(error).__name__}: {error}"
         about = self._add_claim(folder, status, waited)
         _add_end(folder, status)
@@ -157,8 +157,10 @@ class Overview:
         except OSError:
             return {}
         about = watching.describe(watch.sight.get(folder.ping.name))
-        status.worker, status.host = about.get("worker"), about.get("host")
-        status.process = _number(about.get("process"))
+        status.worker, status.host, status.process = (
+            value if isinstance(value := about.get(name), form) else None
+            for name, form in (("worker", str), ("host", str), ("process", int))
+        )
         if not watch.alive:
             # Once it was seen to change, no clock is needed.
             watch.seconds = max(age, watch.seconds)
@@ -176,14 +178,12 @@ class Overview:
 
 def _add_metrics(status: RunStatus, records: list[dict[str, Any]]) -> None:
     """Adds what `metrics.jsonl` tells."""
-    if not all(isinstance(record, dict) for record in records):
-        raise ValueError("metrics.jsonl holds something that is no record.")
     status.step = _first(*(record.get("step") for record in records[::-1]))
     ended = [record for record in records if "return" in record]
     status.episodes = sum(record.get("split") == "train" for record in ended)
     tests = [record for record in ended if record["phase"] == "test"]
-    last = [r["return"] for r in tests if r["step"] == tests[-1]["step"]]
-    status.score = statistics.fmean(last) if last else None
+    last = [float(r["return"]) for r in tests if r["step"] == tests[-1]["step"]]
+    status.score = _number(statistics.fmean(last)) if last else None
 
 
 def _add_end(folder: RunFolder, status: RunStatus) -> None:
@@ -218,7 +218,7 @@ def run_folders(logdir: pathlib.Path) -> Iterator[pathlib.Path]:
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value if math.isfinite(value) else None
+    return value if -_LARGEST < value < _LARGEST else None
 
 
 def _first(*values: Any) -> float | None:

@@ -87,9 +87,9 @@ def to_json(runs: Sequence[RunStatus]) -> str:
 
 def _cells(run: RunStatus) -> dict[str, str]:
     """Returns what to show of a run, by column."""
-    step = _number(run.step, ",d")
+    step = _number(run.step, ",.0f")
     if run.step is not None and run.max_steps:
-        step += f" ({min(100, 100 * run.step // run.max_steps)}%)"
+        step += f" ({int(min(100, 100 * run.step // run.max_steps))}%)"
     return {
         "run": run.name,
         "state": run.state,

@@ -2,13 +2,15 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import pathlib
 import socket
 from typing import Any
 
 import psutil
+import pydantic_core
+
+from planet_tf2.tools.untrusted import printable
 
 # What others see of a claim: PING and the notes that lead on from it, in this
 # order, as name and content. Empty if nobody claims the folder.
@@ -117,12 +119,20 @@ def read(path: pathlib.Path) -> bytes | None:
 
 
 def describe(content: bytes | None) -> dict[str, Any]:
-    """Returns what a PING file says about its owner, as far as known."""
+    """Returns what a PING file says about its owner, as far as known.
+
+    Texts are such that they can be shown.
+    """
     try:
-        about = json.loads(content or b"")
+        about = pydantic_core.from_json(content or b"")
     except ValueError:
         return {}
-    return about if isinstance(about, dict) else {}
+    if not isinstance(about, dict):
+        return {}
+    return {
+        key: printable(value) if isinstance(value, str) else value
+        for key, value in about.items()
+    }
 
 
 def claim_id(content: bytes) -> str:

@@ -18,10 +18,14 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+import pydantic_core
+
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import sync_file
 
 _LOGGER = logging.getLogger(__name__)
+
+_LONGEST = 2**20  # Bytes of a line.
 
 
 class Journal:
@@ -121,24 +125,36 @@ class Journal:
 
         Raises:
           ValueError: The position is not at the start of a line, so it was
-            not taken from this journal; or a line in the middle is broken.
-            Names file and byte.
+            not taken from this journal; or a line in the middle is broken, or
+            longer than 1 MiB. Names file and byte.
         """
         if self.position <= position:
             return
         with open(self.path, "rb") as file:
             self._seek(file, position)
-            for line in file:
-                if not line.endswith(b"\n"):
+            parse = self._parser()
+            while line := file.readline(_LONGEST):
+                if not line.endswith(b"\n") and len(line) < _LONGEST:
                     return  # Torn.
                 try:
-                    yield json.loads(line)
-                except ValueError:
+                    yield parse(line)
+                except ValueError as error:
                     raise ValueError(
-                        f"{self.path} is broken at byte {position}: "
-                        f"{line[:60]!r} is not JSON."
+                        f"{self.path} is broken at byte {position}: {error}. "
+                        "Restore it from a copy, or start in another --logdir."
                     ) from None
                 position += len(line)
+
+    def _parser(self) -> Callable[[bytes], Any]:
+        """Returns what makes records of lines, one after the other."""
+
+        def parse(line: bytes) -> Any:
+            try:
+                return pydantic_core.from_json(line)
+            except ValueError:
+                raise ValueError(f"{line[:60]!r} is not JSON") from None
+
+        return parse
 
     def _seek(self, file: BinaryIO, position: int) -> None:
         """Goes to a position, which has to be the start of a line."""

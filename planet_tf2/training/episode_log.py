@@ -21,8 +21,8 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.data import episodes
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Guard
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class EpisodeLog:
             "train": folder.train_episodes,
             "test": folder.test_episodes,
         }
-        self._journal = Journal(folder.metrics, guard.check)
+        self._journal = Metrics(folder.metrics, guard.check)
         self.saved_position = tf.Variable(0, dtype=tf.int64, trainable=False)
         earlier = [r.get("elapsed_seconds", 0.0) for r in self._journal]
         self._clock = clock

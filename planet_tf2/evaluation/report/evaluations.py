@@ -4,12 +4,49 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import pydantic
+from pydantic import Field
 
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation.report.gather import RunData
+from planet_tf2.tools.untrusted import check
 
-_KEYS = {"run", "task", "mean", "episodes", "step"}
+_Number = Annotated[float, Field(strict=False)]
+_Interval = Annotated[list[_Number], Field(min_length=2, max_length=2)]
+
+
+class _Part(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow", strict=True)
+    task: str
+    confidence_interval: _Interval | None = None
+
+
+class _Entry(_Part):
+    run: str
+    step: int
+    episodes: int
+    mean: _Number
+    returns: Annotated[list[_Number], Field(min_length=1)] = [0.0]
+    stddev: _Number | None = None
+    random: _Number | None = None
+    published: _Number | None = None
+    normalised: _Number | None = None
+    video: str | None = None
+
+
+class _Group(_Part):
+    runs: int
+    experiment: str
+    interquartile_mean: _Number
+
+
+class _File(pydantic.BaseModel):
+    """What a report shows of what `evaluate` wrote."""
+
+    runs: list[_Entry]
+    groups: list[_Group] = []
 
 
 class Evaluation(NamedTuple):
@@ -67,14 +104,13 @@ def _read(
     """Returns a file's entries of known runs, and groups if all are known."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        entries = content["runs"]
-        groups = [g for g in content.get("groups", []) if g["runs"] > 1]
-        if not all(_KEYS <= set(entry) for entry in entries):
-            raise KeyError("runs")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        check(_File, content)
+    except (OSError, ValueError, RecursionError) as error:
         raise RunFolderError(
             f"{path} is not a file that scripts/evaluate.py wrote: {error}."
         ) from None
+    entries = content["runs"]
+    groups = [g for g in content.get("groups", []) if g["runs"] > 1]
     matched = [(_match(entry, path, found), entry) for entry in entries]
     known = [Evaluation(run, e, path) for run, e in matched if run is not None]
     if not known:

@@ -13,13 +13,13 @@ import numpy as np
 from planet_tf2 import agents
 from planet_tf2.agents.loss_info import LossInfo, Shapes, loss_info
 from planet_tf2.data import episodes
+from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import repeating, runs
 from planet_tf2.evaluation.curves import SPLITS, Curve, read_curves
 from planet_tf2.evaluation.frames import half_variance
 from planet_tf2.experiment import status
 from planet_tf2.tools.attr_dict import AttrDict
-from planet_tf2.tools.journal import Journal
 
 STALE = "stale"
 
@@ -243,7 +243,7 @@ def _read_journal(folder: RunFolder) -> tuple[list[dict[str, Any]], str]:
     """Returns the records up to the first that is broken, and what is wrong."""
     records = []
     try:
-        for record in Journal(folder.metrics):
+        for record in Metrics(folder.metrics):
             records.append(record)
     except ValueError as error:
         return records, str(error)

@@ -1,0 +1,38 @@
+"""What others wrote: whether it is as it should be, and can be shown."""
+
+import reprlib
+from typing import Any
+
+import pydantic
+
+_LONGEST = 500  # Characters that are shown of a text.
+
+
+def check(form: type[pydantic.BaseModel], value: Any) -> None:
+    """Checks that a value that was read from a file has a form.
+
+    Raises:
+      ValueError: It has not. Says in a line which part, and what it should be.
+    """
+    try:
+        form.model_validate(value)
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        name = repr(place) if place else "it"
+        if problem["type"] == "missing":
+            raise ValueError(f"{name} is missing") from None
+        wanted = problem["msg"].removeprefix("Input ")
+        if problem["type"] in ("dict_type", "model_type"):
+            wanted = "should be a mapping"
+        found = reprlib.repr(problem["input"])
+        raise ValueError(f"{name} {wanted}, not {found}") from None
+
+
+def printable(text: str) -> str:
+    """Returns a text without what would steer a terminal, and not too long."""
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in shown
+    )
