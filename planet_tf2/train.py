@@ -7,6 +7,7 @@ import platform
 import shlex
 import statistics
 from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 from planet_tf2 import agents, envs
@@ -76,7 +77,7 @@ def train(
     # All of these fail before anything is written.
     agents.find(agent).check_settings(params)
     check_gpus(params.num_gpus)
-    _check_environments(params)
+    _check_environments(params, agents.find(agent))
     with StopSignals() as signals:
         experiment = Experiment(
             logdir,
@@ -148,7 +149,7 @@ def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
     return make_deterministic(threads[0] if threads else None)
 
 
-def _check_environments(params: AttrDict) -> None:
+def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     """Raises an error if OpenGL, packages, modules or cameras are missing."""
     chosen = [tasks.get_task(name) for name in params.tasks]
     if any(task.renders for task in chosen):
@@ -160,11 +161,12 @@ def _check_environments(params: AttrDict) -> None:
                 "drawn by the thread that made its OpenGL context, and "
                 "TensorFlow has several. Use 'thread' or 'process'."
             )
+    # All of the control suite is there, and the first camera always.
+    is_usual = not (params.camera_id or params.record_observations)
     for task in chosen:
-        # All of the control suite is there, and the first camera always.
-        known = task.kind == tasks.DM_CONTROL and params.camera_id == 0
-        if not known and task.kind != tasks.DUMMY:
-            probe(task.name, params)
+        if task.kind not in (tasks.DM_CONTROL, tasks.DUMMY) or not is_usual:
+            learned = agents.learned(agent, params)
+            probe(task.name, {**params, "learned": learned})
 
 
 def _train_run(

@@ -110,3 +110,26 @@ def reserved_name():
         {"image": image, "reward": spaces.Box(-1, 1, (1,))}
     )
     return env
+
+
+class Crowded(Tiny):
+    """Observes more than anybody learns from, some of it endless."""
+
+    def __init__(self):
+        super().__init__()
+        parts = {
+            "image": self.observation_space,
+            "wind": spaces.Box(-np.inf, np.inf, (2,), np.float32),
+            "map": spaces.Box(-9, 9, (40, 50), np.int16),
+            "side": spaces.Box(0, 255, (3, 120, 160), np.uint8),
+        }
+        self.observation_space = spaces.Dict(parts)
+
+    def _observe(self):
+        parts = self.observation_space.spaces
+        values = {name: np.ones(s.shape, s.dtype) for name, s in parts.items()}
+        return {**values, "wind": np.array([np.nan, -np.inf], "f4")}
+
+
+def crowded():
+    return Crowded()

@@ -256,9 +256,20 @@ class TestImageObservation:
         assert list(obs) == ["image"] and (obs["image"] == 5).all()
 
     def test_wrong_image_space(self):
-        space = spaces.Dict({"image": spaces.Box(0, 1, (6, 8, 3))})
+        space = spaces.Dict({"image": spaces.Box(-1, 1, (6, 8, 3))})
         with pytest.raises(ValueError, match="uint8 of shape"):
             envs.ImageObservation(Scripted(observation_space=space), 64)
+
+    def test_drawn_although_it_observes_one(self):
+        frame = np.full((9, 9), 7, "i8")
+        env = Scripted(observation_space=_IMAGE, frame=frame)
+        env.observation = np.zeros((6, 8, 3), "u1")
+        with pytest.raises(ValueError, match="cannot be seen"):
+            envs.ImageObservation(envs.CheckedInterface(env), 16, render=True)
+        env.render_mode = "rgb_array"
+        env = envs.ImageObservation(envs.CheckedInterface(env), 16, render=True)
+        obs, _ = env.reset()
+        assert (obs["image"] == 7).all() and env.source == "render()"
 
     def test_cannot_be_seen(self):
         env = envs.CheckedInterface(Scripted(render_mode="human"))

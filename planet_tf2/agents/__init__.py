@@ -74,6 +74,15 @@ def of_run(config: Mapping[str, Any]) -> types.ModuleType:
     return find(config.get("agent", DEFAULT))
 
 
+def learned(
+    agent: types.ModuleType, params: Mapping[str, Any]
+) -> list[str] | None:
+    """Returns the names of the observations to learn from, None for all."""
+    if params.get("state_diagnostics"):
+        return None
+    return list(agent.OBSERVATIONS)
+
+
 def resolve(
     config: str = "default",
     params_text: str = "",

@@ -119,6 +119,13 @@ class Tasks(Group):
     takes most of the time of a frame, whatever `image_size` is. None is the
     suite's, 2048; 0 means no shadows. Other environments draw theirs as they
     like."""
+    render_images: Switch = False
+    """Draw images with `render()` also where an environment observes an `image`
+    itself, which may hold symbols and no colours."""
+    record_observations: list[Name] = []
+    """Observations to store in episodes although nobody learns from them and
+    they have more than 1,000 numbers, such as `[depth]`. Smaller ones always
+    are."""
     env_timeout_seconds: Annotated[Number, Field(ge=0.001)] | None = 300.0
     """Seconds that an environment may take for a reset or a step. One that
     takes longer is ended and started again, for which it has 300 seconds or

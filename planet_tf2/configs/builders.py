@@ -14,6 +14,10 @@ The arguments of `make_env`:
   pad_actions: Size to pad the actions to, when tasks share one agent.
   observations: Names of the observations to keep; all by default. Without
     `image` nothing is drawn.
+  learned: Names of the observations that have to be finite, since they are
+    learned from; all by default.
+  record_observations: Names of observations to keep although they are large.
+  render_images: Whether to draw images although the environment observes some.
   vector_actions: Whether discrete actions become vectors in [-1, 1], with
     an entry per choice. Otherwise `Discrete`, `MultiDiscrete` and
     `MultiBinary` action spaces stay what they are.
@@ -51,6 +55,9 @@ def make_env(
     staged: bool = False,
     pad_actions: int | None = None,
     observations: Sequence[str] | None = None,
+    learned: Sequence[str] | None = None,
+    record_observations: Sequence[str] = (),
+    render_images: bool = False,
     vector_actions: bool = True,
     image_supersampling: int = 1,
     shadow_size: int | None = None,
@@ -62,7 +69,8 @@ def make_env(
     Returns:
       Environment whose observations are `image`, uint8
       `[image_size, image_size, 3]`, and float32 state components. Its episodes
-      are truncated at their time limit and terminated by the simulator.
+      are truncated at their time limit and terminated by the simulator. Its
+      attribute `notes` tells where images come from, and what is left out.
 
     Raises:
       ValueError: The environment cannot be made, it has no such camera or
@@ -72,29 +80,44 @@ def make_env(
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
     drawn_size = image_size * image_supersampling
-    env = _simulator(spec, camera_id, drawn_size, shadow_size)
+    wanted = [*record_observations, *(observations or ())]
+    env = _simulator(spec, camera_id, drawn_size, shadow_size, wanted)
+    notes = []
+    if left_out := getattr(env, "left_out", ()):
+        names = ", ".join(left_out)
+        notes.append(f"Not stored unless record_observations names it: {names}")
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
         env = envs.vector_actions(env)
     if length is None:
         length = envs.episode_limit(env) or _DEFAULT_LENGTH
     env = envs.ActionRepeat(env, repeat)
     if observations is None or "image" in observations:
-        env = envs.ImageObservation(env, image_size, image_supersampling)
+        env = envs.ImageObservation(
+            env, image_size, image_supersampling, render_images
+        )
+        notes.append(f"Images come from {env.source}")
     shortest = min_length if spec.stretched and min_length else 1
     env = envs.Duration(env, max(1, length // repeat), shortest)
-    env = envs.check_finite(env)
+    env = envs.check_finite(env, learned)
     if pad_actions is not None:
         env = envs.pad_actions(env, pad_actions)
-    _check_names(env.observation_space)
+    _check_names(env.observation_space.spaces, record_observations)
     if observations is not None:
         env = FilterObservation(env, list(observations))
     if record_dir is not None:
         env = RecordEpisodes(env, record_dir, staged)
+    env.notes = notes
     return env
 
 
-def _check_names(names: Iterable[str]) -> None:
-    """Checks that observations of these names can be stored in episodes."""
+def _check_names(names: Iterable[str], wanted: Iterable[str]) -> None:
+    """Checks that there is what is wanted, and all can be stored."""
+    for name in wanted:
+        if name not in names:
+            raise ValueError(
+                f"record_observations names {name!r}, but there are only"
+                f" {', '.join(names)}."
+            )
     taken = RESERVED_NAMES & set(names)
     if taken:
         raise ValueError(
@@ -104,7 +127,11 @@ def _check_names(names: Iterable[str]) -> None:
 
 
 def _simulator(
-    spec: Task, camera_id: int, size: int, shadow_size: int | None
+    spec: Task,
+    camera_id: int,
+    size: int,
+    shadow_size: int | None,
+    wanted: Sequence[str],
 ) -> gymnasium.Env:
     """Makes a task's simulator, to be drawn with images of that size."""
     if spec.kind == tasks.DUMMY:
@@ -121,4 +148,4 @@ def _simulator(
     else:
         arguments = {"image_size": size, "camera_id": camera_id}
         env = envs.make_custom(spec.task, arguments)
-    return envs.CheckedInterface(env)
+    return envs.CheckedInterface(env, wanted)

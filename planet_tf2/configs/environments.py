@@ -25,6 +25,9 @@ _ARGUMENTS = (
     "image_supersampling",
     "shadow_size",
     "observations",
+    "learned",
+    "record_observations",
+    "render_images",
     "vector_actions",
 )
 

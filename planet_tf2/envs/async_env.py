@@ -113,6 +113,11 @@ class Async:
         return self._spaces()[1]
 
     @property
+    def notes(self) -> list[str]:
+        """What it says of its observations; waits until it is built."""
+        return self._spaces()[2]
+
+    @property
     def pid(self) -> int | None:
         """Process id of the worker, or None where there is none."""
         return getattr(self._worker, "pid", None)

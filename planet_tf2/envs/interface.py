@@ -4,7 +4,7 @@ import contextlib
 import math
 import numbers
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import gymnasium
@@ -12,10 +12,12 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2.envs.errors import InterfaceError
-from planet_tf2.envs.wrappers import is_image
+from planet_tf2.envs.images import find_form
 
 _RESET = ("observation", "info")
 _STEP = ("observation", "reward", "terminated", "truncated", "info")
+# Numbers of an observation that cost next to nothing beside an image.
+_FEW = 1000
 
 
 class CheckedInterface(gymnasium.Wrapper):
@@ -27,14 +29,22 @@ class CheckedInterface(gymnasium.Wrapper):
     kept but `simulator_steps`: it may hold what no other process can read.
 
     A bare image is called `image`, everything else that is bare `state`; a dict
-    keeps its names. Images stay uint8, everything else becomes float32 (a
-    discrete observation one-hot), and what has no fixed size is left out.
+    keeps its names. Images stay what they are, everything else becomes float32
+    (a discrete observation one-hot), and what has no fixed size is left out, as
+    is everything but `image` that has more than 1,000 numbers.
+
+    Args:
+      env: The environment.
+      wanted: Names of large observations to keep.
+
+    Attributes:
+      left_out: Names of those that were too large.
 
     Raises:
       ValueError: The environment does not have Gymnasium's interface.
     """
 
-    def __init__(self, env: gymnasium.Env):
+    def __init__(self, env: gymnasium.Env, wanted: Collection[str] = ()):
         super().__init__(env)
         for name in ("observation_space", "action_space"):
             if not isinstance(getattr(env, name, None), gymnasium.Space):
@@ -45,13 +55,23 @@ class CheckedInterface(gymnasium.Wrapper):
         self._inner = env.observation_space
         self._bare = None
         if not isinstance(self._inner, spaces.Dict):
-            self._bare = "image" if is_image(self._inner) else "state"
+            is_image = find_form(self._inner, named=False) is not None
+            self._bare = "image" if is_image else "state"
         parts = self._named(self._inner)
         arrays = {name: _array_space(part) for name, part in parts.items()}
+        if isinstance(parts.get("image"), spaces.Box):
+            arrays["image"] = parts["image"]
+        self.left_out = [
+            name
+            for name, space in arrays.items()
+            if name not in ("image", *wanted)
+            and space is not None
+            and math.prod(space.shape) > _FEW
+        ]
         self._parts = {
             name: part
             for name, part in parts.items()
-            if arrays[name] is not None
+            if arrays[name] is not None and name not in self.left_out
         }
         self.observation_space = spaces.Dict(
             {name: arrays[name] for name in self._parts}
@@ -109,7 +129,7 @@ def episode_limit(env: gymnasium.Env) -> int | None:
 
 
 def _array_space(space: gymnasium.Space) -> spaces.Box | None:
-    if is_image(space):
+    if space.dtype == np.uint8 and find_form(space):
         return space
     if isinstance(space, spaces.Box):
         low, high = (

@@ -37,7 +37,8 @@ class Server:
     """Holds one environment and turns requests into answers.
 
     Requests are `("construct", constructor, kwargs)`, `("reset", seed)` and
-    `("step", action)`. `construct` answers with the two spaces. Nothing raises.
+    `("step", action)`. `construct` answers with the two spaces and the notes of
+    `configs.builders`. Nothing raises.
 
     Args:
       variables: Environment variables, set while the environment is built.
@@ -69,14 +70,16 @@ class Server:
 
     def _construct(
         self, constructor: str, kwargs: dict[str, Any]
-    ) -> tuple[gymnasium.Space, gymnasium.Space]:
+    ) -> tuple[gymnasium.Space, gymnasium.Space, list[str]]:
         before = {name: os.environ.get(name) for name in self._variables}
         try:
             update_environ(os.environ, self._variables)
             self._env = importing.load(constructor)(**kwargs)
         finally:
             update_environ(os.environ, before)
-        return self._env.observation_space, self._env.action_space
+        env = self._env
+        notes = getattr(env, "notes", [])
+        return env.observation_space, env.action_space, notes
 
 
 def serve(connection: Connection, server: Server) -> None:

@@ -1,5 +1,6 @@
 """Wrappers that change an environment's time and images, and check numbers."""
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import gymnasium
@@ -9,6 +10,7 @@ from gymnasium.wrappers import TransformObservation, TransformReward
 from PIL import Image
 
 from planet_tf2.envs.errors import InterfaceError
+from planet_tf2.envs.images import find_form
 
 
 class ActionRepeat(gymnasium.Wrapper):
@@ -88,26 +90,29 @@ class Duration(gymnasium.Wrapper):
         return obs, reward, terminated, truncated, info
 
 
-def check_finite(env: gymnasium.Env) -> gymnasium.Env:
+def check_finite(
+    env: gymnasium.Env, learned: Collection[str] | None = None
+) -> gymnasium.Env:
     """Refuses numbers that are not finite, and returns rewards as float32.
 
     Such a number is an `InterfaceError` here, where the simulator that made it
-    is known, rather than a broken model later.
+    is known, rather than a broken model later. Observations are looked at that
+    are learned from, all by default.
     """
-    env = TransformObservation(env, _finite_observation, env.observation_space)
+
+    def check(observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for name, array in observation.items():
+            if learned is not None and name not in learned:
+                continue
+            if array.dtype != np.uint8 and not np.isfinite(array).all():
+                raise InterfaceError(
+                    f"The environment returned {name!r} with values that are"
+                    " not finite."
+                )
+        return observation
+
+    env = TransformObservation(env, check, env.observation_space)
     return TransformReward(env, _finite_reward)
-
-
-def _finite_observation(
-    observation: dict[str, np.ndarray],
-) -> dict[str, np.ndarray]:
-    for name, array in observation.items():
-        if array.dtype != np.uint8 and not np.isfinite(array).all():
-            raise InterfaceError(
-                f"The environment returned {name!r} with values that are not"
-                " finite."
-            )
-    return observation
 
 
 def _finite_reward(reward: float) -> np.float32:
@@ -129,51 +134,94 @@ class ImageObservation(gymnasium.ObservationWrapper):
       supersampling: How many times larger it is drawn, to be averaged over
         blocks of pixels. What is thinner than a pixel fades, where it would
         flicker otherwise.
+      render: Whether to draw it although the environment observes an image.
+
+    Attributes:
+      source: Where images come from, in words.
 
     Raises:
       ValueError: The environment's own image is none, or it has none and
         cannot render.
     """
 
-    def __init__(self, env: gymnasium.Env, size: int, supersampling: int = 1):
+    def __init__(
+        self,
+        env: gymnasium.Env,
+        size: int,
+        supersampling: int = 1,
+        render: bool = False,
+    ):
         super().__init__(env)
         self._size, self._supersampling = size, supersampling
         known = env.observation_space.spaces
-        self._renders = "image" not in known
-        if self._renders and env.render_mode != "rgb_array":
+        self._read = None
+        self.source = "render()"
+        can_render = env.render_mode == "rgb_array"
+        if "image" in known and not render:
+            self._read, self.source = _own_image(known["image"])
+            if can_render:
+                self.source += "; render_images: true takes render()'s"
+        elif not can_render:
+            all_of_them = getattr(env.unwrapped.observation_space, "spaces", {})
+            alike = [n for n in all_of_them if find_form(all_of_them[n], False)]
+            hint = f" Or is it {' or '.join(alike)}?" if alike else ""
             raise ValueError(
                 f"The environment {type(env.unwrapped).__name__} cannot be"
                 " seen: give it an observation 'image' (uint8 [height, width,"
                 " 3]), or make it with render_mode='rgb_array'. Its render_mode"
-                f" is {env.render_mode!r}."
-            )
-        if not self._renders and not is_image(known["image"]):
-            raise ValueError(
-                "The observation 'image' must be uint8 of shape [height,"
-                f" width, 3], but its space is {known['image']}."
+                f" is {env.render_mode!r}.{hint}"
             )
         image = spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.observation_space = spaces.Dict({**known, "image": image})
 
     def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
         """Returns the observations with the image of the right size."""
-        if self._renders:
+        if self._read is None:
             image = resize(self._render(), self._size * self._supersampling)
             if self._supersampling > 1:
                 image = resize(image, self._size, Image.Resampling.BOX)
         else:
-            image = resize(observation["image"], self._size)
+            image = resize(self._read(observation["image"]), self._size)
         return {**observation, "image": image}
 
     def _render(self) -> np.ndarray:
         frame = np.asarray(self.env.render())
-        if frame.dtype != np.uint8 or frame.shape[2:] != (3,):
-            raise InterfaceError(
-                f"The environment's render() returned {frame.dtype}"
-                f" {list(frame.shape)}, but it must return an image, uint8"
-                " [height, width, 3], as with render_mode='rgb_array'."
-            )
-        return frame
+        # Grey, in colours, or with a fourth channel for how opaque they are.
+        fits = (
+            frame.ndim == 2 or frame.ndim == 3 and frame.shape[2] in (1, 3, 4)
+        )
+        if fits and frame.dtype.kind in "iu" and frame.size:
+            if (
+                frame.dtype != np.uint8
+                and 0 <= frame.min() <= frame.max() < 256
+            ):
+                frame = frame.astype(np.uint8)
+            if frame.dtype == np.uint8:
+                return frame if frame.ndim == 2 else frame[..., :3]
+        raise InterfaceError(
+            f"The environment's render() returned {frame.dtype}"
+            f" {list(frame.shape)}, but it must return an image, uint8"
+            " [height, width, 3], as with render_mode='rgb_array'."
+        )
+
+
+def _own_image(
+    space: gymnasium.Space,
+) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """Returns how to read an environment's own image, and what it is."""
+    form = find_form(space)
+    if form is None:
+        raise ValueError(
+            "The observation 'image' must be uint8 of shape [height, width, 3],"
+            f" but its space is {space}. Also understood are grey images,"
+            " channels first, stacks of frames along the first axis or of 3"
+            " channels each along the last, and other numbers if their bounds"
+            " are 0 and 1 or 0 and 255. Four channels may be opacity or frames:"
+            " hand in image[..., :3] or image[..., -1:]. With render_images:"
+            " true it is not looked at."
+        )
+    source = f"the observation 'image', {space.dtype} {list(space.shape)}"
+    return form.read, f"{source}, {form.what}" if form.what else source
 
 
 def resize(
@@ -201,13 +249,3 @@ def resize(
     if picture.size != (size, size):
         picture = picture.resize((size, size), method)
     return np.array(picture)
-
-
-def is_image(space: gymnasium.Space) -> bool:
-    """Whether a space is that of images, in colours or shades of grey."""
-    return (
-        isinstance(space, spaces.Box)
-        and space.dtype == np.uint8
-        and 0 not in space.shape
-        and (len(space.shape) == 2 or space.shape[2:] in ((1,), (3,)))
-    )

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import logging
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,7 @@ from planet_tf2.training.stages import Parts
 from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]
+_LOGGER = logging.getLogger(__name__)
 
 
 class Environments:
@@ -88,9 +90,13 @@ def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
     for an agent that sees no images.
     """
     names = params["tasks"]
-    interface: dict[str, Any] = {"vector_actions": package.VECTOR_ACTIONS}
+    interface: dict[str, Any] = {
+        "vector_actions": package.VECTOR_ACTIONS,
+        "learned": agents.learned(package, params),
+    }
     if len(names) > 1 or "image" not in package.OBSERVATIONS:
-        interface["observations"] = list(package.OBSERVATIONS)
+        wanted = params.get("record_observations") or ()
+        interface["observations"] = [*package.OBSERVATIONS, *wanted]
     if len(names) > 1:
         vectors = package.VECTOR_ACTIONS
         found = [task_spaces(name, params, vectors) for name in names]
@@ -147,6 +153,9 @@ def make_parts(
     with contextlib.ExitStack() as closing:
         closing.callback(environments.close)
         envs = {task: environments.get(task, 1)[0] for task in params["tasks"]}
+        for task, env in envs.items():
+            for note in env.notes:
+                _LOGGER.info("%s: %s.", task, note)
         first = envs[params["tasks"][0]]
         spaces = first.observation_space, first.action_space
         agent = package.make_agent(params, *spaces, seed, strategy)
