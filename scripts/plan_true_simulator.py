@@ -93,4 +93,4 @@ def play(settings: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    command.start(work)
+    command.start(work, has_results=True)

@@ -66,4 +66,4 @@ def watch(overview: Overview) -> None:
 
 
 if __name__ == "__main__":
-    command.start(work)
+    command.start(work, has_results=True)

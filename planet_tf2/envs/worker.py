@@ -25,7 +25,7 @@ import gymnasium
 
 from planet_tf2.envs.child_process import Variables, update_environ
 from planet_tf2.envs.errors import place_of
-from planet_tf2.tools import importing
+from planet_tf2.tools import importing, streams
 
 # A value, or None and an exception as (type, message, traceback, place).
 Answer = tuple[Any, tuple[str, str, str, str] | None]
@@ -105,6 +105,7 @@ def _describe(error: BaseException) -> Answer:
 def main(arguments: list[str]) -> None:
     """Serves one environment until the other end of the socket closes."""
     _ignore_signals()
+    streams.keep_going()
     # Also shows the line of a crash in native code, such as OpenGL's.
     faulthandler.enable()
     descriptor, parent = int(arguments[0]), int(arguments[1])

@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import app, flags
 
+from planet_tf2.tools import streams
 from planet_tf2.tools.plain_text import one_line
 
 # What shells give to programs that Ctrl-C ended.
@@ -85,14 +86,20 @@ class _Once:
         return value
 
 
-def start(work: Callable[..., int | None], names: bool = False) -> None:
+def start(
+    work: Callable[..., int | None],
+    names: bool = False,
+    has_results: bool = False,
+) -> None:
     """Parses the command line, works, and ends the program.
 
     Args:
       work: What `run` calls.
       names: Whether paths can stand behind the flags; `work` is given the list
         of them.
+      has_results: See `streams.keep_going`.
     """
+    streams.keep_going(has_results)
     app.run(
         lambda rest: run(work, *rest),
         flags_parser=lambda argv: parse_flags(argv, names),
@@ -126,7 +133,11 @@ def run(work: Callable[..., int | None], *arguments: Any) -> int:
     # TensorFlow reads this when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        return work(*arguments) or 0
+        status = work(*arguments)
+        sys.stdout.flush()
+        return status or 0
+    except streams.ReaderGone:
+        return 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED

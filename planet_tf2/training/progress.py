@@ -190,7 +190,8 @@ class _Console(logging.Handler):
 def _is_console(handler: logging.Handler) -> bool:
     # The handler that programs with absl flags have wraps another.
     handler = getattr(handler, "python_handler", handler)
-    return getattr(handler, "stream", None) in (sys.stderr, sys.stdout)
+    streams = sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__
+    return getattr(handler, "stream", None) in streams
 
 
 def _number(value: float) -> str:
