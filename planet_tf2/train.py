@@ -164,7 +164,8 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     # All of the control suite is there, and the first camera always.
     is_usual = not (params.camera_id or params.record_observations)
     for task in chosen:
-        if task.kind not in (tasks.DM_CONTROL, tasks.DUMMY) or not is_usual:
+        known = task.kind in (tasks.DM_CONTROL, tasks.DUMMY)
+        if not (known and is_usual) or task.kwargs:
             learned = agents.learned(agent, params)
             probe(task.name, {**params, "learned": learned})
 

@@ -25,7 +25,7 @@ def _name(function):
 class TestFunction:
     @pytest.mark.parametrize("function", ["sized", "all_of_them", "Tiny"])
     def test_gets_what_it_asks_for(self, function):
-        env = make_custom(_name(function), _ARGUMENTS)
+        env = make_custom(_name(function), _name(function), _ARGUMENTS)
         assert isinstance(env, Tiny)
         assert env.observation_space.shape == (32, 32, 3)
 
@@ -41,7 +41,7 @@ class TestFunction:
     )
     def test_errors(self, function, message):
         with pytest.raises(ValueError, match=message) as caught:
-            make_custom(_name(function), _ARGUMENTS)
+            make_custom(_name(function), _name(function), _ARGUMENTS)
         assert repr(_name(function)) in str(caught.value)
 
 

@@ -210,10 +210,10 @@ def test_cameras_that_do_not_exist(name, camera, message):
 
 
 _PHYSICS = """
-from planet_tf2.envs.dm_control_env import DMControl
+from planet_tf2.envs.dm_control_env import make_suite
 
-env = DMControl("lqr", "lqr_2_1")
-print(env.suite_env.physics.model.jnt_stiffness.tolist())
+env = make_suite("lqr", "lqr_2_1")
+print(env.dm_env.physics.model.jnt_stiffness.tolist())
 print(env.reset()[0]["position"].tolist())
 print(env.reset(seed=1)[0]["position"].tolist())
 """

@@ -27,6 +27,7 @@ from planet_tf2.configs.kinds import (
     Switch,
     integer,
 )
+from planet_tf2.configs.task_text import as_text
 
 
 class Group(BaseModel):
@@ -95,7 +96,9 @@ class Tasks(Group):
     tasks: Annotated[list[Name], Field(min_length=1)] = ["cheetah_run"]
     """Tasks to learn, all by the same agent: names of the README's list, or
     `dmc:hopper_hop`, `gym:Pendulum-v1`, `classic_gym:Pendulum-v1`, or
-    `my_module:my_task`, see docs/custom_environments.md."""
+    `my_module:my_task`; with arguments `gym:CarRacing-v3?continuous=false`, or
+    `{id: gym:CarRacing-v3, kwargs: {continuous: false}}`. See
+    docs/custom_environments.md."""
     isolate_envs: Literal["none", "thread", "process"] = "process"
     """Where environments live. `thread` only works where rendering does not use
     software OpenGL, and `none` where nothing is rendered by OpenGL. The
@@ -232,6 +235,18 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
         if self.checkpoint_every is None:
             self.checkpoint_every = 10 * self.test_steps
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_tasks(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Has tasks with arguments in one spelling, as text."""
+        chosen = given.get("tasks")
+        if not isinstance(chosen, list):
+            return given
+        try:
+            return {**given, "tasks": [as_text(task) for task in chosen]}
+        except ValueError as error:
+            raise ConfigError(f"Parameter 'tasks': {error}") from None
 
     @model_validator(mode="after")
     def _check_tasks(self) -> Self:

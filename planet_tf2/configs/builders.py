@@ -24,7 +24,7 @@ The arguments of `make_env`:
   image_supersampling: How many times larger images are drawn, to be
     averaged over blocks of pixels.
   shadow_size: Side of the map that the shadows of the control suite are
-    drawn with, see `DMControl`; the suite's by default.
+    drawn with, see `DmEnv`; the suite's by default.
 """
 
 import os
@@ -136,16 +136,23 @@ def _simulator(
     """Makes a task's simulator, to be drawn with images of that size."""
     if spec.kind == tasks.DUMMY:
         return envs.DummyEnv(size)
+    kwargs = spec.kwargs
     if spec.kind == tasks.DM_CONTROL:
-        return envs.DMControl(
-            spec.domain, spec.task, camera_id, size, shadow_size
+        env = envs.make_suite(
+            spec.domain,
+            spec.task,
+            kwargs,
+            camera_id=camera_id,
+            size=size,
+            shadow_size=shadow_size,
         )
-    if spec.kind == tasks.GYMNASIUM:
-        env = envs.make_gymnasium(spec.task, camera_id, size)
+    elif spec.kind == tasks.GYMNASIUM:
+        env = envs.make_gymnasium(spec.task, camera_id, size, kwargs)
     elif spec.kind == tasks.CLASSIC_GYM:
         envs.check_camera(camera_id, [0], spec.name)
-        env = envs.make_classic_gym(spec.task)
+        env = envs.make_classic_gym(spec.task, kwargs)
     else:
-        arguments = {"image_size": size, "camera_id": camera_id}
-        env = envs.make_custom(spec.task, arguments)
+        offered = {"image_size": size, "camera_id": camera_id}
+        env = envs.make_custom(spec.name, spec.task, offered, kwargs)
+    envs.check_single(env, spec.name)
     return envs.CheckedInterface(env, wanted)

@@ -11,8 +11,11 @@ from planet_tf2.configs.base_parameters import BaseParameters
 from planet_tf2.configs.config_error import ConfigError
 
 # A quote inside of a word, as in "cart's", is no quote in YAML.
-_QUOTED_OR_ANGLE = re.compile(
-    r"""(?<!\w)"(?:\\.|[^"\\])*" | (?<!\w)'[^']*' | [<>]""",
+_QUOTED = r"""(?<!\w)"(?:\\.|[^"\\])*" | (?<!\w)'[^']*'"""
+_QUOTED_OR_ANGLE = re.compile(rf"{_QUOTED} | [<>]", re.VERBOSE | re.DOTALL)
+# In brackets PyYAML does not take gym:CarRacing-v3?continuous=false for a word.
+_QUOTED_OR_QUERY = re.compile(
+    rf"""{_QUOTED} | (?P<query>[\w:./-]+\?[^\s,\[\]{{}}"'\\]+)""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -32,7 +35,7 @@ def parse_params(text: str) -> dict[str, Any]:
     if text.startswith("<"):
         text = _replace_angles(text)
     try:
-        params = yaml.safe_load(text)
+        params = _load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(
             f"Cannot read the parameters {_shortened(text)} as YAML: "
@@ -91,11 +94,19 @@ def _parse_flag(name: str, value: Any) -> Any:
     # As in --train_collects='[<every: 10>]'.
     text = _replace_angles(value) if value.startswith(("<", "[<")) else value
     try:
-        return yaml.safe_load(text)
+        return _load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(
             f"Cannot read --{name}={value!r} as YAML: {_describe(error)}."
         ) from None
+
+
+def _load(text: str) -> Any:
+    return yaml.safe_load(
+        _QUOTED_OR_QUERY.sub(
+            lambda match: f'"{match[0]}"' if match["query"] else match[0], text
+        )
+    )
 
 
 def _replace_angles(text: str) -> str:

@@ -5,14 +5,19 @@ dmc:hopper_hop          any task of the control suite
 gym:Pendulum-v1         any environment that Gymnasium knows
 classic_gym:CartPole-v1 any environment that classic gym knows
 my_module:my_task       a function of yours that makes an environment
+gym:CarRacing-v3?continuous=false   any of them with arguments
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import gymnasium
 
+from planet_tf2 import envs
+from planet_tf2.configs import task_text
 from planet_tf2.tools.importing import is_reference
-from planet_tf2.tools.nearest import did_you_mean, nearest
+from planet_tf2.tools.nearest import nearest
 
 DM_CONTROL = "dm_control"
 GYMNASIUM = "gymnasium"
@@ -91,6 +96,7 @@ class Task:
       renders: Whether its images are drawn with OpenGL; None means maybe.
       stretched: Whether short episodes are stretched to the length of the
         sequences that are learned from.
+      kwargs: Arguments for what makes the environment.
     """
 
     name: str
@@ -103,6 +109,7 @@ class Task:
     components: tuple[str, ...] = ()
     renders: bool | None = False
     stretched: bool = False
+    kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def get_task(name: str) -> Task:
@@ -113,12 +120,34 @@ def get_task(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]
-    prefix, _, rest = str(name).partition(":")
+    bare, kwargs = task_text.split(str(name))
+    if kwargs:
+        task = get_task(bare)
+        if task.kind == DUMMY:
+            raise ValueError(f"Task {name!r}: {bare} takes no arguments.")
+        # They may change everything that is known beforehand.
+        return dataclasses.replace(
+            task,
+            name=name,
+            kwargs={**task.kwargs, **kwargs},
+            action_size=None,
+            max_length=None,
+            components=(),
+            stretched=True,
+        )
+    prefix, _, rest = bare.partition(":")
     if prefix == "dmc" and rest in SUITE_TASKS:
         task = _suite_task(name, rest, None, ())
         return dataclasses.replace(task, stretched=True)
+    if prefix == "dmc" and rest.startswith("manipulation_"):
+        loader = "dm_control.manipulation:load"
+        task = _foreign_task(name, CUSTOM, loader, True)
+        kwargs = {"environment_name": rest.partition("_")[2]}
+        return dataclasses.replace(task, kwargs=kwargs)
     # What a module registers when it is imported shows in the worker only.
-    if prefix == "gym" and (rest in gymnasium.registry or ":" in rest):
+    if prefix == "gym" and (
+        rest in gymnasium.registry or ":" in rest or envs.plugins()
+    ):
         return _foreign_task(name, GYMNASIUM, rest, _draws_with_opengl(rest))
     if prefix == "classic_gym" and rest:
         return _foreign_task(name, CLASSIC_GYM, rest)
@@ -126,7 +155,7 @@ def get_task(name: str) -> Task:
     if prefix not in families and is_reference(str(name)):
         return _foreign_task(name, CUSTOM, name)
     raise ValueError(
-        f"Unknown task {name!r}.{_hint(name)} The tasks are"
+        f"Unknown task {name!r}.{_hint(bare)} The tasks are"
         f" {', '.join(TASKS)}, and dmc:domain_task, gym:Id-v0,"
         " gym:package:Id-v0, classic_gym:Id-v0, module:function."
     )
@@ -171,16 +200,24 @@ def _draws_with_opengl(env_id: str) -> bool | None:
     return _DRAWS_WITH_OPENGL.get(family)
 
 
-def _hint(name: object) -> str:
+def _hint(name: str) -> str:
     """Suggests a name, also with a prefix that somebody left out."""
-    prefixed = [f"dmc:{known}" for known in SUITE_TASKS]
-    prefixed += [f"gym:{known}" for known in gymnasium.registry]
-    if ":" in str(name):
-        return did_you_mean(name, prefixed, 0.6)
-    bare = {known.partition(":")[2]: known for known in prefixed}
-    bare |= {known: known for known in TASKS}
-    close = nearest(name, bare, 0.6)
-    return f" Did you mean {bare[close]!r}?" if close else ""
+    families = {"dmc": SUITE_TASKS, "gym": gymnasium.registry}
+    family, _, rest = name.rpartition(":")
+    if family == "gym" and "/" in rest:
+        # Those of Gymnasium itself have none.
+        return (
+            f" No package that is installed is known to register"
+            f" {rest.partition('/')[0]}. If one does, name it:"
+            f" gym:package:{rest}."
+        )
+    if family in families:
+        families = {family: families[family]}
+    known = {n: f"{kind}:{n}" for kind in families for n in families[kind]}
+    if not family:
+        known |= {task: task for task in TASKS}
+    close = nearest(rest, known, 0.6)
+    return f" Did you mean {known[close]!r}?" if close else ""
 
 
 _ALL = (

@@ -40,8 +40,8 @@ def main(seconds: float) -> None:
     print(json.dumps(report), flush=True)
 
 
-def _open(shadow_size: int | None = None) -> envs.DMControl:
-    env = envs.DMControl("cheetah", "run", size=64, shadow_size=shadow_size)
+def _open(shadow_size: int | None = None) -> envs.DmEnv:
+    env = envs.make_suite("cheetah", "run", size=64, shadow_size=shadow_size)
     env.action_space.seed(0)
     env.reset(seed=0)
     return env

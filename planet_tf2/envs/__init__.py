@@ -15,8 +15,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "batch_env": ["BatchEnv"],
         "batch_simulator": ["BatchSimulator"],
         "classic_gym_env": ["ClassicGym", "make_classic_gym"],
-        "custom_env": ["make_custom"],
-        "dm_control_env": ["DMControl"],
+        "custom_env": ["check_single", "make_custom"],
+        "dm_control_env": ["load_suite", "make_suite"],
+        "dm_env_adapter": ["DmEnv"],
         "dummy_env": ["DummyEnv"],
         "errors": [
             "EnvCrash",
@@ -25,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "InterfaceError",
             "check_camera",
         ],
-        "gymnasium_env": ["make_gymnasium"],
+        "gymnasium_env": ["make_gymnasium", "plugins"],
         "interface": ["CheckedInterface", "episode_limit"],
         "rendering": [
             "Backend",

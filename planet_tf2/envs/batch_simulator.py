@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 from mujoco import rollout
 
-from planet_tf2.envs.dm_control_env import DMControl
+from planet_tf2.envs.dm_control_env import make_suite
 from planet_tf2.envs.suite_rewards import REWARDS, USES_SENSORS, Simulated
 from planet_tf2.envs.wrappers import ActionRepeat, Duration
 
@@ -44,8 +44,8 @@ class BatchSimulator:
         Raises:
           ValueError: The suite has no such task.
         """
-        env = DMControl(domain, task)
-        self._suite = env.suite_env
+        env = make_suite(domain, task)
+        self._suite = env.dm_env
         self._env = Duration(
             ActionRepeat(env, action_repeat), max_length // action_repeat
         )

@@ -4,11 +4,14 @@ import contextlib
 import importlib
 import inspect
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
+
+from planet_tf2.envs.arguments import explain_refusal
+from planet_tf2.envs.foreign_spaces import as_space
 
 
 class ClassicGym(gymnasium.Env):
@@ -32,8 +35,8 @@ class ClassicGym(gymnasium.Env):
     def __init__(self, env: Any):
         self._env = env
         self._widens = True
-        self.observation_space = _convert(env.observation_space)
-        self.action_space = _convert(env.action_space)
+        self.observation_space = as_space(env.observation_space)
+        self.action_space = as_space(env.action_space)
         inner = getattr(env, "unwrapped", env)
         self._is_new = "seed" in inspect.signature(inner.reset).parameters
         spec = getattr(env, "spec", None)
@@ -82,8 +85,10 @@ class ClassicGym(gymnasium.Env):
             self._env.close()
 
 
-def make_classic_gym(env_id: str) -> gymnasium.Env:
-    """Makes an environment of classic `gym` by its id.
+def make_classic_gym(
+    env_id: str, kwargs: Mapping[str, Any] | None = None
+) -> gymnasium.Env:
+    """Makes an environment of classic `gym` by its id, and its arguments.
 
     Raises:
       ValueError: `gym` is not installed, or has no such environment.
@@ -99,36 +104,14 @@ def make_classic_gym(env_id: str) -> gymnasium.Env:
             f" in Gymnasium too: gym:{env_id}."
         ) from error
     # Its checker of environments does not work with NumPy 2.
-    kwargs = {"render_mode": "rgb_array", "disable_env_checker": True}
+    fixed = {"render_mode": "rgb_array", "disable_env_checker": True}
+    kwargs = kwargs or {}
     try:
-        return ClassicGym(gym.make(env_id, **kwargs))
+        return ClassicGym(gym.make(env_id, **fixed, **kwargs))
+    except TypeError as error:
+        registry = gym.envs.registration.registry
+        explain_refusal(registry, env_id, kwargs, error)
+        raise
     except gym.error.Error as error:
         text = f"Classic gym cannot make {env_id!r}: {error}"
         raise ValueError(text) from error
-
-
-def _convert(space: Any) -> gymnasium.Space:
-    """Returns the same space as one of Gymnasium's.
-
-    Kinds are told by name, so that gym need not be installed for environments
-    that look like it.
-    """
-    if isinstance(space, gymnasium.Space):
-        return space
-    match type(space).__name__:
-        case "Box":
-            return spaces.Box(space.low, space.high, space.shape, space.dtype)
-        case "Discrete":
-            start = int(getattr(space, "start", 0))
-            return spaces.Discrete(int(space.n), start=start)
-        case "MultiDiscrete":
-            return spaces.MultiDiscrete(space.nvec)
-        case "MultiBinary":
-            return spaces.MultiBinary(space.n)
-        case "Tuple":
-            return spaces.Tuple([_convert(part) for part in space.spaces])
-        case "Dict":
-            return spaces.Dict(
-                {key: _convert(part) for key, part in space.spaces.items()}
-            )
-    raise ValueError(f"Gymnasium has no counterpart of the space {space!r}.")

@@ -1,29 +1,44 @@
 """Environments that users write themselves: `my_module:my_task`."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
 
+from planet_tf2.envs.arguments import choose_arguments
 from planet_tf2.envs.classic_gym_env import ClassicGym
+from planet_tf2.envs.dm_env_adapter import DmEnv
 from planet_tf2.tools import importing
 
 _METHODS = ("reset", "step", "observation_space", "action_space")
+# What tells several at once: in Gymnasium and Stable-Baselines3, in gym3, and
+# in PettingZoo.
+_SEVERAL = {
+    "num_envs": "several environments",
+    "ob_space": "several environments",
+    "possible_agents": "several agents",
+}
 
 
-def make_custom(name: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
+def make_custom(
+    task: str,
+    name: str,
+    offered: Mapping[str, Any],
+    kwargs: Mapping[str, Any] | None = None,
+) -> gymnasium.Env:
     """Calls a user's function that makes an environment.
 
     Modules are also looked for in the current folder.
 
     Args:
+      task: What error messages call the task.
       name: `module:function`.
-      arguments: What the function may ask for; it gets those of them that it
-        names in its signature, or all if it has `**kwargs`.
+      offered: `image_size` and `camera_id`; the function gets those that it
+        names in its signature, or both if it has `**kwargs`.
+      kwargs: Arguments that it must take.
 
     Returns:
-      The environment; one of classic `gym` in its adapter.
+      The environment; one of classic `gym` or of dm_env in its adapter.
 
     Raises:
       ValueError: There is no such module or function, it wants other
@@ -31,8 +46,19 @@ def make_custom(name: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     """
     function = importing.load(name)
     if not callable(function):
-        raise ValueError(f"Task {name!r}: {function!r} is no function.")
-    env = function(**_chosen(name, function, arguments))
+        raise ValueError(f"Task {task!r}: {function!r} is no function.")
+    chosen = choose_arguments(function, kwargs or {}, offered)
+    env = function(**chosen)
+    check_single(env, task)
+    if not isinstance(env, gymnasium.Env | type):
+        if hasattr(env, "action_spec") and hasattr(env, "observation_spec"):
+            size, camera = offered["image_size"], offered["camera_id"]
+            return DmEnv(env, camera, size, name=task)
+    if offered["camera_id"] and "camera_id" not in chosen:
+        raise ValueError(
+            f"camera_id is {offered['camera_id']!r}, but the function of task"
+            f" {task!r} does not ask for camera_id."
+        )
     if isinstance(env, gymnasium.Env):
         return env
     missing = [method for method in _METHODS if not hasattr(env, method)]
@@ -45,31 +71,25 @@ def make_custom(name: str, arguments: Mapping[str, Any]) -> gymnasium.Env:
     else:
         found = f"{type(env).__name__}, which has no {missing[0]}."
     raise ValueError(
-        f"Task {name!r}: the function must return an environment with"
+        f"Task {task!r}: the function must return an environment with"
         " Gymnasium's interface, an object with reset, step, observation_space"
-        f" and action_space, but it returned {found}"
+        f" and action_space, or one of dm_env, but it returned {found}"
     )
 
 
-def _chosen(
-    name: str, function: Callable[..., Any], arguments: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Returns the arguments that a function asks for."""
-    signature = inspect.signature(function)
-    kinds = [p.kind for p in signature.parameters.values()]
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        return dict(arguments)
-    known = {k: v for k, v in arguments.items() if k in signature.parameters}
-    try:
-        signature.bind(**known)
-    except TypeError as error:
-        raise ValueError(
-            f"Task {name!r}: {error}. Functions that make environments can ask"
-            f" for {', '.join(arguments)} by name; give others a default."
-        ) from error
-    if arguments.get("camera_id") and "camera_id" not in known:
-        raise ValueError(
-            f"camera_id is {arguments['camera_id']!r}, but the function of task"
-            f" {name!r} does not ask for camera_id."
-        )
-    return known
+def check_single(env: Any, task: str) -> None:
+    """Refuses several environments, or agents, in one.
+
+    Raises:
+      ValueError: It steps several at once, whichever package's way it has.
+    """
+    inner = env.unwrapped if isinstance(env, gymnasium.Env) else env
+    for name, several in _SEVERAL.items():
+        amount = getattr(inner, name, None)
+        one = isinstance(env, gymnasium.Env) and amount == 1
+        if amount is not None and not one and not isinstance(env, type):
+            raise ValueError(
+                f"Task {task!r}: {type(inner).__name__} is {several} at once."
+                " Hand in one environment with one agent; batch_size in"
+                " train_collects steps several of them."
+            )

@@ -1,13 +1,22 @@
 """The environments that Gymnasium knows by an id."""
 
+import contextlib
+import functools
 import importlib
+import importlib.util
 import logging
+import os
+import pathlib
+import re
+from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from planet_tf2.envs.arguments import explain_refusal
 from planet_tf2.envs.errors import check_camera
 from planet_tf2.tools.importing import search_current_folder
 
@@ -38,55 +47,107 @@ class DrawnOnDemand(gymnasium.ObservationWrapper):
 
 
 def make_gymnasium(
-    env_id: str, camera_id: int = 0, size: int = 64
+    env_id: str,
+    camera_id: int = 0,
+    size: int = 64,
+    kwargs: Mapping[str, Any] | None = None,
 ) -> gymnasium.Env:
     """Makes an environment by its id, able to render.
 
     Args:
       env_id: For example `Pendulum-v1`, or `module:Name-v0` for one that a
-        module registers when it is imported.
+        module registers when it is imported. Without a module, the packages of
+        `plugins` are imported until one has registered it.
       camera_id: Camera of MuJoCo's models to look through; -1 is the free one.
         Where a model has none, 0 is the free one as well. Environments that do
         not use MuJoCo know 0 only.
       size: Side in pixels of the images that will be asked for.
+      kwargs: Arguments of its constructor, or of `gymnasium.make`.
 
     Raises:
-      ValueError: There is no such environment or camera, or a package that the
-        environment needs is missing, Box2D for example.
+      ValueError: There is no such environment, argument or camera, or a package
+        that the environment needs is missing, Box2D for example.
     """
-    if ":" in env_id:
-        search_current_folder()
-    entry = getattr(gymnasium.registry.get(env_id), "entry_point", None)
+    _register(env_id)
+    kwargs = kwargs or {}
+    spec = gymnasium.registry.get(env_id.rpartition(":")[2])
+    entry = getattr(spec, "entry_point", None)
     if str(entry).startswith("gymnasium.envs.mujoco"):
         mujoco = importlib.import_module("mujoco")
         # It remarks on old attributes in Gymnasium's models. Later warnings go
         # to the log, and not into a file in the current folder.
         mujoco.set_mju_user_warning(lambda message: None)
-        env = _make(env_id, width=size, height=size)
+        env = _make(env_id, {"width": size, "height": size}, kwargs)
         mujoco.set_mju_user_warning(_LOGGER.warning)
         _look_through(env, env_id, camera_id, size)
         return env
     check_camera(camera_id, [0], env_id)
-    env = _make(env_id)
+    env = _make(env_id, {}, kwargs)
     if type(env.unwrapped).__module__ == "gymnasium.envs.box2d.car_racing":
         return DrawnOnDemand(env)
     return env
 
 
-def _make(env_id: str, **kwargs: Any) -> gymnasium.Env:
+@functools.cache
+def plugins() -> tuple[str, ...]:
+    """Names installed modules that may register environments when imported.
+
+    Those are modules of packages that require Gymnasium, in whose first file
+    something is registered. None is imported.
+    """
+    found = []
+    for module, packages in metadata.packages_distributions().items():
+        needs = sum((metadata.requires(name) or [] for name in packages), [])
+        needs = [need for need in needs if re.match(r"gymnasium\b", need)]
+        if needs and module != "gymnasium":
+            file = importlib.util.find_spec(module)
+            if file and file.origin and "regist" in _text(file.origin):
+                found.append(module)
+    return tuple(found)
+
+
+def _text(path: str) -> str:
+    return pathlib.Path(path).read_text("utf-8", "replace")
+
+
+def _register(env_id: str) -> None:
+    """Imports what may register an environment, the likeliest module first."""
+    if ":" in env_id:
+        search_current_folder()
+        return
+    if env_id in gymnasium.registry:
+        return
+
+    def likeness(module: str) -> int:
+        names = [re.sub(r"\W|_", "", n.lower()) for n in (module, env_id)]
+        return len(os.path.commonprefix(names))
+
+    for module in sorted(plugins(), key=likeness, reverse=True):
+        if env_id not in gymnasium.registry:
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+
+
+def _make(
+    env_id: str, fixed: dict[str, Any], kwargs: Mapping[str, Any]
+) -> gymnasium.Env:
     # Results are checked in `interface`, with errors and not warnings.
-    kwargs["disable_env_checker"] = True
+    fixed["disable_env_checker"] = True
+    given = {"render_mode": "rgb_array", **fixed, **kwargs}
     try:
         try:
-            return gymnasium.make(env_id, render_mode="rgb_array", **kwargs)
+            return gymnasium.make(env_id, **given)
         except TypeError as error:
-            if "'render_mode'" not in str(error):
+            if "'render_mode'" not in str(error) or "render_mode" in kwargs:
                 raise
             # Maybe it observes images.
-            return gymnasium.make(env_id, **kwargs)
+            return gymnasium.make(env_id, **fixed, **kwargs)
     except (gymnasium.error.Error, ImportError) as error:
         text = f"Gymnasium cannot make {env_id!r}: {error}"
         raise ValueError(text) from error
+    except TypeError as error:
+        explain_refusal(gymnasium.registry, env_id, kwargs, error)
+        raise
 
 
 def _look_through(

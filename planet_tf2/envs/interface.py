@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2.envs.errors import InterfaceError
+from planet_tf2.envs.foreign_spaces import as_space
 from planet_tf2.envs.images import find_form
 
 _RESET = ("observation", "info")
@@ -47,12 +48,14 @@ class CheckedInterface(gymnasium.Wrapper):
     def __init__(self, env: gymnasium.Env, wanted: Collection[str] = ()):
         super().__init__(env)
         for name in ("observation_space", "action_space"):
-            if not isinstance(getattr(env, name, None), gymnasium.Space):
+            try:
+                setattr(self, name, as_space(getattr(env, name, None)))
+            except ValueError as error:
                 raise ValueError(
                     f"The environment {type(env.unwrapped).__name__} has no"
-                    f" {name}, which must be one of gymnasium.spaces."
-                )
-        self._inner = env.observation_space
+                    f" {name}, which must be one of gymnasium.spaces. {error}"
+                ) from error
+        self._inner = self.observation_space
         self._bare = None
         if not isinstance(self._inner, spaces.Dict):
             is_image = find_form(self._inner, named=False) is not None

@@ -112,10 +112,10 @@ def run_episodes(
             f"topk is {topk}, but must be at most amount, which is {amount}."
         )
     spec = tasks.get_task(task)
-    if spec.kind != tasks.DM_CONTROL:
+    if spec.kind != tasks.DM_CONTROL or spec.kwargs:
         raise ValueError(
-            f"Task {task!r} is no task of the control suite, so that there is"
-            " no simulator to plan with."
+            f"Task {task!r} is no task of the control suite, or has arguments,"
+            " so that there is no simulator to plan with."
         )
     envs.forbid_rendering()
     simulator = envs.BatchSimulator(
