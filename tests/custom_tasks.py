@@ -133,3 +133,54 @@ class Crowded(Tiny):
 
 def crowded():
     return Crowded()
+
+
+def gymnasium_vector():
+    return gymnasium.vector.SyncVectorEnv([plain])
+
+
+class _Several:
+    """What the interfaces of other packages have in common."""
+
+    num_envs = 2
+    observation_space = spaces.Box(-1, 1, (3,))
+    action_space = spaces.Discrete(2)
+
+    def reset(self):
+        raise AssertionError("It is not looked at.")
+
+    step = reset
+
+
+def baselines_vector():
+    return _Several()
+
+
+def gym3_vector():
+    class Gym3:
+        num, ob_space, ac_space = 2, "Tensor", "Tensor"
+
+    return Gym3()
+
+
+def batched():
+    env = Tiny()
+    env.num_envs = 4
+    return gymnasium.Wrapper(env)
+
+
+def two_agents():
+    class Parallel(_Several):
+        num_envs = None
+        possible_agents = ("left", "right")
+
+    return Parallel()
+
+
+def old_spaces():
+    class Discrete:
+        n, start = 4, 1
+
+    env = Tiny()
+    env.action_space = Discrete()
+    return env

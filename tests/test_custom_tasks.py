@@ -32,7 +32,6 @@ class TestFunction:
     @pytest.mark.parametrize(
         "function,message",
         [
-            ("wants_more", "map_name"),
             ("returns_nothing", "returned nothing. Did you forget the return"),
             ("returns_the_class", r"returned the class Tiny. Call it: Tiny\("),
             ("not_callable", r"\{'name': 'wrong'\} is no function"),
@@ -43,6 +42,30 @@ class TestFunction:
         with pytest.raises(ValueError, match=message) as caught:
             make_custom(_name(function), _name(function), _ARGUMENTS)
         assert repr(_name(function)) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "function,kind",
+    [
+        ("gymnasium_vector", "environments"),
+        ("baselines_vector", "environments"),
+        ("gym3_vector", "environments"),
+        ("batched", "environments"),
+        ("two_agents", "agents"),
+    ],
+)
+def test_several_at_once(function, kind):
+    with pytest.raises(ConfigError) as caught:
+        environments.probe(_name(function), {"isolate_envs": "none"})
+    assert f"is several {kind} at once. Hand in one" in str(caught.value)
+    assert "batch_size in train_collects" in str(caught.value)
+    assert repr(_name(function)) in str(caught.value)
+
+
+def test_spaces_of_classic_gym():
+    """In an environment of Gymnasium, where they are told by name."""
+    _, action = environments.task_spaces(_name("old_spaces"), {}, False)
+    assert action == spaces.Discrete(4, start=1)
 
 
 @pytest.mark.parametrize("place", ["current folder", "PYTHONPATH"])

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from planet_tf2 import envs
-from planet_tf2.configs import builders, environments
+from planet_tf2.configs import builders, environments, tasks
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.envs import gymnasium_env
 from planet_tf2.envs.wrappers import resize
 
 
@@ -75,3 +77,37 @@ def test_one_that_a_module_registers(tmp_path, monkeypatch):
         env.reset(seed=0)
         ends = [env.step(np.zeros(3, "f4"))[3] for _ in range(12)]
     assert ends == [False] * 11 + [True]
+
+
+@pytest.mark.parametrize("env_id", ["Kitchen/Stir-v2", "StirTheSoup-v0"])
+def test_one_that_an_installed_package_registers(env_id, tmp_path, monkeypatch):
+    """It is imported without being named; what does not fit is not."""
+    for name, needs, text in (
+        ("cookery", "gymnasium>=1", f"gymnasium.register('{env_id}', Own)"),
+        ("broken", "gymnasium[all]; extra == 'x'", "1 / 0  # register"),
+        ("other", "numpy", "raise SystemExit  # register"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(
+            "import gymnasium\nfrom custom_tasks import Tiny as Own\n" + text
+        )
+        info = tmp_path / f"{name}_kit-1.0.dist-info"
+        info.mkdir()
+        (info / "top_level.txt").write_text(name)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}-kit\nVersion: 1.0\n"
+            f"Requires-Dist: {needs}\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    gymnasium_env.plugins.cache_clear()
+    assert {"cookery", "broken"} <= set(gymnasium_env.plugins())
+    params = {"batch_shape": [5, 6]}
+    with environments.open_env(f"gym:{env_id}", params) as env:
+        assert env.reset(seed=0)[0]["image"].shape == (64, 64, 3)
+    with pytest.raises(ConfigError, match="Gymnasium cannot make 'Kitchn"):
+        environments.probe("gym:Kitchn/Stir-v2", params)
+    monkeypatch.undo()
+    gymnasium_env.plugins.cache_clear()
+    assert "cookery" not in gymnasium_env.plugins()
+    with pytest.raises(ValueError, match="Unknown task"):
+        tasks.get_task(f"gym:{env_id}")

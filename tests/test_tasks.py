@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from planet_tf2 import envs
 from planet_tf2.configs import tasks
 from planet_tf2.configs.tasks import SUITE_TASKS
 
@@ -99,6 +100,8 @@ def test_families(name, kind, task, renders):
         ("Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("gymn:Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("module:", "module:function"),
+        ("CarRacing-v2", "Did you mean 'gym:CarRacing-v3'?"),
+        ("dmc:cheetah_walk", "Did you mean 'dmc:cheetah_run'?"),
     ],
 )
 def test_unknown_task(name, words):
@@ -106,3 +109,15 @@ def test_unknown_task(name, words):
         tasks.get_task(name)
     assert words in str(caught.value)
     assert f"Unknown task {name!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "env_id", ["ALE/Pong-v5", "MyGames/Ant-v5", "highway-v0", "crafter-v1"]
+)
+def test_ids_of_packages_that_are_missing(env_id, monkeypatch):
+    """No other environment is suggested in their place."""
+    monkeypatch.setattr(envs, "plugins", lambda: ())
+    with pytest.raises(ValueError) as caught:
+        tasks.get_task(f"gym:{env_id}")
+    assert "Did you mean" not in str(caught.value)
+    assert "gym:package:" in str(caught.value)

@@ -9,6 +9,7 @@ gym:CarRacing-v3?continuous=false   any of them with arguments
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -213,11 +214,20 @@ def _hint(name: str) -> str:
         )
     if family in families:
         families = {family: families[family]}
-    known = {n: f"{kind}:{n}" for kind in families for n in families[kind]}
+    # The latest version of each.
+    known = {
+        _unversioned(found): f"{kind}:{found}"
+        for kind in families
+        for found in families[kind]
+    }
     if not family:
         known |= {task: task for task in TASKS}
-    close = nearest(rest, known, 0.6)
+    close = nearest(_unversioned(rest), known, 0.6)
     return f" Did you mean {known[close]!r}?" if close else ""
+
+
+def _unversioned(env_id: str) -> str:
+    return re.sub(r"-v\d+$", "", env_id)
 
 
 _ALL = (
