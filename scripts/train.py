@@ -17,6 +17,7 @@ from absl import flags
 from planet_tf2 import agents
 from planet_tf2.configs.params_text import define_flags, flag_overrides
 from planet_tf2.tools import command
+from planet_tf2.tools.files import StorageError
 
 FLAGS = flags.FLAGS
 
@@ -116,10 +117,12 @@ def work() -> None:
     except errors.OpError as error:
         raise RuntimeError(error.message.splitlines()[0]) from error
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if not full and not isinstance(error, StorageError):
             raise
         raise OSError(
-            f"{error}. The last checkpoint is whole. Make room, and go on from "
+            f"{error}. The last checkpoint is whole. "
+            f"{'Make room' if full else 'Remove the cause'}, and go on from "
             "there with --retry_failed."
         ) from error
 

@@ -2,9 +2,11 @@
 
 import functools
 import logging
+import shutil
 
 import fragile
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 
@@ -14,6 +16,7 @@ from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import BatchEnv
+from planet_tf2.tools.files import StorageError
 from planet_tf2.training.collecting import Collector, retry
 
 # Long for a step of the fake, and short for whoever waits for the tests.
@@ -101,6 +104,41 @@ class TestEveryWayToBreak:
         assert _WORDS[how] in record.message
 
 
+def _forbid_large_files(env, folder):
+    psutil.Process(env.pid).rlimit(psutil.RLIMIT_FSIZE, (100, 100))
+
+
+def _remove(env, folder):
+    shutil.rmtree(folder)
+
+
+def _put_a_file_there(env, folder):
+    folder.rmdir()
+    folder.write_text("mine")
+
+
+@pytest.mark.parametrize(
+    "harm,strategy,message",
+    [
+        (_forbid_large_files, "process", "File too large"),
+        (_remove, "process", "No such file"),
+        (_remove, "thread", "No such file"),
+        (_put_a_file_there, "none", "Not a directory"),
+    ],
+)
+def test_storage_is_not_the_simulators(tell, tmp_path, harm, strategy, message):
+    """Nothing is repeated, with other seeds, until the cause is gone."""
+    log, folder = tell(), tmp_path / "episodes"
+    with _open(folder, isolate_envs=strategy) as env:
+        assert env.action_space  # It is built.
+        harm(env, folder)
+        with pytest.raises(StorageError, match=message) as caught:
+            retry("testing", lambda attempt: random_episodes(env, 1, 0), 3)
+        assert str(folder) in str(caught.value)
+        assert not env.failed
+    assert log() == ["ok"]
+
+
 class FakeAgent:
     """Acts at random, according to its seed."""
 
@@ -165,3 +203,10 @@ class TestSeveralAgents:
         twice = play("raise", "raise", "exit", "ok")
         for one, other in ((smooth, once), (smooth, twice), (once, twice)):
             assert np.abs(np.subtract(one, other)).min(1).max() > 1e-3
+
+    def test_storage_is_not_the_simulators(self, tell, collect):
+        log = tell("ok", "ok")
+        shutil.rmtree(collect.folder)
+        with pytest.raises(StorageError, match="No such file"):
+            collect()
+        assert log() == ["ok", "ok"]

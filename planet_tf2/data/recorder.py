@@ -1,13 +1,16 @@
 """Records the episodes of an environment as files."""
 
+import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from planet_tf2.data import episodes
+from planet_tf2.tools.files import StorageError
 
 
 class RecordEpisodes(gymnasium.Wrapper):
@@ -33,11 +36,12 @@ class RecordEpisodes(gymnasium.Wrapper):
           staged: Whether the files wait for `episodes.publish`.
 
         Raises:
-          OSError: The folder cannot be created.
+          StorageError: The folder cannot be created.
         """
         super().__init__(env)
         self._directory = pathlib.Path(directory)
-        self._directory.mkdir(parents=True, exist_ok=True)
+        with self._storing():
+            self._directory.mkdir(parents=True, exist_ok=True)
         self._staged = staged
         dtype = np.dtype(env.action_space.dtype)
         self._action_type = np.float32 if dtype.kind == "f" else dtype
@@ -63,6 +67,7 @@ class RecordEpisodes(gymnasium.Wrapper):
 
         Raises:
           gymnasium.error.ResetNeeded: The episode is over.
+          StorageError: It cannot be saved: the disk is full, say.
         """
         if self._transitions is None:
             raise gymnasium.error.ResetNeeded(
@@ -91,12 +96,21 @@ class RecordEpisodes(gymnasium.Wrapper):
             key: np.stack([transition[key] for transition in transitions])
             for key in transitions[0]
         }
-        path = episodes.save_episode(
-            self._directory, episode, staged=self._staged
-        )
+        with self._storing():
+            path = episodes.save_episode(
+                self._directory, episode, staged=self._staged
+            )
         return {
             "path": str(path),
             "return": float(episode["reward"].sum(dtype=np.float64)),
             "length": len(transitions) - 1,
             "simulator_steps": int(self._simulator_steps),
         }
+
+    @contextlib.contextmanager
+    def _storing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            place = str(self._directory)
+            raise StorageError(error.errno, error.strerror, place) from error

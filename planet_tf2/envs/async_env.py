@@ -25,6 +25,7 @@ import gymnasium
 from planet_tf2.envs import child_process, rendering
 from planet_tf2.envs.errors import EnvCrash, EnvError, EnvTimeout
 from planet_tf2.envs.worker import Answer, Server, serve
+from planet_tf2.tools.files import StorageError
 
 CLOSE_SECONDS = 5.0
 # To start Python, load a simulator and maybe wait for its server takes longer
@@ -55,6 +56,7 @@ class Async:
       EnvError: The environment raised an exception.
       EnvCrash: The process died.
       EnvTimeout: It took too long.
+      StorageError: Its episode cannot be stored.
 
     Attributes:
       failed: Whether it broke, so that the next `reset` will start it anew.
@@ -210,7 +212,7 @@ class Async:
                 self._lost = EnvCrash(self._end_worker(CLOSE_SECONDS))
 
         @functools.cache
-        def outcome() -> tuple[Any, EnvError | None]:
+        def outcome() -> tuple[Any, EnvError | StorageError | None]:
             self._check_open(connection)
             return self._finish(seconds, start)
 
@@ -229,7 +231,7 @@ class Async:
 
     def _finish(
         self, seconds: float | None, start: float
-    ) -> tuple[Any, EnvError | None]:
+    ) -> tuple[Any, EnvError | StorageError | None]:
         """Returns the answer, or why there is none."""
         if self._lost is None:
             answer = self._receive(seconds, start)
@@ -237,8 +239,8 @@ class Async:
             self.failed = True
             return None, self._lost
         value, details = answer
-        if details is None:
-            return value, None
+        if details is None or isinstance(details, StorageError):
+            return value, details
         error = EnvError(*details)
         self.failed = self.failed or error.kind != _HARMLESS
         return None, error

@@ -26,9 +26,11 @@ import gymnasium
 from planet_tf2.envs.child_process import Variables, update_environ
 from planet_tf2.envs.errors import place_of
 from planet_tf2.tools import importing, streams
+from planet_tf2.tools.files import StorageError
 
-# A value, or None and an exception as (type, message, traceback, place).
-Answer = tuple[Any, tuple[str, str, str, str] | None]
+# A value, or None and an exception as (type, message, traceback, place) or,
+# where it is not the environment's, itself.
+Answer = tuple[Any, tuple[str, str, str, str] | StorageError | None]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -59,6 +61,8 @@ class Server:
             if name == "reset":
                 return self._env.reset(seed=arguments[0]), None
             return self._env.step(*arguments), None
+        except StorageError as error:
+            return None, error
         except Exception as error:
             return _describe(error)
 

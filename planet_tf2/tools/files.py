@@ -5,12 +5,18 @@ readers see the old or the new one, whenever the writer stops.
 """
 
 import contextlib
+import errno
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 from typing import BinaryIO
 
 PARTIAL_SUFFIX = ".partial"
+
+
+class StorageError(OSError):
+    """What is to be kept cannot be written, which is not its maker's fault."""
 
 
 @contextlib.contextmanager
@@ -24,8 +30,8 @@ def replacing(
 
     Args:
       path: File to be written, by one writer at a time.
-      scratch: Existing folder on the same file system for the file while it is
-        being written; by default that of `path`.
+      scratch: Existing folder for the file while it is being written; by
+        default that of `path`.
 
     Yields:
       The file, to be written in bytes.
@@ -41,12 +47,31 @@ def replacing(
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        move(partial, path)
     except BaseException:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
     sync_directory(path.parent)
+
+
+def move(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Gives a file another place and name, or that of another file.
+
+    It appears there whole, also if that is on another file system.
+
+    Raises:
+      OSError: There is no such file, or it cannot be moved.
+    """
+    try:
+        os.replace(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # Beside the target, where it can be renamed.
+        with open(source, "rb") as file, replacing(target) as copy:
+            shutil.copyfileobj(file, copy, 2**20)
+        source.unlink()
 
 
 def write_atomically(
