@@ -14,6 +14,7 @@ from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import DummyEnv
 from planet_tf2.nets import weights
+from planet_tf2.tools.journal import Journal
 from planet_tf2.training import assemble
 from planet_tf2.training.collecting import EnvUnreliable
 
@@ -158,7 +159,8 @@ class TestEnvironments:
         other.reset(seed=0)
         for _ in range(1000 // 50):
             *_, info = other.step(np.zeros(5, np.float32))
-        left = folder.train_episodes / "left.npz.partial"
+        name = f"{episodes.episode_name()}.npz.partial"
+        left = folder.train_episodes / name
         left.touch()
         user = folder.train_episodes / "user.npz"
         user.touch()
@@ -257,8 +259,15 @@ class TestMakeParts:
     def test_batches(self, folder):
         params = tiny_params()
         parts = assemble.make_parts(params, folder, 0)
-        damaged = folder.test_episodes / "damaged.npz"
-        damaged.write_bytes(b"no episode")
+        names = "own.npz", "link.npz", "other.npz"
+        damaged = [folder.test_episodes / name for name in names]
+        target = folder.path / "mine.npz"
+        damaged[1].symlink_to(target)
+        for path in damaged:
+            path.write_bytes(b"no episode")
+        # What others put there is theirs.
+        for path in damaged[:2]:
+            Journal(folder.metrics).append({"file": path.name})
         for number, split in enumerate(("train", "test")):
             episode = {
                 "image": np.full((6, 64, 64, 3), number, np.uint8),
@@ -274,8 +283,9 @@ class TestMakeParts:
             for batch in itertools.islice(batches, 2):
                 assert batch["image"].shape == (2, 5, 64, 64, 3)
                 assert (batch["image"] == number).all()
-        assert not damaged.exists()
-        assert damaged.with_name("damaged.npz.damaged").exists()
+        assert [path.exists() for path in damaged] == [False, True, True]
+        assert damaged[0].with_name("own.npz.damaged").exists()
+        assert target.exists()
         parts.close()
 
     def test_closes_environments_when_something_fails(

@@ -1,10 +1,13 @@
 """Which episodes of a folder are used, and which are in memory."""
 
 import logging
+import os
+import zipfile
 
 import numpy as np
 import pytest
 
+from planet_tf2.data.conversion import StepType
 from planet_tf2.data.episode_cache import EpisodeCache, EpisodesError
 from planet_tf2.data.episodes import save_episode
 
@@ -42,6 +45,8 @@ def test_skips_what_cannot_be_used(tmp_path, caplog):
     (tmp_path / "truncated.npz").write_bytes(whole[:-50])
     (tmp_path / "foreign.npz").write_bytes(b"no archive")
     np.savez(tmp_path / "other.npz", something=np.zeros(3))
+    (tmp_path / "folder.npz").mkdir()
+    os.mkfifo(tmp_path / "pipe.npz")
     asked = []
     store = EpisodeCache(
         tmp_path, 5, KEYS, set_aside=lambda path: asked.append(path.name)
@@ -49,10 +54,10 @@ def test_skips_what_cannot_be_used(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             assert store.look() == files("good", "whole")
-    # What is no episode is set aside; each is told once.
-    assert sorted(asked) == files("foreign", "other", "truncated")
+    # Only what is damaged is set aside; each is told once.
+    assert sorted(asked) == files("foreign", "truncated")
     messages = [record.getMessage() for record in caplog.records]
-    assert len(messages) == 4
+    assert len(messages) == 6
     (short,) = [message for message in messages if "short.npz" in message]
     assert "4 time steps, fewer than the 5" in short
 
@@ -60,13 +65,13 @@ def test_skips_what_cannot_be_used(tmp_path, caplog):
 def test_leaves_what_cannot_be_read_at_the_moment(tmp_path, monkeypatch):
     save(tmp_path, "good", "unreadable")
 
-    def load(path, **kwargs):
-        if path.name == "unreadable.npz":
-            raise PermissionError(13, "Permission denied", str(path))
-        return original(path, **kwargs)
+    def load(path):
+        if path.endswith("unreadable.npz"):
+            raise PermissionError(13, "Permission denied", path)
+        return original(path)
 
-    original = np.load
-    monkeypatch.setattr(np, "load", load)
+    original = zipfile.ZipFile
+    monkeypatch.setattr(zipfile, "ZipFile", load)
     asked = []
     store = EpisodeCache(tmp_path, 5, KEYS, set_aside=asked.append)
     assert store.look() == files("good")
@@ -97,24 +102,57 @@ def test_nothing_that_can_be_used(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"action": np.zeros((7, 3), np.float32)}, {"image": None}]
+    "change,message",
+    [
+        ({"action": np.zeros((7, 3), np.float32)}, "another task"),
+        ({"image": None}, "has no 'image'"),
+    ],
 )
-def test_episodes_of_another_kind_are_left_out(tmp_path, caplog, change):
+def test_episodes_of_another_kind_are_left_out(
+    tmp_path, caplog, change, message
+):
     changed = an_episode(7) | change
     save_episode(tmp_path, {k: v for k, v in changed.items() if v is not None})
     usual = save_episode(tmp_path, an_episode(7))
     store = EpisodeCache(tmp_path, 5, KEYS)
     assert store.look() == [usual.name]
-    assert "another task" in caplog.text
+    assert message in caplog.text
 
 
 def test_the_run_decides_what_episodes_look_like(tmp_path, caplog):
     """And not the oldest of them, which may be a copy from another run."""
     other, own = (save_episode(tmp_path, an_episode(7, n)) for n in (1, 6))
-    sizes = {"reward": (), "action": (6,)}
-    store = EpisodeCache(tmp_path, 5, ("action", "reward"), sizes=sizes)
+    types = {
+        "reward": StepType(np.float32),
+        "action": StepType(np.float32, (6,)),
+    }
+    store = EpisodeCache(tmp_path, 5, ("action", "reward"), types=types)
     assert store.look() == [own.name]
-    assert other.name in caplog.text and "are needed" in caplog.text
+    assert other.name in caplog.text and "is needed" in caplog.text
+
+
+def test_other_programs_write_other_types(tmp_path):
+    """What is made of them is the same, so that they make one batch."""
+    save(tmp_path, "a")
+    changed = an_episode(9)
+    changed["action"] = changed["action"].astype(np.float16)
+    changed["image"] = changed["image"].transpose(0, 3, 1, 2) / 255
+    np.savez(tmp_path / "b.npz", **changed, task=np.array("walk"))
+    store = EpisodeCache(
+        tmp_path,
+        5,
+        KEYS,
+        types={
+            "image": StepType(np.uint8, (2, 2, 3)),
+            "action": StepType(np.float32, (1,)),
+            "reward": StepType(np.float32),
+        },
+    )
+    assert store.look() == files("a", "b")
+    for key in KEYS:
+        one, two = store["a.npz"][key], store["b.npz"][key]
+        assert one.dtype == two.dtype
+        np.testing.assert_array_equal(one, two)
 
 
 def test_names_of_the_past(tmp_path):

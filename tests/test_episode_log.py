@@ -1,4 +1,5 @@
 import pathlib
+import time
 
 import numpy as np
 import pytest
@@ -118,6 +119,17 @@ class TestOrder:
         assert found == sorted(found) == names(folder.train_episodes)
         assert [r["file"] for r in Journal(folder.metrics)] == found
 
+    def test_names_sort_where_the_clock_goes_back(
+        self, log, folder, monkeypatch
+    ):
+        now, found = time.time_ns(), []
+        for hours in (0, -1, -2, 30000, 0, -1):
+            moment = now + hours * 3600 * 10**9
+            monkeypatch.setattr(time, "time_ns", lambda moment=moment: moment)
+            found.append(log.add("train", "walk", record(folder)).name)
+        assert found == sorted(set(found)) == names(folder.train_episodes)
+        assert [r["file"] for r in Journal(folder.metrics)] == found
+
 
 def test_elapsed_seconds_are_those_of_work(folder):
     """Whatever the clock says while nobody works; also of work taken back."""
@@ -175,8 +187,8 @@ class TestRollback:
         (folder.test_episodes / "notes.txt").write_text("mine")
         add(log, "train", "walk", record(folder))
         record(folder)
-        (folder.test_episodes / "x.npz.staged").write_bytes(b"")
-        (folder.train_episodes / "y.npz.staged.partial").write_bytes(b"")
+        half = f"{episodes.episode_name()}.npz.staged.partial"
+        (folder.train_episodes / half).write_bytes(b"")
         log.rollback(position)
         assert names(folder.train_episodes) == kept[0]
         assert names(folder.test_episodes) == [*kept[1], "notes.txt"]

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from planet_tf2.data import episodes
+from planet_tf2.data.conversion import StepType
+from planet_tf2.data.episode_archive import BrokenEpisode, DamagedEpisode
 
 Episode = dict[str, np.ndarray]
 
@@ -35,10 +37,10 @@ class EpisodeCache:
       names: returns the episode files, oldest first, that a batch may be made
         of, given its number. By default those that there are when it is asked,
         in the order of their names. It may wait.
-      set_aside: called with the path of each file that is no episode, or not a
-        whole one. By default such files stay where they are, and are skipped.
-      sizes: shapes of a time step of these arrays, by name; episodes of others
-        are skipped. By default those of the first episode that is read.
+      set_aside: called with the path of each file that is damaged. By default
+        such files stay where they are, and are skipped.
+      types: what a time step of these arrays is, by name. Episodes of others
+        are converted or skipped. By default that of the first that is read.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class EpisodeCache:
         keep: bool = True,
         names: Callable[[int], Sequence[str]] | None = None,
         set_aside: Callable[[pathlib.Path], None] | None = None,
-        sizes: Mapping[str, tuple[int, ...]] | None = None,
+        types: Mapping[str, StepType] | None = None,
     ):
         self._max_episodes = max_episodes or math.inf
         self._max_bytes = (keep and max_bytes) or math.inf
@@ -62,7 +64,7 @@ class EpisodeCache:
         self._directory = pathlib.Path(directory)
         self._min_length = min_length
         self.keys = tuple(keys)
-        self._sizes = sizes and {key: tuple(sizes[key]) for key in keys}
+        self._types = types
         self._bytes: dict[str, int] = {}  # Of all that were ever read.
         self._episodes: dict[str, Episode] = {}
         self._rejected: dict[str, str] = {}
@@ -120,7 +122,7 @@ class EpisodeCache:
             return True
         try:
             episode = self._load(name)
-        except (episodes.BrokenEpisode, FileNotFoundError) as error:
+        except (BrokenEpisode, FileNotFoundError) as error:
             self._rejected[name] = str(error).rstrip(".")
             _LOGGER.warning("Skipping an episode: %s", error)
             return False
@@ -132,25 +134,22 @@ class EpisodeCache:
     def _load(self, name: str) -> Episode:
         path = self._directory / name
         try:
-            episode = episodes.load_episode(path)
-        except episodes.BrokenEpisode as error:
-            # If the system cannot read it now, it may still be whole.
-            if not isinstance(error.__cause__, OSError):
-                self._set_aside(path)
+            episode = episodes.load_episode(path, self._types)
+        except DamagedEpisode:
+            self._set_aside(path)
             raise
         length = len(episode["reward"])
         if length < self._min_length:
-            raise episodes.BrokenEpisode(
+            raise BrokenEpisode(
                 f"{name} has {length} time steps, fewer than the "
                 f"{self._min_length} of a sequence (batch_shape)."
             )
-        sizes = {k: episode[k].shape[1:] for k in self.keys if k in episode}
-        if self._sizes is None and len(sizes) == len(self.keys):
-            self._sizes = sizes
-        if sizes != self._sizes:
-            raise episodes.BrokenEpisode(
-                f"{name} has entries of the sizes {sizes}, but "
-                f"{self._sizes or self.keys} are needed. It is of another "
-                "task, or has images of another size."
-            )
+        if self._types is None:
+            missing = [key for key in self.keys if key not in episode]
+            if missing:
+                raise BrokenEpisode(f"{name} has no {missing[0]!r}.")
+            self._types = {
+                key: StepType(episode[key].dtype, episode[key].shape[1:])
+                for key in self.keys
+            }
         return {key: episode[key] for key in {*self.keys, "reward"}}

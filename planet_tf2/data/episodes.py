@@ -25,40 +25,46 @@ part of the collection; `publish` makes it so.
 import datetime
 import os
 import pathlib
+import re
 import secrets
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from planet_tf2.tools.files import PARTIAL_SUFFIX, replacing, sync_directory
+from planet_tf2.data.conversion import StepType, fit
+from planet_tf2.data.episode_archive import BrokenEpisode, open_archive
+from planet_tf2.tools.files import move, replacing, sync_directory
 
 SUFFIX = ".npz"
 STAGED_SUFFIX = ".npz.staged"
 DAMAGED_SUFFIX = ".damaged"
 # No names for observations. In metrics.jsonl, `file` names an episode.
 RESERVED_NAMES = {"action", "reward", "is_first", "terminal", "return", "file"}
-# What an array must hold: in words, NumPy's kinds of types, numbers of axes.
-_FORMS = {
-    "action": ("numbers", "fiu", range(1, 32)),
-    "reward": ("floats with 1 axis", "f", [1]),
-    "is_first": ("booleans with 1 axis", "b", [1]),
-    "terminal": ("booleans with 1 axis", "b", [1]),
-}
+_REWARD, _FLAG = StepType(np.float32), StepType(np.bool_)
+# Where a file has none of these they are made.
+_MADE = {"return": _REWARD, "is_first": _FLAG, "terminal": _FLAG}
+_OTHER_NAMES = {"terminal": "is_terminal"}  # In files of Dreamer.
+# Names that this program gives, with the time in nanoseconds.
+_NAME = "[0-9]" * 8 + "T" + "[0-9]" * 6 + "-" + "[0-9a-f]" * 32
+_NANOSECONDS = re.compile(r"\d{8}T\d{6}-([0-9a-f]{16})[0-9a-f]{16}")
 
 
-class BrokenEpisode(ValueError):
-    """An episode file that cannot be used; the message names it."""
-
-
-def episode_name() -> str:
+def episode_name(after: str = "") -> str:
     """Returns a new name: `<YYYYmmddTHHMMSS>-<32 hexadecimal digits>`.
 
     The time is UTC. The first half of the digits is the time as well, in
     nanoseconds since 1970; the others are random. Therefore names sort in the
     order in which the episodes ended, also within one second, and readers that
     sort them see the same order in every run.
+
+    Args:
+      after: A name that it has to sort behind, even if the clock went back.
     """
     now = time.time_ns()
+    if earlier := _NANOSECONDS.match(after):
+        now = max(now, int(earlier[1], 16) + 1)
     moment = datetime.datetime.fromtimestamp(now // 10**9, datetime.UTC)
     return f"{moment:%Y%m%dT%H%M%S}-{now:016x}{secrets.token_hex(8)}"
 
@@ -86,7 +92,8 @@ def save_episode(
       OSError: The file cannot be written.
     """
     name = name or episode_name()
-    _validate(f"Episode {name}", episode)
+    arrays = {key: np.asarray(array) for key, array in episode.items()}
+    _conform(f"Episode {name}", arrays)
     directory = pathlib.Path(directory)
     path = directory / (name + (STAGED_SUFFIX if staged else SUFFIX))
     with replacing(path) as file:
@@ -103,7 +110,7 @@ def publish(
 
     Args:
       path: Path that ends in `.npz.staged`.
-      directory: Existing folder on the same file system.
+      directory: Existing folder.
 
     Returns:
       Path of the published file.
@@ -115,7 +122,7 @@ def publish(
     name = path.name.removesuffix(STAGED_SUFFIX) + SUFFIX
     target = pathlib.Path(directory) / name
     try:
-        os.replace(path, target)
+        move(path, target)
     except FileNotFoundError:
         if not target.exists():
             raise
@@ -123,38 +130,30 @@ def publish(
     return target
 
 
-def load_episode(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Reads an episode.
+def load_episode(
+    path: str | os.PathLike, types: Mapping[str, StepType] | None = None
+) -> dict[str, np.ndarray]:
+    """Reads an episode, and converts it if it is of another program.
 
     Args:
       path: Path of the file.
+      types: The arrays to read, and what they have to be; `reward` comes with
+        them. By default all that hold numbers for every time step.
 
     Returns:
-      The arrays `[T+1, ...]` of the file. `reward` is float32 whatever the file
-      holds; `return` float32 `[T+1]` is the reward summed up so far; `is_first`
-      and `terminal` bool `[T+1]` are added where the file has none.
+      The arrays `[T+1, ...]`. Without `types`, `reward` and floats of other
+      widths are float32 and `image` is uint8, whatever the file holds; `return`
+      float32 `[T+1]` is the reward summed up so far; `is_first` and `terminal`
+      bool `[T+1]` are added where the file has none. They may be read-only.
 
     Raises:
-      BrokenEpisode: The file is damaged, or does not hold an episode.
+      BrokenEpisode: The file cannot be read, or does not hold such an episode.
+      DamagedEpisode: It is damaged.
       FileNotFoundError: There is no such file.
+      OSError: There is not enough memory.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            episode = {key: archive[key] for key in archive.files}
-    except (FileNotFoundError, MemoryError):
-        raise
-    except Exception as error:  # NumPy has many kinds for damaged files.
-        raise BrokenEpisode(
-            f"Episode file {str(path)!r} cannot be read"
-            f" ({type(error).__name__}: {error})."
-        ) from error
-    _validate(f"Episode file {str(path)!r}", episode)
-    reward = episode["reward"]
-    episode["reward"] = reward.astype(np.float32)
-    episode["return"] = np.cumsum(reward, dtype=np.float64).astype(np.float32)
-    episode.setdefault("is_first", np.arange(len(reward)) == 0)
-    episode.setdefault("terminal", np.zeros(len(reward), bool))
-    return episode
+    with open_archive(path) as arrays:
+        return _conform(f"Episode file {os.fspath(path)!r}", arrays, types)
 
 
 def list_episodes(directory: str | os.PathLike) -> list[str]:
@@ -172,25 +171,53 @@ def clean_staged(directory: str | os.PathLike) -> None:
 
     Only for a folder that no worker is writing to.
     """
-    for suffix in (PARTIAL_SUFFIX, STAGED_SUFFIX):
-        for path in pathlib.Path(directory).glob(f"*{suffix}"):
+    for path in pathlib.Path(directory).glob(f"{_NAME}{SUFFIX}.*"):
+        if not path.name.endswith(DAMAGED_SUFFIX):
             path.unlink(missing_ok=True)
 
 
-def _validate(name: str, episode: dict[str, np.ndarray]) -> None:
-    arrays = {key: np.asarray(array) for key, array in episode.items()}
-    for key in ("action", "reward"):
-        if key not in arrays:
+def _conform(
+    name: str,
+    entries: Mapping[str, Any],
+    types: Mapping[str, StepType] | None = None,
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of a file or of a dictionary as an episode."""
+    found = {}
+    wanted = {"reward": _REWARD, **(types or _types_of(entries))}
+    for key in wanted:
+        stored = key if key in entries else _OTHER_NAMES.get(key)
+        if key != "return" and stored in entries:
+            found[key] = entries[stored]
+        elif key not in _MADE:
             raise BrokenEpisode(f"{name} has no {key!r}.")
-    lengths = {key: array.shape[:1] for key, array in arrays.items()}
-    if len(set(lengths.values())) > 1 or lengths["reward"] < (2,):
-        raise BrokenEpisode(
-            f"{name} has no step, or arrays of unequal length: {lengths}."
-        )
-    for key in arrays.keys() & _FORMS:
-        (what, kinds, axes), array = _FORMS[key], arrays[key]
-        if array.dtype.kind not in kinds or array.ndim not in axes:
-            raise BrokenEpisode(
-                f"{name} has {array.dtype} {key!r} of shape"
-                f" {list(array.shape)}, but it must be {what}."
-            )
+    reward = found["reward"] = np.asarray(found["reward"])
+    steps = len(reward) if reward.shape else 0
+    if steps < 2:
+        raise BrokenEpisode(f"{name} has no step, but {steps} rewards.")
+    made = {
+        "is_first": np.arange(steps) == 0,
+        "terminal": np.zeros(steps, bool),
+    }
+    for key, entry in found.items():
+        try:
+            made[key] = fit(entry, steps, wanted[key])
+        except BrokenEpisode:
+            raise
+        except ValueError as error:
+            raise BrokenEpisode(f"{name} has {key!r}, {error}.") from None
+    sums = np.cumsum(reward, dtype=np.float64)
+    made["return"] = sums.astype(np.float32)
+    return {key: made[key] for key in wanted}
+
+
+def _types_of(entries: Mapping[str, Any]) -> dict[str, StepType]:
+    """Returns what to read where nobody says what is needed."""
+    types = {"action": _REWARD}
+    for key in entries.keys() - _OTHER_NAMES.values():
+        entry = entries[key]
+        if entry.shape and entry.dtype.kind in "biuf":
+            is_whole = entry.dtype.kind in "iu"
+            dtype = entry.dtype.newbyteorder("=") if is_whole else np.float32
+            dtype = np.uint8 if key == "image" else dtype
+            types[key] = StepType(dtype, entry.shape[1:])
+    return {**types, **_MADE, "reward": _REWARD}

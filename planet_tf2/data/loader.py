@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from planet_tf2.data.episode_archive import BrokenEpisode
 from planet_tf2.data.episode_cache import Episode, EpisodeCache
-from planet_tf2.data.episodes import BrokenEpisode
 
 Seed = Sequence[int]
 # Returns the names of the usable episodes at a draw, oldest first.

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from planet_tf2.data import episodes
+from planet_tf2.data.conversion import StepType
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation.loading import LoadedRun
@@ -81,8 +82,10 @@ def load_one(
     Raises:
       EpisodesError: it cannot be read, or does not fit.
     """
+    spaces = {**run.agent.observation_space, "action": run.agent.action_space}
+    types = {k: StepType(v.dtype, v.shape) for k, v in spaces.items()}
     try:
-        arrays = episodes.load_episode(path)
+        arrays = episodes.load_episode(path, types)
     except (episodes.BrokenEpisode, OSError) as error:
         raise EpisodesError(str(error)) from None
     source, task = known.get(path.name, (GIVEN, None))

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from planet_tf2 import agents
 from planet_tf2.agents.agent import Agent
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
+from planet_tf2.data.conversion import StepType
 from planet_tf2.data.episodes import clean_staged
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import Async, BatchEnv
@@ -104,6 +107,17 @@ def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
     return interface
 
 
+def step_types(agent: Agent) -> dict[str, StepType]:
+    """Returns what an agent needs of a stored time step, by name."""
+    spaces = {**agent.observation_space, "action": agent.action_space}
+    dtypes = {name: space.dtype for name, space in spaces.items()}
+    dtypes |= dict.fromkeys(("is_first", "terminal"), np.bool_)
+    return {
+        name: StepType(dtypes.get(name, np.float32), shape)
+        for name, shape in agent.batch_spec.items()
+    }
+
+
 def make_collectors(
     params: Params,
     package: ModuleType,
@@ -171,7 +185,7 @@ def make_parts(
             collectors=collectors,
             seed_envs=envs,
             make_batches=functools.partial(
-                make_batches, params, folder, agent.batch_spec, guard
+                make_batches, params, folder, step_types(agent), guard
             ),
             summaries=summaries,
             progress=progress,

@@ -26,10 +26,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.data.conversion import StepType
 from planet_tf2.data.episode_cache import EpisodeCache
 from planet_tf2.data.episodes import DAMAGED_SUFFIX
 from planet_tf2.data.loader import sequence_batches
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Guard
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
 from planet_tf2.training.trainer import Step
@@ -139,7 +141,7 @@ class Batches:
 def make_batches(
     params: Mapping[str, Any],
     folder: RunFolder,
-    sizes: Mapping[str, tuple[int, ...]],
+    types: Mapping[str, StepType],
     guard: Guard,
     split: str,
     seed: Sequence[int],
@@ -150,12 +152,17 @@ def make_batches(
 
     Args:
       params, folder: those of the run.
-      sizes: shapes of what a batch has to hold of a time step, by name.
-      guard: its `check` is called before a damaged file is renamed.
+      types: what a batch has to hold of a time step, by name.
+      guard: its `check` is called before a damaged file is renamed, which only
+        happens to those that the run has written.
       split, seed, start, names: see `make` of `Batches`.
     """
 
     def put_aside(path: pathlib.Path) -> None:
+        records = Journal(folder.metrics)
+        own = path.name in (record.get("file") for record in records)
+        if not own or path.is_symlink():
+            return
         guard.check()
         damaged = path.with_name(path.name + DAMAGED_SUFFIX)
         try:
@@ -169,14 +176,14 @@ def make_batches(
     cache = EpisodeCache(
         folder.train_episodes if split == "train" else folder.test_episodes,
         shape[1],
-        tuple(sizes),
+        tuple(types),
         # What is made up needs only an example.
         max_episodes=1 if loader == "dummy" else params["loader_max_episodes"],
         max_bytes=params["loader_max_bytes"],
         keep=loader != "reload",
         names=names,
         set_aside=put_aside,
-        sizes=sizes,
+        types=types,
     )
     return sequence_batches(
         cache,

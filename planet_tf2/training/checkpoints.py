@@ -17,7 +17,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from planet_tf2.tools.files import sync_directory, sync_file, write_atomically
+from planet_tf2.tools.files import (
+    move,
+    sync_directory,
+    sync_file,
+    write_atomically,
+)
 from planet_tf2.tools.odd_paths import plain_path
 from planet_tf2.training.checkpoint_differences import describe_differences
 
@@ -155,8 +160,9 @@ class Checkpoints:
             if self._scratch is not None:
                 # Not written there in the first place, since TensorFlow would
                 # make the scratch folder anew after it was removed.
-                part = part.rename(self._scratch / part.name)
-            part.replace(target)
+                move(part, self._scratch / part.name)
+                part = self._scratch / part.name
+            move(part, target)
         sync_directory(self._directory)
         return self._directory / written.name
 

@@ -162,10 +162,10 @@ class EpisodeLog:
         """Renames an episode, if need be, to sort behind those before it.
 
         Environments that end their episodes at the same time name them in any
-        order.
+        order, and a clock may go back.
         """
         own = self._own[split]
         if not own or staged.name > own[-1]["file"]:
             return staged
-        name = episodes.episode_name() + episodes.STAGED_SUFFIX
+        name = episodes.episode_name(own[-1]["file"]) + episodes.STAGED_SUFFIX
         return staged.rename(staged.with_name(name))
