@@ -267,7 +267,8 @@ class TestMakeParts:
             path.write_bytes(b"no episode")
         # What others put there is theirs.
         for path in damaged[:2]:
-            Journal(folder.metrics).append({"file": path.name})
+            record = {"split": "test", "file": path.name}
+            Journal(folder.metrics).append(record)
         for number, split in enumerate(("train", "test")):
             episode = {
                 "image": np.full((6, 64, 64, 3), number, np.uint8),

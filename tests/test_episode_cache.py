@@ -2,11 +2,11 @@
 
 import logging
 import os
-import zipfile
 
 import numpy as np
 import pytest
 
+from planet_tf2.data import episode_archive
 from planet_tf2.data.conversion import StepType
 from planet_tf2.data.episode_cache import EpisodeCache, EpisodesError
 from planet_tf2.data.episodes import save_episode
@@ -65,13 +65,12 @@ def test_skips_what_cannot_be_used(tmp_path, caplog):
 def test_leaves_what_cannot_be_read_at_the_moment(tmp_path, monkeypatch):
     save(tmp_path, "good", "unreadable")
 
-    def load(path):
+    def open_or_not(path, *args):
         if path.endswith("unreadable.npz"):
             raise PermissionError(13, "Permission denied", path)
-        return original(path)
+        return open(path, *args)
 
-    original = zipfile.ZipFile
-    monkeypatch.setattr(zipfile, "ZipFile", load)
+    monkeypatch.setattr(episode_archive, "open", open_or_not, raising=False)
     asked = []
     store = EpisodeCache(tmp_path, 5, KEYS, set_aside=asked.append)
     assert store.look() == files("good")

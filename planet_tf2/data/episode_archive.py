@@ -91,17 +91,13 @@ class Entry:
             raise ValueError(f"the header of {member.name!r} is wrong")
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        if self.dtype.hasobject:
-            problem = "Python objects, which could run code"
-        elif self._size > LARGEST:
-            problem = f"{self._size / 1e9:.1f} GB, more than are read"
-        else:
-            with _reading(self._path):
-                return self._read()
-        name = self._member.name
-        raise BrokenEpisode(
-            f"Episode file {self._path!r} has {problem}, in {name!r}."
-        )
+        if self._size > LARGEST:
+            raise BrokenEpisode(
+                f"Episode file {self._path!r} has {self._size / 1e9:.1f} GB in"
+                f" {self._member.name!r}, more than {LARGEST / 1e9:.1f}."
+            )
+        with _reading(self._path):
+            return self._read()
 
     def _read(self) -> np.ndarray:
         array = np.empty(self.shape, self.dtype, self._order)

@@ -93,7 +93,10 @@ def save_episode(
     """
     name = name or episode_name()
     arrays = {key: np.asarray(array) for key, array in episode.items()}
-    _conform(f"Episode {name}", arrays)
+    # Of values the collector judges, which knows the task.
+    forms = {k: np.zeros((), v.dtype) for k, v in arrays.items()}
+    forms = {k: np.broadcast_to(v, arrays[k].shape) for k, v in forms.items()}
+    _conform(f"Episode {name}", forms)
     directory = pathlib.Path(directory)
     path = directory / (name + (STAGED_SUFFIX if staged else SUFFIX))
     with replacing(path) as file:
@@ -190,31 +193,39 @@ def _conform(
             found[key] = entries[stored]
         elif key not in _MADE:
             raise BrokenEpisode(f"{name} has no {key!r}.")
-    reward = found["reward"] = np.asarray(found["reward"])
-    steps = len(reward) if reward.shape else 0
+    steps = (*found["reward"].shape, 0)[0]
     if steps < 2:
         raise BrokenEpisode(f"{name} has no step, but {steps} rewards.")
+    # Summed up before they are rounded.
+    wide = _fit(name, "reward", found["reward"], steps, StepType(np.float64))
+    found["reward"] = wide
     made = {
+        "return": np.cumsum(wide).astype(np.float32),
         "is_first": np.arange(steps) == 0,
         "terminal": np.zeros(steps, bool),
     }
     for key, entry in found.items():
-        try:
-            made[key] = fit(entry, steps, wanted[key])
-        except BrokenEpisode:
-            raise
-        except ValueError as error:
-            raise BrokenEpisode(f"{name} has {key!r}, {error}.") from None
-    sums = np.cumsum(reward, dtype=np.float64)
-    made["return"] = sums.astype(np.float32)
+        made[key] = _fit(name, key, entry, steps, wanted[key])
     return {key: made[key] for key in wanted}
+
+
+def _fit(
+    name: str, key: str, entry: Any, steps: int, wanted: StepType
+) -> np.ndarray:
+    try:
+        return fit(entry, steps, wanted)
+    except BrokenEpisode:
+        raise
+    except ValueError as error:
+        raise BrokenEpisode(f"{name} has {key!r}, {error}.") from None
 
 
 def _types_of(entries: Mapping[str, Any]) -> dict[str, StepType]:
     """Returns what to read where nobody says what is needed."""
     types = {"action": _REWARD}
-    for key in entries.keys() - _OTHER_NAMES.values():
-        entry = entries[key]
+    for key, entry in entries.items():
+        if key in _OTHER_NAMES.values():
+            continue
         if entry.shape and entry.dtype.kind in "biuf":
             is_whole = entry.dtype.kind in "iu"
             dtype = entry.dtype.newbyteorder("=") if is_whole else np.float32

@@ -64,7 +64,7 @@ def move(source: pathlib.Path, target: pathlib.Path) -> None:
       OSError: There is no such file, or it cannot be moved.
     """
     try:
-        os.replace(source, target)
+        source.replace(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise

@@ -159,8 +159,8 @@ def make_batches(
     """
 
     def put_aside(path: pathlib.Path) -> None:
-        records = Journal(folder.metrics)
-        own = path.name in (record.get("file") for record in records)
+        about = {"split": split, "file": path.name}.items()
+        own = any(about <= r.items() for r in Journal(folder.metrics))
         if not own or path.is_symlink():
             return
         guard.check()
