@@ -41,9 +41,10 @@ def fit(entry: Any, steps: int, wanted: StepType) -> np.ndarray:
         needed += ", or floats from 0 to 1,"
     elif dtype.kind == "f":
         needed = f"finite {needed}"
+    hint = "" if problem else " (is it of another task or program?)"
     raise ValueError(
         f"{entry.dtype} of shape {list(entry.shape)}{problem}, but {needed} is"
-        f" needed{'' if problem else ': is it of another task or program?'}"
+        f" needed{hint}"
     )
 
 

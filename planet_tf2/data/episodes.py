@@ -196,28 +196,20 @@ def _conform(
     steps = (*found["reward"].shape, 0)[0]
     if steps < 2:
         raise BrokenEpisode(f"{name} has no step, but {steps} rewards.")
-    # Summed up before they are rounded.
-    wide = _fit(name, "reward", found["reward"], steps, StepType(np.float64))
-    found["reward"] = wide
     made = {
-        "return": np.cumsum(wide).astype(np.float32),
         "is_first": np.arange(steps) == 0,
         "terminal": np.zeros(steps, bool),
     }
     for key, entry in found.items():
-        made[key] = _fit(name, key, entry, steps, wanted[key])
+        try:
+            made[key] = fit(entry, steps, wanted[key])
+        except BrokenEpisode:
+            raise
+        except ValueError as error:
+            raise BrokenEpisode(f"{name} has {key!r}, {error}.") from None
+    sums = np.cumsum(made["reward"], dtype=np.float64)
+    made["return"] = sums.astype(np.float32)
     return {key: made[key] for key in wanted}
-
-
-def _fit(
-    name: str, key: str, entry: Any, steps: int, wanted: StepType
-) -> np.ndarray:
-    try:
-        return fit(entry, steps, wanted)
-    except BrokenEpisode:
-        raise
-    except ValueError as error:
-        raise BrokenEpisode(f"{name} has {key!r}, {error}.") from None
 
 
 def _types_of(entries: Mapping[str, Any]) -> dict[str, StepType]:
