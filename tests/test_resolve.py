@@ -155,7 +155,7 @@ def test_parse_params(text, expected):
     [
         ("{tasks: [cheetah_run]", ["line 1, column 22", "','"]),
         ("[1, 2]", ["mapping", "[1, 2] (list)"]),
-        ("{a: 2020-13-45}", ["month"]),
+        ('{a: !!date "x"}', ["tags", "'!!date'"]),
         ("{a: \x00}", ["YAML"]),
     ],
 )

@@ -129,7 +129,9 @@ class Tasks(Group):
     """Observations to store in episodes although nobody learns from them and
     they have more than 1,000 numbers, such as `[depth]`. Smaller ones always
     are."""
-    env_timeout_seconds: Annotated[Number, Field(ge=0.001)] | None = 300.0
+    env_timeout_seconds: Annotated[Number, Field(ge=0.001, le=1e6)] | None = (
+        300.0
+    )
     """Seconds that an environment may take for a reset or a step. One that
     takes longer is ended and started again, for which it has 300 seconds or
     more. None waits for ever. Means nothing where `isolate_envs` is `none`."""

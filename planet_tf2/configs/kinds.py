@@ -22,8 +22,13 @@ from pydantic import (
 )
 
 from planet_tf2.tools.importing import is_reference
+from planet_tf2.tools.plain_text import short_repr
 
 Schema = Mapping[str, Any]
+
+
+# So that all that is made of an integer fits into 64 bits.
+LARGEST = 10**15
 
 
 def number(value: Any) -> Any:
@@ -36,8 +41,24 @@ def number(value: Any) -> Any:
     return value
 
 
+def too_large(value: Any) -> bool:
+    """Whether a value is a number beyond `LARGEST`."""
+    try:
+        return abs(float(value)) > LARGEST
+    except OverflowError:
+        return True
+    except (TypeError, ValueError):
+        return False
+
+
 def integer(value: Any) -> Any:
-    """Reads strings, and floats without a fraction. Leaves others alone."""
+    """Reads strings, and floats without a fraction. Leaves others alone.
+
+    Raises:
+      ValueError: It is too large, or a string that is no number.
+    """
+    if too_large(value):
+        raise ValueError(value)
     value = number(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -72,7 +93,7 @@ _PLAIN = {
     "number": "a number",
     "boolean": "True or False",
     "string": "a name",
-    "null": "None (null)",
+    "null": "null",
 }
 
 
@@ -108,7 +129,7 @@ def choices(schema: Schema) -> list[Any]:
 
 def shown(value: Any) -> str:
     """Returns a value with its type, for error messages."""
-    return f"{value!r} ({type(value).__name__})"
+    return f"{short_repr(value)} ({type(value).__name__})"
 
 
 def as_yaml(value: Any) -> str:

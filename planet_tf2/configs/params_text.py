@@ -3,19 +3,21 @@
 import re
 from typing import Any
 
-import yaml
 from absl import flags
 
 from planet_tf2.configs import kinds
 from planet_tf2.configs.base_parameters import BaseParameters
 from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.tools import plain_yaml
+from planet_tf2.tools.plain_text import short_repr
 
 # A quote inside of a word, as in "cart's", is no quote in YAML.
-_QUOTED = r"""(?<!\w)"(?:\\.|[^"\\])*" | (?<!\w)'[^']*'"""
+_QUOTED = r"""(?<!\w)"(?:\\.|[^"\\])*" | (?<!\w)'[^']*' | \\["']"""
 _QUOTED_OR_ANGLE = re.compile(rf"{_QUOTED} | [<>]", re.VERBOSE | re.DOTALL)
 # In brackets PyYAML does not take gym:CarRacing-v3?continuous=false for a word.
 _QUOTED_OR_QUERY = re.compile(
-    rf"""{_QUOTED} | (?P<query>[\w:./-]+\?[^\s,\[\]{{}}"'\\]+)""",
+    rf"""{_QUOTED} |
+    (?<![\w:./-])(?P<query>[\w:./-]+\?[^\s,\[\]{{}}"'\\]+)""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -36,11 +38,10 @@ def parse_params(text: str) -> dict[str, Any]:
         text = _replace_angles(text)
     try:
         params = _load(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(
-            f"Cannot read the parameters {_shortened(text)} as YAML: "
-            f"{_describe(error)}. Write them like '{{num_layers: 2, tasks: "
-            "[cheetah_run]}'."
+            f"Cannot read the parameters {short_repr(text)} as YAML: {error}. "
+            "Write them like '{num_layers: 2, tasks: [cheetah_run]}'."
         ) from None
     if params is None:
         return {}
@@ -93,16 +94,20 @@ def _parse_flag(name: str, value: Any) -> Any:
         return value
     # As in --train_collects='[<every: 10>]'.
     text = _replace_angles(value) if value.startswith(("<", "[<")) else value
+    problem = "" if text.strip() else "write null for none"
     try:
-        return _load(text)
-    except (yaml.YAMLError, ValueError) as error:
+        found = _load(text)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
         raise ConfigError(
-            f"Cannot read --{name}={value!r} as YAML: {_describe(error)}."
-        ) from None
+            f"Cannot read --{name}={short_repr(value)} as YAML: {problem}."
+        )
+    return found
 
 
 def _load(text: str) -> Any:
-    return yaml.safe_load(
+    return plain_yaml.read(
         _QUOTED_OR_QUERY.sub(
             lambda match: f'"{match[0]}"' if match["query"] else match[0], text
         )
@@ -114,20 +119,3 @@ def _replace_angles(text: str) -> str:
     return _QUOTED_OR_ANGLE.sub(
         lambda match: {"<": "{", ">": "}"}.get(match[0], match[0]), text
     )
-
-
-def _shortened(text: str, length: int = 200) -> str:
-    return repr(text if len(text) <= length else text[:length] + "...")
-
-
-def _describe(error: Exception) -> str:
-    """Returns what is wrong with a YAML text, and where, in one line."""
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
-    context = getattr(error, "context", None)
-    if context:
-        problem = f"{problem} {context}"
-    problem = " ".join(str(problem).split())
-    if mark is None:
-        return problem
-    return f"{problem} at line {mark.line + 1}, column {mark.column + 1}"

@@ -5,6 +5,7 @@ defaults. Everything is checked before anything is started or written.
 """
 
 import logging
+import re
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +14,19 @@ import pydantic
 
 from planet_tf2.configs.base_parameters import BaseParameters
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.configs.kinds import Schema, choices, expected, shown
+from planet_tf2.configs.kinds import (
+    LARGEST,
+    Schema,
+    choices,
+    expected,
+    shown,
+    too_large,
+)
 from planet_tf2.configs.params_text import parse_params
 from planet_tf2.tools import attr_dict
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.nearest import did_you_mean
+from planet_tf2.tools.plain_text import one_line, short_repr
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -155,25 +164,32 @@ def _explain_setting(
     known = schema["properties"]
     if name not in known:
         return (
-            f"Unknown setting {name!r} in {dict(entry)!r}."
+            f"Unknown setting {short_repr(name)} in {short_repr(entry)}."
             f"{did_you_mean(name, known)} Known are {', '.join(known)}."
         )
     return (
-        f"Setting {name!r} in {dict(entry)!r} must be "
+        f"Setting {name!r} in {short_repr(entry)} must be "
         f"{expected(known[name])}, not {shown(entry[name])}."
     )
 
 
 def _hint(schema: Schema, value: Any) -> str:
+    """Guesses how to write what was meant."""
+    if "integer" in expected(schema) and too_large(value):
+        return f" The largest is {LARGEST}."
     if not isinstance(value, str):
         return ""
     if "items" in schema:
-        return f" Write [{value}] for a list."
+        return f" Write [{one_line(value.strip('()'), 100)}] for a list."
+    if value.lower() == "none" and {"type": "null"} in schema.get("anyOf", ()):
+        return " Write null."
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?", value):
+        return f" Write {value.replace(',', '')}, without commas."
     return did_you_mean(value, map(str, choices(schema)))
 
 
 def _unknown(parameters: type[BaseParameters], name: Any) -> str:
-    if ":" in str(name):
-        return f"Unknown parameter {name!r}. YAML wants a space after ':'."
     hint = did_you_mean(name, parameters.known())
-    return f"Unknown parameter {name!r}.{hint} See docs/parameters.md."
+    return (
+        f"Unknown parameter {short_repr(name)}.{hint} See docs/parameters.md."
+    )

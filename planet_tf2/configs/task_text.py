@@ -9,9 +9,9 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from planet_tf2.configs.kinds import as_yaml
+from planet_tf2.tools import plain_yaml
+from planet_tf2.tools.plain_text import short_repr
 
 # What YAML takes for text, but everybody else for a number: 1e-4.
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -53,8 +53,9 @@ def as_text(task: Any) -> Any:
             or set(task) - {"id", "kwargs"}
         ):
             raise ValueError(
-                "A task with arguments looks like {id: gym:CarRacing-v3,"
-                f" kwargs: {{continuous: false}}}}, not {dict(task)}."
+                f"{short_repr(task)} is no task. gym:CarRacing-v3 has no space"
+                " behind the colon, and with arguments it is"
+                " {id: gym:CarRacing-v3, kwargs: {continuous: false}}."
             )
         task = name
     if not isinstance(task, str) or not (arguments or "?" in task):
@@ -70,10 +71,10 @@ def _read(task: str, value: str) -> Any:
     if _NUMBER.fullmatch(value):
         return float(value)
     try:
-        return yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:
+        return plain_yaml.read(value)
+    except ValueError as error:
         raise ValueError(
-            f"Cannot read {value!r} of task {task!r} as YAML."
+            f"Cannot read {value!r} of task {task!r} as YAML: {error}."
         ) from error
 
 

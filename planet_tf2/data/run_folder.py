@@ -27,6 +27,7 @@ import pydantic
 import yaml
 from pydantic import Field
 
+from planet_tf2.tools import plain_yaml
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import write_atomically
 from planet_tf2.tools.untrusted import check, printable
@@ -114,18 +115,25 @@ class RunFolder:
             entry has another type; live Python objects are never made.
         """
         try:
-            data = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+            with self.config.open(encoding="utf-8") as file:
+                data = plain_yaml.read(file.read(plain_yaml.MAX_LENGTH + 1))
             check(_Config, data)
         except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(
                 f"{self.path} is not the folder of a run: it has no "
                 f"{self.config.name}."
             ) from None
-        except Exception as error:  # YAML has many kinds for what is none.
+        except (OSError, ValueError) as error:
             raise RunFolderError(
                 f"Cannot read {self.config}: {_one_line(error)}. Restore it "
                 "from a copy, or start in another --logdir."
             ) from None
+        # It is written last; without it, defaults would replace what is lost.
+        if "params" in data and "seed" not in data:
+            raise RunFolderError(
+                f"{self.config} is cut off: it has no seed. Restore it from a "
+                "copy, or start in another --logdir."
+            )
         return data
 
 

@@ -1,9 +1,10 @@
 """What others wrote: whether it is as it should be, and can be shown."""
 
-import reprlib
 from typing import Any
 
 import pydantic
+
+from planet_tf2.tools.plain_text import one_line, short_repr
 
 _LONGEST = 500  # Characters that are shown of a text.
 
@@ -25,14 +26,10 @@ def check(form: type[pydantic.BaseModel], value: Any) -> None:
         wanted = problem["msg"].removeprefix("Input ")
         if problem["type"] in ("dict_type", "model_type"):
             wanted = "should be a mapping"
-        found = reprlib.repr(problem["input"])
+        found = short_repr(problem["input"])
         raise ValueError(f"{name} {wanted}, not {found}") from None
 
 
 def printable(text: str) -> str:
     """Returns a text without what would steer a terminal, and not too long."""
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in shown
-    )
+    return one_line(text, _LONGEST)
