@@ -70,6 +70,7 @@ setuptools.setup(
         "tf-keras>=2.21,<2.22",
         "tqdm>=4.66,<5",
         "typing-extensions>=4.12,<5",
+        "wrapt>=1.17,<3",
     ],
     extras_require={
         "gym": [GYM],

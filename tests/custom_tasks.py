@@ -73,8 +73,10 @@ class Mistaken(Tiny):
         self._mistake = mistake
 
     def step(self, action):
-        if self._mistake == "four":
-            return self._observe(), 1.0, False, {}
+        if self._mistake == "three":
+            return self._observe(), 1.0, False
+        if isinstance(self._mistake, Exception):
+            raise self._mistake
         if self._mistake == "raise":
             raise OSError("the simulator is gone")
         if self._mistake == "crash":
@@ -84,8 +86,32 @@ class Mistaken(Tiny):
         return super().step(action)
 
 
-def four_values():
-    return Mistaken("four")
+def three_values():
+    return Mistaken("three")
+
+
+def looks_up():
+    return Mistaken(KeyError("camera"))
+
+
+def is_unfinished():
+    return Mistaken(NotImplementedError())
+
+
+class Misspelt(Tiny):
+    def reset(self, **kwargs):
+        return super().reset(sead=3)
+
+
+def exits():
+    raise SystemExit("no licence")
+
+
+def wrong_constructor(**arguments):
+    return Tiny(size=3)
+
+
+gymnasium.register("Wrong-v0", wrong_constructor)
 
 
 def breaks():

@@ -121,7 +121,7 @@ def test_failing_constructor(strategy):
 
 @pytest.mark.parametrize(
     "how,words",
-    [("sys.exit", "ended with exit code 3"), ("kill", "died of SIGKILL")],
+    [("exit", "ended with exit code 7"), ("kill", "died of SIGKILL")],
 )
 def test_crash(how, words):
     with _open("FailingEnv", how=how, good_steps=0) as env:
@@ -292,7 +292,7 @@ def test_interrupt_while_waiting_ends_the_worker(monkeypatch):
         env.reset()
         promise = env.step(_ACTION, blocking=False)
         with monkeypatch.context() as patch:
-            connection = "multiprocessing.connection.Connection.recv"
+            connection = "multiprocessing.connection.Connection.poll"
             patch.setattr(connection, _interrupt)
             with pytest.raises(KeyboardInterrupt):
                 promise()
@@ -300,7 +300,7 @@ def test_interrupt_while_waiting_ends_the_worker(monkeypatch):
             promise()
 
 
-def _interrupt(connection):
+def _interrupt(connection, seconds):
     raise KeyboardInterrupt
 
 

@@ -143,7 +143,7 @@ def test_exceptions_of_the_function_are_shown(tmp_path, caplog):
     [
         ("no_such_module:make", "No module named 'no_such_module'"),
         (_name("returns_a_blind_one"), "Tiny cannot be seen"),
-        (_name("four_values"), r"step\(\) returned a tuple of 4"),
+        (_name("three_values"), r"step\(\) returned a tuple of 3"),
         (_name("reserved_name"), "called 'reward', a name that episode files"),
     ],
 )
@@ -156,6 +156,36 @@ def test_nothing_is_written_for_a_task_that_cannot_work(
     assert repr(task) in str(caught.value)
     assert "Error: " not in str(caught.value)
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    "function,message",
+    [
+        ("looks_up", r"KeyError: 'camera' \(custom_tasks.py:\d+, in step\)"),
+        ("is_unfinished", r"NotImplementedError \(custom_tasks.py:\d+, in st"),
+        ("Misspelt", r"TypeError: .*'sead' \(custom_tasks.py:\d+, in reset\)"),
+        ("wrong_constructor", r"'size' \(custom_tasks.py:\d+, in wrong_cons"),
+    ],
+)
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_mistakes_are_told_before_there_is_a_run(function, message, isolation):
+    params = {"isolate_envs": isolation}
+    with pytest.raises(ConfigError, match=message) as caught:
+        environments.probe(_name(function), params)
+    assert str(caught.value).startswith(f"Task {_name(function)!r}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_mistakes_that_gymnasium_raises_again():
+    """It does so in a file of its own."""
+    with pytest.raises(ConfigError, match=r"\(custom_tasks.py:\d+, in wrong_"):
+        environments.probe("gym:custom_tasks:Wrong-v0", {})
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_who_exits_is_named(isolation):
+    with pytest.raises(EnvError, match=r"SystemExit: no licence \(custom_task"):
+        environments.probe(_name("exits"), {"isolate_envs": isolation})
 
 
 @pytest.mark.parametrize(

@@ -155,4 +155,4 @@ def _simulator(
         offered = {"image_size": size, "camera_id": camera_id}
         env = envs.make_custom(spec.name, spec.task, offered, kwargs)
     envs.check_single(env, spec.name)
-    return envs.CheckedInterface(env, wanted)
+    return envs.CheckedInterface(envs.adapt(env), wanted)

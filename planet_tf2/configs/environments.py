@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -51,6 +52,8 @@ def env_spec(
       ValueError: There is no such task.
     """
     kwargs = {"task": task_name}
+    if "record_dir" in extra:  # Simulators may change the current folder.
+        extra["record_dir"] = os.path.abspath(extra["record_dir"])
     for name in _ARGUMENTS:
         if params.get(name) is not None:
             kwargs[name] = params[name]
@@ -127,12 +130,13 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
     """Tries a task's environment out: builds it, resets it, takes a step.
 
     What it returns has to fit its spaces. When it crashes, hangs or raises an
-    exception after it was built, a warning is all: that may be the bad day of a
-    fragile simulator. Whoever collects episodes counts such failures.
+    exception after it was built, a warning is all, unless the exception tells
+    of a mistake in it: that may be the bad day of a fragile simulator. Whoever
+    collects episodes counts such failures.
 
     Raises:
-      ConfigError: The environment says that it cannot be built this way, or
-        what it returns does not fit.
+      ConfigError: There is a mistake in the environment, it says that it cannot
+        be built this way, or what it returns does not fit.
       EnvError: It cannot be built for any other reason.
     """
     with _build_once(task_name, params) as env:
@@ -145,7 +149,7 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
                 env.reset(seed=0)
                 env.step(action)
         except envs.EnvError as error:
-            if error.kind == _MISMATCH:
+            if error.mistake or error.kind == _MISMATCH:
                 raise _config_error(error) from error
             _LOGGER.warning(
                 "Tried the environment once, and it broke. %s. Going on all"
@@ -162,11 +166,11 @@ def _build_once(
     try:
         env = open_env(task_name, params)
     except envs.EnvError as error:
-        if error.kind in (ValueError.__name__, _MISMATCH):
+        if error.mistake or error.kind in (ValueError.__name__, _MISMATCH):
             raise _config_error(error) from error
         # There is no run yet, whose FAIL file could tell where it was.
         text = "Cannot build the environment of %s.\n%s"
-        _LOGGER.error(text, task_name, error.traceback)
+        _LOGGER.error(text, task_name, envs.shortened(error.traceback, 5000))
         raise
     with env:
         yield env
@@ -183,5 +187,7 @@ def _naming(task_name: str) -> Iterator[None]:
 
 
 def _config_error(error: envs.EnvError) -> ConfigError:
-    """Says what an environment objects to, without the type of exception."""
+    """Says what an environment objects to, or where a mistake in it is."""
+    if error.mistake:
+        return ConfigError(error.summary)
     return ConfigError(error.summary.replace(f"{error.kind}: ", "", 1))

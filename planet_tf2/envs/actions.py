@@ -22,7 +22,7 @@ def _discrete_actions(env: gymnasium.Env) -> gymnasium.Env:
 
     def choice(action: np.ndarray) -> Any:
         if isinstance(space, spaces.Discrete):
-            return int(np.argmax(action)) + int(space.start)
+            return np.int64(np.argmax(action) + space.start)
         if isinstance(space, spaces.MultiBinary):
             chosen = np.asarray(action) > 0
             return chosen.astype(space.dtype).reshape(space.shape)

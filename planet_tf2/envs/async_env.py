@@ -28,6 +28,7 @@ from planet_tf2.envs.worker import Answer, Server, serve
 from planet_tf2.tools.files import StorageError
 
 CLOSE_SECONDS = 5.0
+_LOOK_SECONDS = 0.5  # How often to look whether a process is still there.
 # To start Python, load a simulator and maybe wait for its server takes longer
 # than any step.
 BUILD_SECONDS = 300.0
@@ -246,11 +247,8 @@ class Async:
         return None, error
 
     def _receive(self, seconds: float | None, start: float) -> Answer | None:
-        left = seconds
-        if seconds is not None:
-            left = max(0.0, start + seconds - time.monotonic())
         try:
-            if left is None or self._connection.poll(left):
+            if self._poll(seconds, start):
                 return self._connection.recv()
         except (EOFError, OSError):
             self._lost = EnvCrash(self._end_worker(CLOSE_SECONDS))
@@ -263,6 +261,24 @@ class Async:
         self._end_worker()
         self._lost = EnvTimeout(seconds)
         return None
+
+    def _poll(self, seconds: float | None, start: float) -> bool:
+        """Waits for an answer; raises EOFError if none can come any more.
+
+        The end of a process does not close the connection as long as another
+        one that it has forked lives.
+        """
+        while True:
+            ended = self.pid is not None and self._worker.poll() is not None
+            wait = 0.0 if ended else _LOOK_SECONDS
+            if seconds is not None:
+                wait = min(wait, max(0.0, start + seconds - time.monotonic()))
+            if self._connection.poll(wait):
+                return True
+            if ended:
+                raise EOFError
+            if seconds is not None and time.monotonic() >= start + seconds:
+                return False
 
     def _end_worker(self, seconds: float = 0.0) -> int | None:
         """Kills a process after some seconds; leaves a thread to itself.

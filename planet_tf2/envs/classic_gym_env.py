@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import inspect
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -10,17 +9,16 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from planet_tf2.envs.arguments import explain_refusal
+from planet_tf2.envs.calls import adapt
 from planet_tf2.envs.foreign_spaces import as_space
+from planet_tf2.envs.gymnasium_env import make_by_id
 
 
 class ClassicGym(gymnasium.Env):
     """Gives an environment of classic `gym` the interface of Gymnasium.
 
-    Both of its interfaces are understood, whichever class the environment is
-    of: that of `gym` 0.26 (`reset` takes the seed and returns two values,
-    `step` returns five), and the one before (`seed`, `reset` that returns the
-    observation, `step` that returns four values, `render(mode)`).
+    That of `gym` 0.26 and the one before are understood, see `calls`, whichever
+    class the environment is of.
 
     Args:
       env: Object with `reset`, `step`, `observation_space` and `action_space`,
@@ -33,12 +31,10 @@ class ClassicGym(gymnasium.Env):
     render_mode = "rgb_array"
 
     def __init__(self, env: Any):
-        self._env = env
+        self._env = adapt(env)
         self._widens = True
         self.observation_space = as_space(env.observation_space)
         self.action_space = as_space(env.action_space)
-        inner = getattr(env, "unwrapped", env)
-        self._is_new = "seed" in inspect.signature(inner.reset).parameters
         spec = getattr(env, "spec", None)
         self.max_episode_steps = getattr(spec, "max_episode_steps", None)
 
@@ -46,22 +42,10 @@ class ClassicGym(gymnasium.Env):
         self, *, seed: int | None = None, options: dict | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode."""
-        if self._is_new:
-            return self._env.reset(seed=seed)
-        if seed is not None and hasattr(self._env, "seed"):
-            self._env.seed(seed)
-        return self._env.reset(), {}
+        return self._env.reset(seed=seed)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict]:
         """Steps the environment."""
-        result = self._step(action)
-        if not isinstance(result, tuple) or len(result) != 4:
-            return result  # As it should be, or `CheckedInterface` complains.
-        obs, reward, done, info = result
-        truncated = bool(done and info.get("TimeLimit.truncated", False))
-        return obs, reward, bool(done) and not truncated, truncated, info
-
-    def _step(self, action: Any) -> Any:
         # As float32 they would not mix with Python's numbers the way they did
         # in the days of gym: its Pendulum and CarRacing break.
         if self._widens and getattr(action, "dtype", None) == np.float32:
@@ -75,8 +59,6 @@ class ClassicGym(gymnasium.Env):
 
     def render(self) -> Any:
         """Returns the picture of the current state."""
-        if getattr(self._env, "render_mode", None) is None:
-            return self._env.render(mode="rgb_array")
         return self._env.render()
 
     def close(self) -> None:
@@ -103,15 +85,4 @@ def make_classic_gym(
             " installed: pip install -e '.[gym]'. Most of its environments are"
             f" in Gymnasium too: gym:{env_id}."
         ) from error
-    # Its checker of environments does not work with NumPy 2.
-    fixed = {"render_mode": "rgb_array", "disable_env_checker": True}
-    kwargs = kwargs or {}
-    try:
-        return ClassicGym(gym.make(env_id, **fixed, **kwargs))
-    except TypeError as error:
-        registry = gym.envs.registration.registry
-        explain_refusal(registry, env_id, kwargs, error)
-        raise
-    except gym.error.Error as error:
-        text = f"Classic gym cannot make {env_id!r}: {error}"
-        raise ValueError(text) from error
+    return ClassicGym(make_by_id(gym, env_id, kwargs or {}))

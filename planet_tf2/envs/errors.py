@@ -8,6 +8,19 @@ from collections.abc import Sequence
 
 _OWN = pathlib.Path(__file__).resolve().parents[1]
 _STANDARD = sysconfig.get_path("stdlib")
+_LONGEST = 500  # Characters of a message that people read.
+# Exceptions that tell of a mistake in a program rather than of bad luck.
+_MISTAKES = (
+    TypeError,
+    AttributeError,
+    NameError,
+    NotImplementedError,
+    ImportError,
+    SyntaxError,
+    LookupError,
+    AssertionError,
+    RecursionError,
+)
 
 
 class InterfaceError(ValueError):
@@ -38,12 +51,21 @@ class EnvError(RuntimeError):
       summary: The type and message of that exception, and its place.
       kind: Name of the exception's type.
       traceback: Its traceback, from where the environment lives.
+      mistake: Whether it is of a type that tells of a mistake in a program.
     """
 
     def __init__(
-        self, kind: str, message: str, traceback: str = "", place: str = ""
+        self,
+        kind: str,
+        message: str = "",
+        traceback: str = "",
+        place: str = "",
+        mistake: bool = False,
     ):
-        self.kind = kind
+        self.kind, self.mistake = kind, mistake
+        # In one line, without anything that a terminal would obey.
+        clean = (c if c.isprintable() else " " for c in shortened(message))
+        message = " ".join("".join(clean).split())
         self.summary = f"{kind}: {message}" if message else kind
         if place:
             self.summary = f"{self.summary.rstrip('.')} ({place})"
@@ -66,7 +88,7 @@ class EnvCrash(EnvError):
     """
 
     def __init__(self, exit_code: int | None):
-        super().__init__("EnvCrash", "")
+        super().__init__("EnvCrash")
         how = f"ended with exit code {exit_code}"
         if exit_code is None:
             how = "stopped answering"
@@ -84,7 +106,7 @@ class EnvTimeout(EnvError):
     """The environment did not answer within some seconds, and was ended."""
 
     def __init__(self, seconds: float):
-        super().__init__("EnvTimeout", "")
+        super().__init__("EnvTimeout")
         self.summary = (
             f"The environment gave no answer within {seconds:g} seconds and"
             " was ended"
@@ -94,13 +116,33 @@ class EnvTimeout(EnvError):
         )
 
 
+def shortened(text: str, length: int = _LONGEST) -> str:
+    """Returns a text, without its middle if it is very long."""
+    if len(text) <= length:
+        return text
+    left_out = len(text) - length
+    half = length // 2
+    return f"{text[:half]} ... [{left_out:,} characters] ... {text[-half:]}"
+
+
+def describe(error: BaseException) -> tuple[str, str, str, str, bool]:
+    """Returns what an `EnvError` tells of an exception: its arguments."""
+    return (
+        type(error).__name__,
+        str(error),
+        "".join(traceback.format_exception(error)),
+        place_of(error),
+        isinstance(error, _MISTAKES),
+    )
+
+
 def place_of(error: BaseException) -> str:
     """Returns the place of a user's code that an exception leads back to.
 
     That is the innermost function that is no library's, so that a mistake in a
-    call to NumPy is shown where NumPy was called; without any, the innermost
-    one. What this package itself objects to is in nobody's line: '' is returned
-    then.
+    call to NumPy is shown where NumPy was called, or that of the exception that
+    it came from; without any, the innermost one. What this package itself
+    objects to is in nobody's line: '' is returned then.
 
     Args:
       error: The exception, while its traceback begins in this package.
@@ -108,16 +150,27 @@ def place_of(error: BaseException) -> str:
     Returns:
       For example `my_module.py:70, in step`, or ''.
     """
-    frames = [
+    frames = _frames(error)
+    if frames[0][0].is_relative_to(_OWN):
+        return ""
+    cause: BaseException | None = error
+    while cause is not None:
+        users = [pair for pair in _frames(cause) if not _is_library(pair[0])]
+        cause = cause.__cause__
+        if users:
+            frames, cause = users, None
+    path, frame = frames[0]
+    return f"{path.name}:{frame.lineno}, in {frame.name}"
+
+
+def _frames(
+    error: BaseException,
+) -> list[tuple[pathlib.Path, traceback.FrameSummary]]:
+    return [
         (pathlib.Path(frame.filename), frame)
         for frame in reversed(traceback.extract_tb(error.__traceback__))
         if not frame.filename.startswith("<")
     ]
-    if frames[0][0].is_relative_to(_OWN):
-        return ""
-    users = [pair for pair in frames if not _is_library(pair[0])]
-    path, frame = (users or frames)[0]
-    return f"{path.name}:{frame.lineno}, in {frame.name}"
 
 
 def _is_library(path: pathlib.Path) -> bool:

@@ -10,6 +10,7 @@ import pathlib
 import re
 from collections.abc import Mapping
 from importlib import metadata
+from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -21,6 +22,7 @@ from planet_tf2.envs.errors import check_camera
 from planet_tf2.tools.importing import search_current_folder
 
 _LOGGER = logging.getLogger(__name__)
+_NO_MODE = "unexpected keyword argument 'render_mode'"
 
 
 class DrawnOnDemand(gymnasium.ObservationWrapper):
@@ -77,12 +79,12 @@ def make_gymnasium(
         # It remarks on old attributes in Gymnasium's models. Later warnings go
         # to the log, and not into a file in the current folder.
         mujoco.set_mju_user_warning(lambda message: None)
-        env = _make(env_id, {"width": size, "height": size}, kwargs)
+        env = make_by_id(gymnasium, env_id, kwargs, width=size, height=size)
         mujoco.set_mju_user_warning(_LOGGER.warning)
         _look_through(env, env_id, camera_id, size)
         return env
     check_camera(camera_id, [0], env_id)
-    env = _make(env_id, {}, kwargs)
+    env = make_by_id(gymnasium, env_id, kwargs)
     if type(env.unwrapped).__module__ == "gymnasium.envs.box2d.car_racing":
         return DrawnOnDemand(env)
     return env
@@ -128,25 +130,42 @@ def _register(env_id: str) -> None:
                 importlib.import_module(module)
 
 
-def _make(
-    env_id: str, fixed: dict[str, Any], kwargs: Mapping[str, Any]
-) -> gymnasium.Env:
+def make_by_id(
+    package: ModuleType,
+    env_id: str,
+    kwargs: Mapping[str, Any],
+    **fixed: Any,
+) -> Any:
+    """Makes an environment that a package has registered, able to render.
+
+    Args:
+      package: `gymnasium`, or `gym`.
+      env_id: Id of the environment.
+      kwargs: Arguments of a user's, which take precedence.
+      **fixed: Other arguments.
+
+    Raises:
+      ValueError: There is no such environment or argument, or a package is
+        missing.
+    """
     # Results are checked in `interface`, with errors and not warnings.
     fixed["disable_env_checker"] = True
     given = {"render_mode": "rgb_array", **fixed, **kwargs}
     try:
         try:
-            return gymnasium.make(env_id, **given)
+            return package.make(env_id, **given)
         except TypeError as error:
-            if "'render_mode'" not in str(error) or "render_mode" in kwargs:
+            if _NO_MODE not in str(error) or "render_mode" in kwargs:
                 raise
-            # Maybe it observes images.
-            return gymnasium.make(env_id, **fixed, **kwargs)
-    except (gymnasium.error.Error, ImportError) as error:
-        text = f"Gymnasium cannot make {env_id!r}: {error}"
-        raise ValueError(text) from error
+            # Maybe it observes images, or is told the mode when it renders.
+            del given["render_mode"]
+            return package.make(env_id, **given)
+    except (package.error.Error, ImportError) as error:
+        name = package.__name__.capitalize()
+        raise ValueError(f"{name} cannot make {env_id!r}: {error}") from error
     except TypeError as error:
-        explain_refusal(gymnasium.registry, env_id, kwargs, error)
+        registry = package.envs.registration.registry
+        explain_refusal(registry, env_id, kwargs, error)
         raise
 
 

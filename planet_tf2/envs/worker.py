@@ -17,20 +17,19 @@ import faulthandler
 import os
 import signal
 import sys
-import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
 import gymnasium
 
 from planet_tf2.envs.child_process import Variables, update_environ
-from planet_tf2.envs.errors import place_of
+from planet_tf2.envs.errors import describe
 from planet_tf2.tools import importing, streams
 from planet_tf2.tools.files import StorageError
 
-# A value, or None and an exception as (type, message, traceback, place) or,
-# where it is not the environment's, itself.
-Answer = tuple[Any, tuple[str, str, str, str] | StorageError | None]
+# A value, or None and an exception: as `errors.describe` tells it or, where it
+# is not the environment's, itself.
+Answer = tuple[Any, tuple | StorageError | None]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -63,8 +62,10 @@ class Server:
             return self._env.step(*arguments), None
         except StorageError as error:
             return None, error
-        except Exception as error:
-            return _describe(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # Also what would exit the program.
+            return None, describe(error)
 
     def close(self) -> None:
         """Closes the environment; a failure to do so is of no interest."""
@@ -76,10 +77,14 @@ class Server:
         self, constructor: str, kwargs: dict[str, Any]
     ) -> tuple[gymnasium.Space, gymnasium.Space, list[str]]:
         before = {name: os.environ.get(name) for name in self._variables}
+        arguments = sys.argv
         try:
             update_environ(os.environ, self._variables)
+            # Some modules read it when they are imported. It is not for them.
+            sys.argv = [""]
             self._env = importing.load(constructor)(**kwargs)
         finally:
+            sys.argv = arguments
             update_environ(os.environ, before)
         env = self._env
         notes = getattr(env, "notes", [])
@@ -89,21 +94,19 @@ class Server:
 def serve(connection: Connection, server: Server) -> None:
     """Answers requests until the other end of the connection closes."""
     # The other end closes it, or its process is gone.
+    process = os.getpid()
     with connection, contextlib.suppress(EOFError, OSError):
         while True:
             answer = server.answer(connection.recv())
+            if os.getpid() != process:  # The environment forked.
+                os._exit(0)
             try:
                 connection.send(answer)
             except OSError:
                 break
             except Exception as error:  # The answer cannot be pickled.
-                connection.send(_describe(error))
+                connection.send((None, describe(error)))
     server.close()
-
-
-def _describe(error: BaseException) -> Answer:
-    text = "".join(traceback.format_exception(error))
-    return None, (type(error).__name__, str(error), text, place_of(error))
 
 
 def main(arguments: list[str]) -> None:
@@ -113,6 +116,7 @@ def main(arguments: list[str]) -> None:
     # Also shows the line of a crash in native code, such as OpenGL's.
     faulthandler.enable()
     descriptor, parent = int(arguments[0]), int(arguments[1])
+    sys.argv = [""]  # These arguments are not the environment's.
     # Programs that the environment starts must not hold the connection open.
     os.set_inheritable(descriptor, False)
     if "--die-with-parent" in arguments:
