@@ -13,6 +13,9 @@ from matplotlib.ticker import EngFormatter
 
 from planet_tf2.tools.files import write_atomically
 
+# A `$` is part of a name; nothing is written in formulas.
+matplotlib.rcParams["text.parse_math"] = False
+
 # Told apart by people with any colour vision (Okabe and Ito, 2008).
 COLORS = (
     "#0072B2",
@@ -80,6 +83,11 @@ def panel(title: str, x_label: str, counts: bool = True) -> Axes:
     if counts:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     return ax
+
+
+def legend_name(name: str) -> str:
+    """Returns a name as legends show it, which leave out those with `_`."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def legend(ax: Axes) -> None:

@@ -15,6 +15,7 @@ from planet_tf2.evaluation.curves import AXES, SPLITS, Band, Curve
 from planet_tf2.evaluation.figures import (
     COLORS,
     GREY,
+    legend_name,
     new_figure,
     write_figure,
 )
@@ -148,7 +149,9 @@ def draw_returns(
     means = []
     for (name, split), group in groups.items():
         color = COLORS[experiments.index(name) % len(COLORS)]
-        label = name if len(group) == 1 else f"{name} ({len(group)} runs)"
+        label = legend_name(name)
+        if len(group) > 1:
+            label += f" ({len(group)} runs)"
         if split == "train":
             label += ", training"
         mean = curve_tools.average(group, axis)

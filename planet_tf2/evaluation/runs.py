@@ -25,6 +25,7 @@ from planet_tf2.data.run_folder import (
 )
 from planet_tf2.tools import command
 from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.plain_text import one_line
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
 
@@ -209,7 +210,10 @@ def label_experiments(folders: Sequence[RunFolder]) -> dict[str, str]:
         is_numbered = _NUMBERED.fullmatch(path.name)
         places[str(folder.path)] = path.parent if is_numbered else path
     above = os.path.commonpath([place.parent for place in places.values()])
-    return {path: str(p.relative_to(above)) for path, p in places.items()}
+    return {
+        path: one_line(place.relative_to(above))
+        for path, place in places.items()
+    }
 
 
 def _runs_in(

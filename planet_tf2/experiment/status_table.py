@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from planet_tf2.experiment.status import STATES, RunStatus
 from planet_tf2.tools.journal import encodable
+from planet_tf2.tools.plain_text import one_line
 
 # Columns that narrow terminals can do without, in this order.
 _SUPERFLUOUS = ("ping", "worker", "upd/s")
@@ -34,7 +35,7 @@ def status_table(
     """
     # Not the table's own title: it would be no wider than the table.
     parts: list[RenderableType] = [
-        Text(title, style="table.title", overflow="fold")
+        Text(one_line(title), style="table.title", overflow="fold")
     ]
     if runs:
         unlimited = console.options.update(max_width=9999)
@@ -47,7 +48,11 @@ def status_table(
     counts = collections.Counter(run.state for run in runs)
     summary = ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s])
     parts.append(Text(f" {summary or 'No runs yet.'}   {note}".rstrip()))
-    parts += [Text(f" {run.name}: {run.reason}") for run in runs if run.reason]
+    parts += [
+        Text(f" {one_line(run.name)}: {run.reason}")
+        for run in runs
+        if run.reason
+    ]
     return Group(*parts)
 
 
@@ -91,7 +96,7 @@ def _cells(run: RunStatus) -> dict[str, str]:
     if run.step is not None and run.max_steps:
         step += f" ({int(min(100, 100 * run.step // run.max_steps))}%)"
     return {
-        "run": run.name,
+        "run": one_line(run.name),
         "state": run.state,
         "worker": str(run.worker or ""),
         "step": step,

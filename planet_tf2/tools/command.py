@@ -143,6 +143,7 @@ def run(work: Callable[..., int | None], *arguments: Any) -> int:
         return INTERRUPTED
     except EXPLAINED as error:
         text = getattr(error, "summary", None) or str(error)
+        text = "\n".join(map(one_line, text.split("\n")))
         print(f"Error: {text or type(error).__name__}", file=sys.stderr)
         return 1
 

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 import tensorflow as tf
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,6 +22,9 @@ from planet_tf2.training.summary_graph import (
     ROWS,
     Computed,
 )
+
+# A `$` is part of a name.
+matplotlib.rcParams["text.parse_math"] = False
 
 FPS = 20  # Of animations that leave no frames out.
 _MAX_FRAMES = 25  # Of animations in event files, to keep those small.

@@ -154,7 +154,7 @@ def _line(
         color=COLORS[number % (len(COLORS) - 1)],
         linewidth=1.3,
         alpha=1.0 if style == "-" else 0.7,
-        label=label,
+        label=label and figures.legend_name(label),
         marker="o" if len(x) == 1 else None,
         markersize=4,
     )

@@ -1,0 +1,94 @@
+"""Names of folders and tasks that terminals and figures could take wrongly."""
+
+import json
+import re
+
+import pytest
+from bad_folders import make_run, run_script
+
+from planet_tf2.evaluation import figures
+from planet_tf2.tools import command
+from planet_tf2.tools.journal import Journal
+
+NAMES = [
+    "a\x1b[31m\x1b[2Jred",
+    "b\nc",
+    "$x^{2$",
+    "_under",
+    "\u202emirrored",
+    "ä 日",
+]
+SHOWN = [r"a\x1b[31m\x1b[2Jred", r"b\nc", "$x^{2$", "_under", r"\u202emirrored"]
+_STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
+
+
+@pytest.fixture(name="logdir")
+def _logdir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "150")
+    for name in NAMES:
+        run = make_run(tmp_path / "logs" / name / "00001")
+        journal = Journal(run / "metrics.jsonl")
+        for episode in range(1, 4):
+            journal.append(
+                {
+                    "phase": "test",
+                    "split": "test",
+                    "task": "my$task$:_f",
+                    "step": 10 * episode,
+                    "episode": episode,
+                    "env_step": 100 * episode,
+                    "elapsed_seconds": 1.0 * episode,
+                    "return": 1.0 * episode,
+                    "length": 5,
+                    "file": f"{episode}.npz",
+                }
+            )
+    return tmp_path / "logs"
+
+
+def test_status(logdir, capsys):
+    (logdir / NAMES[0] / "00001" / "FAIL").write_text("E: \x1b[2J $\x07")
+    assert run_script("status", "--logdir", logdir) == 0
+    said = capsys.readouterr().out
+    assert not _STEERS.search(said)
+    for name in SHOWN:
+        assert f"{name}/00001" in said
+    assert run_script("status", "--logdir", logdir, "--json") == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert {run["name"] for run in runs} == {f"{name}/00001" for name in NAMES}
+
+
+def test_plot(logdir, capsys):
+    # Those that a flag refuses come by way of a pattern of the shell.
+    folders = [str(logdir / name) for name in ("$x^{2$", "_under", "ä 日")]
+    assert run_script("plot", "--logdir", *folders, "--out=p.png") == 0
+    assert not _STEERS.search(capsys.readouterr().out)
+    table = (logdir.parent / "p.csv").read_text()
+    assert "$x^{2$,00001,my$task$:_f" in table and "_under," in table
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figures(name):
+    ax = figures.panel(f"{name} $", "steps \\alpha$")
+    for text in (name, "other"):
+        ax.plot([1, 2], label=figures.legend_name(text))
+    figures.legend(ax)
+    svg = figures.to_svg(ax.figure, name)
+    assert len(ax.get_legend().get_texts()) == 2
+    assert "\\alpha$" in svg and "mathdefault" not in svg
+
+
+def test_report(logdir):
+    assert run_script("report", "--logdir", logdir) == 0
+    page = (logdir.parent / "report.html").read_text()
+    assert SHOWN[0] in page and "$x^{2$" in page
+
+
+def test_errors(capsys):
+    def work():
+        raise ValueError("no \x1b[2J\x07 and\nmore\u202e")
+
+    assert command.run(work) == 1
+    said = capsys.readouterr().err
+    assert said == "Error: no \\x1b[2J\\x07 and\nmore\\u202e\n"
