@@ -167,7 +167,7 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
         known = task.kind in (tasks.DM_CONTROL, tasks.DUMMY)
         if not (known and is_usual) or task.kwargs:
             learned = agents.learned(agent, params)
-            probe(task.name, {**params, "learned": learned})
+            probe(task.name, params, learned=learned)
 
 
 def _train_run(

@@ -31,6 +31,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_boolean("json", False, "Write a JSON object in the end instead.")
 command.define_path("logdir", ".", "Folder that runs are going to be in.")
 flags.DEFINE_string("agent", agents.DEFAULT, "Agent to time, see train.py.")
+flags.DEFINE_string("task", "", "Task to look at, such as my_module:my_task.")
 flags.DEFINE_float("seconds", 110, "Time for everything.", 30, 86400)
 
 
@@ -40,7 +41,7 @@ def work() -> int:
     console = rich.console.Console(highlight=False)
     with console.status("") as status:
         for finding in examination.examine(
-            FLAGS.seconds, FLAGS.logdir, FLAGS.agent, status.update
+            FLAGS.seconds, FLAGS.logdir, FLAGS.agent, status.update, FLAGS.task
         ):
             found.append(finding)
             if not FLAGS.json:

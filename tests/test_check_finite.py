@@ -32,3 +32,4 @@ def test_message_names_the_reason():
     with pytest.raises(NonFiniteError) as info:
         check_finite(values, STEP, batch)
     assert "episodes" not in str(info.value)
+    assert "Rewards are from " in str(info.value)

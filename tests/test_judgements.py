@@ -47,7 +47,7 @@ def planned(bias, count=5, correlation=0.9):
 
 @pytest.mark.parametrize(
     "share, level",
-    [(None, NOTE), (1.6, WARNING), (1.0, WARNING), (0.7, NOTE), (0.2, GOOD)],
+    [(None, WARNING), (1.6, WARNING), (1.0, WARNING), (0.7, NOTE), (0.2, GOOD)],
 )
 def test_sight(share, level):
     assert judgements.judge_sight(share).level == level
@@ -236,6 +236,12 @@ class TestAlarms:
         if received == RISING:
             assert run.share_of_mean("reward_loss") == pytest.approx(reward)
         assert titles(folder) == [title] * (title is not None)
+
+    def test_nothing_to_see(self, tmp_path):
+        """Also where the loss looks as if it were learned."""
+        folder = make(tmp_path / "run", losses(600, image=0.1, reward=0.2))
+        add_episode(folder, [8] * 6, RISING)
+        assert titles(folder) == ["The frames show nothing"]
 
     @pytest.mark.parametrize(
         "overrides, constant",

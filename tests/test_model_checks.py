@@ -165,6 +165,13 @@ class TestSight:
         assert sight["ratio"] == pytest.approx(6 / half, 1e-5)
         assert sight["divergence"] == pytest.approx(11.5 / 4)
         assert sight["above_floor"] == 0.5
+        # A pixel that differs by a level: 1/64 * 3/16 / 2.
+        episodes[1].arrays["image"][:] = episodes[0].arrays["image"][0]
+        episodes[0].arrays["image"][:] = episodes[0].arrays["image"][0]
+        episodes[0].arrays["image"][0, 0, 0] += 32
+        sight = model_checks.check_sight(FakePredictor(), episodes, filtered, 3)
+        assert sight["half_variance"] == pytest.approx(3 / 64 * 3 / 32)
+        assert sight["ratio"] is None
 
 
 class TestFit:

@@ -67,7 +67,7 @@ def test_numbers_that_are_not_finite():
     assert agents.learned(planet, _params()) == ["image"]
     params = _params(state_diagnostics=True)
     assert agents.learned(planet, params) is None
-    environments.probe(_TASK, {**params, "learned": ["image"]})
+    environments.probe(_TASK, params, learned=["image"])
     for names in (None, ["image", "wind"]):
         with pytest.raises(ConfigError, match="'wind' with values"):
-            environments.probe(_TASK, {**params, "learned": names})
+            environments.probe(_TASK, params, learned=names)

@@ -15,7 +15,7 @@ The arguments of `make_env`:
   observations: Names of the observations to keep; all by default. Without
     `image` nothing is drawn.
   learned: Names of the observations that have to be finite, since they are
-    learned from; all by default.
+    learned from; None for all.
   record_observations: Names of observations to keep although they are large.
   render_images: Whether to draw images although the environment observes some.
   vector_actions: Whether discrete actions become vectors in [-1, 1], with
@@ -55,7 +55,7 @@ def make_env(
     staged: bool = False,
     pad_actions: int | None = None,
     observations: Sequence[str] | None = None,
-    learned: Sequence[str] | None = None,
+    learned: Sequence[str] | None = (),
     record_observations: Sequence[str] = (),
     render_images: bool = False,
     vector_actions: bool = True,

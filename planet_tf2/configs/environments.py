@@ -26,7 +26,6 @@ _ARGUMENTS = (
     "image_supersampling",
     "shadow_size",
     "observations",
-    "learned",
     "record_observations",
     "render_images",
     "vector_actions",
@@ -126,7 +125,7 @@ def task_spaces(
     return spaces.Dict({"image": image}), spaces.Box(-1.0, 1.0, (known,))
 
 
-def probe(task_name: str, params: Mapping[str, Any]) -> None:
+def probe(task_name: str, params: Mapping[str, Any], **extra: Any) -> None:
     """Tries a task's environment out: builds it, resets it, takes a step.
 
     What it returns has to fit its spaces. When it crashes, hangs or raises an
@@ -139,7 +138,7 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
         be built this way, or what it returns does not fit.
       EnvError: It cannot be built for any other reason.
     """
-    with _build_once(task_name, params) as env:
+    with _build_once(task_name, params, **extra) as env:
         space = env.action_space
         action = space.sample()
         if isinstance(space, spaces.Box):
@@ -160,11 +159,11 @@ def probe(task_name: str, params: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _build_once(
-    task_name: str, params: Mapping[str, Any]
+    task_name: str, params: Mapping[str, Any], **extra: Any
 ) -> Iterator[envs.Async]:
     """Opens an environment as long as there is no run."""
     try:
-        env = open_env(task_name, params)
+        env = open_env(task_name, params, **extra)
     except envs.EnvError as error:
         if error.mistake or error.kind in (ValueError.__name__, _MISMATCH):
             raise _config_error(error) from error

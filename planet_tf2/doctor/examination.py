@@ -15,6 +15,7 @@ def examine(
     folder: str | os.PathLike[str],
     agent: str,
     report: Callable[[str], object],
+    task: str = "",
 ) -> Iterator[Finding]:
     """Examines everything; yields what is found as it is found.
 
@@ -23,6 +24,7 @@ def examine(
       folder: where runs are going to be.
       agent: name of the agent to time.
       report: told what goes on now.
+      task: a task to look at, too.
 
     Raises:
       ValueError: there is no such agent; never for what is wrong here.
@@ -51,6 +53,9 @@ def examine(
         yield note("rendering", "cannot be told while MuJoCo does not run")
     else:
         yield from graphics.check_rendering(tried, cards)
+    if task:
+        report(f"Playing {task} ...")
+        yield from check_task(task, agent, limit(60, 0.5))
     report("Timing updates and decisions ...")
     left = limit(seconds) - 3
     memory, free = hardware.read_memory()
@@ -68,6 +73,21 @@ def examine(
     room = disk.details["free_bytes"]
     machine = full_run.Machine(memory, gpu, room, frames)
     yield from _check_presets(result, presets, machine, agent)
+
+
+def check_task(task: str, agent: str, seconds: float) -> Iterator[Finding]:
+    """Says what an agent would see of a task, or why it cannot be played."""
+    command = [sys.executable, "-m", "planet_tf2.doctor.task_probe"]
+    command += [task, agent, str(seconds / 3)]
+    result = child_process.run(command, seconds)
+    if result.answer is None:
+        text = f"{task} cannot be played: {result.complaint}"
+        yield judge("task", text, "see docs/custom_environments.md")
+        return
+    notes, remarks = result.answer.values()
+    yield judge("task", f"{task} can be played. {'. '.join(notes)}.")
+    for remark in remarks:
+        yield note("task", remark)
 
 
 def _check_presets(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from planet_tf2 import envs
+from planet_tf2.data.first_look import image_remark
 from planet_tf2.doctor.graphics import SHADOW_SIZE
 
 
@@ -31,6 +32,8 @@ def main(seconds: float) -> None:
         for _ in range(10):
             step()
             frames.append(env.render())
+        if remark := image_remark(np.stack(frames)):
+            sys.exit(remark)
         file = zlib.compress(np.stack(frames).tobytes())
         report["bytes_per_frame"] = len(file) / len(frames)
         report["frames_per_second"] = _rate(env.render, seconds / 2)

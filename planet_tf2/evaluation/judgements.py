@@ -17,6 +17,8 @@ LEVELS = (BAD, WARNING, NOTE, GOOD)  # The worst first.
 IMAGE_TARGET = 0.5
 REWARD_TARGET = 0.8
 
+# Half the variance of frames in which nothing can be seen, summed over pixels.
+FAINT = 0.1
 _STUCK = 0.9  # Of the loss of a constant prediction.
 _USELESS = 1.5
 _HUGE_NATS = 100.0
@@ -88,7 +90,7 @@ def judge_sight(share: float | None) -> Finding:
 
     Args:
       share: image loss without its constant, as a share of half the variance
-        of the frames; None if all frames are the same.
+        of the frames; None if these hardly vary, see `FAINT`.
     """
     name = "sees"
     if share is None:

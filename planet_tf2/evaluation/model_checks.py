@@ -8,6 +8,7 @@ import numpy as np
 from planet_tf2.evaluation import held_out
 from planet_tf2.evaluation.frames import half_variance, true_image
 from planet_tf2.evaluation.held_out import AGENT, FRESH, GIVEN, HeldOut
+from planet_tf2.evaluation.judgements import FAINT
 from planet_tf2.evaluation.predictions import (
     BATCH,
     Filtered,
@@ -15,6 +16,9 @@ from planet_tf2.evaluation.predictions import (
     Window,
     cut,
 )
+
+# A squared error per pixel in which nothing can be seen.
+_STILL = 1e-5
 
 Figures = dict[str, Any]
 
@@ -121,7 +125,7 @@ def check_sight(
     return {
         "image_error": error,
         "half_variance": variance,
-        "ratio": error / variance if variance else None,
+        "ratio": error / variance if (variance or 0) > FAINT else None,
         "divergence": float(divergence.mean()),
         "floor": floor,
         "above_floor": float((divergence > floor).mean()),
@@ -281,7 +285,7 @@ def _image_figures(errors: dict[str, np.ndarray]) -> Figures:
     )
 
     def ratio(name: str, other: str) -> float | None:
-        return total[name] / total[other] if total[other] > 0 else None
+        return total[name] / total[other] if total[other] > _STILL else None
 
     return {
         **{name: value.tolist() for name, value in steps.items()},

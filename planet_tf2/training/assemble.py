@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import itertools
-import logging
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -28,7 +27,6 @@ from planet_tf2.training.stages import Parts
 from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]
-_LOGGER = logging.getLogger(__name__)
 
 
 class Environments:
@@ -167,9 +165,6 @@ def make_parts(
     with contextlib.ExitStack() as closing:
         closing.callback(environments.close)
         envs = {task: environments.get(task, 1)[0] for task in params["tasks"]}
-        for task, env in envs.items():
-            for note in env.notes:
-                _LOGGER.info("%s: %s.", task, note)
         first = envs[params["tasks"][0]]
         spaces = first.observation_space, first.action_space
         agent = package.make_agent(params, *spaces, seed, strategy)

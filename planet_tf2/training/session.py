@@ -7,6 +7,7 @@ random numbers follow from the step (`batches`, `tools.seeds`).
 
 import contextlib
 import logging
+import pathlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.control.random_episodes import random_episodes
+from planet_tf2.data.episodes import load_episode
+from planet_tf2.data.first_look import remarks
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.signals import Guard, RolloutStopped, Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
@@ -91,6 +94,9 @@ class Session:
           RestoreError: if the checkpoint does not fit.
         """
         restored = self._trainer.restore()
+        for task, env in self._parts.seed_envs.items():
+            for note in getattr(env, "notes", []):
+                _LOGGER.info("%s: %s.", task, note)
         score = self._last_score()
         self._guard.show(step=self._trainer.global_step, score=score)
         if not restored:
@@ -141,11 +147,28 @@ class Session:
             foreign = self._log.count(split) - self._log.announced(split)
             for task in tasks:
                 start = self._log.announced(split, task) + foreign // len(tasks)
+                paths = []
                 for number in range(start, self._params["num_seed_episodes"]):
-                    self._collect_seed_episode(split, task, number)
+                    paths.append(
+                        self._collect_seed_episode(split, task, number)
+                    )
                     self._trainer.save()
+                if paths and split == "train":
+                    self._look_at(task, paths)
 
-    def _collect_seed_episode(self, split: str, task: str, number: int) -> None:
+    def _look_at(self, task: str, paths: list[pathlib.Path]) -> None:
+        """Warns of what keeps an agent from learning the task."""
+        episode = load_episode(paths[0])
+        rewards = [load_episode(path)["reward"][1:] for path in paths]
+        episode["reward"] = np.concatenate(rewards)
+        notes = getattr(self._parts.seed_envs[task], "notes", [])
+        for text in remarks(episode, self._params):
+            more = f" {notes[-1]}." if "images" in text and notes else ""
+            _LOGGER.warning("%s: %s%s", task, text, more)
+
+    def _collect_seed_episode(
+        self, split: str, task: str, number: int
+    ) -> pathlib.Path:
         parts, amount = self._parts, self._params["num_seed_episodes"]
         parts.progress.activity(
             f"random {split} episode {number + 1}/{amount} of {task}"
@@ -161,7 +184,7 @@ class Session:
         what = f"collecting random episodes of {task}"
         (episode,) = parts.retry(what, collect)
         stages.check_return(task, episode)
-        self._log.add(split, task, episode, phase="seed", step=0)
+        return self._log.add(split, task, episode, phase="seed", step=0)
 
     def _start_batches(self) -> Batches:
         """Adds the phases, and starts to make batches for the next steps."""

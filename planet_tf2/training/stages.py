@@ -244,6 +244,9 @@ def check_finite(
     reason = ""
     if names:
         reason = f" The episodes hold {' and '.join(names)} that is not finite."
+    elif "reward" in (batch or {}):
+        rewards = batch["reward"].numpy()
+        reason = f" Rewards are from {rewards.min():g} to {rewards.max():g}."
     raise NonFiniteError(
         f"Stopped, since {found} in the {step.phase} phase at step {step.end} "
         f"(update {step.update + 1}).{reason} The last checkpoint is from "

@@ -71,9 +71,10 @@ def _losses(run: RunData) -> Iterator[Finding]:
         if not has_learned:
             break
         share = run.share_of_mean(name)
-        if info.target == "image" and judgements.is_stuck(share):
+        faint = run.targets[1].get("image", 1) <= judgements.FAINT
+        if info.target == "image" and (faint or judgements.is_stuck(share)):
             is_blind = True
-            yield judgements.judge_sight(share)
+            yield judgements.judge_sight(None if faint else share)
         if info.target == "reward":
             if run.targets[1].get("reward") == 0:
                 yield finding("reward_never_changes")
