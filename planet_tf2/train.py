@@ -2,10 +2,12 @@
 
 import collections
 import contextlib
+import functools
 import importlib.metadata
 import platform
 import shlex
 import statistics
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
@@ -78,6 +80,7 @@ def train(
     agents.find(agent).check_settings(params)
     check_gpus(params.num_gpus)
     _check_environments(params, agents.find(agent))
+    settings = {"agent": agent, "preset": config, "params": params}
     with StopSignals() as signals:
         experiment = Experiment(
             logdir,
@@ -85,11 +88,10 @@ def train(
             should_stop=lambda: signals.requested,
             report=report,
             wait=signals.wait,
+            check=functools.partial(_check_same, settings, seed),
             **options,
         )
-        settings = {"agent": agent, "preset": config, "params": params}
-        _check_same(experiment, settings, seed)
-        settings["num_runs"] = num_runs
+        settings = {**settings, "num_runs": num_runs}
         settings |= _describe_program(_prepare_determinism(params, experiment))
         _train_all(experiment, settings, seed, report)
         experiment.raise_if_left()
@@ -104,8 +106,6 @@ def _train_all(
     """Trains all runs, and raises the first failure once all have ended."""
     failure: Exception | None = None
     for run in experiment:
-        # Another worker may have begun with other settings meanwhile.
-        _check_same(experiment, settings, seed)
         try:
             with run:
                 _train_run(run, {**settings, "seed": seed + run.number}, report)
@@ -118,26 +118,27 @@ def _train_all(
 
 
 def _check_same(
-    experiment: Experiment, settings: Mapping[str, Any], seed: int
+    settings: Mapping[str, Any], seed: int, folder: RunFolder, final: bool
 ) -> None:
-    """Raises `RunFolderError` if a run was made with other settings."""
+    """Raises `RunFolderError` if a run was made with other settings.
+
+    Its `max_steps` may change, unless they are `final`.
+    """
     agent, params = settings["agent"], settings["params"]
-    for folder in experiment.existing_folders():
-        saved = folder.read_config()
-        if not isinstance(saved.get("params"), dict):
-            raise RunFolderError(f"{folder.config} has no parameters in it.")
-        changes = resolve.lasting_differences(
-            agents.find(agent), saved["params"], params, folder.done.exists()
+    saved = folder.read_config()
+    if "params" not in saved:
+        raise RunFolderError(f"{folder.config} has no parameters in it.")
+    changes = resolve.lasting_differences(
+        agents.find(agent), saved["params"], params, final
+    )
+    new = {"agent": agent, "seed": seed + int(folder.path.name)}
+    old = {"agent": agents.DEFAULT, "seed": new["seed"], **saved}
+    changes += differences({name: old[name] for name in new}, new)
+    if changes:
+        raise RunFolderError(
+            f"{folder.path} was made with other settings: "
+            f"{'; '.join(changes)}. Use another --logdir, or the old settings."
         )
-        new = {"agent": agent, "seed": seed + int(folder.path.name)}
-        old = {"agent": agents.DEFAULT, "seed": new["seed"], **saved}
-        changes += differences({name: old[name] for name in new}, new)
-        if changes:
-            raise RunFolderError(
-                f"{folder.path} was made with other settings: "
-                f"{'; '.join(changes)}. Use another --logdir, or the old "
-                "settings."
-            )
 
 
 def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
@@ -178,14 +179,14 @@ def _train_run(
     params, seed = settings["params"], settings["seed"]
     guard.check()
     folder.create()
-    _keep_settings(folder, settings, report)
+    identity = _keep_settings(folder, settings, report)
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log):
         parts = assemble.make_parts(
             params, folder, seed, guard, settings["agent"]
         )
         with contextlib.closing(parts), parts.progress.console():
-            Session(folder, parts, params, seed, guard).run()
+            Session(folder, parts, params, seed, guard, identity).run()
     report(_closing_message(folder))
 
 
@@ -193,14 +194,19 @@ def _keep_settings(
     folder: RunFolder,
     settings: Mapping[str, Any],
     report: Callable[[str], None],
-) -> None:
+) -> str:
     """Writes a run's config.yaml, and says what it goes on with that changed.
 
     Those parameters that no number depends on may change.
+
+    Returns:
+      What tells the run and its checkpoints from all others; empty if it was
+      begun when runs had no such name.
     """
     if not folder.config.exists():
-        folder.write_config(settings)
-        return
+        identity = uuid.uuid4().hex
+        folder.write_config({**settings, "id": identity})
+        return identity
     saved = folder.read_config()
     changes = resolve.differences(
         agents.of_run(saved), saved["params"], settings["params"]
@@ -214,6 +220,7 @@ def _keep_settings(
             f"The run was begun with {before} threads and goes on with {now}: "
             "it will not be equal to one that was never stopped."
         )
+    return saved.get("id", "")
 
 
 def _closing_message(folder: RunFolder) -> str:

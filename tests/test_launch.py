@@ -244,21 +244,22 @@ class TestThreads:
 
 
 def test_other_settings_are_listed(tmp_path):
-    experiment = Experiment(tmp_path)
-    folder = experiment.folder(1).create()
+    folder = RunFolder(tmp_path / "00001").create()
     settings = {"agent": "planet", "params": resolve("debug")}
-    launch._check_same(experiment, settings, 4)
     folder.write_config({**settings, "seed": 5})
-    launch._check_same(experiment, settings, 4)
+    launch._check_same(settings, 4, folder, True)
     params = resolve("debug", overrides={"free_nats": 4, "max_steps": 7})
+    changed = {**settings, "params": params}
+    with pytest.raises(RunFolderError, match="max_steps: [0-9]+ -> 7"):
+        launch._check_same(changed, 4, folder, True)
     with pytest.raises(RunFolderError) as caught:
-        launch._check_same(experiment, {**settings, "params": params}, 3)
+        launch._check_same(changed, 3, folder, False)
     message = str(caught.value)
     assert "free_nats: 3.0 -> 4.0; seed: 5 -> 4." in message
     assert "max_steps" not in message and "\n" not in message
     folder.write_config({"seed": 2})
     with pytest.raises(RunFolderError, match="no parameters"):
-        launch._check_same(experiment, settings, 4)
+        launch._check_same(settings, 4, folder, False)
 
 
 def check_episode(episode, record):

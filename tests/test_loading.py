@@ -246,16 +246,27 @@ class TestCheckpoints:
     def test_removed_while_it_is_loaded(self, copied, monkeypatch):
         load_weights, paths = loading.load_weights, []
 
-        def losing(learner, path):
+        def losing(learner, path, identity):
             paths.append(path)
             if len(paths) == 1:
                 for file in copied.checkpoints.glob(f"{path[-6:]}*"):
                     file.unlink()
-            return load_weights(learner, path)
+            return load_weights(learner, path, identity)
 
         monkeypatch.setattr(loading, "load_weights", losing)
         run = loading.load_run(copied)
         assert len(set(paths)) == 2 and run.checkpoint == paths[1]
+
+    @pytest.mark.parametrize("mine", ["b" * 32, None])
+    def test_of_another_run(self, copied, mine):
+        """Whose shapes are the same; the run may also be from before."""
+        config = copied.read_config()
+        other = config.pop("id")
+        copied.write_config({**config, "id": mine} if mine else config)
+        with pytest.raises(RunFolderError, match="of another run") as caught:
+            loading.load_run(copied)
+        assert f"its id is {other}, and" in str(caught.value)
+        assert (mine or "is missing") in str(caught.value)
 
     def test_damaged(self, copied):
         path = loading.find_checkpoint(copied)

@@ -1,5 +1,6 @@
 """The lines of a run's `metrics.jsonl`, as far as programs rely on them."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,12 @@ from planet_tf2.tools.untrusted import check, printable
 def _shown(text: str) -> str:
     if text != printable(text):
         raise ValueError("should be short, and without control characters")
+    return text
+
+
+def _file_name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]{1,200}\.npz", text):
+        raise ValueError("should be the name of an episode, as 2026.npz")
     return text
 
 
@@ -45,7 +52,7 @@ class _Episode(_Line):
     episode: _Count
     env_step: _Count
     # A name in the run's own folder, since rolling back removes the file.
-    file: Annotated[str, Field(pattern=r"^[\w.-]{1,200}\.npz$")] = "x.npz"
+    file: Annotated[str, AfterValidator(_file_name)] = ""
     score: _Number = Field(alias="return")
     length: _Count = 0
     decision_seconds: _Number = 0

@@ -41,6 +41,7 @@ class _Config(pydantic.BaseModel):
     """The entries of `config.yaml`; what a run was begun without may lack."""
 
     model_config = pydantic.ConfigDict(strict=True)
+    id: str = ""
     agent: str = ""
     preset: str = ""
     params: dict[str, Any] = {}

@@ -12,6 +12,7 @@ import tensorflow as tf
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
 from planet_tf2.tools.odd_paths import plain_path
+from planet_tf2.training.checkpoints import RestoreError, check_identity
 
 _CHECKPOINT = re.compile(r"ckpt-(\d+)\.index")
 
@@ -53,26 +54,33 @@ def find_checkpoint(
     )
 
 
-def load_weights(saved: Mapping[str, Any], path: str) -> int | None:
+def load_weights(
+    saved: Mapping[str, Any], path: str, identity: str = ""
+) -> int | None:
     """Loads the weights of an agent.
 
     Args:
       saved: what checkpoints hold of the agent, see `Agent.saved`.
       path: the checkpoint, without suffix.
+      identity: the run's, see `training.checkpoints`.
 
     Returns:
       The global step, or None if the checkpoint is not there any more.
 
     Raises:
-      CheckpointError: the checkpoint does not fit the model, or is damaged.
+      CheckpointError: the checkpoint does not fit the model, is damaged, or
+        is of another run.
     """
     step = tf.Variable(-1, dtype=tf.int64, trainable=False)
     checkpoint = tf.train.Checkpoint(global_step=step, **saved)
     try:
+        check_identity(path, identity)
         status = checkpoint.read(plain_path(path)).expect_partial()
         status.assert_existing_objects_matched()
     except tf.errors.NotFoundError:
         return None
+    except RestoreError as error:
+        raise CheckpointError(str(error)) from None
     except (AssertionError, ValueError) as error:
         problem = f"does not fit the run's parameters: {_first_line(error)}"
         raise CheckpointError(f"The checkpoint {path} {problem}") from None

@@ -238,11 +238,12 @@ def load_run(
     """
     params = runs.read_params(folder)
     find_checkpoint(folder, checkpoint)  # Before anything is built.
-    package = of_run(folder.read_config())
+    config = folder.read_config()
+    package = of_run(config)
     agent = package.make_agent(params, *runs.read_spaces(folder, params))
     for _ in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
-        step = load_weights(agent.saved, path)
+        step = load_weights(agent.saved, path, config.get("id", ""))
         if step is not None:
             break
     else:

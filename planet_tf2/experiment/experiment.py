@@ -23,7 +23,7 @@ import os
 import pathlib
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from planet_tf2.data.run_folder import RunFolder, check_writable, make_folder
 from planet_tf2.experiment.claims import Claim
@@ -33,6 +33,8 @@ from planet_tf2.tools.signals import Stopped
 
 # Looks at a claim while its owner refreshes it once.
 _LOOKS = 10
+# Seconds until the next look for the config of a new experiment.
+_SOON = 1.0
 
 
 class RunsLeft(RuntimeError):
@@ -71,6 +73,11 @@ class Experiment:
         each run and each wait, and by `run.guard`.
       report: Called with messages for people.
       wait: Waits for a number of seconds, or until it is time to stop.
+      check: Called with each run's folder that has a config, when it is first
+        seen and again when it is done or seen to be worked on by others, and
+        with whether that is so. Raises an error if this worker would make
+        another run of it. With it, whoever claims the first run of a new
+        experiment defines them all: others wait until they see its config.
 
     Raises:
       ValueError: A number does not make sense.
@@ -90,6 +97,7 @@ class Experiment:
         should_stop: Callable[[], bool] = lambda: False,
         report: Callable[[str], None] = print,
         wait: Callable[[float], object] = time.sleep,
+        check: Callable[[RunFolder, bool], None] | None = None,
     ) -> None:
         if num_runs < 1:
             raise ValueError(f"num_runs must be at least 1, not {num_runs}.")
@@ -109,6 +117,8 @@ class Experiment:
         self._should_stop = should_stop
         self._report = report
         self._wait = wait
+        self._check = check
+        self._checked: set[tuple[int, bool]] = set()
         self._failures: dict[int, bytes | None] = {}
 
     def folder(self, number: int) -> RunFolder:
@@ -126,6 +136,7 @@ class Experiment:
             folder = self.folder(number)
             watches[number] = Watch(folder.ping, self._ping_every)
             self._failures[number] = read(folder.fail)
+            self._compare(number, watches[number])
         waited = 0.0
         while watches:
             for number, watch in list(watches.items()):
@@ -133,7 +144,9 @@ class Experiment:
                     watch.look(waited)
                 if not self._is_wanted(number, watch):
                     del watches[number]
-                elif watch.is_dead() and (run := self._claim(number, watch)):
+                elif self._is_free(number, watches) and (
+                    run := self._claim(number, watch)
+                ):
                     try:
                         # Another worker may have ended it a moment ago.
                         if self._is_wanted(number, watch) and run.enclose():
@@ -172,8 +185,24 @@ class Experiment:
             text = f"Not all runs are done. {'; '.join(reasons)}.{advice}"
             raise RunsLeft(text, held)
 
+    def _compare(self, number: int, watch: Watch) -> None:
+        """Has the settings of a run checked, once there are some."""
+        folder = self.folder(number)
+        state = number, folder.done.exists() or watch.alive
+        if self._check and state not in self._checked:
+            if folder.config.exists():
+                self._check(folder, state[1])
+                self._checked.add(state)
+
+    def _is_free(self, number: int, watches: Mapping[int, Watch]) -> bool:
+        """Whether this worker may claim a run, as far as was seen."""
+        first = self._numbers[0]
+        defined = not self._check or self._checked or first not in watches
+        return bool(defined or number == first) and watches[number].is_dead()
+
     def _is_wanted(self, number: int, watch: Watch) -> bool:
         """Whether a run is to be worked on; says why if it is not."""
+        self._compare(number, watch)
         folder = self.folder(number)
         failure = read(folder.fail)
         # What failed again since then is not tried forever.
@@ -226,7 +255,7 @@ class Experiment:
         if is_first:
             names = [
                 f"{watch.path.parent.name} ({owner(watch.sight)})"
-                for watch in watches
+                for watch in [w for w in watches if w.sight] or watches
             ]
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             self._report(
@@ -236,5 +265,7 @@ class Experiment:
         if self._should_stop():
             raise Stopped("Stopped while waiting for runs of other workers.")
         seconds = self._ping_every / _LOOKS
+        if self._check and not self._checked:
+            seconds = min(seconds, _SOON)
         self._wait(seconds)
         return seconds

@@ -1,5 +1,6 @@
 """What others wrote: whether it is as it should be, and can be shown."""
 
+import re
 from typing import Any
 
 import pydantic
@@ -23,7 +24,7 @@ def check(form: type[pydantic.BaseModel], value: Any) -> None:
         name = repr(place) if place else "it"
         if problem["type"] == "missing":
             raise ValueError(f"{name} is missing") from None
-        wanted = problem["msg"].removeprefix("Input ")
+        wanted = re.sub("^(Input|Value error,) ", "", problem["msg"])
         if problem["type"] in ("dict_type", "model_type"):
             wanted = "should be a mapping"
         found = short_repr(problem["input"])

@@ -66,7 +66,8 @@ def _variables(path: str) -> dict[str, str]:
             f"{types[key].name} shape {tuple(shape)}"
         )
         for key, shape in shapes.items()
-        if key.endswith(_SUFFIX) and not key.startswith("save_counter/")
+        if key.endswith(_SUFFIX)
+        and not key.startswith(("save_counter/", "run_id/"))
     }
 
 

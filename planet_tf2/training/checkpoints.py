@@ -30,6 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _NAME = "ckpt"
 _KEPT = 3
+_RUN_ID = "run_id/.ATTRIBUTES/VARIABLE_VALUE"
 _PARTIAL = ".partial"
 # What TensorFlow was seen to raise for checkpoints that it cannot restore.
 _ERRORS = (
@@ -58,6 +59,8 @@ class Checkpoints:
       state: trackable objects by name.
       scratch: folder through which files get to their place, if any; see
         `tools.files.replacing`.
+      identity: the `id` of the run's config, which its checkpoints hold. Those
+        from before runs had one are taken as they are.
     """
 
     def __init__(
@@ -65,9 +68,15 @@ class Checkpoints:
         directory: str | os.PathLike[str],
         state: Mapping[str, Any],
         scratch: pathlib.Path | None = None,
+        identity: str = "",
     ):
         self._directory = pathlib.Path(directory)
-        self._checkpoint = tf.train.Checkpoint(**state)
+        self._identity = identity
+        self._unnamed = self._checkpoint = tf.train.Checkpoint(**state)
+        if identity:
+            with tf.device("CPU"):  # Where texts are.
+                run_id = tf.Variable(identity, trainable=False)
+            self._checkpoint = tf.train.Checkpoint(run_id=run_id, **state)
         self._scratch = scratch
 
     def save(self) -> pathlib.Path:
@@ -110,8 +119,8 @@ class Checkpoints:
           Its path, or None if there is none at all.
 
         Raises:
-          RestoreError: if it does not match this program's variables, or if
-            all of them are damaged.
+          RestoreError: if it does not match this program's variables, is of
+            another run, or if all of them are damaged.
         """
         for left in self._directory.glob(f"{_PARTIAL}*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -119,6 +128,8 @@ class Checkpoints:
         for path in reversed(self.paths()):
             try:
                 self._restore(path)
+            except RestoreError:
+                raise
             except _ERRORS as error:
                 damage = _find_damage(path)
                 if damage is None:
@@ -136,12 +147,16 @@ class Checkpoints:
         )
 
     def _restore(self, path: pathlib.Path) -> None:
-        status = self._checkpoint.restore(plain_path(path))
+        is_named = check_identity(path, self._identity)
+        checkpoint = self._checkpoint if is_named else self._unnamed
+        status = checkpoint.restore(plain_path(path))
         try:
             status.assert_consumed()
         except AssertionError:
             status.expect_partial()  # Said elsewhere, so not again at exit.
             raise
+        number = int(path.name.removeprefix(f"{_NAME}-"))
+        self._checkpoint.save_counter.assign(number)
 
     def paths(self) -> list[pathlib.Path]:
         """Returns the paths of all checkpoints, the latest last."""
@@ -183,6 +198,29 @@ class Checkpoints:
             f"The checkpoint {path} does not fit this configuration: "
             f"{reason or _explain(error)}."
         )
+
+
+def check_identity(path: str | os.PathLike[str], identity: str) -> bool:
+    """Returns whether a checkpoint tells whose it is.
+
+    Args:
+      path: of the checkpoint, without suffix.
+      identity: of the run, empty if it has none.
+
+    Raises:
+      RestoreError: it is another run's.
+    """
+    reader = tf.train.load_checkpoint(plain_path(path))
+    if not reader.has_tensor(_RUN_ID):
+        return False
+    found = reader.get_tensor(_RUN_ID).decode()
+    if found != identity:
+        raise RestoreError(
+            f"The checkpoint {path} is of another run: its id is {found}, and "
+            f"that in config.yaml is {identity or 'missing'}. Put the run's "
+            "own checkpoints back, or start in another --logdir."
+        )
+    return True
 
 
 def _find_damage(path: pathlib.Path) -> str | None:

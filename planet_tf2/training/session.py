@@ -41,6 +41,7 @@ class Session:
       params: the parameters of the run.
       seed: the run's seed.
       guard: its `show` is told the step, the speed and the score.
+      identity: what `config.yaml` and checkpoints share; see `Checkpoints`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Session:
         params: Mapping[str, Any],
         seed: int = 0,
         guard: Guard = Guard(),
+        identity: str = "",
     ):
         self._folder = folder
         self._parts = parts
@@ -79,6 +81,7 @@ class Session:
             guard,
             (parts.summaries, self._log),
             folder.scratch,
+            identity=identity,
         )
 
     def run(self) -> float | None:

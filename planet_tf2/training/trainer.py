@@ -83,7 +83,7 @@ class Trainer:
         and `Stopped` raised. Its `check` comes before each checkpoint.
       writers: what has to be on the disk before a checkpoint is; each has a
         method `flush`.
-      scratch: folder through which checkpoints get to their place, if any.
+      scratch, identity: see `Checkpoints`.
     """
 
     def __init__(
@@ -94,6 +94,8 @@ class Trainer:
         guard: Guard = Guard(),
         writers: Sequence[Any] = (),
         scratch: pathlib.Path | None = None,
+        *,
+        identity: str = "",
     ):
         self._phases: dict[str, Phase] = {}
         self._global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -103,7 +105,7 @@ class Trainer:
         self._writers = writers
         own = {"global_step": self._global_step, "next_stage": self._next_stage}
         self._checkpoints = Checkpoints(
-            directory, {**own, **state}, scratch=scratch
+            directory, {**own, **state}, scratch, identity
         )
 
     @property
