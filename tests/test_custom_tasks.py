@@ -57,7 +57,7 @@ class TestFunction:
 def test_several_at_once(function, kind):
     with pytest.raises(ConfigError) as caught:
         environments.probe(_name(function), {"isolate_envs": "none"})
-    assert f"is several {kind} at once. Hand in one" in str(caught.value)
+    assert f"is several {kind} at once: hand in one" in str(caught.value)
     assert "batch_size in train_collects" in str(caught.value)
     assert repr(_name(function)) in str(caught.value)
 

@@ -8,6 +8,7 @@ import gymnasium
 from planet_tf2.envs.arguments import choose_arguments
 from planet_tf2.envs.classic_gym_env import ClassicGym
 from planet_tf2.envs.dm_env_adapter import DmEnv
+from planet_tf2.envs.errors import ONE_ENVIRONMENT
 from planet_tf2.tools import importing
 
 _METHODS = ("reset", "step", "observation_space", "action_space")
@@ -89,7 +90,6 @@ def check_single(env: Any, task: str) -> None:
         one = isinstance(env, gymnasium.Env) and amount == 1
         if amount is not None and not one and not isinstance(env, type):
             raise ValueError(
-                f"Task {task!r}: {type(inner).__name__} is {several} at once."
-                " Hand in one environment with one agent; batch_size in"
-                " train_collects steps several of them."
+                f"Task {task!r}: {type(inner).__name__} is {several} at once:"
+                f" {ONE_ENVIRONMENT}."
             )

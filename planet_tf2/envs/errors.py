@@ -22,6 +22,12 @@ _MISTAKES = (
     RecursionError,
 )
 
+# What to do about several at once.
+ONE_ENVIRONMENT = (
+    "hand in one environment with one agent; batch_size in train_collects steps"
+    " several of them"
+)
+
 
 class InterfaceError(ValueError):
     """What an environment returned is not what Gymnasium's interface says.

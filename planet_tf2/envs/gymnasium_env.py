@@ -99,17 +99,15 @@ def plugins() -> tuple[str, ...]:
     """
     found = []
     for module, packages in metadata.packages_distributions().items():
-        needs = sum((metadata.requires(name) or [] for name in packages), [])
-        needs = [need for need in needs if re.match(r"gymnasium\b", need)]
-        if needs and module != "gymnasium":
-            file = importlib.util.find_spec(module)
-            if file and file.origin and "regist" in _text(file.origin):
-                found.append(module)
+        # Not every module has a file, nor every package a list.
+        with contextlib.suppress(Exception):
+            needs = sum((metadata.requires(n) or [] for n in packages), [])
+            needs = [need for need in needs if re.match(r"gymnasium\b", need)]
+            if needs and module != "gymnasium":
+                path = importlib.util.find_spec(module).origin
+                if b"regist" in pathlib.Path(path).read_bytes():
+                    found.append(module)
     return tuple(found)
-
-
-def _text(path: str) -> str:
-    return pathlib.Path(path).read_text("utf-8", "replace")
 
 
 def _register(env_id: str) -> None:
@@ -126,8 +124,11 @@ def _register(env_id: str) -> None:
 
     for module in sorted(plugins(), key=likeness, reverse=True):
         if env_id not in gymnasium.registry:
-            with contextlib.suppress(Exception):
+            try:
                 importlib.import_module(module)
+            except (Exception, SystemExit) as error:
+                text = "Cannot import %s, which may register environments: %s"
+                _LOGGER.warning(text, module, error)
 
 
 def make_by_id(

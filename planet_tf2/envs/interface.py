@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.envs.errors import InterfaceError
+from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError
 from planet_tf2.envs.foreign_spaces import as_space
 from planet_tf2.envs.images import find_form
 
@@ -163,32 +163,31 @@ def _tuple(method: str, result: Any, names: tuple[str, ...]) -> tuple:
 
 def _fitting(name: str, space: gymnasium.Space, value: Any) -> Any:
     """Returns the value in the form that the space has, or raises."""
-    found = repr(value)
     if isinstance(space, spaces.Dict):
         if isinstance(value, Mapping) and set(value) == set(space):
             return {
                 key: _fitting(f"the observation {key!r}", part, value[key])
                 for key, part in space.items()
             }
-        fits, found = False, type(value).__name__
+        found = type(value).__name__
         if isinstance(value, Mapping):
             found = f"the entries {', '.join(map(str, value))}"
     elif isinstance(space, spaces.Box):
         value = np.asarray(value)
-        found = f"{value.dtype} {list(value.shape)}"
         # Limits are not looked at, which many exceed a little.
         same_kind = np.can_cast(value.dtype, space.dtype, "same_kind")
-        fits = value.shape == space.shape and same_kind
-        if fits:
+        if value.shape == space.shape and same_kind:
             return value.astype(space.dtype, copy=False)
+        found = f"{value.dtype} {list(value.shape)}"
+        if value.ndim and value.shape[1:] == space.shape:
+            name += f" ({ONE_ENVIRONMENT})"
+    elif space.contains(value):
+        return value
     else:
-        fits = space.contains(value)
-    if not fits:
-        raise InterfaceError(
-            f"The environment returned {found} as {name}, but its space is"
-            f" {space}."
-        )
-    return value
+        found = repr(value)
+    raise InterfaceError(
+        f"The environment returned {found} as {name}, but its space is {space}."
+    )
 
 
 def _number(name: str, value: Any) -> Any:
