@@ -235,8 +235,7 @@ def test_what_is_not_asked_for_does_not_matter(tmp_path):
     }
     loaded = episodes.load_episode(path, types)
     assert loaded.keys() == {*types, "reward"}
-    with pytest.raises(episodes.BrokenEpisode, match="'lidar'.*not finite"):
-        episodes.load_episode(path)
+    assert np.isinf(episodes.load_episode(path)["lidar"]).all()
     np.savez(path, **_episode(), **others)
     assert others.keys().isdisjoint(episodes.load_episode(path))
 

@@ -10,6 +10,7 @@ class StepType(NamedTuple):
 
     dtype: Any
     shape: tuple[int, ...] = ()
+    finite: bool = True  # Whether floats have to be.
 
 
 def fit(entry: Any, steps: int, wanted: StepType) -> np.ndarray:
@@ -33,7 +34,7 @@ def fit(entry: Any, steps: int, wanted: StepType) -> np.ndarray:
     if entry.dtype.kind in "biuf" and entry.shape[:1] == (steps,):
         array = _reshape(entry, wanted.shape)
         if array is not None:
-            array, problem = _cast(array, dtype)
+            array, problem = _cast(array, dtype, wanted.finite)
             if not problem:
                 return np.ascontiguousarray(array)
     needed = f"{dtype} of shape {[steps, *wanted.shape]}"
@@ -62,10 +63,12 @@ def _reshape(entry: Any, wanted: tuple[int, ...]) -> np.ndarray | None:
     return None
 
 
-def _cast(array: np.ndarray, wanted: np.dtype) -> tuple[np.ndarray, str]:
+def _cast(
+    array: np.ndarray, wanted: np.dtype, finite_only: bool
+) -> tuple[np.ndarray, str]:
     """Returns values of a type, and what is wrong with them, if anything."""
-    if array.dtype == wanted != np.float32:
-        return array, ""
+    if array.dtype == wanted != np.float32 or not finite_only:
+        return array.astype(wanted, copy=False), ""
     finite = np.isfinite(array)
     if not finite.all():
         step = np.argwhere(~finite)[0][0]

@@ -222,5 +222,6 @@ def _types_of(entries: Mapping[str, Any]) -> dict[str, StepType]:
             is_whole = entry.dtype.kind in "iu"
             dtype = entry.dtype.newbyteorder("=") if is_whole else np.float32
             dtype = np.uint8 if key == "image" else dtype
-            types[key] = StepType(dtype, entry.shape[1:])
+            learned = key in ("action", "image")
+            types[key] = StepType(dtype, entry.shape[1:], learned)
     return {**types, **_MADE, "reward": _REWARD}
