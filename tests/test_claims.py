@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from planet_tf2.experiment import watching
+from planet_tf2.experiment import claims, watching
 from planet_tf2.experiment.claims import Claim
 from planet_tf2.experiment.watching import describe, see
 
@@ -254,6 +254,48 @@ def test_owner_is_gone_when_its_process_is(path):
     for change in {"machine": "another"}, {"process": os.getpid()}:
         other = json.dumps({**describe(content), **change}).encode()
         assert not watching.owner_is_gone(other)
+
+
+def test_files_of_the_killed_are_removed(make, path):
+    """But none of a claimer that may be alive."""
+    with start(path, "os._exit(9)") as process:
+        process.wait()
+    if watching.machine_id() is None:
+        pytest.skip("Processes are only told apart on Linux.")
+    gone = describe(path.read_bytes())
+    path.unlink()
+    living = {**gone, "process": os.getpid()}
+    elsewhere = {**gone, "machine": "another"}
+    for about, *left in (
+        (gone, "PING.1", "PING.1.next", "PINGPONG"),
+        (living, "PING.2", "PING.2.next"),
+        (elsewhere, "PING.3", "PING.4"),
+    ):
+        for name in left:
+            path.with_name(name).write_text(json.dumps(about))
+    path.with_name("PING.5").write_bytes(b"")  # Killed while it wrote.
+    for name in ("PING.4", "PING.2"):
+        os.utime(path.with_name(name), (1e9, 1e9))
+    path.with_name("PING.6").mkdir()
+    assert make().acquire()
+    kept = ["PING", "PING.2", "PING.2.next", "PING.3", "PING.5", "PING.6"]
+    assert sorted(names(path)) == [*kept, "PINGPONG"]
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_one_whose_file_was_removed_has_no_claim(make, path, monkeypatch, dead):
+    """It slept for a day, between preparing the claim and making it."""
+    if dead:
+        make("old").acquire()
+    link, claim = claims._link, make()
+
+    def sleep_then_link(prepared, target):
+        prepared.unlink()
+        return link(prepared, target)
+
+    monkeypatch.setattr(claims, "_link", sleep_then_link)
+    assert not claim.acquire(see(path) if dead else None)
+    assert not claim.holds() and names(path) == ["PING"] * dead
 
 
 def test_claims_are_released_at_exit(path):

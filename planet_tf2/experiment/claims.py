@@ -20,6 +20,8 @@ These rules keep two workers from owning one folder:
   continues in place of Y removes that file, so that Y cannot replace PING any
   more.
 - Owners call `holds()` before they write anything that matters.
+- Whoever gets the claim removes the files of workers that were killed while
+  they tried. A worker whose file is gone has not got the claim.
 """
 
 import atexit
@@ -38,12 +40,17 @@ from typing import Any
 from planet_tf2.experiment.watching import (
     Sight,
     claim_id,
+    describe,
     machine_id,
+    owner_is_gone,
     read,
     see,
 )
 
 _LOGGER = logging.getLogger(__name__)
+
+# Seconds after which files of other machines, which nobody can ask, are left.
+_FORGOTTEN = 24 * 3600.0
 
 
 class Claim:
@@ -196,7 +203,18 @@ class Claim:
             return False  # This process was asleep, and PING was removed.
         # For exits that do not pass through here.
         atexit.register(self.release)
+        self._clean()
         return True
+
+    def _clean(self) -> None:
+        """Removes what claimers left behind that are gone."""
+        now = os.fstat(self._descriptor).st_mtime  # By the clock of the disk.
+        for path in self.path.parent.glob(f"{self.path.name}.*"):
+            with contextlib.suppress(OSError):
+                content, age = read(path), now - path.stat().st_mtime
+                elsewhere = describe(content).get("machine") != machine_id()
+                if owner_is_gone(content) or (elsewhere and age > _FORGOTTEN):
+                    path.unlink()
 
     @contextlib.contextmanager
     def _ending(self, of: str, by: str) -> Iterator[pathlib.Path | None]:
@@ -257,19 +275,22 @@ def utc_time() -> str:
 def _link(prepared: pathlib.Path, path: pathlib.Path) -> bool:
     """Gives a file a second name, unless there is a file of that name.
 
-    Copies the file where there are no hard links.
+    Copies the file where there are no hard links. Others may have removed it,
+    if this process slept.
     """
-    try:
-        os.link(prepared, path)
-    except FileExistsError:
-        # It is there already, too, if NFS lost the answer and tried again.
-        return os.stat(prepared).st_nlink > 1
-    except OSError:
+    with contextlib.suppress(FileNotFoundError):
         try:
-            _write_new(path, prepared.read_bytes())
+            os.link(prepared, path)
         except FileExistsError:
-            return False
-    return True
+            # So it is, too, if NFS lost the answer and tried again.
+            return os.stat(prepared).st_nlink > 1
+        except OSError:
+            try:
+                _write_new(path, prepared.read_bytes())
+            except FileExistsError:
+                return False
+        return True
+    return False
 
 
 def _write_new(path: pathlib.Path, content: bytes) -> None:
