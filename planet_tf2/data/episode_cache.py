@@ -107,10 +107,12 @@ class EpisodeCache:
         for name in set(self._episodes) - set(usable):
             del self._episodes[name]
         if not usable:
-            reasons = list(self._rejected.values())[:3] or ["it is empty"]
+            reasons = list(self._rejected.values())[:3]
+            text = "; ".join(reasons) or "it is empty"
+            if reasons:
+                text += ". Mend these files, or remove them"
             raise EpisodesError(
-                f"No usable episodes in {self._directory}: "
-                f"{'; '.join(reasons)}."
+                f"No usable episodes in {self._directory}: {text}."
             )
         return usable
 

@@ -219,7 +219,7 @@ def _types_of(entries: Mapping[str, Any]) -> dict[str, StepType]:
         if key in _OTHER_NAMES.values():
             continue
         if entry.shape and entry.dtype.kind in "biuf":
-            is_whole = entry.dtype.kind in "iu"
+            is_whole = entry.dtype.kind in "biu"
             dtype = entry.dtype.newbyteorder("=") if is_whole else np.float32
             dtype = np.uint8 if key == "image" else dtype
             learned = key in ("action", "image")
