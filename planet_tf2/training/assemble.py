@@ -109,7 +109,9 @@ def step_types(agent: Agent) -> dict[str, StepType]:
     """Returns what an agent needs of a stored time step, by name."""
     spaces = {**agent.observation_space, "action": agent.action_space}
     dtypes = {name: space.dtype for name, space in spaces.items()}
-    dtypes |= dict.fromkeys(("is_first", "terminal"), np.bool_)
+    dtypes |= dict.fromkeys(("is_first", "terminal"), np.dtype(bool))
+    # Floats of any width are stored as these.
+    dtypes = {name: x for name, x in dtypes.items() if x.kind != "f"}
     return {
         name: StepType(dtypes.get(name, np.float32), shape)
         for name, shape in agent.batch_spec.items()
