@@ -133,6 +133,7 @@ class TestChecks:
         [
             ((0.0, 1.0, False, {}), "step.. returned a tuple of 4"),
             (None, r"step\(\) returned NoneType"),
+            (([0.0, 1.0], 1.0, False, False, {}), "hand in one environment"),
             (([0.0], 1.0, False, False, {}), r"float64 \[1\] as the obs"),
             (("x", 1.0, False, False, {}), r"<U1 \[\] as the observation"),
             ((0.0, [1, 2], False, False, {}), r"reward \[1, 2\]"),

@@ -17,9 +17,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.envs.arguments import explain_refusal
+from planet_tf2.envs.arguments import choose_arguments, objection
 from planet_tf2.envs.errors import check_camera
-from planet_tf2.tools.importing import search_current_folder
+from planet_tf2.tools import importing
 
 _LOGGER = logging.getLogger(__name__)
 _NO_MODE = "unexpected keyword argument 'render_mode'"
@@ -113,7 +113,7 @@ def plugins() -> tuple[str, ...]:
 def _register(env_id: str) -> None:
     """Imports what may register an environment, the likeliest module first."""
     if ":" in env_id:
-        search_current_folder()
+        importing.search_current_folder()
         return
     if env_id in gymnasium.registry:
         return
@@ -166,7 +166,16 @@ def make_by_id(
         raise ValueError(f"{name} cannot make {env_id!r}: {error}") from error
     except TypeError as error:
         registry = package.envs.registration.registry
-        explain_refusal(registry, env_id, kwargs, error)
+        spec = registry.get(env_id.rpartition(":")[2])
+        creator = getattr(spec, "entry_point", None)
+        if isinstance(creator, str) and importing.is_reference(creator):
+            creator = importing.load(creator)
+        if callable(creator):
+            asked = {**spec.kwargs, **kwargs}
+            asked.pop("max_episode_steps", None)
+            choose_arguments(creator, asked, given)
+            if kwargs:
+                raise ValueError(objection(creator, kwargs, error)) from error
         raise
 
 
