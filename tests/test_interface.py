@@ -265,7 +265,7 @@ class TestImageObservation:
         frame = np.full((9, 9), 7, "i8")
         env = Scripted(observation_space=_IMAGE, frame=frame)
         env.observation = np.zeros((6, 8, 3), "u1")
-        with pytest.raises(ValueError, match="cannot be seen"):
+        with pytest.raises(ValueError, match="but render_images is true"):
             envs.ImageObservation(envs.CheckedInterface(env), 16, render=True)
         env.render_mode = "rgb_array"
         env = envs.ImageObservation(envs.CheckedInterface(env), 16, render=True)

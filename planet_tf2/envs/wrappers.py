@@ -162,14 +162,11 @@ class ImageObservation(gymnasium.ObservationWrapper):
             if can_render:
                 self.source += "; render_images: true takes render()'s"
         elif not can_render:
-            all_of_them = getattr(env.unwrapped.observation_space, "spaces", {})
-            alike = [n for n in all_of_them if find_form(all_of_them[n], False)]
-            hint = f" Or is it {' or '.join(alike)}?" if alike else ""
             raise ValueError(
                 f"The environment {type(env.unwrapped).__name__} cannot be"
                 " seen: give it an observation 'image' (uint8 [height, width,"
                 " 3]), or make it with render_mode='rgb_array'. Its render_mode"
-                f" is {env.render_mode!r}.{hint}"
+                f" is {env.render_mode!r}{_hint(env.unwrapped, render)}."
             )
         image = spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.observation_space = spaces.Dict({**known, "image": image})
@@ -203,6 +200,16 @@ class ImageObservation(gymnasium.ObservationWrapper):
             f" {list(frame.shape)}, but it must return an image, uint8"
             " [height, width, 3], as with render_mode='rgb_array'."
         )
+
+
+def _hint(env: gymnasium.Env, render: bool) -> str:
+    """Says what of an environment may be the image, after `render_mode`."""
+    if render:
+        return ", but render_images is true"
+    parts = env.observation_space
+    parts = parts.spaces if isinstance(parts, spaces.Dict) else {}
+    alike = [repr(n) for n in parts if find_form(parts[n], named=False)]
+    return f", but it observes {' and '.join(alike)}" if alike else ""
 
 
 def _own_image(
