@@ -145,9 +145,9 @@ def _explanation(
     if not place:  # It was found by comparing several parameters.
         return str(problem["ctx"]["error"])
     name, value = place[0], given[place[0]]
-    # Those that depend on the task are numbers like this one.
-    others = parameters.model_json_schema()["additionalProperties"]
-    schema = describe(parameters).get(name, others)
+    schema = describe(parameters).get(name)
+    if schema is None:  # Those that depend on the task are alike.
+        schema = parameters.model_json_schema()["additionalProperties"]
     if len(place) > 2 and isinstance(value[place[1]], Mapping):
         setting = _explain_setting(schema["items"], value[place[1]], place[2])
         return f"Parameter {name!r}: {setting}"
