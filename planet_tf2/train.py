@@ -4,6 +4,7 @@ import collections
 import contextlib
 import functools
 import importlib.metadata
+import os
 import platform
 import shlex
 import statistics
@@ -76,6 +77,9 @@ def train(
             f"with it, say --logdir {parent}."
         )
     params = agents.resolve(config, params_text, overrides, agent)
+    if params.isolate_envs != "process":
+        # Simulators may change the current folder, which is this program's.
+        logdir = os.path.abspath(logdir)
     # All of these fail before anything is written.
     agents.find(agent).check_settings(params)
     check_gpus(params.num_gpus)

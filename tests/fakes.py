@@ -1,4 +1,4 @@
-"""Small environments with known behaviour; NumPy only.
+"""Small environments with known behaviour, without TensorFlow.
 
 Tests refer to them by name, `fakes:CountingEnv`, where a worker builds them.
 """
@@ -12,6 +12,8 @@ import threading
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+
+from planet_tf2.envs import BatchEnv
 
 
 class CountingEnv(gymnasium.Env):
@@ -186,6 +188,29 @@ class MeetingEnv(CountingEnv):
         with open(self._pipe, self._mode):
             signal.alarm(0)
         return super().step(action)
+
+
+class Promises:
+    """Has the interface of `Async`, without a process or thread."""
+
+    def __init__(self, env):
+        self._env = env
+
+    def __getattr__(self, name):
+        return getattr(self._env, name)
+
+    def reset(self, *, seed, blocking):
+        result = self._env.reset(seed=seed)
+        return lambda: result
+
+    def step(self, action, blocking):
+        result = self._env.step(action)
+        return lambda: result
+
+
+def batch(envs):
+    """Steps one environment after the other."""
+    return BatchEnv([Promises(env) for env in envs])
 
 
 class Clock:

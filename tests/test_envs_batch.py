@@ -53,7 +53,7 @@ def test_some_environments():
 
 def test_time_limits_are_no_ends():
     inner = [fakes.CountingEnv(length=3), fakes.CountingEnv(length=9)]
-    batch = BatchEnv([Duration(env, 3) for env in inner], blocking=True)
+    batch = fakes.batch([Duration(env, 3) for env in inner])
     batch.reset()
     for _ in range(3):
         *_, terminated, truncated, _ = batch.step(np.zeros((2, 2)))
@@ -63,7 +63,7 @@ def test_time_limits_are_no_ends():
 
 def test_each_row_of_actions_goes_to_its_environment():
     inner = [fakes.CountingEnv() for _ in range(3)]
-    batch = BatchEnv(inner, blocking=True)
+    batch = fakes.batch(inner)
     batch.reset()
     batch.step(np.array([[0.1, 0.1], [0.2, 0.2]]), indices=[2, 1])
     actions = [[list(action) for action in env.actions] for env in inner]
@@ -78,7 +78,7 @@ def test_each_row_of_actions_goes_to_its_environment():
     ],
 )
 def test_wrong_actions(actions, indices, message):
-    batch = BatchEnv([fakes.CountingEnv() for _ in range(3)], blocking=True)
+    batch = fakes.batch([fakes.CountingEnv() for _ in range(3)])
     batch.reset()
     with pytest.raises(ValueError, match=message):
         batch.step(actions, indices)

@@ -2,11 +2,10 @@ import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
-from fakes import CountingEnv
+from fakes import CountingEnv, batch
 from gymnasium import spaces
 
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
-from planet_tf2.envs import BatchEnv
 
 SEEDS = tf.constant([5, 6, 5], tf.int64)
 
@@ -18,7 +17,7 @@ def envs():
 
 @pytest.fixture
 def env(envs):
-    return InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    return InGraphBatchEnv(batch(envs))
 
 
 @pytest.mark.parametrize("graph", [False, True])
@@ -84,7 +83,7 @@ def test_an_end_and_a_time_limit():
         gymnasium.wrappers.TimeLimit(CountingEnv(length), 2)
         for length in (1, 3, 2)
     ]
-    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    env = InGraphBatchEnv(batch(envs))
     env.reset(tf.range(3), SEEDS)
     *_, done, terminal = env.step(tf.range(3), tf.zeros([3, 2]))
     np.testing.assert_array_equal(done, [True, False, False])
@@ -133,7 +132,7 @@ class VariedEnv(gymnasium.Env):
 )
 def test_any_observations_and_actions(space, actions):
     varied = [VariedEnv(space) for _ in range(2)]
-    env = InGraphBatchEnv(BatchEnv(varied, blocking=True))
+    env = InGraphBatchEnv(batch(varied))
     assert env.action_space == space
 
     @tf.function(autograph=False)

@@ -110,3 +110,27 @@ def test_isolation(probes, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", object())
     with pytest.raises(ValueError, match="isolate_envs: process"):
         rendering.variables_for("thread", True)
+
+
+@pytest.mark.parametrize(
+    "variable,value",
+    [("MUJOCO_EGL_DEVICE_ID", "one"), ("GALLIUM_DRIVER", "no_such_driver")],
+)
+def test_variables_that_mislead_opengl(variable, value, monkeypatch):
+    def run(command, seconds, changes):
+        if changes.get(variable, value) is None:
+            return Result(0, json.dumps({"renderer": "GeForce"}), "", 1.0)
+        return Result(1, "", "ValueError: no such device.", 1.0)
+
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(rendering.child_process, "run", run)
+    with pytest.raises(RenderingError) as caught:
+        rendering.choose_backend()
+    text = str(caught.value)
+    assert f"{variable}={value}: ValueError: no such device. Wit" in text
+    assert f"unset {variable}" in text and "apt-get" not in text
+    monkeypatch.setattr(
+        rendering.child_process, "run", lambda *args: Result(1, "", "x", 1.0)
+    )
+    with pytest.raises(RenderingError, match="apt-get"):
+        rendering.choose_backend()

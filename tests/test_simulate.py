@@ -4,7 +4,7 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from fakes import CountingEnv, FailingEnv
+from fakes import CountingEnv, FailingEnv, batch
 
 from planet_tf2.control import in_graph_batch_env, simulate
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
@@ -60,7 +60,7 @@ def agent():
 
 @pytest.fixture
 def rollout(agent, envs):
-    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    env = InGraphBatchEnv(batch(envs))
     return Rollout(agent, env)
 
 
@@ -151,7 +151,7 @@ def test_steps_wait_for_the_reset():
             stepped.set()
             return super().step(action)
 
-    env = InGraphBatchEnv(BatchEnv([SlowToReset(2)], blocking=True))
+    env = InGraphBatchEnv(batch([SlowToReset(2)]))
     rollout = Rollout(BlindAgent(), env)
     rollout([1], SEED)
     rollout.steps(4, [1], SEED)
@@ -160,7 +160,7 @@ def test_steps_wait_for_the_reset():
 
 def test_exceptions_keep_their_type(agent):
     failing = FailingEnv("raise", good_steps=2)
-    env = InGraphBatchEnv(BatchEnv([failing], blocking=True))
+    env = InGraphBatchEnv(batch([failing]))
     rollout = Rollout(agent, env)
     for _ in range(2):  # The second time as well.
         with pytest.raises(ZeroDivisionError, match="the fake failed"):
@@ -185,7 +185,7 @@ def test_exception_of_the_agent(envs):
             with tf.control_dependencies([bad]):
                 return tf.zeros([tf.shape(agent_indices)[0], 2])
 
-    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    env = InGraphBatchEnv(batch(envs))
     with pytest.raises(tf.errors.InvalidArgumentError):
         Rollout(BrokenAgent(), env)([1, 2, 3], SEED)
     assert env.error is None
@@ -193,9 +193,7 @@ def test_exception_of_the_agent(envs):
 
 def test_should_stop(agent, envs):
     stopping = False
-    env = InGraphBatchEnv(
-        BatchEnv(envs, blocking=True), should_stop=lambda: stopping
-    )
+    env = InGraphBatchEnv(batch(envs), should_stop=lambda: stopping)
     rollout = Rollout(agent, env)
     rollout([1, 2, 3], SEED)
     stopping = True
@@ -229,7 +227,7 @@ def test_seconds_of_a_decision(monkeypatch):
             return tf.ensure_shape(action, shape)
 
     envs = [Slow(4), Slow(2)]
-    env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+    env = InGraphBatchEnv(batch(envs))
     for result in Rollout(Thinking(), env)([1, 2], SEED):
         assert result["planning_seconds"] == 3
         # Six steps of environments in four decisions.
@@ -265,7 +263,7 @@ class TestSteps:
 
     @pytest.fixture
     def rollout(self, agent, envs):
-        return Rollout(agent, InGraphBatchEnv(BatchEnv(envs, blocking=True)))
+        return Rollout(agent, InGraphBatchEnv(batch(envs)))
 
     def seen(self, agent):
         return [
@@ -300,7 +298,7 @@ class TestSteps:
 
     def test_division_into_calls_makes_no_difference(self, agent, envs):
         def act(*calls):
-            env = InGraphBatchEnv(BatchEnv(envs, blocking=True))
+            env = InGraphBatchEnv(batch(envs))
             rollout = Rollout(agent, env)
             for steps in calls:
                 rollout.steps(steps, [7, 8, 9], SEED, 0.1)
@@ -311,9 +309,7 @@ class TestSteps:
 
     def test_begins_anew_after_an_exception(self, agent):
         stopping = False
-        env = InGraphBatchEnv(
-            BatchEnv([Watched(5), Watched(3)], blocking=True), lambda: stopping
-        )
+        env = InGraphBatchEnv(batch([Watched(5), Watched(3)]), lambda: stopping)
         rollout = Rollout(agent, env)
         rollout.steps(2, [1, 2], SEED)
         stopping = True

@@ -87,7 +87,9 @@ def check_rendering(tried: Results, cards: Sequence[Card]) -> list[Finding]:
         findings.append(judge("rendering", text, fix))
     elif chosen is None:
         text = "No OpenGL was found that MuJoCo could render with."
-        findings.append(judge("rendering", text, _INSTALL))
+        misled = [name for each in tried for name in rendering.misled_by(each)]
+        fix = f"unset {' '.join(dict.fromkeys(misled))}" if misled else _INSTALL
+        findings.append(judge("rendering", text, fix))
     elif cards and rendering.is_software(renderers[chosen]):
         text = f"The processor draws, though there is a {cards[0].name}. "
         text += "A container may lack the driver's libraries for graphics."

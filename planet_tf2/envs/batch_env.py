@@ -15,20 +15,17 @@ class BatchEnv:
     environments in processes or threads run in parallel.
 
     Args:
-      envs: Environments with equal spaces. Unless `blocking`, their `reset` and
-        `step` accept `blocking=False` as those of `Async` do.
-      blocking: Whether to step one after the other, as plain Gymnasium
-        environments need it.
+      envs: Environments with equal spaces, whose `reset` and `step` accept
+        `blocking=False` as those of `Async` do.
 
     Raises:
       ValueError: There is none, or their spaces differ.
     """
 
-    def __init__(self, envs: Sequence[Any], blocking: bool = False):
+    def __init__(self, envs: Sequence[Any]):
         if not envs:
             raise ValueError("A BatchEnv needs at least one environment.")
         self._envs = list(envs)
-        self._blocking = blocking
         spaces = [(env.observation_space, env.action_space) for env in envs]
         self.observation_space, self.action_space = spaces[0]
         for index, other in enumerate(spaces):
@@ -63,7 +60,7 @@ class BatchEnv:
         # Gymnasium refuses NumPy's integers.
         seeds = [None if seed is None else int(seed) for seed in seeds]
         results = _collect(
-            self._start(env.reset, seed=seed)
+            env.reset(seed=seed, blocking=False)
             for env, seed in zip(chosen, seeds, strict=True)
         )
         return _stack([obs for obs, _ in results])
@@ -97,7 +94,7 @@ class BatchEnv:
                 f" they have shape {list(actions.shape)}: {actions}."
             )
         results = _collect(
-            self._start(env.step, action)
+            env.step(action, blocking=False)
             for env, action in zip(chosen, actions, strict=True)
         )
         observs, rewards, terminated, truncated, infos = zip(
@@ -115,12 +112,6 @@ class BatchEnv:
         """Closes all environments."""
         for env in self._envs:
             env.close()
-
-    def _start(self, method: Callable, *args: Any, **kwargs: Any) -> Callable:
-        if self._blocking:
-            result = method(*args, **kwargs)
-            return lambda: result
-        return method(*args, blocking=False, **kwargs)
 
     def _select(self, indices: Sequence[int] | None) -> list[Any]:
         if indices is None:

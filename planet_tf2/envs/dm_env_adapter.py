@@ -58,7 +58,6 @@ class DmEnv(gymnasium.Env):
         self._camera_id, self._size = camera_id, size
         self._shadow_size = shadow_size
         self._camera, self._model = None, None
-        self._running = False
         self._action = env.action_spec()
         self.action_space = as_space(self._action)
         # By its name here: the name there; None for an observation that is one.
@@ -82,21 +81,12 @@ class DmEnv(gymnasium.Env):
         if seed is not None:
             self._seed(seed % 2**32)
         time_step = self._checked("reset", self.dm_env.reset())
-        self._running = True
         return self._observation(time_step), {}
 
     def step(
         self, action: Any
     ) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
-        """Advances by one step.
-
-        Raises:
-          gymnasium.error.ResetNeeded: The episode is over.
-        """
-        if not self._running:
-            raise gymnasium.error.ResetNeeded(
-                "The episode is over; call reset() before step()."
-            )
+        """Advances by one step."""
         if hasattr(self._action, "dtype"):
             action = np.asarray(action, self._action.dtype)
             if hasattr(self._action, "minimum"):
@@ -105,7 +95,6 @@ class DmEnv(gymnasium.Env):
         time_step = self._checked("step", self.dm_env.step(action))
         last = time_step.last()
         terminated = bool(last and np.all(time_step.discount == 0.0))
-        self._running = not last
         reward = 0.0 if time_step.reward is None else time_step.reward
         truncated = bool(last and not terminated)
         obs = self._observation(time_step)
@@ -124,7 +113,6 @@ class DmEnv(gymnasium.Env):
 
         Call it from the thread that rendered.
         """
-        self._running = False
         self._camera = self._model = None
         if self._physics:
             self.dm_env.physics.free()

@@ -17,6 +17,10 @@ BACKENDS = ("egl", "osmesa", "glfw")
 STRATEGIES = ("process", "thread", "none")
 PROBE_SECONDS = 120
 
+# How variables begin that tell OpenGL which device or driver to take.
+_STEERING = ("MUJOCO_EGL_", "EGL_", "__EGL_", "MESA_", "GALLIUM_", "LIBGL_")
+
+_PROBE = (sys.executable, "-m", "planet_tf2.envs.rendering_probe")
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "software", "lavapipe", "swr")
 # What MuJoCo and PyOpenGL load on Debian 12. The GLFW library itself comes with
 # its Python package.
@@ -142,8 +146,16 @@ def gl_variables(backend_name: str | None) -> dict[str, str | None]:
 
 def probe(name: str, seconds: float = PROBE_SECONDS) -> child_process.Result:
     """Renders a frame with a backend; its answer has the `renderer`."""
-    command = [sys.executable, "-m", "planet_tf2.envs.rendering_probe"]
-    return child_process.run(command, seconds, gl_variables(name))
+    return child_process.run(_PROBE, seconds, gl_variables(name))
+
+
+def misled_by(name: str) -> list[str]:
+    """Names variables without which a backend that fails would render."""
+    set_here = [key for key in os.environ if key.startswith(_STEERING)]
+    changes = {**gl_variables(name), **dict.fromkeys(set_here)}
+    if set_here and child_process.run(_PROBE, PROBE_SECONDS, changes).answer:
+        return set_here
+    return []
 
 
 @functools.cache
@@ -165,6 +177,13 @@ def _choose(requested: str) -> Backend:
         if result.answer is not None:
             renderer = result.answer["renderer"]
             return Backend(name, renderer, is_software(renderer))
+        if names := misled_by(name):
+            values = [f"{key}={os.environ[key]}" for key in names]
+            raise RenderingError(
+                f"OpenGL ({name}) does not render with {', '.join(values)}:"
+                f" {result.complaint.rstrip('.')}. Without, it does: unset"
+                f" {' '.join(names)}, or give another value."
+            )
         lines.append(f"  {name}: {result.complaint}")
         lines.append(f"    on Debian: {PACKAGES[name]}")
     raise RenderingError("\n".join(lines))
