@@ -99,9 +99,14 @@ def start(
         of them.
       has_results: See `streams.keep_going`.
     """
-    streams.keep_going(has_results)
+
+    def main(rest: list[Any]) -> int:
+        streams.keep_going(has_results)
+        return run(work, *rest)
+
+    streams.keep_going()
     app.run(
-        lambda rest: run(work, *rest),
+        main,
         flags_parser=lambda argv: parse_flags(argv, names),
     )
 

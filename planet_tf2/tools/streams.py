@@ -17,7 +17,7 @@ sys.stdout = sys.stdout or open(1, "w", closefd=False)
 sys.stderr = sys.stderr or open(2, "w", closefd=False)
 
 
-class ReaderGone(BrokenPipeError):
+class ReaderGone(Exception):
     """Nobody reads the results any more that a program prints."""
 
 
