@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import gymnasium
 import tensorflow as tf
 
+from planet_tf2.nets.module import Module
+
 Batch = dict[str, tf.Tensor]
 Scalars = dict[str, tf.Tensor]
 State = Any
@@ -49,7 +51,7 @@ class Plan(NamedTuple):
     trace: Any = None
 
 
-class Actor(tf.Module):
+class Actor(Module):
     """Acts in a batch of environments, inside of graphs.
 
     It keeps in variables what it has to remember of each environment.
@@ -102,7 +104,7 @@ class Actor(tf.Module):
         """Is told that the episodes in these environments are over."""
 
 
-class Agent(tf.Module):
+class Agent(Module):
     """An agent with all that it has learned.
 
     Attributes:

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.agents.loss_scale import LossScale
+from planet_tf2.nets.module import Module
 from planet_tf2.nets.ordered_sums import ordered_sums
 from planet_tf2.tools import seeds
 
@@ -14,7 +15,7 @@ Scalars = dict[str, tf.Tensor]
 Gradients = list[list[tf.Tensor]]
 
 
-class Learner(tf.Module):
+class Learner(Module):
     """Trains a model by one gradient step per batch.
 
     On several devices each takes an equal part of the batch, and may take it

@@ -10,6 +10,7 @@ from planet_tf2.agents.planet.loss_table import LOSSES
 from planet_tf2.agents.planet.overshooting import overshooting
 from planet_tf2.agents.planet.unroll import closed_loop
 from planet_tf2.nets import weights
+from planet_tf2.nets.module import Module
 from planet_tf2.tools import seeds
 
 Batch = dict[str, tf.Tensor]
@@ -19,7 +20,7 @@ State = dict[str, tf.Tensor]
 OPTIONAL_LOSSES = ("global_divergence", "overshooting", "overshooting_reward")
 
 
-class WorldModel(tf.Module):
+class WorldModel(Module):
     """Latent dynamics with an encoder and the heads that it learns from.
 
     Args:
