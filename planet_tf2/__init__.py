@@ -4,16 +4,12 @@ Importing this package imports no TensorFlow: the processes that render
 environments rely on that.
 """
 
-import os
-
 import lazy_loader
 
+from planet_tf2.tools import system
 from planet_tf2.version import __version__
 
-# TensorFlow leaves oneDNN off on processors without instructions for small
-# integers, though it makes convolutions several times faster there too. It
-# reads this when it is imported.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+system.prepare()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

@@ -1,6 +1,7 @@
 """Folders with names that others take for patterns, or do not know at all."""
 
 import os
+import pathlib
 import shutil
 
 import numpy as np
@@ -72,6 +73,16 @@ def test_event_files(folder):
     fetch(found, folder / "out")
     [path] = (folder / "out").rglob("*.csv")
     assert path.read_text().endswith(",7,2.0\n")
+
+
+def test_without_the_names_of_linux(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "O_PATH")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "[1]" / "00001").mkdir(parents=True)
+    path = pathlib.Path("[1]/00001")
+    value = tf.Variable(2.0)
+    saved = Checkpoints(path, {"value": value}).save()
+    assert Checkpoints(path, {"value": value}).restore() == saved
 
 
 def test_patterns(folder):

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from planet_tf2.nets.module import Module
+
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """A warm-up, then a decay to a last value, which stays.
@@ -63,7 +65,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return 1.0
 
 
-class Optimizer(tf.Module):
+class Optimizer(Module):
     """Adam with the gradient's global norm clipped.
 
     With gradient g, the moments m and v as usual, and step t from 1:
@@ -92,7 +94,11 @@ class Optimizer(tf.Module):
         super().__init__("optimizer")
         self.variables_to_train = list(variables)
         self._clipping = clipping
+        # Otherwise checkpoints would hold the rate in the type of keras.json.
+        usual = keras.config.floatx()
+        keras.config.set_floatx("float32")
         self._adam = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
+        keras.config.set_floatx(usual)
         self._adam.build(self.variables_to_train)
 
     def apply(

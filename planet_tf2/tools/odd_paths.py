@@ -5,6 +5,7 @@ import glob
 import os
 import pathlib
 import re
+import tempfile
 
 _PLAIN = re.compile("[^*?[\\\\\udc80-\udcff]*")
 
@@ -33,9 +34,11 @@ def _handle(folder: pathlib.Path, device: int, number: int) -> str:
 
     Models that are built late read their checkpoint late.
     """
-    if not hasattr(os, "O_PATH"):  # Not on Linux.
-        return str(folder)
-    return f"/proc/self/fd/{os.open(folder, os.O_PATH)}"
+    if hasattr(os, "O_PATH"):
+        return f"/proc/self/fd/{os.open(folder, os.O_PATH)}"
+    link = os.path.join(tempfile.mkdtemp(), "folder")  # On macOS.
+    os.symlink(os.path.abspath(folder), link)
+    return link
 
 
 def matching_paths(pattern: str) -> list[pathlib.Path]:
