@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib import format as npy
 
-LARGEST = 2**32  # Bytes of an array.
+LARGEST = 2**31  # Bytes of an array.
 _MOST = 1000  # Entries.
 _CHUNK = 2**18  # Bytes that stay in a processor's cache.
 

@@ -147,7 +147,7 @@ def load_episode(
       The arrays `[T+1, ...]`. Without `types`, `reward` and floats of other
       widths are float32 and `image` is uint8, whatever the file holds; `return`
       float32 `[T+1]` is the reward summed up so far; `is_first` and `terminal`
-      bool `[T+1]` are added where the file has none. They may be read-only.
+      bool `[T+1]` are added where the file has none.
 
     Raises:
       BrokenEpisode: The file cannot be read, or does not hold such an episode.

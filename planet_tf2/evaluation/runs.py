@@ -182,7 +182,7 @@ def _read_vectors(folder: RunFolder) -> dict[str, spaces.Box]:
     """Returns the spaces of the vectors in a run's episodes, by name."""
     for directory in (folder.train_episodes, folder.test_episodes):
         for name in episodes.list_episodes(directory):
-            with contextlib.suppress(episodes.BrokenEpisode):
+            with contextlib.suppress(episodes.BrokenEpisode, OSError):
                 episode = episodes.load_episode(directory / name)
                 return {
                     key: spaces.Box(-np.inf, np.inf, v.shape[1:], v.dtype)
