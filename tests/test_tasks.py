@@ -101,6 +101,7 @@ def test_families(name, kind, task, renders):
         ("gymn:Pendulum-v1", "Did you mean 'gym:Pendulum-v1'?"),
         ("module:", "module:function"),
         ("CarRacing-v2", "Did you mean 'gym:CarRacing-v3'?"),
+        ("gym:phys2d/Cartpoles-v0", "Did you mean 'gym:phys2d/CartPole-v1'?"),
         ("dmc:cheetah_walk", "Did you mean 'dmc:cheetah_run'?"),
     ],
 )
@@ -112,7 +113,14 @@ def test_unknown_task(name, words):
 
 
 @pytest.mark.parametrize(
-    "env_id", ["ALE/Pong-v5", "MyGames/Ant-v5", "highway-v0", "crafter-v1"]
+    "env_id",
+    [
+        "ALE/Pong-v5",
+        "MyGames/Ant-v5",
+        "phys/Ant-v5",
+        "highway-v0",
+        "crafter-v1",
+    ],
 )
 def test_ids_of_packages_that_are_missing(env_id, monkeypatch):
     """No other environment is suggested in their place."""

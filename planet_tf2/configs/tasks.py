@@ -205,12 +205,12 @@ def _hint(name: str) -> str:
     """Suggests a name, also with a prefix that somebody left out."""
     families = {"dmc": SUITE_TASKS, "gym": gymnasium.registry}
     family, _, rest = name.rpartition(":")
-    if family == "gym" and "/" in rest:
-        # Those of Gymnasium itself have none.
+    space = rest.partition("/")[0]
+    spaces = {found.rpartition("/")[0] for found in gymnasium.registry}
+    if family == "gym" and space not in {*spaces, rest}:
         return (
-            f" No package that is installed is known to register"
-            f" {rest.partition('/')[0]}. If one does, name it:"
-            f" gym:package:{rest}."
+            f" No package that is installed is known to register {space}. If"
+            f" one does, name it: gym:package:{rest}."
         )
     if family in families:
         families = {family: families[family]}
