@@ -94,6 +94,10 @@ def half_finished():
     return env
 
 
+def two_players():
+    return Corridor(action=[specs.DiscreteArray(2)] * 2)
+
+
 def restarts():
     env = Corridor()
     env.step = lambda action: env.reset()
@@ -157,6 +161,7 @@ def test_actions_are_what_the_spec_says(action, given):
     "function,words",
     [
         ("blind", "cannot be seen"),
+        ("two_players", "several agents: hand in one"),
         ("half_finished", r"reset\(\) returned dict.*dm_env.TimeStep"),
         ("restarts", r"step\(\) returned a time step.*FIRST"),
     ],

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.envs.errors import InterfaceError, check_camera
+from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError, check_camera
 from planet_tf2.envs.foreign_spaces import as_space
 from planet_tf2.envs.images import find_form
 
@@ -59,6 +59,8 @@ class DmEnv(gymnasium.Env):
         self._shadow_size = shadow_size
         self._camera, self._model = None, None
         self._action = env.action_spec()
+        if isinstance(self._action, list | tuple):
+            raise ValueError(f"It has several agents: {ONE_ENVIRONMENT}.")
         self.action_space = as_space(self._action)
         # By its name here: the name there; None for an observation that is one.
         self._names: dict[str, Any] = {}
