@@ -51,7 +51,7 @@ def env_spec(
       ValueError: There is no such task.
     """
     kwargs = {"task": task_name}
-    if "record_dir" in extra:  # Simulators may change the current folder.
+    if extra.get("record_dir"):  # Simulators may change the current folder.
         extra["record_dir"] = os.path.abspath(extra["record_dir"])
     for name in _ARGUMENTS:
         if params.get(name) is not None:
