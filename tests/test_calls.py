@@ -53,6 +53,12 @@ class PositionalOnly(SeedOnly):
         return super().reset(seed)
 
 
+class DrawsFromNumPy(Base):
+    def reset(self):
+        self.time, self.drawn = 0, np.random.random()
+        return np.zeros(1, np.float32), {}
+
+
 class HandsOn(SeedOnly):
     """To what takes less than it pretends to take."""
 
@@ -103,6 +109,7 @@ _KINDS = [
     SeedOnly,
     OptionsOnly,
     PositionalOnly,
+    DrawsFromNumPy,
     HandsOn,
     SeedMethod,
     Old,

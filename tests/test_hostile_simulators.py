@@ -112,6 +112,25 @@ def test_episodes_are_where_they_should_be(function, tmp_path, monkeypatch):
     assert len(episodes.load_episode(path)["reward"]) == 5
 
 
+class Untellable(OSError):
+    def __str__(self):
+        raise KeyError
+
+
+def cannot_be_told():
+    def fail():
+        raise Untellable
+
+    return Hostile("step", fail)
+
+
+def test_an_exception_without_a_message():
+    with environments.open_env(_name("cannot_be_told"), {}) as env:
+        env.reset(seed=0)
+        with pytest.raises(EnvError, match=r"Untellable: .*failed.* \(test_ho"):
+            env.step(_ACTION)
+
+
 @pytest.mark.parametrize("function", ["leaves_a_child", "leaves_a_fork"])
 def test_the_end_of_a_process_is_noticed(function):
     """Without a time limit, though there is still who could answer."""

@@ -7,10 +7,12 @@ classic `gym` wanted it so, or somebody forgot.
 
 import inspect
 import pathlib
+import random
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import gymnasium
+import numpy as np
 import wrapt
 from gymnasium.utils import seeding
 
@@ -25,7 +27,7 @@ def adapt(env: Any) -> Any:
     So can what is inside of wrappers, where methods of Gymnasium or `gym` call
     it; a user's own wrapper may have agreed on something else with what it
     wraps. A seed that `reset` does not take goes to the method `seed`, or to
-    Gymnasium's `np_random`.
+    Gymnasium's `np_random`, and to the generators of Python and NumPy.
 
     Args:
       env: The environment, of whatever class. Nothing of it is changed but the
@@ -116,7 +118,7 @@ def _call(env: Any, name: str, *args: Any, **kwargs: Any) -> Any:
             place = f" ({file}:{code.co_firstlineno})"
         raise InterfaceError(f"{error}{place}") from error
     except NotImplementedError as error:
-        if not _is_missing(getattr(type(env), name)):
+        if not _is_missing(getattr(type(env), name, None)):
             raise
         text = f"The environment {type(env).__name__} has no {name}()."
         raise InterfaceError(text) from error
@@ -127,6 +129,9 @@ def _seed(env: Any, seed: int) -> None:
         env.seed(seed)
     elif isinstance(env, gymnasium.Env):
         env.unwrapped.np_random, _ = seeding.np_random(seed)
+    # Many draw from these, above all those that take no seed.
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
 
 
 def _takes_mode(env: Any) -> bool:

@@ -133,10 +133,11 @@ def shortened(text: str, length: int = _LONGEST) -> str:
 
 def describe(error: BaseException) -> tuple[str, str, str, str, bool]:
     """Returns what an `EnvError` tells of an exception: its arguments."""
+    text = traceback.TracebackException.from_exception(error)
     return (
         type(error).__name__,
-        str(error),
-        "".join(traceback.format_exception(error)),
+        str(text),  # Also where `str(error)` raises.
+        "".join(text.format()),
         place_of(error),
         isinstance(error, _MISTAKES),
     )
