@@ -125,3 +125,25 @@ def test_refuses_to_write_into_the_run(name, place, capsys):
     status, said = run_it(name, place / "out", capsys)
     assert status == 1 and "belongs to its training" in said.err
     assert snapshot(place) == before
+
+
+def endless(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "file", ["PING", "FAIL", "DONE", "config.yaml", "metrics.jsonl"]
+)
+@pytest.mark.parametrize("make_entry", [os.mkfifo, os.mkdir, endless])
+@pytest.mark.parametrize("name", ["status", "plot"])
+def test_other_things_in_the_place_of_files(
+    name, file, make_entry, place, capsys
+):
+    """Nobody waits for what will never come through a pipe."""
+    path = make_run(place.parent / "logs" / "00001")
+    Journal(path / "metrics.jsonl").append({"phase": "train", "step": 5})
+    (path / file).unlink(missing_ok=True)
+    make_entry(path / file)
+    status, said = run_it(name, path, capsys)
+    assert "Traceback" not in said.err and len(said.err.splitlines()) <= 1
+    assert str(path) in said.err or not status

@@ -8,11 +8,12 @@ import pydantic
 from pydantic import AfterValidator, Field
 
 from planet_tf2.tools.journal import Journal
-from planet_tf2.tools.untrusted import check, printable
+from planet_tf2.tools.plain_text import one_line
+from planet_tf2.tools.untrusted import check
 
 
 def _shown(text: str) -> str:
-    if text != printable(text):
+    if text != one_line(text):
         raise ValueError("should be short, and without control characters")
     return text
 

@@ -29,8 +29,9 @@ from pydantic import Field
 
 from planet_tf2.tools import plain_yaml
 from planet_tf2.tools.attr_dict import to_plain
-from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.untrusted import check, printable
+from planet_tf2.tools.files import opener, write_atomically
+from planet_tf2.tools.plain_text import one_line
+from planet_tf2.tools.untrusted import check
 
 
 class RunFolderError(ValueError):
@@ -116,7 +117,7 @@ class RunFolder:
             entry has another type; live Python objects are never made.
         """
         try:
-            with self.config.open(encoding="utf-8") as file:
+            with open(self.config, encoding="utf-8", opener=opener) as file:
                 data = plain_yaml.read(file.read(plain_yaml.MAX_LENGTH + 1))
             check(_Config, data)
         except (FileNotFoundError, NotADirectoryError):
@@ -220,9 +221,9 @@ def failure_reason(failure: str) -> str:
     """
     lines = failure.strip().splitlines()
     last = lines[-1].strip() if lines else ""
-    return printable(re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last))
+    return one_line(re.sub(r"^(\w+\.)+(?=[A-Z]\w*(:|$))", "", last))
 
 
 def _one_line(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
-    return printable(" ".join(text.split())).rstrip(".")
+    return one_line(" ".join(text.split())).rstrip(".")

@@ -10,7 +10,7 @@ import jinja2
 
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.tools.files import write_atomically
-from planet_tf2.tools.untrusted import printable
+from planet_tf2.tools.plain_text import one_line
 
 BEGIN = "<!-- Written by scripts/publish_result.py from here. -->"
 END = "<!-- To here. -->"
@@ -49,7 +49,7 @@ def _read_result(path: pathlib.Path, where: str) -> dict[str, Any]:
     except Exception as error:  # There are many ways not to be one.
         raise RunFolderError(
             f"{path} is not a file that scripts/publish_result.py wrote: "
-            f"{printable(str(error))}. Publish that run again, or remove it."
+            f"{one_line(str(error))}. Publish that run again, or remove it."
         ) from None
 
 

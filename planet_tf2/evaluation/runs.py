@@ -25,6 +25,7 @@ from planet_tf2.data.run_folder import (
 )
 from planet_tf2.tools import command
 from planet_tf2.tools.attr_dict import AttrDict
+from planet_tf2.tools.files import opener
 from planet_tf2.tools.plain_text import one_line
 
 FINISHED, RUNNING, STOPPED, FAILED = "finished", "running", "stopped", "failed"
@@ -118,7 +119,8 @@ def check_not_failed(folder: RunFolder) -> None:
       UnusableRun: it did; says why, from the last line of its traceback.
     """
     try:
-        text = folder.fail.read_text(errors="replace")
+        with open(folder.fail, errors="replace", opener=opener) as file:
+            text = file.read()
     except FileNotFoundError:
         return
     reason = (failure_reason(text) or "nobody knows why").rstrip(".")

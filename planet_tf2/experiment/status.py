@@ -140,7 +140,10 @@ class Overview:
         except (OSError, ValueError) as error:
             status.reason = f"{type(error).__name__}: {error}"
         about = self._add_claim(folder, status, waited)
-        _add_end(folder, status)
+        try:
+            _add_end(folder, status)
+        except OSError as error:
+            status.reason = str(error)
         amounts = (config.get("num_runs"), about.get("num_runs"))
         counts = [a for a in amounts if isinstance(a, int) and a < 10**5]
         return max(counts, default=0)

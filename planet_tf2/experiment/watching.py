@@ -10,7 +10,8 @@ from typing import Any
 import psutil
 import pydantic_core
 
-from planet_tf2.tools.untrusted import printable
+from planet_tf2.tools.files import opener
+from planet_tf2.tools.plain_text import one_line
 
 # What others see of a claim: PING and the notes that lead on from it, in this
 # order, as name and content. Empty if nobody claims the folder.
@@ -113,7 +114,8 @@ def see(path: pathlib.Path) -> Sight:
 def read(path: pathlib.Path) -> bytes | None:
     """Returns what a file says, or None if there is none."""
     try:
-        return path.read_bytes()
+        with open(path, "rb", opener=opener) as file:
+            return file.read()
     except FileNotFoundError:
         return None
 
@@ -130,7 +132,7 @@ def describe(content: bytes | None) -> dict[str, Any]:
     if not isinstance(about, dict):
         return {}
     return {
-        key: printable(value) if isinstance(value, str) else value
+        key: one_line(value) if isinstance(value, str) else value
         for key, value in about.items()
     }
 

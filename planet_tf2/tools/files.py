@@ -9,6 +9,7 @@ import errno
 import os
 import pathlib
 import shutil
+import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -91,6 +92,15 @@ def write_atomically(
         if isinstance(content, str):
             content = content.encode(errors="backslashreplace")
         file.write(content)
+
+
+def opener(path: str, flags: int) -> int:
+    """Opens files for `open`, and neither pipes nor devices without an end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a file", os.fspath(path))
+    return descriptor
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:

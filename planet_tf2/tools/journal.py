@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import pydantic_core
 
 from planet_tf2.tools.attr_dict import to_plain
-from planet_tf2.tools.files import sync_file
+from planet_tf2.tools.files import opener, sync_file
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Journal:
     def position(self) -> int:
         """Length of the whole records so far, in bytes."""
         try:
-            with open(self.path, "rb") as file:
+            with open(self.path, "rb", opener=opener) as file:
                 return _complete_size(file)
         except FileNotFoundError:
             return 0
@@ -130,7 +130,7 @@ class Journal:
         """
         if self.position <= position:
             return
-        with open(self.path, "rb") as file:
+        with open(self.path, "rb", opener=opener) as file:
             self._seek(file, position)
             parse = self._parser()
             while line := file.readline(_LONGEST):

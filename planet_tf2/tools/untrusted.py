@@ -1,13 +1,11 @@
-"""What others wrote: whether it is as it should be, and can be shown."""
+"""Whether what was read from a file is as it should be."""
 
 import re
 from typing import Any
 
 import pydantic
 
-from planet_tf2.tools.plain_text import one_line, short_repr
-
-_LONGEST = 500  # Characters that are shown of a text.
+from planet_tf2.tools.plain_text import short_repr
 
 
 def check(form: type[pydantic.BaseModel], value: Any) -> None:
@@ -29,8 +27,3 @@ def check(form: type[pydantic.BaseModel], value: Any) -> None:
             wanted = "should be a mapping"
         found = short_repr(problem["input"])
         raise ValueError(f"{name} {wanted}, not {found}") from None
-
-
-def printable(text: str) -> str:
-    """Returns a text without what would steer a terminal, and not too long."""
-    return one_line(text, _LONGEST)
