@@ -37,11 +37,12 @@ def work(names: list[str]) -> None:
     for name in [*(FLAGS.strip or []), *names]:
         # What matches nothing stays, to be complained about.
         paths += matching_paths(name)
-    size = [int(side) for side in FLAGS.frame_size or []]
-    if len(size) not in (0, 2):
+    words = FLAGS.frame_size or []
+    if len(words) not in (0, 2) or not all(map(str.isdecimal, words)):
         raise ValueError("--frame_size must be two numbers, such as 64,64.")
+    size = [*map(int, words)] or None
     strips.create_videos(
-        paths, FLAGS.out, FLAGS.fps, FLAGS.rows, FLAGS.scale, size or None
+        paths, FLAGS.out, FLAGS.fps, FLAGS.rows, FLAGS.scale, size
     )
 
 

@@ -64,6 +64,7 @@ def test_homes():
         ("status", ["--logdir=a", "--every=1e300"], "--every=1e300"),
         ("video_prediction", ["--logdir=a", "--fps=nan"], "--fps=nan"),
         ("status", [], "--logdir"),
+        ("create_video", ["--frame_size=a,b"], "--frame_size"),
     ],
 )
 def test_mistakes_in_flags_are_one_line(name, arguments, words, capsys):

@@ -128,6 +128,8 @@ def test_numbers_are_what_they_look_like(text, name, value):
         ({"free_nats": 10**309}, "'free_nats'"),
         ({"free_nats": math.nan}, "'free_nats'.*nan"),
         ({"reward_head_bounds": [0, math.inf]}, "'reward_head_bounds'.*inf"),
+        ({"image_supersampling": 1000}, "'image_supersampling'.*to 32"),
+        ({"shadow_size": 10**6}, "'shadow_size'.*to 16384, or null"),
         ({"env_timeout_seconds": 1e7}, "'env_timeout_seconds'.*1000000.0"),
         (
             {"tasks": [{"gym": "CartPole-v1"}]},

@@ -21,7 +21,6 @@ from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
     Integer,
     Name,
-    Natural,
     Number,
     Positive,
     Switch,
@@ -112,12 +111,12 @@ class Tasks(Group):
     image_size: Annotated[Literal[32, 64, 128], BeforeValidator(integer)] = 64
     """Side of the images in pixels. The paper's networks are for 64; those for
     32 and 128 have a layer less or more."""
-    image_supersampling: Positive = 1
+    image_supersampling: Annotated[Integer, Field(ge=1, le=32)] = 1
     """How many times larger images are drawn, to be averaged over blocks of
     pixels. Small images show thin things that way, which flicker otherwise.
     Images that an environment observes itself, rather than render, are not
     concerned."""
-    shadow_size: Natural | None = None
+    shadow_size: Annotated[Integer, Field(ge=0, le=16384)] | None = None
     """Side of the map from which the control suite draws shadows. On CPUs it
     takes most of the time of a frame, whatever `image_size` is. None is the
     suite's, 2048; 0 means no shadows. Other environments draw theirs as they

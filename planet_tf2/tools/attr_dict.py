@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from planet_tf2.tools.nearest import did_you_mean
+from planet_tf2.tools.plain_text import one_line
 
 
 class AttrDict(dict):
@@ -95,5 +96,6 @@ def differences(
             for x in (old, new)
         )
         if before != after:
+            before, after = (one_line(text, 200) for text in (before, after))
             changes.append(f"{name}: {before} -> {after}")
     return changes
