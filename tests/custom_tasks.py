@@ -98,6 +98,31 @@ def is_unfinished():
     return Mistaken(NotImplementedError())
 
 
+class Unlucky(Tiny):
+    """Breaks wherever a file does not say that it has."""
+
+    def step(self, action):
+        path = os.environ["UNLUCKY"]
+        if not os.path.exists(path):
+            open(path, "w").close()
+            return super().step(float("nonsense"))
+        return super().step(action)
+
+
+class Unpacks(gymnasium.Wrapper):
+    def step(self, action):
+        obs, reward, *ends, more, info = self.env.step(action)[:3]
+        return obs, reward, *ends, info
+
+
+def unpacks():
+    return Unpacks(Tiny())
+
+
+def divides():
+    return Mistaken(ZeroDivisionError("division by zero"))
+
+
 class Misspelt(Tiny):
     def reset(self, **kwargs):
         return super().reset(sead=3)

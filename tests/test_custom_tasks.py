@@ -164,6 +164,11 @@ def test_nothing_is_written_for_a_task_that_cannot_work(
         ("looks_up", r"KeyError: 'camera' \(custom_tasks.py:\d+, in step\)"),
         ("is_unfinished", r"NotImplementedError \(custom_tasks.py:\d+, in st"),
         ("Misspelt", r"TypeError: .*'sead' \(custom_tasks.py:\d+, in reset\)"),
+        (
+            "unpacks",
+            r"ValueError: not enough .*\(custom_tasks.py:\d+, in step\)",
+        ),
+        ("divides", r"ZeroDivisionError: .*\(custom_tasks.py:\d+, in step\)"),
         ("wrong_constructor", r"'size' \(custom_tasks.py:\d+, in wrong_cons"),
     ],
 )
@@ -186,6 +191,13 @@ def test_mistakes_that_gymnasium_raises_again():
 def test_who_exits_is_named(isolation):
     with pytest.raises(EnvError, match=r"SystemExit: no licence \(custom_task"):
         environments.probe(_name("exits"), {"isolate_envs": isolation})
+
+
+def test_what_goes_wrong_once_is_bad_luck(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("UNLUCKY", str(tmp_path / "broke"))
+    environments.probe(_name("Unlucky"), {})
+    (record,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert re.search(r"ValueError: .*tasks.py:\d+, in step", record.message)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from planet_tf2.configs.config_error import ConfigError
 _LOGGER = logging.getLogger(__name__)
 
 _MISMATCH = envs.InterfaceError.__name__
+# Arrays that do not fit, for example, or the nonsense that a server said.
+_DOUBTFUL = ("ValueError", "ZeroDivisionError", "OverflowError")
 CONSTRUCTOR = "planet_tf2.configs.builders:make_env"
 # Parameters of a run that are arguments of `make_env`.
 _ARGUMENTS = (
@@ -131,7 +133,8 @@ def probe(task_name: str, params: Mapping[str, Any], **extra: Any) -> None:
     What it returns has to fit its spaces. When it crashes, hangs or raises an
     exception after it was built, a warning is all, unless the exception tells
     of a mistake in it: that may be the bad day of a fragile simulator. Whoever
-    collects episodes counts such failures.
+    collects episodes counts such failures. Where a mistake and bad luck look
+    the same, it is tried again; luck would hardly strike twice in one place.
 
     Raises:
       ConfigError: There is a mistake in the environment, it says that it cannot
@@ -143,11 +146,11 @@ def probe(task_name: str, params: Mapping[str, Any], **extra: Any) -> None:
         action = space.sample()
         if isinstance(space, spaces.Box):
             action = np.zeros(space.shape, space.dtype)
-        try:
-            with _naming(task_name):
-                env.reset(seed=0)
-                env.step(action)
-        except envs.EnvError as error:
+        error = _failure(task_name, env, action)
+        if error is not None and error.kind in _DOUBTFUL:
+            again = _failure(task_name, env, action)
+            error.mistake = again is not None and again.summary == error.summary
+        if error is not None:
             if error.mistake or error.kind == _MISMATCH:
                 raise _config_error(error) from error
             _LOGGER.warning(
@@ -155,6 +158,19 @@ def probe(task_name: str, params: Mapping[str, Any], **extra: Any) -> None:
                 " the same; if this is no accident, the run will fail.",
                 error.summary.rstrip("."),
             )
+
+
+def _failure(
+    task_name: str, env: envs.Async, action: Any
+) -> envs.EnvError | None:
+    """Returns what goes wrong in the first steps of an episode, if anything."""
+    try:
+        with _naming(task_name):
+            env.reset(seed=0)
+            env.step(action)
+    except envs.EnvError as error:
+        return error
+    return None
 
 
 @contextlib.contextmanager
