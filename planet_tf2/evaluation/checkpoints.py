@@ -77,7 +77,7 @@ def load_weights(
         check_identity(path, identity)
         status = checkpoint.read(plain_path(path)).expect_partial()
         status.assert_existing_objects_matched()
-    except tf.errors.NotFoundError:
+    except (tf.errors.NotFoundError, FileNotFoundError):
         return None
     except RestoreError as error:
         raise CheckpointError(str(error)) from None
