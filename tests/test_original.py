@@ -43,7 +43,7 @@ def test_workers_ping_by_default():
     parameters = inspect.signature(Experiment).parameters
     assert parameters["ping_every"].default == 30
     script = (_TESTS.parent / "scripts" / "train.py").read_text()
-    assert re.search(r'DEFINE_float\(\s*"ping_every", 30,', script)
+    assert re.search(r'DEFINE_float\(\s*"ping_every",\s*30,', script)
 
 
 def test_environments_have_processes_by_default():
