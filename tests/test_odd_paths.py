@@ -23,6 +23,7 @@ NAMES = [
     "x[!a-z]*?{y}",
     "two\nlines [1]",
     "日[本]",
+    "12:30 -x='[1]'",
     os.fsdecode(b"no \xff UTF-8"),
 ]
 
