@@ -62,9 +62,7 @@ def make_env(
     image_supersampling: int = 1,
     shadow_size: int | None = None,
 ) -> gymnasium.Env:
-    """Builds a task's environment with all its wrappers.
-
-    The arguments are described at the head of this module.
+    """Builds a task's environment with its wrappers; for arguments see above.
 
     Returns:
       Environment whose observations are `image`, uint8
@@ -82,10 +80,7 @@ def make_env(
     drawn_size = image_size * image_supersampling
     wanted = [*record_observations, *(observations or ())]
     env = _simulator(spec, camera_id, drawn_size, shadow_size, wanted)
-    notes = []
-    if left_out := getattr(env, "left_out", ()):
-        names = ", ".join(left_out)
-        notes.append(f"Not stored unless record_observations names it: {names}")
+    notes = _left_out(env)
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
         env = envs.vector_actions(env)
     if length is None:
@@ -108,6 +103,13 @@ def make_env(
         env = RecordEpisodes(env, record_dir, staged)
     env.notes = notes
     return env
+
+
+def _left_out(env: gymnasium.Env) -> list[str]:
+    """Says which observations are too large to be stored, if any."""
+    names = ", ".join(getattr(env, "left_out", ()))
+    text = f"Not stored unless record_observations names it: {names}"
+    return [text] if names else []
 
 
 def _check_names(names: Iterable[str], wanted: Iterable[str]) -> None:

@@ -57,11 +57,8 @@ def examine(
         report(f"Playing {task} ...")
         yield from check_task(task, agent, limit(60, 0.5))
     report("Timing updates and decisions ...")
-    left = limit(seconds) - 3
     memory, free = hardware.read_memory()
-    command = [sys.executable, "-m", "planet_tf2.doctor.speed_probe"]
-    command += [str(time.time() + left - 5), str(0.9 * free), agent]
-    result = child_process.run(command, left)
+    result = _time_presets(limit(seconds) - 3, free, agent)
     if not result.records:
         needed = ("tensorflow", "tensorflow-probability", "tensorboard")
         what = "TensorFlow does not start"
@@ -88,6 +85,15 @@ def check_task(task: str, agent: str, seconds: float) -> Iterator[Finding]:
     yield judge("task", f"{task} can be played. {'. '.join(notes)}.")
     for remark in remarks:
         yield note("task", remark)
+
+
+def _time_presets(
+    seconds: float, free: int, agent: str
+) -> child_process.Result:
+    """Trains and acts a little with each preset, in this time and memory."""
+    command = [sys.executable, "-m", "planet_tf2.doctor.speed_probe"]
+    command += [str(time.time() + seconds - 5), str(0.9 * free), agent]
+    return child_process.run(command, seconds)
 
 
 def _check_presets(

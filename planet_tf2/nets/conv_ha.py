@@ -48,14 +48,14 @@ class Encoder(keras.layers.Layer):
 
     Args:
       depth: channels of the first convolution; 32 in the paper.
-      image_size: side of the images: 32, 64 or 128.
+      side: side of the images: 32, 64 or 128.
     """
 
-    def __init__(self, depth: int = 32, image_size: int = 64, **kwargs: Any):
+    def __init__(self, depth: int = 32, side: int = 64, **kwargs: Any):
         super().__init__(**kwargs)
         policy = self.dtype_policy
-        self._image_shape = (image_size, image_size, 3)
-        *channels, last = _channels(depth, image_size)
+        self._image_shape = (side, side, 3)
+        *channels, last = _channels(depth, side)
         self.embedding_size = 4 * last
         self._convs = [
             *(StridedConv(c, 4, "relu", dtype=policy) for c in channels),
@@ -98,15 +98,15 @@ class Decoder(keras.layers.Layer):
 
     Args:
       depth: channels before the last layer; 32 in the paper.
-      image_size: side of the images: 32, 64 or 128.
+      side: side of the images: 32, 64 or 128.
     """
 
-    def __init__(self, depth: int = 32, image_size: int = 64, **kwargs: Any):
+    def __init__(self, depth: int = 32, side: int = 64, **kwargs: Any):
         super().__init__(**kwargs)
         policy = self.dtype_policy
-        self._image_shape = (image_size, image_size, 3)
-        *channels, last = _channels(depth, image_size)
-        first, *kernels, thin = KERNELS[image_size]
+        self._image_shape = (side, side, 3)
+        *channels, last = _channels(depth, side)
+        first, *kernels, thin = KERNELS[side]
         self._dense = Dense(4 * last, dtype=policy)
         self._first = PixelTransposedConv(
             channels.pop(), first, "relu", dtype=policy
@@ -162,6 +162,6 @@ class Decoder(keras.layers.Layer):
         }
 
 
-def _channels(depth: int, image_size: int) -> list[int]:
+def _channels(depth: int, side: int) -> list[int]:
     """Returns the channels of the encoder's layers."""
-    return [depth * 2**layer for layer in range(len(KERNELS[image_size]))]
+    return [depth * 2**layer for layer in range(len(KERNELS[side]))]
