@@ -84,6 +84,13 @@ def test_dry_run(slurm):
     assert not slurm.notes.exists()
 
 
+def test_options_take_the_place_of_what_is_usual(slurm):
+    given = ["--worker_name=me", "--wait", "--logdir=x"]
+    status, output = finish(slurm(*given, DRY_RUN="1"))
+    assert status == 0
+    assert shlex.split(output)[1:] == ["scripts/train.py", *given]
+
+
 def test_arguments(slurm):
     params = "{tasks: [cheetah_run], train_collects: [{every: 5}]}"
     status, output = finish(slurm("--params", params, "--num_runs", "9"))
