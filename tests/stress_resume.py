@@ -242,8 +242,9 @@ class Training:
         reader = tf.train.load_checkpoint(path)
         names = reader.get_variable_to_shape_map()
         # The length of the metrics has times in it, and the object graph the
-        # number of the checkpoint.
-        left_out = ("metrics_position", "save_counter", "_CHECKPOINTABLE")
+        # number of the checkpoint. Each run has an id of its own.
+        left_out = "metrics_position", "save_counter", "_CHECKPOINTABLE"
+        left_out += ("run_id",)
         return {
             name: np.array(reader.get_tensor(name))
             for name in sorted(names)
