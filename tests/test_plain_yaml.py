@@ -133,9 +133,9 @@ def test_numbers_are_what_they_look_like(text, name, value):
         ({"env_timeout_seconds": 1e7}, "'env_timeout_seconds'.*1000000.0"),
         (
             {"tasks": [{"gym": "CartPole-v1"}]},
-            "'tasks': {'gym': 'CartPole-v1'} is no task.*no space",
+            "'tasks'.*Write gym:CartPole-v1 without a space",
         ),
-        ({"tasks": [{"my_tasks": "make"}]}, "{'my_tasks': 'make'} is no task"),
+        ({"tasks": [{"my_tasks": "make"}]}, "Write my_tasks:make without"),
         ({"tasks": ["x" * 10**6]}, "'tasks'"),
         ({"x" * 10**6: 1}, "Unknown parameter 'xxx"),
         ({"activation": "y\n\x1b[2J" * 10**5}, "'activation'"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from planet_tf2.configs.kinds import as_yaml
 from planet_tf2.tools import plain_yaml
-from planet_tf2.tools.plain_text import short_repr
+from planet_tf2.tools.plain_text import one_line, short_repr
 
 # What YAML takes for text, but everybody else for a number: 1e-4.
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -53,8 +53,8 @@ def as_text(task: Any) -> Any:
             or set(task) - {"id", "kwargs"}
         ):
             raise ValueError(
-                f"{short_repr(task)} is no task. gym:CarRacing-v3 has no space"
-                " behind the colon, and with arguments it is"
+                f"{short_repr(task)} is no task. Write {_joined(task)} without"
+                " a space behind the colon, and one with arguments as"
                 " {id: gym:CarRacing-v3, kwargs: {continuous: false}}."
             )
         task = name
@@ -76,6 +76,13 @@ def _read(task: str, value: str) -> Any:
         raise ValueError(
             f"Cannot read {value!r} of task {task!r} as YAML: {error}."
         ) from error
+
+
+def _joined(task: Mapping[Any, Any]) -> str:
+    """Returns what `{gym: Pendulum-v1}` was meant to be."""
+    others = [key for key in task if key not in ("id", "kwargs")]
+    pairs = [f"{key}:{task[key]}" for key in others]
+    return one_line(pairs[0] if pairs else "gym:Pendulum-v1", 100)
 
 
 def _write(value: Any) -> str:
