@@ -255,9 +255,9 @@ def check_message(text: str, arguments: list[str]) -> str:
     assert not any(c in text for c in "\x00\x07\x1b\x7f\x9b\u202e"), "it steers"
     words = [*NAMES, "--", "flag", "arameter", "preset", "Not understood"]
     assert any(word in text for word in words), "it names nothing"
-    single = [a for a in arguments[4:] if a.startswith("--")]
-    if len(single) == 1 and len(arguments) == 5 and single[0][2:5] != "nos":
-        name = single[0][2:].partition("=")[0].removeprefix("no")
+    *before, last = arguments
+    if before[2:] == ["--config", "debug"] and last[:2] == "--":
+        name = last[2:].partition("=")[0].removeprefix("no")
         others = ("micro_batches", "batch_shape", "action_repeat")
         assert any(word in text for word in (name, *others)), "it names another"
     return "refused"

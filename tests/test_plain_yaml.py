@@ -26,6 +26,7 @@ from planet_tf2.tools.plain_yaml import MAX_LENGTH, read
         ("[.inf, -.INF]", [math.inf, -math.inf]),
         ("[2020-01-31, =, <<, '1', \"2\"]",
          ["2020-01-31", "=", "<<", "1", "2"]),
+        ('"\\ud83d\\ude00"', "😀"),
         ("{<<: {a: 1}}", {"<<": {"a": 1}}),
         ("{a: &x [1], b: *x}", {"a": [1], "b": [1]}),
     ],
@@ -63,6 +64,7 @@ _BOMB = ", ".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]" for n in range(1, 12))
         ("{a: *b}", "undefined alias"),
         ("1\n---\n2", "line 2"),
         ("'\x07'", "unacceptable character"),
+        ('{a: "\\ud800"}', "half of a character"),
     ],
 )
 def test_refuses_in_a_line(text, words):
@@ -81,7 +83,7 @@ def test_refuses_in_a_line(text, words):
         "",
         " a ",
         "a\nb",
-        "\x1b\x00\ud800ä\u2028",
+        "\x1b\x00😀ä\u2028",
         10**17,
         -0.0,
         1e-300,
@@ -137,6 +139,7 @@ def test_numbers_are_what_they_look_like(text, name, value):
         ),
         ({"tasks": [{"my_tasks": "make"}]}, "Write my_tasks:make without"),
         ({"tasks": ["x" * 10**6]}, "'tasks'"),
+        ({"record_observations": ["ab"] * 5000}, "'record_observations'.*long"),
         ({"x" * 10**6: 1}, "Unknown parameter 'xxx"),
         ({"activation": "y\n\x1b[2J" * 10**5}, "'activation'"),
         ({"train_collects": [{"z" * 10**6: [1] * 10**5}]}, "'train_collects'"),

@@ -29,6 +29,7 @@ from planet_tf2.tools.nearest import did_you_mean
 from planet_tf2.tools.plain_text import one_line, short_repr
 
 _LOGGER = logging.getLogger(__name__)
+_LONGEST = 20_000  # So that `config.yaml`, with more in it, can be read.
 
 
 def resolve(
@@ -87,9 +88,16 @@ def validate(
         else:
             used[name] = value
     try:
-        return dict(parameters.model_validate(used))
+        found = dict(parameters.model_validate(used))
     except pydantic.ValidationError as error:
         raise ConfigError(_explanation(parameters, given, error)) from None
+    if len(ascii(found)) > _LONGEST:
+        longest = max(found, key=lambda name: len(ascii(found[name])))
+        raise ConfigError(
+            f"Parameter {longest!r} is too long: all of them together have "
+            f"{_LONGEST} characters at most."
+        )
+    return found
 
 
 def describe(parameters: type[BaseParameters]) -> dict[str, Schema]:

@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
         if self._size > MAX_LENGTH:
             _refuse("aliases make too much of it", node)
         if isinstance(node, yaml.ScalarNode):
-            return self.construct_object(node)
+            return self._scalar(node)
         self._enter(node)
         if isinstance(node, yaml.MappingNode):
             value = self._mapping(node)
@@ -65,6 +65,15 @@ class _Loader(yaml.SafeLoader):
             value = [self.plain(item) for item in node.value]
         self._depth -= 1
         return value
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        value = self.construct_object(node)
+        if not isinstance(value, str):
+            return value
+        try:  # JSON writes characters in two halves.
+            return value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            _refuse("half of a character is missing", node)
 
     def _enter(self, place: Any) -> None:
         self._depth += 1
