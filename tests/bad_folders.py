@@ -64,8 +64,9 @@ def bad_folder(request, tmp_path):
     return path, message
 
 
-def run_script(name, *arguments):
-    """Runs a program of `scripts/` in this process; returns its status."""
+@contextlib.contextmanager
+def script(name):
+    """Loads a program of `scripts/`, whose flags are there for as long."""
     spec = importlib.util.spec_from_file_location(
         f"script_{name}", SCRIPTS / f"{name}.py"
     )
@@ -73,12 +74,18 @@ def run_script(name, *arguments):
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-        argv = [f"{name}.py", *map(str, arguments)]
-        names = "names=True" in inspect.getsource(module)
-        return command.run(module.work, *command.parse_flags(argv, names))
+        yield module
     finally:
         for flag in flags.FLAGS.get_flags_for_module(spec.name):
             with contextlib.suppress(AttributeError):
                 delattr(flags.FLAGS, flag.name)
         flags.FLAGS.unparse_flags()
         del sys.modules[spec.name]
+
+
+def run_script(name, *arguments):
+    """Runs a program in this process; returns its status."""
+    with script(name) as module:
+        argv = [f"{name}.py", *map(str, arguments)]
+        names = "names=True" in inspect.getsource(module)
+        return command.run(module.work, *command.parse_flags(argv, names))

@@ -1,6 +1,7 @@
 """Functions that make environments, as users write them, right and wrong."""
 
 import os
+import sys
 import threading
 
 import gymnasium
@@ -65,37 +66,48 @@ def returns_a_blind_one():
     return env
 
 
-class Mistaken(Tiny):
-    """Does one thing in another way than it should."""
+def fail(error):
+    raise error
 
-    def __init__(self, mistake):
+
+class Mistaken(Tiny):
+    """Does something in its constructor, in `reset` or in every step."""
+
+    max_episode_steps = 4
+    acts = {
+        "raise": lambda: fail(OSError("the simulator is gone")),
+        "crash": lambda: os._exit(3),
+        "hang": lambda: threading.Event().wait(),
+        "exit": lambda: sys.exit("no licence"),
+        "look up": lambda: {}["camera"],
+        "leave open": lambda: fail(NotImplementedError()),
+        "divide": lambda: 1 / 0,
+        "convert": lambda: float("nonsense"),
+        "misspell": lambda: Tiny().reset(sead=3),
+    }
+
+    def __init__(self, act, when="step"):
         super().__init__()
-        self._mistake = mistake
+        self._name, self._when = act, when
+        self._act("construct")
+
+    def reset(self, **kwargs):
+        self._act("reset")
+        return super().reset(**kwargs)
 
     def step(self, action):
-        if self._mistake == "three":
-            return self._observe(), 1.0, False
-        if isinstance(self._mistake, Exception):
-            raise self._mistake
-        if self._mistake == "raise":
-            raise OSError("the simulator is gone")
-        if self._mistake == "crash":
-            os._exit(3)
-        if self._mistake == "hang":
-            threading.Event().wait()
+        self._act("step")
         return super().step(action)
+
+    def _act(self, when):
+        if when == self._when:
+            self.acts[self._name]()
 
 
 def three_values():
-    return Mistaken("three")
-
-
-def looks_up():
-    return Mistaken(KeyError("camera"))
-
-
-def is_unfinished():
-    return Mistaken(NotImplementedError())
+    env = Tiny()
+    env.step = lambda action: (env.reset()[0], 1.0, False)
+    return env
 
 
 class Unlucky(Tiny):
@@ -182,20 +194,14 @@ class Crowded(Tiny):
         return {**values, "wind": np.array([np.nan, -np.inf], "f4")}
 
 
-def crowded():
-    return Crowded()
+class Several:
+    """As other packages offer several environments, or agents, in one."""
 
-
-def gymnasium_vector():
-    return gymnasium.vector.SyncVectorEnv([plain])
-
-
-class _Several:
-    """What the interfaces of other packages have in common."""
-
-    num_envs = 2
     observation_space = spaces.Box(-1, 1, (3,))
     action_space = spaces.Discrete(2)
+
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
 
     def reset(self):
         raise AssertionError("It is not looked at.")
@@ -203,29 +209,14 @@ class _Several:
     step = reset
 
 
-def baselines_vector():
-    return _Several()
-
-
-def gym3_vector():
-    class Gym3:
-        num, ob_space, ac_space = 2, "Tensor", "Tensor"
-
-    return Gym3()
+def gymnasium_vector():
+    return gymnasium.vector.SyncVectorEnv([plain])
 
 
 def batched():
     env = Tiny()
     env.num_envs = 4
     return gymnasium.Wrapper(env)
-
-
-def two_agents():
-    class Parallel(_Several):
-        num_envs = None
-        possible_agents = ("left", "right")
-
-    return Parallel()
 
 
 def old_spaces():

@@ -1,6 +1,6 @@
 """Throws texts and values at what reads the parameters of `train.py`.
 
-    python tests/fuzz_parameters.py --texts 100000 --seed 0
+    python tests/fuzz_parameters.py --cases 100000 --seed 0
 
 Each command line goes through all that `train.py` does with it before it starts
 anything. It ends as parameters, which are written to a `config.yaml` and read
@@ -8,25 +8,19 @@ back equal, or in one short line that names the parameter or the flag; never in
 a traceback, and within two seconds of the processor.
 """
 
-import argparse
-import collections
 import functools
-import importlib.util
 import json
 import logging
-import math
 import os
 import pathlib
-import random
 import re
-import signal
 import sys
 import tempfile
-import time
-import traceback
 from unittest import mock
 
+import fuzzing
 from absl import flags
+from bad_folders import script
 
 from planet_tf2 import agents
 from planet_tf2.configs import params_text, resolve
@@ -36,11 +30,9 @@ from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.tools import command
 
-SECONDS = 2.0  # Of the processor, for each command line.
 LENGTH = 1100  # Characters of a message.
 AGENT = agents.find()
 NAMES = list(AGENT.Parameters.known())
-_TRAIN = pathlib.Path(__file__).parents[1] / "scripts" / "train.py"
 
 NUMBERS = """
 0 1 -1 2 5 64 0.5 .5 -.5 3. +3 1e3 1E-4 1e-04 1e400 -1e400 1e16 010 0o10 0x1F
@@ -90,10 +82,10 @@ FLAGS_OF_PROGRAM = {
 
 
 class Generator:
-    """Makes command lines from a seed."""
+    """Makes command lines at random."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    def __init__(self, random) -> None:
+        self.random = random
 
     def arguments(self) -> list[str]:
         """Returns a command line for `train.py`."""
@@ -160,15 +152,7 @@ class Generator:
         if kind == 7:
             return [self.plain(depth + 1) for _ in range(kind - 5)]
         if kind == 8:
-            keys = [
-                *NAMES[:3],
-                "every",
-                "horizon",
-                "objective",
-                "name",
-                "",
-                "1",
-            ]
+            keys = [*NAMES[:3], *"every horizon objective name 1".split(), ""]
             return {self.random.choice(keys): self.plain(depth + 1)}
         return (None, True, self.random.randrange(-3, 99), 10**400,
                 self.random.gauss(0, 9), self.random.choice(ODD),
@@ -194,15 +178,6 @@ class Generator:
 
 class Refused(Exception):
     """What the program says, and where the fault is."""
-
-
-def program():
-    """Loads `train.py` without starting it, for its flags."""
-    spec = importlib.util.spec_from_file_location("train_script", _TRAIN)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    with mock.patch.object(sys, "argv", ["train.py"]):
-        spec.loader.exec_module(module)
 
 
 def start(arguments: list[str], folder: pathlib.Path) -> str:
@@ -263,73 +238,33 @@ def check_message(text: str, arguments: list[str]) -> str:
     return "refused"
 
 
-def fuzz(texts: int, seed: int = 0) -> tuple[collections.Counter, list[str]]:
-    """Tries command lines.
+def fuzz(cases: int, seed: int = 0) -> tuple[dict, list[str]]:
+    """Tries command lines; returns figures, and what went wrong."""
 
-    Returns:
-      How many ended in which way, with the longest time and message; and what
-      went wrong.
-    """
-    if "config" not in flags.FLAGS:
-        program()
-    generator = Generator(seed)
-    figures: collections.Counter = collections.Counter()
-    problems = []
-    signal.signal(signal.SIGALRM, _too_long)
+    def attempt(random):
+        arguments = Generator(random).arguments()
+        try:
+            return start(arguments, pathlib.Path(folder)), ""
+        except Refused as refusal:
+            said = str(refusal)
+        except Exception as error:
+            error.add_note(f"{arguments!r:.300}")
+            raise
+        try:
+            return check_message(said, arguments), ""
+        except AssertionError as error:
+            return "refused", f"{arguments!r:.300}\n{error}: {said:.300}"
+
     with (
         tempfile.TemporaryDirectory() as folder,
+        script("train"),
         mock.patch.object(os, "fsync"),
         mock.patch.object(logging.Logger, "warning"),
         # They take most of the time, and are the same each time.
         mock.patch.object(resolve, "describe", functools.cache(describe)),
     ):
-        for _ in range(texts):
-            arguments = generator.arguments()
-            began = time.process_time()
-            signal.alarm(60)
-            try:
-                end, said = start(arguments, pathlib.Path(folder)), ""
-            except Refused as refusal:
-                end, said = "refused", str(refusal)
-            except Exception:
-                end, said = "broken", ""
-                problems.append(f"{arguments!r:.300}\n{traceback.format_exc()}")
-            signal.alarm(0)
-            took = time.process_time() - began
-            if end == "refused":
-                try:
-                    check_message(said, arguments)
-                except AssertionError as error:
-                    problems.append(f"{arguments!r:.300}\n{error}: {said:.300}")
-            if took > SECONDS:
-                problems.append(f"{arguments!r:.300}\ntook {took:.1f} seconds")
-            figures[end] += 1
-            figures["longest message"] = max(
-                figures["longest message"], len(said)
-            )
-            figures["milliseconds at most"] = max(
-                figures["milliseconds at most"], math.ceil(1000 * took)
-            )
-    return figures, problems
-
-
-def _too_long(number, frame):
-    raise TimeoutError("hangs")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    began = time.monotonic()
-    figures, problems = fuzz(options.texts, options.seed)
-    for problem in problems[:20]:
-        print(problem, end="\n\n")
-    print(f"{options.texts} command lines, seed {options.seed}:", dict(figures))
-    print(f"{len(problems)} problems, {time.monotonic() - began:.0f} seconds")
-    return int(bool(problems))
+        return fuzzing.fuzz(attempt, cases, seed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fuzzing.main(fuzz, __doc__))

@@ -8,6 +8,8 @@ import pytest
 from session_fakes import Program
 
 from planet_tf2.data.first_look import image_remark, remarks
+from planet_tf2.doctor.examination import check_task
+from planet_tf2.doctor.findings import NOTE, OK, PROBLEM
 
 _RNG = np.random.default_rng(0)
 _Y, _X = np.mgrid[:64, :64]
@@ -31,7 +33,6 @@ def _scene(background, color, side):
     "image, what",
     [
         (0, "hold 1 color at image_bits: 5, with values of 0."),
-        (255, "hold 1 color at image_bits: 5, with values of 255."),
         ([230, 60, 40], "hold 1 color at image_bits: 5, with values from 40"),
         (_RNG.integers(0, 11, (64, 64, 3)), "vary by 3."),  # Symbols.
         (_RNG.integers(0, 2, (64, 64, 1)), "hold 1 color at image_bits: 5"),
@@ -127,3 +128,13 @@ def test_told_once_for_every_task(tmp_path, caplog):
     assert "walk: Images come from me." in [r.message for r in records]
     records = said(Program(tmp_path, tasks=("walk", "run")))
     assert not [r for r in records if r.levelno == logging.WARNING]
+
+
+def test_the_doctor_tells_it_too():
+    first, *others = check_task("custom_tasks:Crowded", "planet", 60)
+    assert first.status == OK and "Not stored unless" in first.text
+    assert [finding.status for finding in others] == [NOTE]
+    assert "hold 1 color at image_bits: 5" in others[0].text
+    (finding,) = check_task("custom_tasks:Mistaken?act=crash", "planet", 60)
+    assert finding.status == PROBLEM
+    assert "ended with exit code 3" in finding.text and "\n" not in finding.text

@@ -16,14 +16,11 @@ EPISODE = {**usual_records()[-1], "file": "new.npz"}
 # What is wrong with a line behind the usual ones, and what has to be said.
 WRONG = {
     "number": (b"3", "it should be a mapping"),
-    "list": (b"[]", "it should be a mapping"),
-    "null": (b"null", "it should be a mapping"),
     "text": (b'"step"', "it should be a mapping"),
     "binary": (b"\x89PNG\xff\xfe\x00\x1b[2J", "is not JSON"),
     "nested": (b"[" * 10**5, "is not JSON"),
     "huge": (b'{"step": "' + b"9" * 2**21 + b'"}', "is not JSON"),
     "half a character": (b'{"phase": "\\ud800"}', "is not JSON"),
-    "no phase": ({**EPISODE, "phase": None}, "'phase'"),
     "other phase": ({**UPDATE, "phase": "pretrain"}, "'phase'"),
     "step that is nan": ({**UPDATE, "step": float("nan")}, "'step'"),
     "step as text": ({**UPDATE, "step": "200"}, "'step'"),
@@ -31,15 +28,11 @@ WRONG = {
     "step of 400 digits": ({**UPDATE, "step": 10**400}, "'step'"),
     "earlier step": ({**UPDATE, "step": 195}, "step 195 is behind step 200"),
     "loss as text": ({**UPDATE, "image_loss": "low"}, "'image_loss'"),
-    "loss as list": ({**UPDATE, "image_loss": [1.0]}, "'image_loss'"),
     "seconds as text": ({**UPDATE, "elapsed_seconds": "7"}, "'elapsed_sec"),
     "other split": ({**EPISODE, "split": "../x"}, "'split'"),
-    "split as list": ({**EPISODE, "split": ["test"]}, "'split'"),
     "return as text": ({**EPISODE, "return": "high"}, "'return'"),
-    "length as text": ({**EPISODE, "length": "250"}, "'length'"),
     "steers the terminal": ({**EPISODE, "task": "\x1b[2Jwalk"}, "'task'"),
     "file above": ({**EPISODE, "file": "../mine.npz"}, "'file'"),
-    "file elsewhere": ({**EPISODE, "file": "/tmp/mine.npz"}, "'file'"),
     "file below": ({**EPISODE, "file": "sub/mine.npz"}, "'file'"),
     "no episode": ({**EPISODE, "file": "notes.txt"}, "'file'"),
     "file with a zero byte": ({**EPISODE, "file": "x\0.npz"}, "'file'"),
@@ -55,36 +48,18 @@ WRONG |= {
 }
 
 
-@pytest.fixture(params=WRONG)
-def run(request, tmp_path):
-    """A run with such a line, where it begins, and what has to be said."""
-    wrong, message = WRONG[request.param]
-    folder = make(tmp_path / "logs" / "00001")
+@pytest.mark.parametrize("kind", WRONG)
+def test_nothing_is_removed(kind, tmp_path, monkeypatch):
+    """File and byte are named, and no file of anybody is touched."""
+    wrong, message = WRONG[kind]
+    folder = make(tmp_path / "logs" / "00001").create()
     position = folder.metrics.stat().st_size
     line = wrong if isinstance(wrong, bytes) else json.dumps(wrong).encode()
     with open(folder.metrics, "ab") as file:
         # A whole line behind it, so that it is not the end of a crash.
         file.write(line + b"\n" + json.dumps(UPDATE).encode() + b"\n")
-    return folder, position, message
-
-
-def check_line(text, folder, position, message):
-    assert f"{folder.metrics} is broken at byte {position}: " in text
-    assert message in text and len(text) < 500
-    assert all(character.isprintable() for character in text)
-
-
-def test_names_file_and_byte(run):
-    with pytest.raises(ValueError) as caught:
-        list(Metrics(run[0].metrics))
-    check_line(str(caught.value), *run)
-
-
-def test_nothing_is_removed(run, tmp_path, monkeypatch):
-    """A run is not resumed with them, and no file of anybody is touched."""
-    folder = run[0].create()
     files = [
-        tmp_path / "logs" / "00001" / "mine.npz",
+        folder.path / "mine.npz",
         folder.test_episodes / "new.npz",
         folder.test_episodes / "1.npz",
         folder.test_episodes / "notes.txt",
@@ -94,14 +69,12 @@ def test_nothing_is_removed(run, tmp_path, monkeypatch):
     removed = []
     monkeypatch.setattr(pathlib.Path, "unlink", removed.append)
     with pytest.raises(ValueError) as caught:
-        EpisodeLog(folder).rollback(run[1])
-    check_line(str(caught.value), *run)
+        EpisodeLog(folder).rollback(position)
     assert not removed
-
-
-def test_status(run):
-    (status,) = Overview(run[0].path).look()
-    check_line(status.reason.removeprefix("ValueError: "), *run)
+    (status,) = Overview(folder.path).look()
+    for text in (str(caught.value), status.reason.removeprefix("ValueError: ")):
+        assert f"{folder.metrics} is broken at byte {position}: " in text
+        assert message in text and len(text) < 500 and text.isprintable()
 
 
 @pytest.mark.parametrize("name", ["plot", "report"])
@@ -127,11 +100,7 @@ def test_what_runs_write_is_fine(tmp_path):
         {**UPDATE, "image_loss": float("nan"), "my_own_norm": 3},
         {k: v for k, v in UPDATE.items() if k != "update"},
         {**EPISODE, "return": float("-inf"), "collect": "test-0"},
-        {
-            k: v
-            for k, v in EPISODE.items()
-            if k not in ("elapsed_seconds", "file")
-        },
+        {k: EPISODE[k] for k in EPISODE.keys() - {"elapsed_seconds", "file"}},
     ]
     for record in more:
         journal.append(record)

@@ -54,13 +54,12 @@ def test_checkpoints(folder):
     assert not list((folder / "tmp").iterdir())
 
 
+@pytest.mark.parametrize("folder", NAMES[-2:], indirect=True, ids=ascii)
 def test_of_a_run_that_is_loaded(folder, trained):
     shutil.copytree(trained.folder.path, folder / "run")
-    loaded = load_agent(folder / "run")
+    loaded = load_agent(folder / "run").run.agent
     for weights in zip(
-        loaded.run.agent.trained_variables,
-        trained.agent.trained_variables,
-        strict=True,
+        loaded.trained_variables, trained.agent.trained_variables, strict=True
     ):
         np.testing.assert_array_equal(*weights)
 

@@ -79,10 +79,15 @@ def test_reading_refuses_python_tags(folder, tmp_path):
         (b"- 1\n", "mapping"),
         (b"\xff\xfe\xff", "Cannot read"),
         (b"", "mapping"),
-        (b"a: !!bool x", "Cannot read"),
-        (b'a: !!int ""', "Cannot read"),
-        (b"[" * 5000, "Cannot read"),
-        (b"a: !!timestamp x", "Cannot read"),
+        (b'a: !!int ""', "tags such as '!!int'"),
+        (b"[" * 5000, "too deep"),
+        (b"x" * 10**6, "too many"),
+        (b"params: {}\nseed: 1\nseed: 2", "'seed' is given twice at line 3"),
+        (
+            b"preset: debug\nparams:\n  num_un",
+            "should be a mapping, not 'num_un'",
+        ),
+        (b"preset: debug\nparams: {tasks: [dummy]}\n", "cut off"),
         (b"params: 3", "'params' should be a mapping"),
         (b"params: {1: 2}", "'params.1"),
         (b"agent: [planet]", "'agent'"),
@@ -90,7 +95,6 @@ def test_reading_refuses_python_tags(folder, tmp_path):
         (b"seed: one", "'seed'"),
         (b"seed: -5", "'seed'"),
         (b"num_runs: 1e3", "'num_runs'"),
-        (b"threads: two", "'threads'"),
         (b"machine: {a: 1}", "'machine'"),
     ],
 )
@@ -98,7 +102,7 @@ def test_reading_broken_config(folder, content, words):
     folder.config.write_bytes(content)
     with pytest.raises(RunFolderError, match=words) as caught:
         folder.read_config()
-    assert f"Cannot read {folder.config}: " in str(caught.value)
+    assert str(folder.config) in str(caught.value)
     assert str(caught.value).isprintable() and len(str(caught.value)) < 600
 
 

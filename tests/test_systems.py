@@ -10,14 +10,16 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-OPTIMIZER = """
+PROGRAM = """
 import keras, tensorflow as tf
 from planet_tf2.nets.optimizers import Optimizer
+from planet_tf2.tools import devices
+devices.make_deterministic()
 weight = keras.Variable([1.0], dtype="float32")
 optimizer = Optimizer([weight], 1e-3)
 optimizer.apply([tf.constant([1.0])])
 print(keras.config.backend(), keras.config.floatx(), weight.numpy()[0])
-print({v.dtype for v in optimizer._adam.variables})
+print(sorted({v.dtype for v in optimizer._adam.variables}))
 """
 
 
@@ -34,26 +36,27 @@ def run(*command, before="", folder, **environ):
 
 
 @pytest.mark.parametrize(
-    "settings, environ",
+    "settings, backend",
     [
-        ({"floatx": "float16", "epsilon": 1.0}, {"KERAS_BACKEND": "jax"}),
-        ({"backend": "torch", "floatx": "float64"}, {}),
-        (
-            {"backend": "openvino", "image_data_format": "channels_first"},
-            {"KERAS_BACKEND": ""},
-        ),
+        ({"floatx": "float16", "epsilon": 1.0}, "jax"),
+        ({"backend": "torch", "image_data_format": "channels_first"}, ""),
     ],
 )
-def test_settings_of_keras_do_not_matter(tmp_path, settings, environ):
+def test_systems_and_settings_do_not_matter(tmp_path, settings, backend):
+    """On macOS, `os` has fewer names; Keras reads a file of the user."""
     (tmp_path / "keras.json").write_text(json.dumps(settings))
-    environ["KERAS_HOME"] = str(tmp_path)
     done = run(
-        "-c", f"import planet_tf2\n{OPTIMIZER}", folder=tmp_path, **environ
+        "-c",
+        f"import planet_tf2\n{PROGRAM}",
+        before="import os; del os.sched_getaffinity, os.memfd_create",
+        folder=tmp_path,
+        KERAS_HOME=str(tmp_path),
+        KERAS_BACKEND=backend,
     )
     assert done.returncode == 0, done.stderr
     first, types = done.stdout.splitlines()
     assert first == f"tensorflow {settings.get('floatx', 'float32')} 0.9990032"
-    assert types == "{'int64', 'float32'}" or types == "{'float32', 'int64'}"
+    assert types == "['float32', 'int64']"
 
 
 def test_keras_with_another_backend_before(tmp_path):
@@ -79,10 +82,3 @@ def test_windows(tmp_path, script):
     assert done.returncode == 1
     assert done.stderr.startswith("Error: planet_tf2 runs on Linux and macOS")
     assert done.stderr.count("\n") == 1 and not done.stdout
-
-
-def test_deterministic_on_a_mac(tmp_path):
-    code = "from planet_tf2.tools import devices as d; d.make_deterministic()"
-    before = "import os; del os.sched_getaffinity, os.O_PATH, os.memfd_create"
-    done = run("-c", code, before=before, folder=tmp_path)
-    assert done.returncode == 0, done.stderr

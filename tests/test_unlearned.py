@@ -11,7 +11,7 @@ from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.episodes import load_episode
 from planet_tf2.training.assemble import shared_interface
 
-_TASK = "custom_tasks:crowded"
+_TASK = "custom_tasks:Crowded"
 
 
 def _params(**more):
