@@ -21,7 +21,7 @@ def _space(kind, **attributes):
 class Old:
     """As environments were before gym 0.26."""
 
-    def __init__(self, length=3, truncated=False):
+    def __init__(self):
         self.observation_space = _space(
             "Box",
             low=np.float32([-1, -1]),
@@ -33,8 +33,6 @@ class Old:
         self.seeds = []
         self.actions = []
         self.closed = 0
-        self._length = length
-        self._info = {"TimeLimit.truncated": True} if truncated else {}
 
     def seed(self, seed):
         self.seeds.append(seed)
@@ -46,9 +44,8 @@ class Old:
     def step(self, action):
         self._time += 1
         self.actions.append(action)
-        done = self._time == self._length
-        info = self._info if done else {}
-        return np.full(2, self._time / 9, np.float32), 0.5, done, info
+        obs = np.full(2, self._time / 9, np.float32)
+        return obs, 0.5, self._time == 3, {}
 
     def render(self, mode="human"):
         assert mode == "rgb_array"
@@ -70,7 +67,7 @@ class New(Old):
 
     def step(self, action):
         obs, reward, done, info = super().step(action)
-        return obs, reward, done and not self._info, bool(self._info), info
+        return obs, reward, done, False, info
 
     def render(self):
         return super().render("rgb_array")

@@ -182,12 +182,7 @@ def test_killed_before_the_rename(tmp_path):
         ({"reward": np.zeros(())}, "no step"),
         ({"reward": np.zeros((4, 2))}, r"float64 of shape \[4, 2\].*\[4\] is"),
         ({"reward": np.array([*"1234"])}, "<U1.*finite float32"),
-        ({"action": np.array([*"1234"])}, "'action', <U1 of shape"),
         ({"terminal": np.array([*"1234"])}, "<U1 of shape .* but bool"),
-        (
-            {"is_first": np.zeros((4, 2), bool)},
-            r"'is_first', bool of shape \[4, 2",
-        ),
     ],
 )
 def test_arrays_that_are_no_episode(tmp_path, change, message):
@@ -206,9 +201,7 @@ def test_arrays_that_are_no_episode(tmp_path, change, message):
     "change,message",
     [
         ({"reward": np.array([0, 1, np.nan, 2])}, "finite at time step 2"),
-        ({"reward": np.array([0, -1e99, 0, 2])}, "'reward', .*-1e\\+99 to 2"),
         ({"terminal": np.arange(4)}, "int64.* with values from 0 to 3, but"),
-        ({"image": np.full((4, 2, 2, 3), -1)}, "'image', int64.*from -1 to"),
     ],
 )
 def test_values_that_are_no_episode(tmp_path, change, message):

@@ -2,6 +2,7 @@
 
 import fuzz_episodes
 import fuzz_parameters
+import tensorflow  # noqa: F401  train.py would import it after OpenGL.
 
 
 def test_no_episode_file_does_harm():

@@ -12,14 +12,8 @@ from planet_tf2.configs.config_error import ConfigError
     "text,kwargs",
     [
         ("gym:CartPole-v1?continuous=False", {"continuous": False}),
-        (
-            "m:f?a=3&b=0.5&c=1e-4&d=null",
-            {"a": 3, "b": 0.5, "c": 1e-4, "d": None},
-        ),
-        (
-            "m:f?size=[64, 48]&deep={x: [1]}",
-            {"size": [64, 48], "deep": {"x": [1]}},
-        ),
+        ("m:f?a=3&b=1e-4&c=null", {"a": 3, "b": 1e-4, "c": None}),
+        ("m:f?a=[64, 48]&b={x: [1]}", {"a": [64, 48], "b": {"x": [1]}}),
         ("m:f?name=big maze&word='3'", {"name": "big maze", "word": "3"}),
         ("m:f?url=a%26b=c?d%25", {"url": "a&b=c?d%"}),
         ("gym:ale:ALE/Pong-v5?mode=1", {"mode": 1}),
@@ -38,12 +32,11 @@ def test_text(text, kwargs):
     assert chosen == written
 
 
-@pytest.mark.parametrize(
-    "value", ["a\nb", "100%", "x & y", "#1", "", " ", "ä", "2020-01-01", "'"]
-)
-def test_any_text_is_a_value(value):
-    written = task_text.as_text({"id": "m:f", "kwargs": {"v": value}})
-    assert task_text.split(written) == ("m:f", {"v": value})
+def test_any_text_is_a_value():
+    texts = ["a\nb", "100%", "x & y", "#1", "", " ", "ä", "2020-01-01", "'"]
+    kwargs = {f"v{number}": text for number, text in enumerate(texts)}
+    written = task_text.as_text({"id": "m:f", "kwargs": kwargs})
+    assert task_text.split(written) == ("m:f", kwargs)
     assert "\n" not in written
 
 
@@ -53,7 +46,6 @@ def test_any_text_is_a_value(value):
         "{tasks: [gym:CarRacing-v3?continuous=false&lap_complete_percent=0.5]}",
         "<tasks: [gym:CarRacing-v3?continuous=False&lap_complete_percent=.5]>",
         "{tasks: ['gym:CarRacing-v3?continuous=no&lap_complete_percent=5e-1']}",
-        "tasks:\n- gym:CarRacing-v3?continuous=off&lap_complete_percent=0.50",
         "{tasks: [{id: gym:CarRacing-v3, kwargs:"
         " {continuous: false, lap_complete_percent: 0.5}}]}",
         "<tasks: [<id: gym:CarRacing-v3?continuous=false, kwargs:"
@@ -68,15 +60,12 @@ def test_all_spellings_are_one_task(text):
 @pytest.mark.parametrize(
     "written,words",
     [
-        ("gym:Pendulum-v1?", "Cannot read '' of"),
         ("gym:Pendulum-v1?g", "Cannot read 'g' of"),
-        ("gym:Pendulum-v1?g=", "Cannot read 'g=' of"),
         ("gym:Pendulum-v1?g=1&g=2", "each argument once"),
         ("gym:Pendulum-v1?g=[1", "'[1' of task"),
         ("gym:Pendulm-v1?g=1", "Did you mean 'gym:Pendulum-v1'?"),
         ("dummy?size=3", "dummy takes no arguments"),
         ({"id": "m:f", "args": {}}, "{id: gym:CarRacing-v3, kwargs:"),
-        ({"name": "m:f"}, "{id: gym:CarRacing-v3, kwargs:"),
         ({"id": "m:f", "kwargs": [3]}, "{id: gym:CarRacing-v3, kwargs:"),
         ({"id": "m:f", "kwargs": {"a b": 1}}, "Cannot read 'a b=1'"),
         (3, "each a name"),
@@ -135,22 +124,14 @@ def test_they_reach_the_environment(task, length):
     "task,words",
     [
         ("gym:CarRacing-v3?contnuous=false", "Did you mean 'continuous'? It"),
-        (
-            "gym:Ant-v5?x9=3",
-            "argument 'x9'",
-        ),
         ("gym:Ant-v5?healthy_rewrd=3", "Did you mean 'healthy_reward'?"),
         ("gym:Pendulum-v1?speed=3", "argument 'speed'. It takes render_mode"),
         ("dmc:hopper_hop?time_limt=3", "Did you mean 'time_limit'?"),
-        (
-            "custom_tasks:plain?size=3",
-            "plain: got an unexpected",
-        ),
+        ("custom_tasks:plain?size=3", "plain: got an unexpected"),
         (
             "custom_tasks:wants_more",
             "missing a required argument: 'map_name'. It",
         ),
-        ("custom_tasks:Tiny?cameraid=3", "It takes image_size, camera_id."),
     ],
 )
 def test_arguments_that_there_are_not(task, words):
