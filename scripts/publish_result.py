@@ -23,9 +23,10 @@ command.define_path(
 )
 command.define_path(
     "page",
-    str(_ROOT / "docs" / "results.md"),
+    None,
     "Page to bring up to date with all that is in --results. It needs the two "
-    "lines, of marks, between which docs/results.md lists the runs.",
+    "lines, of marks, between which docs/results.md lists the runs. Default: "
+    "that page, unless --results is given.",
 )
 flags.DEFINE_string("name", None, "Default: task, preset and seed.")
 flags.DEFINE_string(
@@ -40,8 +41,13 @@ flags.DEFINE_boolean("overwrite", False, "Replace a result of that name.")
 
 
 def work() -> None:
+    page = FLAGS.page
+    if page is None and FLAGS.results == FLAGS["results"].default:
+        page = str(_ROOT / "docs" / "results.md")
     if FLAGS.logdir is None:
-        results_page.update_page(FLAGS.page, FLAGS.results)
+        if page is None:
+            raise ValueError("Nothing to do: say --logdir, or --page.")
+        results_page.update_page(page, FLAGS.results)
         return
     folder = runs.find_run(FLAGS.logdir)
     # Not earlier, so that a mistake in a path shows at once.
@@ -53,7 +59,7 @@ def work() -> None:
     publish(
         folder,
         FLAGS.results,
-        FLAGS.page,
+        page,
         name=FLAGS.name,
         hardware=FLAGS.hardware,
         note=FLAGS.note,

@@ -127,8 +127,15 @@ class TestDamage:
         assert sorted(os.listdir(saved)) == before
 
     def test_other_files_are_left_alone(self, saved):
-        for name in ("ckpt-10.index.bak", "ckpt-x.index", "best-9.index"):
-            (saved / name).write_bytes(b"")
+        for name in (
+            "10.index.bak",
+            "x.index",
+            "09.index",
+            "٣.index",
+            "9" * 30,
+        ):
+            (saved / f"ckpt-{name}").write_bytes(b"")
+        (saved / f"ckpt-{9**30}.index").write_bytes(b"")
         # By which TensorFlow finds the latest; it is not needed.
         (saved / "checkpoint").write_bytes(b"")
         (saved / ".partial-of-somebody").mkdir()

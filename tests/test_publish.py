@@ -189,10 +189,7 @@ class TestPage:
         assert rows[2].endswith("| 120 | 120,000 | - |")
         assert "| 512 ± 31 (20 episodes) | 39 | 951 |" in rows[3]
         assert rows[3].endswith("| 3.3 |")
-        picture = (
-            "![Learning curve of run-cpu-1](../results/run-cpu-1/curve.png)"
-        )
-        assert picture in text
+        assert "of run-cpu-1](../results/run-cpu-1/curve.png)" in text
         assert "0.31 of a still picture's and - of the mean frame's" in text
         assert "of one sampled future 0.63 of a still picture's" in text
         assert "\nAha.\n" in text
@@ -218,10 +215,12 @@ class TestPage:
 
     def test_script_without_a_run(self, page, tmp_path, capsys):
         self.publish(tmp_path, self.result())
-        arguments = ["--page", page, "--results", tmp_path / "results"]
-        assert run_script("publish_result", *arguments) == 0
+        where = ["--results", tmp_path / "results"]
+        assert run_script("publish_result", "--page", page, *where) == 0
         assert "walk-cpu-1" in page.read_text()
         assert "with 1 runs" in capsys.readouterr().out
+        assert run_script("publish_result", *where) == 1
+        assert "say --logdir, or --page" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -174,3 +174,10 @@ def test_details_are_for_the_log_alone(tmp_path, caplog):
     assert first.endswith("WARNING It broke.")
     assert others == ["line 1", "line 2"]
     assert "line 1" not in caplog.text
+
+
+def test_full_disks_fail_no_logging(capfd):
+    with logging_to("/dev/full"):
+        for number in range(3):
+            logging.getLogger("planet_tf2.here").info("x" * 10**number)
+    assert "Traceback" not in capfd.readouterr().err

@@ -185,6 +185,8 @@ def logging_to(path: str | os.PathLike[str]) -> Iterator[logging.Handler]:
     below it; it is for the file alone, and not for the console.
     """
     handler = logging.FileHandler(path, "a", "utf-8", errors="backslashreplace")
+    # A full disk fails no run here: the console shows the messages, too.
+    handler.handleError = lambda record: None
     handler.setLevel(logging.INFO)
     handler.setFormatter(_Detailed("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(
@@ -202,7 +204,8 @@ def logging_to(path: str | os.PathLike[str]) -> Iterator[logging.Handler]:
     finally:
         logging.getLogger().removeHandler(handler)
         package.setLevel(before)
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 class _Detailed(logging.Formatter):

@@ -3,7 +3,6 @@
 import glob
 import os
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +11,11 @@ import tensorflow as tf
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.evaluation import runs
 from planet_tf2.tools.odd_paths import plain_path
-from planet_tf2.training.checkpoints import RestoreError, check_identity
-
-_CHECKPOINT = re.compile(r"ckpt-(\d+)\.index")
+from planet_tf2.training.checkpoints import (
+    RestoreError,
+    check_identity,
+    checkpoint_paths,
+)
 
 
 class CheckpointError(runs.UnusableRun):
@@ -92,13 +93,7 @@ def load_weights(
 
 def _complete_checkpoints(directory: pathlib.Path) -> list[str]:
     """Returns the complete checkpoints of a folder, the newest last."""
-    numbers = [
-        int(match[1])
-        for path in directory.glob("ckpt-*.index")
-        if (match := _CHECKPOINT.fullmatch(path.name))
-    ]
-    paths = [directory / f"ckpt-{number}" for number in sorted(numbers)]
-    return [str(path) for path in paths if _is_complete(path)]
+    return [str(p) for p in checkpoint_paths(directory) if _is_complete(p)]
 
 
 def _is_complete(path: pathlib.Path) -> bool:

@@ -29,6 +29,8 @@ from planet_tf2.training.checkpoint_differences import describe_differences
 _LOGGER = logging.getLogger(__name__)
 
 _NAME = "ckpt"
+# As TensorFlow numbers them, and no copies that people made.
+_INDEX = re.compile(rf"{_NAME}-([1-9][0-9]{{,17}})\.index")
 _KEPT = 3
 _RUN_ID = "run_id/.ATTRIBUTES/VARIABLE_VALUE"
 _PARTIAL = ".partial"
@@ -160,10 +162,7 @@ class Checkpoints:
 
     def paths(self) -> list[pathlib.Path]:
         """Returns the paths of all checkpoints, the latest last."""
-        stems = [p.stem for p in self._directory.glob(f"{_NAME}-*.index")]
-        numbers = [stem.removeprefix(f"{_NAME}-") for stem in stems]
-        found = sorted(int(number) for number in numbers if number.isdecimal())
-        return [self._directory / f"{_NAME}-{number}" for number in found]
+        return checkpoint_paths(self._directory)
 
     def _publish(self, written: pathlib.Path) -> pathlib.Path:
         """Moves a checkpoint to where it belongs, its index last."""
@@ -198,6 +197,15 @@ class Checkpoints:
             f"The checkpoint {path} does not fit this configuration: "
             f"{reason or _explain(error)}."
         )
+
+
+def checkpoint_paths(directory: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the paths of a folder's checkpoints, the latest last."""
+    names = [path.name for path in directory.glob(f"{_NAME}-*.index")]
+    found = sorted(
+        int(match[1]) for match in map(_INDEX.fullmatch, names) if match
+    )
+    return [directory / f"{_NAME}-{number}" for number in found]
 
 
 def check_identity(path: str | os.PathLike[str], identity: str) -> bool:
