@@ -124,6 +124,7 @@ def test_numbers_are_what_they_look_like():
             "'tasks'.*Write gym:CartPole-v1 without a space",
         ),
         ({"tasks": [{"my_tasks": "make"}]}, "Write my_tasks:make without"),
+        ({"tasks": [{"id": "a:b", "args": {}}]}, "no task. Write one with"),
         ({"tasks": ["x" * 10**6]}, "'tasks'"),
         ({"record_observations": ["ab"] * 5000}, "'record_observations'.*long"),
         ({"x" * 10**6: 1}, "Unknown parameter 'xxx"),

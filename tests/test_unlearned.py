@@ -58,7 +58,9 @@ def test_several_tasks(tmp_path):
 
 def test_names_that_there_are_not():
     params = _params(record_observations=["maps"])
-    with pytest.raises(ConfigError, match="'maps', but.* image, wind|map"):
+    with pytest.raises(
+        ConfigError, match="'maps', but.* image, wind, map, side"
+    ):
         environments.probe(_TASK, params)
 
 

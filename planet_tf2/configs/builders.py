@@ -80,7 +80,8 @@ def make_env(
     drawn_size = image_size * image_supersampling
     wanted = [*record_observations, *(observations or ())]
     env = _simulator(spec, camera_id, drawn_size, shadow_size, wanted)
-    notes = _left_out(env)
+    left_out = getattr(env, "left_out", [])
+    notes = _left_out(left_out)
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
         env = envs.vector_actions(env)
     if length is None:
@@ -96,7 +97,7 @@ def make_env(
     env = envs.check_finite(env, learned)
     if pad_actions is not None:
         env = envs.pad_actions(env, pad_actions)
-    _check_names(env.observation_space.spaces, record_observations)
+    _check_names(env.observation_space.spaces, record_observations, left_out)
     if observations is not None:
         env = FilterObservation(env, list(observations))
     if record_dir is not None:
@@ -105,20 +106,21 @@ def make_env(
     return env
 
 
-def _left_out(env: gymnasium.Env) -> list[str]:
+def _left_out(names: Iterable[str]) -> list[str]:
     """Says which observations are too large to be stored, if any."""
-    names = ", ".join(getattr(env, "left_out", ()))
-    text = f"Not stored unless record_observations names it: {names}"
-    return [text] if names else []
+    text = "Not stored unless record_observations names it: "
+    return [text + ", ".join(names)] if names else []
 
 
-def _check_names(names: Iterable[str], wanted: Iterable[str]) -> None:
+def _check_names(
+    names: Iterable[str], wanted: Iterable[str], left_out: Iterable[str]
+) -> None:
     """Checks that there is what is wanted, and all can be stored."""
     for name in wanted:
         if name not in names:
             raise ValueError(
                 f"record_observations names {name!r}, but there are only"
-                f" {', '.join(names)}."
+                f" {', '.join([*names, *left_out])}."
             )
     taken = RESERVED_NAMES & set(names)
     if taken:

@@ -53,9 +53,9 @@ def as_text(task: Any) -> Any:
             or set(task) - {"id", "kwargs"}
         ):
             raise ValueError(
-                f"{short_repr(task)} is no task. Write {_joined(task)} without"
-                " a space behind the colon, and one with arguments as"
-                " {id: gym:CarRacing-v3, kwargs: {continuous: false}}."
+                f"{short_repr(task)} is no task.{_joined(task)} Write one with"
+                " arguments as {id: gym:CarRacing-v3, kwargs: {continuous:"
+                " false}}."
             )
         task = name
     if not isinstance(task, str) or not (arguments or "?" in task):
@@ -79,10 +79,11 @@ def _read(task: str, value: str) -> Any:
 
 
 def _joined(task: Mapping[Any, Any]) -> str:
-    """Returns what `{gym: Pendulum-v1}` was meant to be."""
-    others = [key for key in task if key not in ("id", "kwargs")]
-    pairs = [f"{key}:{task[key]}" for key in others]
-    return one_line(pairs[0] if pairs else "gym:Pendulum-v1", 100)
+    """Says what `{gym: Pendulum-v1}` was meant to be."""
+    if "id" in task or not task:
+        return ""
+    meant = one_line(":".join(map(str, next(iter(task.items())))), 100)
+    return f" Write {meant} without a space behind the colon."
 
 
 def _write(value: Any) -> str:
