@@ -240,23 +240,3 @@ def test_settings_are_compared_when_they_are_seen(make):
     first.write_config({})
     assert work(experiment) == [2]
     assert seen == [("00001", False), ("00001", True)]
-
-
-def test_others_wait_for_the_first_config(make):
-    """Of a new experiment, which those without settings do not have."""
-    order = []
-
-    def write_config():
-        order.append("waited")
-        if len(order) == 3:
-            first.write_config({})
-
-    for check in (None, lambda folder, final: order.append(folder.path.name)):
-        experiment = make(num_runs=2, check=check, wait=Waiter(write_config))
-        first = experiment.folder(1)
-        claim = hold(first)
-        runs = iter(experiment)
-        assert next(runs).number == 2
-        runs.close()
-        claim.release()
-    assert order == ["waited"] * 3 + ["00001"]

@@ -2,22 +2,17 @@
 
 import json
 import re
+import shutil
 
 import pytest
-from bad_folders import make_run, run_script
+from bad_folders import run_script
+from report_runs import episode, make
 
 from planet_tf2.evaluation import figures
 from planet_tf2.tools import command
-from planet_tf2.tools.journal import Journal
 
-NAMES = [
-    "a\x1b[31m\x1b[2Jred",
-    "b\nc",
-    "$x^{2$",
-    "_under",
-    "\u202emirrored",
-]
-SHOWN = [r"a\x1b[31m\x1b[2Jred", r"b\nc", "$x^{2$", "_under", r"\u202emirrored"]
+NAMES = ["a\x1b[31m\x1b[2Jred", "b\nc", "$x^{2$", "_under", "\u202emirrored"]
+SHOWN = [name.encode("unicode_escape").decode() for name in NAMES]
 _STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 
 
@@ -25,24 +20,12 @@ _STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 def _logdir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "150")
+    records = [
+        episode("test", number, 1.0, 10 * number, task="my$task$:_f")
+        for number in range(1, 4)
+    ]
     for name in NAMES:
-        run = make_run(tmp_path / "logs" / name / "00001")
-        journal = Journal(run / "metrics.jsonl")
-        for episode in range(1, 4):
-            journal.append(
-                {
-                    "phase": "test",
-                    "split": "test",
-                    "task": "my$task$:_f",
-                    "step": 10 * episode,
-                    "episode": episode,
-                    "env_step": 100 * episode,
-                    "elapsed_seconds": 1.0 * episode,
-                    "return": 1.0 * episode,
-                    "length": 5,
-                    "file": f"{episode}.npz",
-                }
-            )
+        make(tmp_path / "logs" / name / "00001", records)
     return tmp_path / "logs"
 
 
@@ -79,6 +62,8 @@ def test_figures(name):
 
 
 def test_report(logdir):
+    for name in (NAMES[1], *NAMES[3:]):
+        shutil.rmtree(logdir / name)  # Each takes its time.
     assert run_script("report", "--logdir", logdir) == 0
     page = (logdir.parent / "report.html").read_text()
     assert SHOWN[0] in page and "$x^{2$" in page

@@ -37,11 +37,7 @@ def test_only_small_ones_are_stored(tmp_path):
     assert notes[0] == (
         "Not stored unless record_observations names it: map, side"
     )
-
-
-def test_large_ones_on_request(tmp_path):
-    names = ["side", "map"]
-    found, notes = _play(_params(record_observations=names), tmp_path)
+    found, notes = _play(_params(record_observations=["side", "map"]), tmp_path)
     assert found["side"] == np.uint8 and found["map"] == np.float32
     assert len(notes) == 1
 
