@@ -9,7 +9,7 @@ from gymnasium import spaces
 from planet_tf2 import envs
 from planet_tf2.configs import environments
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.envs.foreign_spaces import as_space
+from planet_tf2.envs.interface import as_space
 
 _PICTURE = specs.BoundedArray((6, 5, 3), np.uint8, 0, 255)
 

@@ -1,4 +1,4 @@
-"""Calls environments of others the way they want to be called.
+"""Calls environments of others, and what makes them, as they want it.
 
 Gymnasium's way is `reset(seed=, options=)`, which returns two values, `step`,
 which returns five, and `render()`. Many environments take less or return less:
@@ -8,7 +8,7 @@ classic `gym` wanted it so, or somebody forgot.
 import inspect
 import pathlib
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import gymnasium
@@ -17,8 +17,63 @@ import wrapt
 from gymnasium.utils import seeding
 
 from planet_tf2.envs.errors import InterfaceError
+from planet_tf2.tools.nearest import did_you_mean
 
 _LIBRARIES = ("gymnasium", "gym")
+
+
+def choose_arguments(
+    function: Callable[..., Any],
+    given: Mapping[str, Any],
+    offered: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Returns the arguments to call a function with.
+
+    Args:
+      function: Function or class that makes the environment.
+      given: Arguments that it must take.
+      offered: Arguments that it gets if its signature names them, or if it has
+        `**kwargs`.
+
+    Raises:
+      ValueError: It takes none of that name, or needs others; the message says
+        which it takes.
+    """
+    signature = inspect.signature(function)
+    known = signature.parameters.values()
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in known)
+    chosen = {
+        name: value
+        for name, value in (offered or {}).items()
+        if takes_all or name in signature.parameters
+    }
+    chosen |= given
+    try:
+        signature.bind(**chosen)
+    except TypeError as error:
+        raise ValueError(objection(function, given, error)) from None
+    return chosen
+
+
+def objection(
+    function: Callable[..., Any], given: Mapping[str, Any], error: TypeError
+) -> str:
+    """Says what a function has against arguments, and which it takes."""
+    names = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind
+        not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    unknown = [name for name in given if name not in names]
+    hint = did_you_mean(unknown[0], names) if unknown else ""
+    # Gymnasium appends all arguments.
+    problem = str(error).partition(" was raised from ")[0]
+    return (
+        f"{getattr(function, '__name__', function)}: {problem}.{hint} It takes"
+        f" {', '.join(names) or 'nothing'}. Arguments stand behind the task, as"
+        " in ?name=value&other=value."
+    )
 
 
 def adapt(env: Any) -> Any:

@@ -10,8 +10,8 @@ import gymnasium
 import numpy as np
 
 from planet_tf2.envs.calls import adapt
-from planet_tf2.envs.foreign_spaces import as_space
 from planet_tf2.envs.gymnasium_env import make_by_id
+from planet_tf2.envs.interface import as_space
 
 
 class ClassicGym(gymnasium.Env):

@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium
 
-from planet_tf2.envs.arguments import choose_arguments
+from planet_tf2.envs.calls import choose_arguments
 from planet_tf2.envs.classic_gym_env import ClassicGym
 from planet_tf2.envs.dm_env_adapter import DmEnv
 from planet_tf2.envs.errors import ONE_ENVIRONMENT

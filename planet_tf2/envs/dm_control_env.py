@@ -7,7 +7,7 @@ from absl import logging
 from dm_control import suite
 from dm_control.rl import control
 
-from planet_tf2.envs.arguments import choose_arguments
+from planet_tf2.envs.calls import choose_arguments
 from planet_tf2.envs.dm_env_adapter import DmEnv
 
 

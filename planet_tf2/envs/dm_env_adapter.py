@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError, check_camera
-from planet_tf2.envs.foreign_spaces import as_space
 from planet_tf2.envs.images import find_form
+from planet_tf2.envs.interface import as_space
 
 
 class DmEnv(gymnasium.Env):

@@ -17,7 +17,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.envs.arguments import choose_arguments, objection
+from planet_tf2.envs.calls import choose_arguments, objection
 from planet_tf2.envs.errors import check_camera
 from planet_tf2.tools import importing
 

@@ -12,7 +12,6 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError
-from planet_tf2.envs.foreign_spaces import as_space
 from planet_tf2.envs.images import find_form
 
 _RESET = ("observation", "info")
@@ -103,15 +102,70 @@ class CheckedInterface(gymnasium.Wrapper):
         return value if self._bare is None else {self._bare: value}
 
     def _observation(self, observation: Any) -> dict[str, np.ndarray]:
-        fitting = _fitting("the observation", self._inner, observation)
-        named = self._named(fitting)
+        found = _fitting("the observation", self._inner, observation)
+        named = self._named(found)
         result = {}
         for name, part in self._parts.items():
-            value, space = named[name], self.observation_space[name]
+            value, space = named[name], self.observation_space.spaces[name]
             if not isinstance(part, spaces.Box):
                 value = spaces.flatten(part, value)
             result[name] = np.asarray(value, space.dtype).reshape(space.shape)
         return result
+
+
+def as_space(space: Any) -> gymnasium.Space:
+    """Returns the same space as one of Gymnasium's.
+
+    Kinds are told by name, so that neither gym nor dm_env need be installed for
+    environments that look like it. Numbers with a fraction become float32.
+
+    Raises:
+      ValueError: It is no space, or has no counterpart in Gymnasium.
+    """
+    if isinstance(space, gymnasium.Space):
+        return space
+    if isinstance(space, Mapping):
+        return spaces.Dict({key: as_space(space[key]) for key in space})
+    if isinstance(space, list | tuple):
+        return spaces.Tuple([as_space(part) for part in space])
+    for kind in type(space).__mro__:
+        if kind.__name__ in _COUNTERPARTS:
+            return _COUNTERPARTS[kind.__name__](space)
+    raise ValueError(f"Gymnasium has no counterpart of the space {space!r}.")
+
+
+def _array_spec(spec: Any) -> spaces.Box:
+    """Returns the space of an `Array` of dm_env, `BoundedArray` or not."""
+    dtype = np.dtype(spec.dtype)
+    low, high = -np.inf, np.inf
+    if dtype.kind == "b":
+        low, high = False, True
+    elif dtype.kind in "iu":
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    else:
+        dtype = np.dtype(np.float32)
+    low = np.asarray(getattr(spec, "minimum", low)).astype(dtype)
+    high = np.asarray(getattr(spec, "maximum", high)).astype(dtype)
+    return spaces.Box(
+        np.broadcast_to(low, spec.shape),
+        np.broadcast_to(high, spec.shape),
+        spec.shape,
+        dtype,
+    )
+
+
+_COUNTERPARTS = {
+    "Box": lambda s: spaces.Box(s.low, s.high, s.shape, s.dtype),
+    "Discrete": lambda s: spaces.Discrete(
+        int(s.n), start=int(getattr(s, "start", 0))
+    ),
+    "MultiDiscrete": lambda s: spaces.MultiDiscrete(s.nvec),
+    "MultiBinary": lambda s: spaces.MultiBinary(s.n),
+    "Tuple": lambda s: as_space(tuple(s.spaces)),
+    "Dict": lambda s: as_space(s.spaces),
+    "DiscreteArray": lambda s: spaces.Discrete(s.num_values),
+    "Array": _array_spec,
+}
 
 
 def episode_limit(env: gymnasium.Env) -> int | None:
@@ -164,10 +218,11 @@ def _tuple(method: str, result: Any, names: tuple[str, ...]) -> tuple:
 def _fitting(name: str, space: gymnasium.Space, value: Any) -> Any:
     """Returns the value in the form that the space has, or raises."""
     if isinstance(space, spaces.Dict):
-        if isinstance(value, Mapping) and set(value) == set(space):
+        parts = space.spaces
+        if isinstance(value, Mapping) and value.keys() == parts.keys():
             return {
                 key: _fitting(f"the observation {key!r}", part, value[key])
-                for key, part in space.items()
+                for key, part in parts.items()
             }
         found = type(value).__name__
         if isinstance(value, Mapping):
@@ -192,6 +247,8 @@ def _fitting(name: str, space: gymnasium.Space, value: Any) -> Any:
 
 def _number(name: str, value: Any) -> Any:
     """Returns a number, a flag, or what an array of only one holds."""
+    if isinstance(value, (bool, float)):
+        return value
     array = np.asarray(value)
     if array.dtype.kind not in "biuf" or array.size != 1:
         raise InterfaceError(
