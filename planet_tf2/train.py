@@ -130,8 +130,6 @@ def _check_same(
     """
     agent, params = settings["agent"], settings["params"]
     saved = folder.read_config()
-    if "params" not in saved:
-        raise RunFolderError(f"{folder.config} has no parameters in it.")
     changes = resolve.lasting_differences(
         agents.find(agent), saved["params"], params, final
     )

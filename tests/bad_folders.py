@@ -44,7 +44,7 @@ BAD = {
         {"00001/config.yaml": _CONFIG, "00001/FAIL": _FAIL},
     ),
     "foreign": ("not the folder of a run", {"notes.txt": "mine"}),
-    "of_another_program": ("has no parameters", {"config.yaml": "rate: 3"}),
+    "of_another_program": ("has no params", {"config.yaml": "rate: 3"}),
     "a_file": ("is a file", "mine"),
 }
 

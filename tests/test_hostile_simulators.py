@@ -106,7 +106,7 @@ def test_long_messages_lose_their_middle():
             env.step(_ACTION)
     summary = caught.value.summary
     assert len(summary) < 1000 and summary.isprintable()
-    assert summary.startswith("OSError: first [31mxxx")
+    assert summary.startswith(r"OSError: first \x1b[31mxxx")
     assert "last (custom_tasks.py:" in summary
     assert len(caught.value.traceback) > 10_000_000  # For log.txt.
 

@@ -226,15 +226,15 @@ class TestThreads:
         folders = [RunFolder(tmp_path / f"0000{n}").create() for n in (1, 2, 3)]
         found = self.prepare(monkeypatch, tmp_path, deterministic=True)
         assert found == (3, [None])
-        folders[1].write_config({"params": {}})
-        folders[2].write_config({"threads": 7})
+        folders[1].write_config({"params": {}, "seed": 2})
+        folders[2].write_config({"params": {}, "seed": 3, "threads": 7})
         found = self.prepare(monkeypatch, tmp_path, deterministic=True)
         assert found == (7, [7])
 
     def test_others_are_told(self, tmp_path):
         """But keep nobody from going on."""
         folder = RunFolder(tmp_path)
-        folder.write_config({"threads": 7, "params": {}})
+        folder.write_config({"threads": 7, "params": {}, "seed": 1})
         said = []
         for threads in (7, 3):
             settings = {"threads": threads, "params": {}}
@@ -258,7 +258,7 @@ def test_other_settings_are_listed(tmp_path):
     assert "free_nats: 3.0 -> 4.0; seed: 5 -> 4." in message
     assert "max_steps" not in message and "\n" not in message
     folder.write_config({"seed": 2})
-    with pytest.raises(RunFolderError, match="no parameters"):
+    with pytest.raises(RunFolderError, match="no params"):
         launch._check_same(settings, 4, folder, False)
 
 

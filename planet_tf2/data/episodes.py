@@ -92,10 +92,11 @@ def save_episode(
       OSError: The file cannot be written.
     """
     name = name or episode_name()
-    arrays = {key: np.asarray(array) for key, array in episode.items()}
     # Of values the collector judges, which knows the task.
-    forms = {k: np.zeros((), v.dtype) for k, v in arrays.items()}
-    forms = {k: np.broadcast_to(v, arrays[k].shape) for k, v in forms.items()}
+    forms = {
+        key: np.broadcast_to(np.zeros((), array.dtype), array.shape)
+        for key, array in episode.items()
+    }
     _conform(f"Episode {name}", forms)
     directory = pathlib.Path(directory)
     path = directory / (name + (STAGED_SUFFIX if staged else SUFFIX))

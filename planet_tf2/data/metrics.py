@@ -1,6 +1,5 @@
 """The lines of a run's `metrics.jsonl`, as far as programs rely on them."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -8,19 +7,12 @@ import pydantic
 from pydantic import AfterValidator, Field
 
 from planet_tf2.tools.journal import Journal
-from planet_tf2.tools.plain_text import one_line
-from planet_tf2.tools.untrusted import check
+from planet_tf2.tools.plain_text import check, one_line
 
 
 def _shown(text: str) -> str:
     if text != one_line(text):
         raise ValueError("should be short, and without control characters")
-    return text
-
-
-def _file_name(text: str) -> str:
-    if not re.fullmatch(r"[\w.-]{1,200}\.npz", text):
-        raise ValueError("should be the name of an episode, as 2026.npz")
     return text
 
 
@@ -53,7 +45,7 @@ class _Episode(_Line):
     episode: _Count
     env_step: _Count
     # A name in the run's own folder, since rolling back removes the file.
-    file: Annotated[str, AfterValidator(_file_name)] = ""
+    file: Annotated[str, Field(pattern=r"^[\w.-]{1,200}\.npz$")] = ""
     score: _Number = Field(alias="return")
     length: _Count = 0
     decision_seconds: _Number = 0

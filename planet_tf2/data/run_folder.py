@@ -30,8 +30,7 @@ from pydantic import Field
 from planet_tf2.tools import plain_yaml
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.files import opener, write_atomically
-from planet_tf2.tools.plain_text import one_line
-from planet_tf2.tools.untrusted import check
+from planet_tf2.tools.plain_text import check, one_line
 
 
 class RunFolderError(ValueError):
@@ -114,7 +113,7 @@ class RunFolder:
 
         Raises:
           RunFolderError: There is no such file, it is not plain YAML, or an
-            entry has another type; live Python objects are never made.
+            entry is missing or of another type; no Python objects are made.
         """
         try:
             with open(self.config, encoding="utf-8", opener=opener) as file:
@@ -130,12 +129,12 @@ class RunFolder:
                 f"Cannot read {self.config}: {_one_line(error)}. Restore it "
                 "from a copy, or start in another --logdir."
             ) from None
-        # It is written last; without it, defaults would replace what is lost.
-        if "params" in data and "seed" not in data:
-            raise RunFolderError(
-                f"{self.config} is cut off: it has no seed. Restore it from a "
-                "copy, or start in another --logdir."
-            )
+        for name in ("params", "seed"):
+            if name not in data:  # Defaults would replace what is lost.
+                raise RunFolderError(
+                    f"{self.config} is cut off, or not that of a run: it has "
+                    f"no {name}. Restore it, or start in another --logdir."
+                )
         return data
 
 

@@ -44,7 +44,7 @@ def main(seconds: float) -> None:
 
 
 def _open(shadow_size: int | None = None) -> envs.DmEnv:
-    env = envs.make_suite("cheetah", "run", size=64, shadow_size=shadow_size)
+    env = envs.make_suite("cheetah", "run", None, 0, 64, shadow_size)
     env.action_space.seed(0)
     env.reset(seed=0)
     return env

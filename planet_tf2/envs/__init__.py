@@ -15,10 +15,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "batch_env": ["BatchEnv"],
         "batch_simulator": ["BatchSimulator"],
         "calls": ["adapt"],
-        "classic_gym_env": ["ClassicGym", "make_classic_gym"],
         "custom_env": ["check_single", "make_custom"],
-        "dm_control_env": ["load_suite", "make_suite"],
-        "dm_env_adapter": ["DmEnv"],
+        "dm_control_env": ["DmEnv", "load_suite", "make_suite"],
         "dummy_env": ["DummyEnv"],
         "errors": [
             "EnvCrash",
@@ -26,9 +24,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "EnvTimeout",
             "InterfaceError",
             "check_camera",
-            "shortened",
         ],
-        "gymnasium_env": ["make_gymnasium", "plugins"],
+        "gymnasium_env": [
+            "ClassicGym",
+            "make_classic_gym",
+            "make_gymnasium",
+            "plugins",
+        ],
         "interface": ["CheckedInterface", "episode_limit"],
         "rendering": [
             "Backend",

@@ -6,9 +6,9 @@ from typing import Any
 import gymnasium
 
 from planet_tf2.envs.calls import choose_arguments
-from planet_tf2.envs.classic_gym_env import ClassicGym
-from planet_tf2.envs.dm_env_adapter import DmEnv
+from planet_tf2.envs.dm_control_env import DmEnv
 from planet_tf2.envs.errors import ONE_ENVIRONMENT
+from planet_tf2.envs.gymnasium_env import ClassicGym
 from planet_tf2.tools import importing
 
 _METHODS = ("reset", "step", "observation_space", "action_space")
@@ -22,7 +22,6 @@ _SEVERAL = {
 
 
 def make_custom(
-    task: str,
     name: str,
     offered: Mapping[str, Any],
     kwargs: Mapping[str, Any] | None = None,
@@ -32,7 +31,6 @@ def make_custom(
     Modules are also looked for in the current folder.
 
     Args:
-      task: What error messages call the task.
       name: `module:function`.
       offered: `image_size` and `camera_id`; the function gets those that it
         names in its signature, or both if it has `**kwargs`.
@@ -47,18 +45,17 @@ def make_custom(
     """
     function = importing.load(name)
     if not callable(function):
-        raise ValueError(f"Task {task!r}: {function!r} is no function.")
+        raise ValueError(f"{function!r} is no function.")
     chosen = choose_arguments(function, kwargs or {}, offered)
     env = function(**chosen)
-    check_single(env, task)
+    check_single(env)
     if not isinstance(env, gymnasium.Env | type):
         if hasattr(env, "action_spec") and hasattr(env, "observation_spec"):
-            size, camera = offered["image_size"], offered["camera_id"]
-            return DmEnv(env, camera, size, name=task)
+            return DmEnv(env, offered["camera_id"], offered["image_size"])
     if offered["camera_id"] and "camera_id" not in chosen:
         raise ValueError(
-            f"camera_id is {offered['camera_id']!r}, but the function of task"
-            f" {task!r} does not ask for camera_id."
+            f"camera_id is {offered['camera_id']!r}, but the function does not"
+            " ask for camera_id."
         )
     if isinstance(env, gymnasium.Env):
         return env
@@ -72,13 +69,13 @@ def make_custom(
     else:
         found = f"{type(env).__name__}, which has no {missing[0]}."
     raise ValueError(
-        f"Task {task!r}: the function must return an environment with"
-        " Gymnasium's interface, an object with reset, step, observation_space"
-        f" and action_space, or one of dm_env, but it returned {found}"
+        "The function must return an environment with Gymnasium's interface, an"
+        " object with reset, step, observation_space and action_space, or one"
+        f" of dm_env, but it returned {found}"
     )
 
 
-def check_single(env: Any, task: str) -> None:
+def check_single(env: Any) -> None:
     """Refuses several environments, or agents, in one.
 
     Raises:
@@ -90,6 +87,6 @@ def check_single(env: Any, task: str) -> None:
         one = isinstance(env, gymnasium.Env) and amount == 1
         if amount is not None and not one and not isinstance(env, type):
             raise ValueError(
-                f"Task {task!r}: {type(inner).__name__} is {several} at once:"
+                f"{type(inner).__name__} is {several} at once:"
                 f" {ONE_ENVIRONMENT}."
             )

@@ -6,9 +6,10 @@ import sysconfig
 import traceback
 from collections.abc import Sequence
 
+from planet_tf2.tools.plain_text import one_line
+
 _OWN = pathlib.Path(__file__).resolve().parents[1]
 _STANDARD = sysconfig.get_path("stdlib")
-_LONGEST = 500  # Characters of a message that people read.
 # Exceptions that tell of a mistake in a program rather than of bad luck.
 _MISTAKES = (
     TypeError,
@@ -37,7 +38,7 @@ class InterfaceError(ValueError):
     """
 
 
-def check_camera(camera_id: int, known: Sequence[int], name: str) -> None:
+def check_camera(camera_id: int, known: Sequence[int]) -> None:
     """Refuses cameras that an environment does not have.
 
     Raises:
@@ -45,7 +46,7 @@ def check_camera(camera_id: int, known: Sequence[int], name: str) -> None:
     """
     if camera_id not in known:
         raise ValueError(
-            f"camera_id is {camera_id!r}, but {name} has only"
+            f"camera_id is {camera_id!r}, but the environment has only"
             f" {', '.join(map(str, known))}."
         )
 
@@ -69,9 +70,7 @@ class EnvError(RuntimeError):
         mistake: bool = False,
     ):
         self.kind, self.mistake = kind, mistake
-        # In one line, without anything that a terminal would obey.
-        clean = (c if c.isprintable() else " " for c in shortened(message))
-        message = " ".join("".join(clean).split())
+        message = one_line(" ".join(message.split()), 500)
         self.summary = f"{kind}: {message}" if message else kind
         if place:
             self.summary = f"{self.summary.rstrip('.')} ({place})"
@@ -120,15 +119,6 @@ class EnvTimeout(EnvError):
         self.args = (
             f"{self.summary}. If it is only slow, raise env_timeout_seconds.",
         )
-
-
-def shortened(text: str, length: int = _LONGEST) -> str:
-    """Returns a text, without its middle if it is very long."""
-    if len(text) <= length:
-        return text
-    left_out = len(text) - length
-    half = length // 2
-    return f"{text[:half]} ... [{left_out:,} characters] ... {text[-half:]}"
 
 
 def describe(error: BaseException) -> tuple[str, str, str, str, bool]:

@@ -1,9 +1,10 @@
-"""The environments that Gymnasium knows by an id."""
+"""The environments that Gymnasium, or classic `gym`, knows by an id."""
 
 import contextlib
 import functools
 import importlib
 import importlib.util
+import io
 import logging
 import os
 import pathlib
@@ -17,8 +18,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.envs.calls import choose_arguments, objection
+from planet_tf2.envs.calls import adapt, choose_arguments, objection
 from planet_tf2.envs.errors import check_camera
+from planet_tf2.envs.interface import as_space
 from planet_tf2.tools import importing
 
 _LOGGER = logging.getLogger(__name__)
@@ -81,9 +83,9 @@ def make_gymnasium(
         mujoco.set_mju_user_warning(lambda message: None)
         env = make_by_id(gymnasium, env_id, kwargs, width=size, height=size)
         mujoco.set_mju_user_warning(_LOGGER.warning)
-        _look_through(env, env_id, camera_id, size)
+        _look_through(env, camera_id, size)
         return env
-    check_camera(camera_id, [0], env_id)
+    check_camera(camera_id, [0])
     env = make_by_id(gymnasium, env_id, kwargs)
     if type(env.unwrapped).__module__ == "gymnasium.envs.box2d.car_racing":
         return DrawnOnDemand(env)
@@ -179,15 +181,87 @@ def make_by_id(
         raise
 
 
-def _look_through(
-    env: gymnasium.Env, env_id: str, camera_id: int, size: int
-) -> None:
+def _look_through(env: gymnasium.Env, camera_id: int, size: int) -> None:
     """Chooses the camera, and makes rendering no larger than the images."""
     model = env.unwrapped.model
-    check_camera(camera_id, range(-1, max(1, model.ncam)), env_id)
+    check_camera(camera_id, range(-1, max(1, model.ncam)))
     env.unwrapped.mujoco_renderer.camera_id = camera_id if model.ncam else -1
     # The models ask for a framebuffer of 640 x 480 and shadows of 4096 x 4096,
     # which makes software OpenGL four times slower, for images that small.
     visual = model.vis
     visual.global_.offwidth = visual.global_.offheight = size
     visual.quality.shadowsize = min(visual.quality.shadowsize, 1024)
+
+
+class ClassicGym(gymnasium.Env):
+    """Gives an environment of classic `gym` the interface of Gymnasium.
+
+    That of `gym` 0.26 and the one before are understood, see `calls`, whichever
+    class the environment is of.
+
+    Args:
+      env: Object with `reset`, `step`, `observation_space` and `action_space`,
+        and `render` unless it observes images.
+
+    Raises:
+      ValueError: One of its spaces has no counterpart in Gymnasium.
+    """
+
+    render_mode = "rgb_array"
+
+    def __init__(self, env: Any):
+        self._env = adapt(env)
+        self._widens = True
+        self.observation_space = as_space(env.observation_space)
+        self.action_space = as_space(env.action_space)
+        spec = getattr(env, "spec", None)
+        self.max_episode_steps = getattr(spec, "max_episode_steps", None)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode."""
+        return self._env.reset(seed=seed)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict]:
+        """Steps the environment."""
+        # As float32 they would not mix with Python's numbers the way they did
+        # in the days of gym: its Pendulum and CarRacing break.
+        if self._widens and getattr(action, "dtype", None) == np.float32:
+            try:
+                return self._env.step(action.astype(np.float64))
+            except AssertionError:
+                # Many look whether their space has the action; it has no wider
+                # ones than its own.
+                self._widens = False
+        return self._env.step(action)
+
+    def render(self) -> Any:
+        """Returns the picture of the current state."""
+        return self._env.render()
+
+    def close(self) -> None:
+        """Closes the environment."""
+        if hasattr(self._env, "close"):
+            self._env.close()
+
+
+def make_classic_gym(
+    env_id: str, kwargs: Mapping[str, Any] | None = None
+) -> gymnasium.Env:
+    """Makes an environment of classic `gym` by its id, and its arguments.
+
+    Raises:
+      ValueError: `gym` is not installed, or has no such environment.
+    """
+    try:
+        # It says at length that it is out of date.
+        with contextlib.redirect_stderr(io.StringIO()):
+            gym = importlib.import_module("gym")
+    except ImportError as error:
+        raise ValueError(
+            f"classic_gym:{env_id} needs the package gym, which is not"
+            " installed: pip install -e '.[gym]'. Most of its environments are"
+            f" in Gymnasium too: gym:{env_id}."
+        ) from error
+    return ClassicGym(make_by_id(gym, env_id, kwargs or {}))

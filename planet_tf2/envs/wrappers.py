@@ -188,12 +188,9 @@ class ImageObservation(gymnasium.ObservationWrapper):
             frame.ndim == 2 or frame.ndim == 3 and frame.shape[2] in (1, 3, 4)
         )
         if fits and frame.dtype.kind in "iu" and frame.size:
-            if (
-                frame.dtype != np.uint8
-                and 0 <= frame.min() <= frame.max() < 256
-            ):
-                frame = frame.astype(np.uint8)
-            if frame.dtype == np.uint8:
+            is_byte = frame.dtype == np.uint8
+            if is_byte or 0 <= frame.min() <= frame.max() < 256:
+                frame = frame.astype(np.uint8, copy=False)
                 return frame if frame.ndim == 2 else frame[..., :3]
         raise InterfaceError(
             f"The environment's render() returned {frame.dtype}"

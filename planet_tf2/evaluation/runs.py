@@ -142,14 +142,9 @@ def read_params(folder: RunFolder) -> AttrDict:
         fit this version of the program.
     """
     config = folder.read_config()
-    params = config.get("params")
-    if not isinstance(params, dict):
-        raise RunFolderError(
-            f"{folder.config} has no parameters in it, so that {folder.path} "
-            "is not the folder of a run."
-        )
     try:
-        return resolve.resolve(agents.of_run(config), overrides=params)
+        agent = agents.of_run(config)
+        return resolve.resolve(agent, overrides=config["params"])
     except ValueError as error:
         raise RunFolderError(
             f"{folder.config} does not fit this version: {error}"

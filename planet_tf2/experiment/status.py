@@ -132,9 +132,7 @@ class Overview:
                 config = folder.read_config()
         except RunFolderError as error:
             status.reason = str(error)
-        params = config.get("params")
-        if isinstance(params, dict):
-            status.max_steps = _number(params.get("max_steps"))
+        status.max_steps = _number(config.get("params", {}).get("max_steps"))
         try:
             _add_metrics(status, list(Metrics(folder.metrics)))
         except (OSError, ValueError) as error:

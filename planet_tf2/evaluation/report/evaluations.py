@@ -11,7 +11,7 @@ from pydantic import Field
 
 from planet_tf2.data.run_folder import RunFolderError
 from planet_tf2.evaluation.report.gather import RunData
-from planet_tf2.tools.untrusted import check
+from planet_tf2.tools.plain_text import check
 
 _Number = Annotated[float, Field(strict=False)]
 _Interval = Annotated[list[_Number], Field(min_length=2, max_length=2)]
