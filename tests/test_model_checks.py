@@ -16,7 +16,6 @@ from planet_tf2.evaluation.held_out import (
     by_source,
     limit_horizon,
     load_held_out,
-    make_held_out,
 )
 from planet_tf2.evaluation.predictions import (
     Filtered,
@@ -314,19 +313,20 @@ class TestHeldOut:
     @pytest.mark.parametrize(
         "changes, message",
         [
-            ({"image": None}, "none for 'image'"),
+            ({"image": None}, "has no 'image'"),
             ({"image": np.zeros((3, 32, 32, 3), np.uint8)}, r"\[32, 32, 3\]"),
             (
                 {"action": np.zeros((3, 6))},
-                r"\[6\] for 'action', .* takes float32 \[2\]",
+                r"'action', .* \[3, 6\], but .* \[3, 2\] is needed",
             ),
         ],
     )
-    def test_episodes_that_do_not_fit(self, changes, message):
+    def test_episodes_that_do_not_fit(self, tmp_path, changes, message):
         arrays = {**episode([0] * 3, [0] * 3).arrays, **changes}
         arrays = {k: v for k, v in arrays.items() if v is not None}
+        files.save_episode(tmp_path, arrays, "x")
         with pytest.raises(EpisodesError, match=message):
-            make_held_out(fake_run(None), "x", "given", None, arrays)
+            load_held_out(fake_run(None), directory=tmp_path)
 
     def test_sources_of_several_tasks(self):
         shown = [

@@ -160,13 +160,13 @@ def _collect(
 ) -> list[HeldOut]:
     """Plays episodes with the agent that is to be checked."""
     result = []
+    needed = (*run.agent.observation_space, "action", "reward")
     for task in run.params["tasks"]:
         report(f"Collecting {amount} episodes of {task}")
         played = rollouts.play(run, task, amount, seed, record=True)
         for number, episode in enumerate(played, 1):
             report(f"  return {episode.score:.1f}")
-            name, arrays = f"fresh {number}", episode.arrays
-            result.append(
-                held_out.make_held_out(run, name, held_out.FRESH, task, arrays)
-            )
+            arrays = {name: episode.arrays[name] for name in needed}
+            name = f"fresh {number}"
+            result.append(HeldOut(name, held_out.FRESH, task, arrays))
     return result

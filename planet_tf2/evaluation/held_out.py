@@ -5,7 +5,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import gymnasium
 import numpy as np
 
 from planet_tf2.data import episodes
@@ -89,39 +88,7 @@ def load_one(
     except (episodes.BrokenEpisode, OSError) as error:
         raise EpisodesError(str(error)) from None
     source, task = known.get(path.name, (GIVEN, None))
-    return make_held_out(run, path.name, source, task, arrays)
-
-
-def make_held_out(
-    run: LoadedRun,
-    name: str,
-    source: str,
-    task: str | None,
-    arrays: dict[str, np.ndarray],
-) -> HeldOut:
-    """Checks an episode and keeps what the run's agent needs of it."""
-    spaces = {**run.agent.observation_space, "action": run.agent.action_space}
-    chosen = {"reward": arrays["reward"]}
-    for key, space in spaces.items():
-        array = arrays.get(key)
-        if array is None or not _fits(array, space):
-            found = "none"
-            if array is not None:
-                found = f"{array.dtype} {list(array.shape[1:])}"
-            raise EpisodesError(
-                f"Episode {name} has {found} for {key!r}, but the agent takes "
-                f"{space.dtype} {list(space.shape)}. It belongs to another "
-                "task or agent."
-            )
-        chosen[key] = array.astype(space.dtype)
-    return HeldOut(name, source, task, chosen)
-
-
-def _fits(array: np.ndarray, space: gymnasium.Space) -> bool:
-    """Whether stored values are of a space; numbers of any precision are."""
-    is_image = np.uint8 in (array.dtype, space.dtype)
-    same_type = array.dtype == space.dtype
-    return array.shape[1:] == space.shape and (same_type or not is_image)
+    return HeldOut(path.name, source, task, arrays)
 
 
 def limit_horizon(
