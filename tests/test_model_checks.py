@@ -314,7 +314,7 @@ class TestHeldOut:
         "changes, message",
         [
             ({"image": None}, "has no 'image'"),
-            ({"image": np.zeros((3, 32, 32, 3), np.uint8)}, r"\[32, 32, 3\]"),
+            ({"image": np.zeros((3, 32, 32, 3), np.uint8)}, r"\[3, 32, 32"),
             (
                 {"action": np.zeros((3, 6))},
                 r"'action', .* \[3, 6\], but .* \[3, 2\] is needed",

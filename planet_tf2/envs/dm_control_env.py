@@ -159,10 +159,11 @@ class DmEnv(gymnasium.Env):
         first = result.first() if hasattr(result, "first") else None
         if first == (method == "reset"):
             return result
-        found = getattr(result, "step_type", type(result).__name__)
+        found = getattr(result, "step_type", type(result))
         raise InterfaceError(
-            f"The environment's {method}() returned {found}, but it must return"
-            " a dm_env.TimeStep, the first of an episode from reset() alone."
+            f"The environment's {method}() returned {found!r}, but it must"
+            " return a dm_env.TimeStep, the first of an episode from reset()"
+            " alone."
         )
 
     def _prepare(self, physics: Any) -> None:
