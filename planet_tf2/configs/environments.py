@@ -104,10 +104,8 @@ def make_env(
     wanted = [*record_observations, *(observations or ())]
     env = _simulator(spec, camera_id, drawn_size, shadow_size, wanted)
     left_out = getattr(env, "left_out", [])
-    notes = [
-        f"Not stored unless record_observations names it: {name}"
-        for name in left_out
-    ]
+    text = "Not stored unless record_observations names it: "
+    notes = [text + name for name in left_out]
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
         env = envs.vector_actions(env)
     if length is None:
