@@ -66,7 +66,7 @@ def test_report(logdir):
         shutil.rmtree(logdir / name)  # Each takes its time.
     assert run_script("report", "--logdir", logdir) == 0
     page = (logdir.parent / "report.html").read_text()
-    assert SHOWN[0] in page and "$x^{2$" in page
+    assert SHOWN[0] in page and "$x^{2$/00001&#39;</code> does it" in page
 
 
 def test_errors(capsys):

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -208,8 +209,9 @@ def _evaluate(
         {"seed": seed, "agents": agents, "tasks": entries},
     )
     # Random numbers follow from the seed and the number of agents.
+    logdir = shlex.quote(f"logs/{place.name}")
     command = (
-        f"python scripts/evaluate.py --logdir logs/{place.name} "
+        f"python scripts/evaluate.py --logdir {logdir} "
         f"--episodes={episodes} --seed={seed} --agents={agents}"
     )
     return {"step": run.step, "tasks": shown, "evaluation": command}

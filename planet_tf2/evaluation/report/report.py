@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from planet_tf2.data.run_folder import make_folder
@@ -69,6 +70,7 @@ def make_report(
         "charts": charts,
         "tables": tables,
         "pictures": _pictures(groups, evaluated),
+        "quote": shlex.quote,
     }
     text = page.render("report.html", content)
     write_atomically(out, text)
