@@ -130,7 +130,7 @@ def test_advice():
     for name, space, hint in (
         ("image", spaces.Box(0, 255, (64, 64, 4), "u1"), "opacity or frames"),
         ("image", spaces.Box(-1, 1, (64, 64, 3)), "bounds are 0 and 1"),
-        ("rgb", spaces.Box(0, 255, (3, 64, 64), "u1"), "observes 'rgb'."),
+        ("rgb", spaces.Box(0, 255, (3, 64, 64), "u1"), "If 'rgb' is the image"),
     ):
         with pytest.raises(ValueError, match=hint):
             _open(spaces.Dict({name: space, "x": spaces.Box(-1, 1, (2,))}))

@@ -206,7 +206,8 @@ def _hint(env: gymnasium.Env, render: bool) -> str:
     parts = env.observation_space
     parts = parts.spaces if isinstance(parts, spaces.Dict) else {}
     alike = [repr(n) for n in parts if find_form(parts[n], named=False)]
-    return f", but it observes {' and '.join(alike)}" if alike else ""
+    names = " or ".join(alike)
+    return f". If {names} is the image, call it 'image'" if alike else ""
 
 
 def _own_image(
