@@ -268,8 +268,8 @@ class Async:
         The end of a process does not close the connection as long as another
         one that it has forked lives.
         """
+        ended = False
         while True:
-            ended = self.pid is not None and self._worker.poll() is not None
             wait = 0.0 if ended else _LOOK_SECONDS
             if seconds is not None:
                 wait = min(wait, max(0.0, start + seconds - time.monotonic()))
@@ -277,7 +277,10 @@ class Async:
                 return True
             if ended:
                 raise EOFError
-            if seconds is not None and time.monotonic() >= start + seconds:
+            # Not before each answer, which takes time.
+            ended = self.pid is not None and self._worker.poll() is not None
+            late = seconds is not None and time.monotonic() >= start + seconds
+            if late and not ended:
                 return False
 
     def _end_worker(self, seconds: float = 0.0) -> int | None:
