@@ -9,6 +9,7 @@ which wins over the preset.
 
 import errno
 import os
+import re
 import sys
 import types
 
@@ -114,17 +115,18 @@ def work() -> None:
     except KeyboardInterrupt:
         print("Interrupted. The same command goes on from the last checkpoint.")
         sys.exit(command.INTERRUPTED)
-    except errors.OpError as error:
-        raise RuntimeError(error.message.splitlines()[0]) from error
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if not full and not isinstance(error, StorageError):
-            raise
-        raise OSError(
-            f"{error}. The last checkpoint is whole. "
-            f"{'Make room' if full else 'Remove the cause'}, and go on from "
-            "there with --retry_failed."
-        ) from error
+    except (OSError, errors.OpError) as error:
+        # Without TensorFlow's name of the operation.
+        text = re.sub(r"^\{\{.*?\}\} ?", "", str(error)).partition("\n")[0]
+        numbers = (errno.ENOSPC, errno.EDQUOT)
+        full = any(os.strerror(number) in text for number in numbers)
+        if full or isinstance(error, StorageError):
+            text += (
+                ". The last checkpoint is whole. "
+                f"{'Make room' if full else 'Remove the cause'}, and go on "
+                "from there with --retry_failed."
+            )
+        raise RuntimeError(text) from error
 
 
 if __name__ == "__main__":

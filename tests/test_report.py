@@ -303,3 +303,10 @@ class TestScript:
         assert "not measured" not in found.text
         assert snapshot(trained.folder.path) == before
         assert "Written" in capsys.readouterr().out
+
+
+def test_journal_of_another_program(tmp_path):
+    for name, text in (("00001", "step,loss\n"), ("00002", "\ufeff{}\n")):
+        (make_run(tmp_path / name) / "metrics.jsonl").write_text(text)
+        with pytest.raises(RunFolderError, match="is broken at byte 0"):
+            gather.gather(tmp_path / name)

@@ -1,5 +1,6 @@
 """The training program as users start it."""
 
+import errno
 import json
 import pathlib
 import re
@@ -9,9 +10,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import yaml
+from bad_folders import script
 
+from planet_tf2.configs import params_text
 from planet_tf2.experiment.claims import Claim
+from planet_tf2.tools.files import StorageError
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -55,6 +60,32 @@ def check_consistent(folder):
         announced = [r["file"] for r in seen if r.get("split") == split]
         files = [p.name for p in (folder / f"{split}_episodes").iterdir()]
         assert sorted(announced) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            tf.errors.ResourceExhaustedError(
+                None, None, "{{function_node f}} a.v2; No space left on device"
+            ),
+            r"a\.v2; No space left on device\. .*Make room",
+        ),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "b"), "'b'.*Make room"),
+        (StorageError(errno.EIO, "Input/output error"), "Remove the cause"),
+    ],
+)
+def test_errors_of_storage_say_how_to_go_on(error, says, monkeypatch):
+    def fail(*arguments, **kwargs):
+        raise error
+
+    for name in ("define_flags", "flag_overrides"):
+        monkeypatch.setattr(params_text, name, lambda form: {})
+    with script("train") as module:
+        monkeypatch.setattr(module, "train", fail)
+        module.FLAGS(["train.py", "--logdir", "x"])
+        with pytest.raises(RuntimeError, match=f"^[^{{]*{says}.*retry_failed"):
+            module.work()
 
 
 @pytest.mark.slow

@@ -225,8 +225,8 @@ def check_identity(path: str | os.PathLike[str], identity: str) -> bool:
     if found != identity:
         raise RestoreError(
             f"The checkpoint {path} is of another run: its id is {found}, and "
-            f"that in config.yaml is {identity or 'missing'}. Put the run's "
-            "own checkpoints back, or start in another --logdir."
+            f"that in config.yaml is {identity or 'missing'}. Put its "
+            "own checkpoints, or config.yaml, back, or use another --logdir."
         )
     return True
 

@@ -224,7 +224,8 @@ def gather(logdir: str | os.PathLike[str]) -> list[RunData]:
         raise errors[0]
     if not any(run.records or run.failure for run in found):
         raise runs.UnusableRun(
-            f"The run {found[0].folder.path} is unfinished: it has measured "
+            found[0].broken
+            or f"The run {found[0].folder.path} is unfinished: it has measured "
             "nothing yet. Train it further first."
         )
     return found
