@@ -82,6 +82,9 @@ class Mistaken(Tiny):
         "look up": lambda: {}["camera"],
         "leave open": lambda: fail(NotImplementedError()),
         "divide": lambda: 1 / 0,
+        "give up": lambda: fail(RuntimeError("odd")),
+        "leave": lambda: sys.exit(2),
+        "lack": lambda: fail(gymnasium.error.DependencyNotInstalled("pygame")),
         "convert": lambda: float("nonsense"),
         "misspell": lambda: Tiny().reset(sead=3),
     }
@@ -163,6 +166,7 @@ def hangs():
     return Mistaken("hang")
 
 
+without_signature = dict
 not_callable = {"name": "wrong"}
 
 

@@ -34,6 +34,7 @@ class TestFunction:
         [
             ("returns_nothing", "returned nothing. Did you forget the return"),
             ("returns_the_class", r"returned the class Tiny. Call it: Tiny\("),
+            ("without_signature", "it returned dict, which has no reset"),
             ("not_callable", r"\{'name': 'wrong'\} is no function"),
             ("Tinny", "Did you mean 'Tiny'?"),
         ],
@@ -168,6 +169,9 @@ def _mistake(act, when="step"):
         (_mistake("leave open"), "NotImplementedError"),
         (_mistake("misspell", "reset"), r"TypeError: .*'sead'"),
         (_mistake("convert"), "ValueError: could not"),
+        (_mistake("give up"), "RuntimeError: odd"),
+        (_mistake("leave"), "SystemExit: 2"),
+        (_mistake("lack"), "DependencyNotInstalled: pygame"),
         (_mistake("divide"), "ZeroDivisionError: .*"),
         (_name("wrong_constructor"), "unexpected keyword argument 'size'"),
         # Gymnasium raises it again, in a file of its own.

@@ -97,6 +97,12 @@ def two_players():
     return Corridor(action=[specs.DiscreteArray(2)] * 2)
 
 
+def forgets():
+    env = Corridor()
+    env.reset = lambda: dm_env.restart({"place": 0})
+    return env
+
+
 def restarts():
     env = Corridor()
     env.step = lambda action: env.reset()
@@ -153,8 +159,9 @@ def test_actions_are_what_the_spec_says(action, given):
 @pytest.mark.parametrize(
     "function,words",
     [
-        ("blind", "cannot be seen"),
+        ("blind", "cannot be seen.*, and Corridor has no dm_control physics"),
         ("two_players", "several agents: hand in one"),
+        ("forgets", "returned dict as the observation, which lacks"),
         ("half_finished", r"reset\(\) returned .*dict.*dm_env.TimeStep"),
         ("restarts", r"step\(\) returned .*FIRST.*alone"),
     ],

@@ -2,7 +2,9 @@
 
 from xml.etree import ElementTree
 
-from planet_tf2.evaluation import figures
+import pytest
+
+from planet_tf2.evaluation import figures, output
 from planet_tf2.evaluation.figures import COLORS, GREY
 
 
@@ -39,3 +41,14 @@ def test_ids_of_two_figures_differ():
         assert ids and ids == referred
         found.append(ids)
     assert not found[0] & found[1]
+
+
+@pytest.mark.parametrize("task", ["m:f?maze=" + 90 * "[0, 1], ", 300 * "x"])
+def test_long_names_of_tasks(task):
+    """A title leaves room for the axes, a file's name fits its folder."""
+    ax = figures.panel(f"{task}: return", "hours")
+    assert ax.get_title("left").endswith(": return")
+    assert len(figures.to_svg(ax.figure, "")) > 0
+    assert ax.get_position().width > 0.5
+    name = output.file_name(["evaluation", task, 15])
+    assert len(name) < 200 and name.endswith("-15")

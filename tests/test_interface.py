@@ -136,7 +136,14 @@ class TestChecks:
             (([0.0, 1.0], 1.0, False, False, {}), "hand in one environment"),
             (([0.0], 1.0, False, False, {}), r"float64 \[1\] as the obs"),
             (("x", 1.0, False, False, {}), r"<U1 \[\] as the observation"),
+            ((None, 1.0, False, False, {}), "returned NoneType as the obs"),
+            (([0.0, [1]], 1.0, False, False, {}), "returned list as the obs"),
             ((0.0, [1, 2], False, False, {}), r"reward \[1, 2\]"),
+            ((0.0, [1, [2]], False, False, {}), r"reward \[1, \[2\]\]"),
+            (
+                (0.0, 1.0, False, False, {"simulator_steps": 2.5}),
+                r"2.5 as info\['simulator_steps'\].*an integer",
+            ),
             ((0.0, 1.0, None, False, {}), "terminated None"),
             ((0.0, 1.0, False, False, None), "NoneType as info"),
             (
@@ -280,7 +287,7 @@ class TestImageObservation:
     @pytest.mark.parametrize(
         "frame,message",
         [
-            (None, r"returned object \[\]"),
+            (None, r"returned NoneType"),
             (np.zeros((4, 4, 3)), r"float64 \[4, 4, 3\]"),
         ],
     )

@@ -126,6 +126,10 @@ def test_they_reach_the_environment(task, length):
         ("gym:CarRacing-v3?contnuous=false", "Did you mean 'continuous'? It"),
         ("gym:Ant-v5?healthy_rewrd=3", "Did you mean 'healthy_reward'?"),
         ("gym:Pendulum-v1?speed=3", "argument 'speed'. It takes render_mode"),
+        (
+            "dmc:manipulation_lift_bric_vision",
+            "mean 'lift_brick_vision'? There",
+        ),
         ("dmc:hopper_hop?time_limt=3", "Did you mean 'time_limit'?"),
         ("custom_tasks:plain?size=3", "plain: got an unexpected"),
         (

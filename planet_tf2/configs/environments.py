@@ -49,7 +49,14 @@ _LOGGER = logging.getLogger(__name__)
 
 _MISMATCH = envs.InterfaceError.__name__
 # Arrays that do not fit, for example, or the nonsense that a server said.
-_DOUBTFUL = ("ValueError", "ZeroDivisionError", "OverflowError")
+_DOUBTFUL = (
+    "ValueError",
+    "ZeroDivisionError",
+    "OverflowError",
+    "RuntimeError",
+    "Exception",
+    "SystemExit",
+)
 # Parameters of a run that are arguments of `make_env`.
 _ARGUMENTS = (
     "action_repeat",

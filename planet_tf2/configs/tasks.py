@@ -141,7 +141,7 @@ def get_task(name: str) -> Task:
         task = _suite_task(name, rest, None, ())
         return dataclasses.replace(task, stretched=True)
     if prefix == "dmc" and rest.startswith("manipulation_"):
-        loader = "dm_control.manipulation:load"
+        loader = "planet_tf2.envs.dm_control_env:load_manipulation"
         task = _foreign_task(name, CUSTOM, loader, True)
         kwargs = {"environment_name": rest.partition("_")[2]}
         return dataclasses.replace(task, kwargs=kwargs)

@@ -39,7 +39,10 @@ def choose_arguments(
       ValueError: It takes none of that name, or needs others; the message says
         which it takes.
     """
-    signature = inspect.signature(function)
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # It is not written in Python.
+        return dict(given)
     known = signature.parameters.values()
     takes_all = any(p.kind is p.VAR_KEYWORD for p in known)
     chosen = {

@@ -13,6 +13,7 @@ from planet_tf2.envs.calls import choose_arguments
 from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError, check_camera
 from planet_tf2.envs.images import find_form
 from planet_tf2.envs.interface import as_space
+from planet_tf2.tools.nearest import did_you_mean
 
 
 class DmEnv(gymnasium.Env):
@@ -143,7 +144,13 @@ class DmEnv(gymnasium.Env):
         obs = time_step.observation
         if None in self._names.values():
             obs = {None: obs}
-        return {name: obs[key] for name, key in self._names.items()}
+        try:
+            return {name: obs[key] for name, key in self._names.items()}
+        except (KeyError, TypeError) as error:
+            raise InterfaceError(
+                f"The environment returned {type(obs).__name__} as the"
+                f" observation, which lacks what its spec names: {error}."
+            ) from error
 
     def _seed(self, seed: int) -> None:
         for owner in (self.dm_env, getattr(self.dm_env, "task", None)):
@@ -242,3 +249,20 @@ def load_suite(
         return env
     finally:
         logging.set_verbosity(verbosity)
+
+
+def load_manipulation(environment_name: str, seed: int | None = None) -> Any:
+    """Loads one of dm_control's manipulation environments by its name.
+
+    Raises:
+      ValueError: There is none of that name.
+    """
+    manipulation = importlib.import_module("dm_control.manipulation")
+    if environment_name not in manipulation.ALL:
+        hint = did_you_mean(environment_name, manipulation.ALL)
+        known = ", ".join(manipulation.ALL)
+        raise ValueError(
+            f"There is no manipulation_{environment_name}.{hint} There are"
+            f" {known}."
+        )
+    return manipulation.load(environment_name, seed)

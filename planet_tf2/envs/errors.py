@@ -1,10 +1,15 @@
 """What goes wrong in an environment that lives somewhere else."""
 
+import contextlib
 import pathlib
 import signal
 import sysconfig
 import traceback
 from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
 
 from planet_tf2.tools.plain_text import one_line
 
@@ -21,6 +26,7 @@ _MISTAKES = (
     LookupError,
     AssertionError,
     RecursionError,
+    gymnasium.error.Error,  # A package that is missing, for example.
 )
 
 # What to do about several at once.
@@ -119,6 +125,16 @@ class EnvTimeout(EnvError):
         self.args = (
             f"{self.summary}. If it is only slow, raise env_timeout_seconds.",
         )
+
+
+def as_array(value: Any) -> tuple[np.ndarray, str]:
+    """Returns an array of what an environment returned, and what it is."""
+    array = np.array(None)
+    with contextlib.suppress(ValueError):  # Rows may differ in length.
+        array = np.asarray(value)
+    if array.dtype == object:
+        return array, type(value).__name__
+    return array, f"{array.dtype} {list(array.shape)}"
 
 
 def describe(error: BaseException) -> tuple[str, str, str, str, bool]:

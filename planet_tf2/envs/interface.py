@@ -3,7 +3,6 @@
 import contextlib
 import math
 import numbers
-import operator
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError
+from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError, as_array
 from planet_tf2.envs.images import find_form
 
 _RESET = ("observation", "info")
@@ -228,13 +227,12 @@ def _fitting(name: str, space: gymnasium.Space, value: Any) -> Any:
         if isinstance(value, Mapping):
             found = f"the entries {', '.join(map(str, value))}"
     elif isinstance(space, spaces.Box):
-        value = np.asarray(value)
+        array, found = as_array(value)
         # Limits are not looked at, which many exceed a little.
-        same_kind = np.can_cast(value.dtype, space.dtype, "same_kind")
-        if value.shape == space.shape and same_kind:
-            return value.astype(space.dtype, copy=False)
-        found = f"{value.dtype} {list(value.shape)}"
-        if value.ndim and value.shape[1:] == space.shape:
+        same_kind = np.can_cast(array.dtype, space.dtype, "same_kind")
+        if array.shape == space.shape and same_kind:
+            return array.astype(space.dtype, copy=False)
+        if array.ndim and array.shape[1:] == space.shape:
             name += f" ({ONE_ENVIRONMENT})"
     elif space.contains(value):
         return value
@@ -249,7 +247,7 @@ def _number(name: str, value: Any) -> Any:
     """Returns a number, a flag, or what an array of only one holds."""
     if isinstance(value, (bool, float)):
         return value
-    array = np.asarray(value)
+    array, _ = as_array(value)
     if array.dtype.kind not in "biuf" or array.size != 1:
         raise InterfaceError(
             f"The environment returned the {name} {value!r}, but it must be a"
@@ -266,10 +264,10 @@ def _info(info: Any) -> dict[str, int]:
         )
     if "simulator_steps" not in info:
         return {}
-    steps = operator.index(info["simulator_steps"])
-    if steps < 1:
+    steps = info["simulator_steps"]
+    if not isinstance(steps, numbers.Integral) or steps < 1:
         raise InterfaceError(
-            f"The environment returned {steps} as info['simulator_steps'], but"
-            " it must be at least 1."
+            f"The environment returned {steps!r} as info['simulator_steps'],"
+            " but it must be an integer, at least 1."
         )
-    return {"simulator_steps": steps}
+    return {"simulator_steps": int(steps)}

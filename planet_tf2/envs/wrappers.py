@@ -9,7 +9,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import TransformObservation, TransformReward
 from PIL import Image
 
-from planet_tf2.envs.errors import InterfaceError
+from planet_tf2.envs.errors import InterfaceError, as_array
 from planet_tf2.envs.images import find_form
 
 
@@ -182,7 +182,7 @@ class ImageObservation(gymnasium.ObservationWrapper):
         return {**observation, "image": image}
 
     def _render(self) -> np.ndarray:
-        frame = np.asarray(self.env.render())
+        frame, found = as_array(self.env.render())
         # Grey, in colours, or with a fourth channel for how opaque they are.
         fits = (
             frame.ndim == 2 or frame.ndim == 3 and frame.shape[2] in (1, 3, 4)
@@ -193,9 +193,9 @@ class ImageObservation(gymnasium.ObservationWrapper):
                 frame = frame.astype(np.uint8, copy=False)
                 return frame if frame.ndim == 2 else frame[..., :3]
         raise InterfaceError(
-            f"The environment's render() returned {frame.dtype}"
-            f" {list(frame.shape)}, but it must return an image, uint8"
-            " [height, width, 3], as with render_mode='rgb_array'."
+            f"The environment's render() returned {found}, but it must return"
+            " an image, uint8 [height, width, 3], as with"
+            " render_mode='rgb_array'."
         )
 
 
@@ -203,6 +203,8 @@ def _hint(env: gymnasium.Env, render: bool) -> str:
     """Says what of an environment may be the image, after `render_mode`."""
     if render:
         return ", but render_images is true"
+    if hasattr(env, "dm_env"):
+        return f", and {type(env.dm_env).__name__} has no dm_control physics"
     parts = env.observation_space
     parts = parts.spaces if isinstance(parts, spaces.Dict) else {}
     alike = [repr(n) for n in parts if find_form(parts[n], named=False)]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.plain_text import one_line
 
 # A `$` is part of a name; nothing is written in formulas.
 matplotlib.rcParams["text.parse_math"] = False
@@ -78,7 +79,7 @@ def panel(title: str, x_label: str, counts: bool = True) -> Axes:
       counts: whether large numbers below it are shortened, as in `10k`.
     """
     _, ((ax,),) = new_figure(1, 1, 4.0, 2.7)
-    ax.set_title(title, loc="left", fontweight="bold")
+    ax.set_title(one_line(title, 44), loc="left", fontweight="bold")
     ax.set_xlabel(x_label, fontsize=9)
     if counts:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))

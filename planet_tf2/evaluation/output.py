@@ -13,6 +13,7 @@ from typing import Any
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.tools.files import write_atomically
 from planet_tf2.tools.journal import encodable
+from planet_tf2.tools.plain_text import one_line
 
 
 def check_outside(
@@ -65,5 +66,6 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def file_name(words: Sequence[Any]) -> str:
-    """Joins words to the name of a file; tasks may have colons and slashes."""
-    return re.sub(r"[^\w.-]+", "-", "-".join(str(word) for word in words))
+    """Joins words to the name of a file; tasks may be long and have slashes."""
+    name = one_line("-".join(str(word) for word in words), 160)
+    return re.sub(r"[^\w.-]+", "-", name)

@@ -22,6 +22,7 @@ from planet_tf2.evaluation.figures import (
 from planet_tf2.evaluation.output import check_outside, csv_text
 from planet_tf2.evaluation.runs import label_experiments
 from planet_tf2.tools.files import write_atomically
+from planet_tf2.tools.plain_text import one_line
 
 _DASHES = {"test": "-", "train": "--"}
 
@@ -124,7 +125,7 @@ def draw(
         chosen = [curve for curve in curves if curve.task == task]
         for axis, ax in zip(axes, row, strict=True):
             means += draw_returns(ax, chosen, names, axis, band)
-            ax.set(xlabel=AXES[axis], title=task)
+            ax.set(xlabel=AXES[axis], title=one_line(task, 48))
         row[0].set_ylabel(label)
         row[0].legend(fontsize=8, frameon=False)
     return figure, means
