@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium
 
-from planet_tf2.configs import environments
+from planet_tf2.configs import builders
 from planet_tf2.envs import ImageObservation
 
 
@@ -50,4 +50,4 @@ class Timed(gymnasium.Wrapper):
 
 
 def make_env(**kwargs: Any) -> Timed:
-    return Timed(environments.make_env(**kwargs))
+    return Timed(builders.make_env(**kwargs))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from planet_tf2.configs import environments
+from planet_tf2.configs import builders, environments
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data import episodes
 from planet_tf2.envs import ClassicGym, make_classic_gym
@@ -143,7 +143,7 @@ def test_other_spaces():
 
 def test_function_that_returns_an_old_environment(tmp_path):
     kwargs = {"task": f"{__name__}:old", "image_size": 8, "min_length": 5}
-    env = environments.make_env(**kwargs, record_dir=tmp_path)
+    env = builders.make_env(**kwargs, record_dir=tmp_path)
     (info,) = random_episodes(env, 1, 0)
     episode = episodes.load_episode(info["path"])
     np.testing.assert_array_equal(

@@ -9,7 +9,7 @@ import pytest
 from custom_tasks import Tiny
 from gymnasium import spaces
 
-from planet_tf2.configs import environments
+from planet_tf2.configs import builders, environments
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.envs import EnvError
 from planet_tf2.envs.custom_env import make_custom
@@ -98,7 +98,7 @@ class TestEnvironment:
         ],
     )
     def test_length(self, kwargs, decisions, tmp_path):
-        env = environments.make_env(
+        env = builders.make_env(
             _name("plain"), image_size=8, record_dir=tmp_path, **kwargs
         )
         env.reset(seed=0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from planet_tf2 import envs
-from planet_tf2.configs import environments, tasks
+from planet_tf2.configs import builders, environments, tasks
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.envs import gymnasium_env
 from planet_tf2.envs.wrappers import resize
@@ -16,7 +16,7 @@ from planet_tf2.envs.wrappers import resize
 def test_racecar_is_what_the_environment_observes():
     """Although it is drawn only once per decision."""
     plain = gymnasium.make("CarRacing-v3", disable_env_checker=True)
-    env = environments.make_env("gym_racecar", action_repeat=3)
+    env = builders.make_env("gym_racecar", action_repeat=3)
     expected, _ = plain.reset(seed=1)
     obs, _ = env.reset(seed=1)
     rng = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def test_racecar_is_what_the_environment_observes():
 
 def test_discrete_actions_stay_discrete_unless_vectors_are_asked_for():
     kwargs = {"observations": ["state"], "vector_actions": False}
-    env = environments.make_env("gym:CartPole-v1", **kwargs)
+    env = builders.make_env("gym:CartPole-v1", **kwargs)
     assert env.action_space == gymnasium.spaces.Discrete(2)
     assert list(env.reset(seed=0)[0]) == ["state"]
     left = env.step(0)[0]["state"][1]
@@ -46,7 +46,7 @@ def test_discrete_actions_stay_discrete_unless_vectors_are_asked_for():
     right = env.step(1)[0]["state"][1]
     assert left < 0 < right
     # A Box is a vector in [-1, 1] all the same.
-    env = environments.make_env("gym:Pendulum-v1", vector_actions=False)
+    env = builders.make_env("gym:Pendulum-v1", vector_actions=False)
     assert env.action_space == gymnasium.spaces.Box(-1, 1, (1,), np.float32)
 
 

@@ -241,7 +241,7 @@ def test_chains_of_imports_are_followed():
     [
         [_PACKAGE],
         [f"{_PACKAGE}.envs"],
-        [f"{_PACKAGE}.envs.worker", f"{_PACKAGE}.configs.environments"],
+        [f"{_PACKAGE}.envs.worker", f"{_PACKAGE}.configs.builders"],
         sorted({*_without_tensorflow()}),
     ],
     ids=["package", "envs", "worker", "all"],

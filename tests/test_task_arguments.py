@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from planet_tf2 import agents
-from planet_tf2.configs import environments, task_text, tasks
+from planet_tf2.configs import builders, environments, task_text, tasks
 from planet_tf2.configs.config_error import ConfigError
 
 
@@ -107,7 +107,7 @@ def test_they_reach_the_environment(task, length):
         pytest.importorskip("gym")
     kind = "state" if "gym" in task else "position"
     kind = "image" if "custom" in task else kind
-    env = environments.make_env(task, 1, observations=[kind])
+    env = builders.make_env(task, 1, observations=[kind])
     env.reset(seed=0)
     steps, done = 0, False
     while not done:

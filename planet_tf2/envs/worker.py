@@ -39,7 +39,7 @@ class Server:
 
     Requests are `("construct", constructor, kwargs)`, `("reset", seed)` and
     `("step", action)`. `construct` answers with the two spaces and the notes of
-    `configs.environments`. Nothing raises.
+    `configs.builders`. Nothing raises.
 
     Args:
       variables: Environment variables, set while the environment is built.
