@@ -29,4 +29,6 @@ def test_message_names_the_reason():
         check_finite(values, STEP, {**batch, "reward": reward})
     assert "reward_loss is inf, total_loss is inf" in str(info.value)
     assert "Rewards are from " in str(info.value)
-    assert "to inf." in str(info.value)
+    params = {"reward_head_dist": "tanh_normal", "reward_head_bounds": [-1, 5]}
+    with pytest.raises(NonFiniteError, match=r"bounds are \[-1, 5\]"):
+        check_finite(values, STEP, {**batch, "reward": [-3.0, 2.0]}, params)

@@ -70,8 +70,8 @@ def test_enough_to_see(image):
 @pytest.mark.parametrize(
     "rewards, what",
     [
-        ([0.0] * 9, "All rewards of random episodes are 0"),
-        ([-1.0] * 9, "All rewards of random episodes are -1"),
+        ([0.0] * 9, "All rewards so far are 0"),
+        ([-1.0] * 9, "All rewards so far are -1"),
         ([0.0, 0.0, -1001.0], "from -1001 to 0.*reward_loss_scale"),
         ([1e30, 1.0], "from 1 to 1e"),
         ([0.0, 1.0], ""),

@@ -73,7 +73,7 @@ def _reward_remarks(rewards: np.ndarray) -> Iterator[str]:
     least, most = rewards.min(), rewards.max()
     if least == most:
         yield (
-            f"All rewards of random episodes are {least:g}. While there is no"
+            f"All rewards so far are {least:g}. While there is no"
             " other one, there is nothing to plan for."
         )
     if max(-least, most) > _LARGE:

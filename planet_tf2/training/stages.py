@@ -6,10 +6,12 @@ import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data import episodes
+from planet_tf2.data.first_look import remarks
 from planet_tf2.tools import seeds
 from planet_tf2.tools.signals import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
@@ -92,7 +94,7 @@ def update(context: Context, step: Step) -> None:
         f"{name}_loss" if name in agent.loss_names else name: float(value)
         for name, value in values.items()
     }
-    check_finite(named, step, batch)
+    check_finite(named, step, batch, context.params)
     mean = context.means[step.phase]
     mean.submit(named)
     losses = {name: named[f"{name}_loss"] for name in agent.loss_names}
@@ -220,6 +222,7 @@ def check_finite(
     values: Mapping[str, float],
     step: Step,
     batch: Mapping[str, tf.Tensor] | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> None:
     """Checks losses and gradient norms of a step.
 
@@ -227,6 +230,7 @@ def check_finite(
       values: scalars by name, as in `metrics.jsonl`.
       step: where training stands.
       batch: what they were computed from, as stored, to look for the reason.
+      params: parameters of the run, for the same purpose.
 
     Raises:
       NonFiniteError: naming what is not finite, and the step.
@@ -237,8 +241,10 @@ def check_finite(
     found = ", ".join(f"{name} is {values[name]}" for name in bad)
     reason = ""  # Stored numbers are finite, or were not read.
     if "reward" in (batch or {}):
-        rewards = batch["reward"].numpy()
-        reason = f" Rewards are from {rewards.min():g} to {rewards.max():g}."
+        rewards = np.asarray(batch["reward"])
+        texts = remarks({"reward": rewards}, params or {})
+        texts = texts or [f"Rewards: {rewards.min():g} to {rewards.max():g}."]
+        reason = f" {' '.join(texts)}"
     raise NonFiniteError(
         f"Stopped, since {found} in the {step.phase} phase at step {step.end} "
         f"(update {step.update + 1}).{reason} The last checkpoint is from "
