@@ -267,3 +267,9 @@ def test_collects_are_completed_from_the_parameters():
     (entry,) = acting_parameters.test_collects(params)
     assert entry.action_noise == 0
     assert entry.horizon == 7
+
+
+@pytest.mark.parametrize("steps", [10**14 + 1, 10**15])
+def test_what_follows_from_large_numbers_can_be_read_again(steps):
+    params = agents.resolve(overrides={"test_steps": steps})
+    assert agents.resolve(overrides=params) == params

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from planet_tf2.configs import tasks
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
+    LARGEST,
     Integer,
     Name,
     Number,
@@ -234,7 +235,7 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
     @model_validator(mode="after")
     def _complete_schedule(self) -> Self:
         if self.checkpoint_every is None:
-            self.checkpoint_every = 10 * self.test_steps
+            self.checkpoint_every = min(10 * self.test_steps, LARGEST)
         return self
 
     @model_validator(mode="before")
