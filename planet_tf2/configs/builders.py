@@ -137,7 +137,8 @@ def _simulator(
     if spec.kind == tasks.DM_CONTROL:
         drawing = camera_id, size, shadow_size
         env = envs.make_suite(spec.domain, spec.task, kwargs, *drawing)
-    elif spec.kind == tasks.GYMNASIUM:
+        return envs.CheckedInterface(env, wanted)
+    if spec.kind == tasks.GYMNASIUM:
         env = envs.make_gymnasium(spec.task, camera_id, size, kwargs)
     elif spec.kind == tasks.CLASSIC_GYM:
         envs.check_camera(camera_id, [0])

@@ -1,6 +1,5 @@
 """What goes wrong in an environment that lives somewhere else."""
 
-import contextlib
 import pathlib
 import signal
 import sysconfig
@@ -127,14 +126,22 @@ class EnvTimeout(EnvError):
         )
 
 
-def as_array(value: Any) -> tuple[np.ndarray, str]:
-    """Returns an array of what an environment returned, and what it is."""
-    array = np.array(None)
-    with contextlib.suppress(ValueError):  # Rows may differ in length.
-        array = np.asarray(value)
+def as_array(value: Any) -> np.ndarray:
+    """Returns an array of what an environment returned, maybe of objects."""
+    if isinstance(value, np.ndarray):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError:  # Rows differ in length.
+        return np.array(None)
+
+
+def what_is(value: Any) -> str:
+    """Returns type and shape of what an environment returned, in words."""
+    array = as_array(value)
     if array.dtype == object:
-        return array, type(value).__name__
-    return array, f"{array.dtype} {list(array.shape)}"
+        return type(value).__name__
+    return f"{array.dtype} {list(array.shape)}"
 
 
 def describe(error: BaseException) -> tuple[str, str, str, str, bool]:

@@ -10,7 +10,12 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.envs.errors import ONE_ENVIRONMENT, InterfaceError, as_array
+from planet_tf2.envs.errors import (
+    ONE_ENVIRONMENT,
+    InterfaceError,
+    as_array,
+    what_is,
+)
 from planet_tf2.envs.images import find_form
 
 _RESET = ("observation", "info")
@@ -101,7 +106,7 @@ class CheckedInterface(gymnasium.Wrapper):
         return value if self._bare is None else {self._bare: value}
 
     def _observation(self, observation: Any) -> dict[str, np.ndarray]:
-        found = _fitting("the observation", self._inner, observation)
+        found = _fitting(self._inner, observation)
         named = self._named(found)
         result = {}
         for name, part in self._parts.items():
@@ -214,32 +219,36 @@ def _tuple(method: str, result: Any, names: tuple[str, ...]) -> tuple:
     )
 
 
-def _fitting(name: str, space: gymnasium.Space, value: Any) -> Any:
+def _fitting(space: gymnasium.Space, value: Any, key: Any = None) -> Any:
     """Returns the value in the form that the space has, or raises."""
+    hint = ""
     if isinstance(space, spaces.Dict):
         parts = space.spaces
         if isinstance(value, Mapping) and value.keys() == parts.keys():
             return {
-                key: _fitting(f"the observation {key!r}", part, value[key])
+                key: _fitting(part, value[key], key)
                 for key, part in parts.items()
             }
         found = type(value).__name__
         if isinstance(value, Mapping):
             found = f"the entries {', '.join(map(str, value))}"
     elif isinstance(space, spaces.Box):
-        array, found = as_array(value)
+        array = as_array(value)
         # Limits are not looked at, which many exceed a little.
         same_kind = np.can_cast(array.dtype, space.dtype, "same_kind")
         if array.shape == space.shape and same_kind:
             return array.astype(space.dtype, copy=False)
+        found = what_is(value)
         if array.ndim and array.shape[1:] == space.shape:
-            name += f" ({ONE_ENVIRONMENT})"
+            hint = f" ({ONE_ENVIRONMENT})"
     elif space.contains(value):
         return value
     else:
         found = repr(value)
+    name = "" if key is None else f" {key!r}"
     raise InterfaceError(
-        f"The environment returned {found} as {name}, but its space is {space}."
+        f"The environment returned {found} as the observation{name}{hint}, but"
+        f" its space is {space}."
     )
 
 
@@ -247,7 +256,7 @@ def _number(name: str, value: Any) -> Any:
     """Returns a number, a flag, or what an array of only one holds."""
     if isinstance(value, (bool, float)):
         return value
-    array, _ = as_array(value)
+    array = as_array(value)
     if array.dtype.kind not in "biuf" or array.size != 1:
         raise InterfaceError(
             f"The environment returned the {name} {value!r}, but it must be a"

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import TransformObservation, TransformReward
 from PIL import Image
 
-from planet_tf2.envs.errors import InterfaceError, as_array
+from planet_tf2.envs.errors import InterfaceError, as_array, what_is
 from planet_tf2.envs.images import find_form
 
 
@@ -182,7 +182,8 @@ class ImageObservation(gymnasium.ObservationWrapper):
         return {**observation, "image": image}
 
     def _render(self) -> np.ndarray:
-        frame, found = as_array(self.env.render())
+        drawn = self.env.render()
+        frame = as_array(drawn)
         # Grey, in colours, or with a fourth channel for how opaque they are.
         fits = (
             frame.ndim == 2 or frame.ndim == 3 and frame.shape[2] in (1, 3, 4)
@@ -193,8 +194,8 @@ class ImageObservation(gymnasium.ObservationWrapper):
                 frame = frame.astype(np.uint8, copy=False)
                 return frame if frame.ndim == 2 else frame[..., :3]
         raise InterfaceError(
-            f"The environment's render() returned {found}, but it must return"
-            " an image, uint8 [height, width, 3], as with"
+            f"The environment's render() returned {what_is(drawn)}, but it must"
+            " return an image, uint8 [height, width, 3], as with"
             " render_mode='rgb_array'."
         )
 
