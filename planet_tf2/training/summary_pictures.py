@@ -23,9 +23,6 @@ from planet_tf2.training.summary_graph import (
     Computed,
 )
 
-# A `$` is part of a name.
-matplotlib.rcParams["text.parse_math"] = False
-
 FPS = 20  # Of animations that leave no frames out.
 _MAX_FRAMES = 25  # Of animations in event files, to keep those small.
 _MAX_PANELS = 24
@@ -146,6 +143,7 @@ def write_strip(
     _write_image(tag, strip, video.encode_png(strip, palette), legend)
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # `$` is part of a name.
 def draw_panels(panels: Mapping[str, Lines], seen: int = 0) -> np.ndarray:
     """Draws panels of a few lines over time, below each other.
 
