@@ -26,7 +26,7 @@ help:
 	@echo "              PARAMS=\"{name: value}\""
 	@echo "make test     run all tests, JOBS=$(JOBS) files at a time"
 	@echo "make check    format, lint, layers and tests, as before a commit"
-	@echo "make bench    time it, also beside plain Keras and PyTorch"
+	@echo "make bench    time it in half an hour, also beside plain Keras and PyTorch"
 	@echo "make experiments  run those of docs/algorithm.md, tiny"
 	@echo "make doctor   examine this machine: what is missing, how fast it is"
 	@echo "make docs-check  run the commands of the documentation, check its links"

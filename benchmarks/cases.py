@@ -7,8 +7,6 @@ import numpy as np
 from absl import flags
 
 from planet_tf2 import agents
-from planet_tf2.agents.planet import build
-from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.params_text import parse_params
 
@@ -20,17 +18,20 @@ flags.DEFINE_string("config", "default", "Preset of planet_tf2.")
 flags.DEFINE_string("params", "", "Parameters of planet_tf2, as YAML.")
 
 
-def params(**changes: Any) -> dict[str, Any]:
+def params(task: str = "cheetah_run", **changes: Any) -> dict[str, Any]:
     """Returns the parameters that the flags say, with changes.
+
+    Args:
+      task: unless the flags name one; that of the preset if empty.
+      **changes: parameters that win over the flags.
 
     Raises:
       harness.Missing: they are wrong, or not for a benchmark.
     """
     try:
-        given = parse_params(FLAGS.params)
-        found = agents.resolve(
-            FLAGS.config, "", {"tasks": ["cheetah_run"], **given, **changes}
-        )
+        given = {"tasks": [task]} if task else {}
+        given |= {**parse_params(FLAGS.params), **changes}
+        found = agents.resolve(FLAGS.config, "", given)
     except ConfigError as error:
         raise harness.Missing(error) from None
     if found["num_gpus"] > 1:
@@ -54,6 +55,8 @@ def batch() -> dict[str, np.ndarray]:
     }
 
 
-def model(**changes: Any) -> WorldModel:
+def model(**changes: Any) -> Any:
     """Makes the world model."""
+    from planet_tf2.agents.planet import build
+
     return build.make_model(params(**changes), ACTION_SIZE)

@@ -1,5 +1,6 @@
 """What the benchmarks share: flags, timing in turn, tables."""
 
+import ctypes.util
 import dataclasses
 import json
 import pathlib
@@ -14,7 +15,7 @@ import tabulate
 from absl import app, flags
 
 # Before TensorFlow, which looks only once whether oneDNN is wanted.
-import planet_tf2  # noqa: F401
+import planet_tf2
 from planet_tf2.tools.machine import usable_cores
 
 FLAGS = flags.FLAGS
@@ -139,7 +140,7 @@ def main(benchmark: Callable[[], Result]) -> None:
         except Missing as error:
             sys.exit(f"Error: {error}")
         if FLAGS.json:
-            about = {"machine": machine()}
+            about = {"machine": machine(), "package": package()}
             print(json.dumps({**dataclasses.asdict(result), **about}))
             return
         rounds = f", {result.rounds} rounds" if result.rounds else ""
@@ -149,6 +150,11 @@ def main(benchmark: Callable[[], Result]) -> None:
             print(note)
 
     app.run(run)
+
+
+def package() -> str:
+    """Returns the folder that `planet_tf2` was imported from."""
+    return str(pathlib.Path(planet_tf2.__file__).resolve().parents[1])
 
 
 def machine() -> str:
@@ -186,3 +192,9 @@ def has_bfloat16() -> bool:
 def has_amx() -> bool:
     """Whether it does so by whole matrices."""
     return "amx_bf16" in machine()
+
+
+def tcmalloc() -> str | None:
+    """Returns the file name of that allocator, if it is installed."""
+    names = ("tcmalloc", "tcmalloc_minimal")
+    return next(filter(None, map(ctypes.util.find_library, names)), None)

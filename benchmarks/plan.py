@@ -7,12 +7,9 @@ import cases
 import harness
 import tensorflow as tf
 import variants
-from absl import flags
 
 from planet_tf2.agents.planet import build
-from planet_tf2.tools import devices, seeds
-
-FLAGS = flags.FLAGS
+from planet_tf2.tools import seeds
 
 
 def variant(name: str) -> Callable[[], Any]:
@@ -25,7 +22,7 @@ def variant(name: str) -> Callable[[], Any]:
         state = {"sample": torch.zeros(1, 30), "belief": torch.zeros(1, 200)}
         return lambda: network.plan(state).numpy()
     if kind == "plain_keras":
-        network = variants.plain_keras(cases.model())
+        network = variants.plain_keras()
         state = network.zero_state(1)
         return lambda: network.plan(state).numpy()
     params = cases.params(**changes)
@@ -39,8 +36,7 @@ def variant(name: str) -> Callable[[], Any]:
 
 
 def run() -> harness.Result:
-    devices.prepare()
-    times = harness.time_in_turn({n: variant(n) for n in FLAGS.variants})
+    times = harness.time_in_turn(variants.make_all(variant))
     params = cases.params()
     sizes = "{planner_iterations} x {planner_amount} candidates".format(
         **params

@@ -53,7 +53,8 @@ def products(
     import torch
 
     left = tf.random.normal([rows, inner])
-    # All different, so that no product can be left out.
+    # All different, so that no product can be left out, and several, so that
+    # all cores have one where a core works on each alone.
     amount = _count(rows, inner, columns)
     rights = tf.unstack(tf.random.normal([amount, inner, columns]))
     multiply = tf.function(
@@ -79,7 +80,10 @@ def _flop(rows: int, inner: int, columns: int) -> float:
 
 
 def _count(rows: int, inner: int, columns: int) -> int:
-    return max(1, round(_FLOP_PER_CALL / _flop(rows, inner, columns)))
+    return max(
+        2 * machine.usable_cores(),
+        round(_FLOP_PER_CALL / _flop(rows, inner, columns)),
+    )
 
 
 if __name__ == "__main__":

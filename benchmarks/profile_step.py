@@ -41,7 +41,9 @@ def trace(function: Callable[[], Any]) -> dict[str, list[float]]:
         for line in plane.lines:
             for event in line.events:
                 name, _, kind = names[event.metadata_id].partition(":")
-                if kind and "::" not in names[event.metadata_id]:
+                own = kind and "::" not in names[event.metadata_id]
+                # A call of a graph contains the others.
+                if own and not kind.startswith("__"):
                     label = f"{kind} {name}" if FLAGS.by_name else kind
                     times[label].append(event.duration_ps / 1e12)
     return times

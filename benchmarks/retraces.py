@@ -8,6 +8,7 @@ from absl import flags
 
 from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.tools import devices
 from planet_tf2.training import assemble
 from planet_tf2.training.session import Session
 
@@ -17,6 +18,7 @@ flags.DEFINE_integer("epochs", 6, "Epochs, two and a half episodes each.", 1)
 
 
 def run() -> harness.Result:
+    devices.prepare()
     params = agents.resolve(
         "debug",
         f"{{max_steps: {20 * FLAGS.epochs}, "

@@ -8,12 +8,9 @@ import cases
 import harness
 import tensorflow as tf
 import variants
-from absl import flags
 
 from planet_tf2.agents.planet import build
-from planet_tf2.tools import devices, seeds
-
-FLAGS = flags.FLAGS
+from planet_tf2.tools import seeds
 
 
 def variant(name: str) -> Callable[[], Any]:
@@ -27,7 +24,7 @@ def variant(name: str) -> Callable[[], Any]:
         return functools.partial(network.train_step, to_torch(batch))
     tensors = {key: tf.constant(value) for key, value in batch.items()}
     if kind == "plain_keras":
-        train_step = variants.plain_keras(cases.model()).train_step
+        train_step = variants.plain_keras().train_step
         return lambda: train_step(tensors).numpy()
     params = cases.params(**changes)
     learner = build.make_learner(
@@ -38,9 +35,10 @@ def variant(name: str) -> Callable[[], Any]:
 
 
 def run() -> harness.Result:
-    devices.prepare()
-    times = harness.time_in_turn({n: variant(n) for n in FLAGS.variants})
-    return harness.compare(f"A training step, {FLAGS.config}", times)
+    times = harness.time_in_turn(variants.make_all(variant))
+    sizes = "{batch_shape} images of {image_size} pixels, depth {cnn_depth}"
+    title = f"A training step: {sizes.format(**cases.params())}"
+    return harness.compare(title, times)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,14 @@
-"""What programs are timed side by side: ours, and two baselines."""
+"""What programs are timed side by side: ours, and two baselines.
 
+Baselines run in processes of their own, as their users run them: our thread
+pools, and what we ask of the memory allocator, hold for all of a process.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import cases
@@ -7,15 +16,43 @@ import harness
 from absl import flags
 
 from planet_tf2 import agents
-from planet_tf2.agents.planet.world_model import WorldModel
-from planet_tf2.nets import weights
 from planet_tf2.tools import machine
+
+FLAGS = flags.FLAGS
 
 flags.DEFINE_list(
     "variants",
     ["planet_tf2", "plain_keras", "pytorch"],
-    "What to time: planet_tf2 or planet_tf2:PRECISION, plain_keras, pytorch.",
+    "What to time: planet_tf2 or planet_tf2:PRECISION, plain_keras, pytorch, "
+    "pytorch:tcmalloc.",
 )
+flags.DEFINE_string("serve", None, "Run this variant for another benchmark.")
+
+_BASELINES = ("plain_keras", "pytorch", "pytorch:tcmalloc")
+
+
+def make_all(
+    variant: Callable[[str], Callable[[], Any]],
+) -> dict[str, Callable[[], Any]]:
+    """Makes all that is to be timed, by name.
+
+    Args:
+      variant: makes the function of one name, in this process.
+
+    Raises:
+      harness.Missing: a variant cannot be made.
+    """
+    if FLAGS.serve:
+        _serve(variant(FLAGS.serve))
+    from planet_tf2.tools import devices
+
+    devices.prepare()
+    for name in FLAGS.variants:
+        split(name)
+    return {
+        name: _elsewhere(name) if name in _BASELINES else variant(name)
+        for name in FLAGS.variants
+    }
 
 
 def split(name: str) -> tuple[str, dict[str, str]]:
@@ -24,13 +61,13 @@ def split(name: str) -> tuple[str, dict[str, str]]:
     Raises:
       harness.Missing: there is no such variant, or not of these sizes.
     """
-    kind, _, precision = name.partition(":")
+    kind, _, detail = name.partition(":")
     if kind == "planet_tf2":
-        return kind, {"precision": precision} if precision else {}
-    if name not in ("plain_keras", "pytorch"):
+        return kind, {"precision": detail} if detail else {}
+    if name not in _BASELINES:
         raise harness.Missing(
             f"There is no variant {name!r}. Choose planet_tf2, planet_tf2:"
-            "bfloat16, planet_tf2:float16, plain_keras, pytorch."
+            f"bfloat16, planet_tf2:float16, {', '.join(_BASELINES)}."
         )
     ours, theirs = cases.params(), agents.resolve("default")
     other = {key for key in theirs if ours[key] != theirs[key]}
@@ -44,11 +81,13 @@ def split(name: str) -> tuple[str, dict[str, str]]:
     return kind, {}
 
 
-def plain_keras(of: WorldModel) -> Any:
-    """Makes the plain formulation, with the weights of a model."""
+def plain_keras() -> Any:
+    """Makes the plain formulation, with the weights of our model."""
     from baselines.plain_keras import PlainKeras
 
-    return PlainKeras(cases.ACTION_SIZE, weights.save_weights(of))
+    from planet_tf2.nets import weights
+
+    return PlainKeras(cases.ACTION_SIZE, weights.save_weights(cases.model()))
 
 
 def pytorch() -> Any:
@@ -68,3 +107,43 @@ def pytorch() -> Any:
         ) from None
     torch.set_num_threads(machine.usable_cores())
     return PyTorch(cases.ACTION_SIZE)
+
+
+def _elsewhere(name: str) -> Callable[[], None]:
+    """Starts a variant in another process and returns how to run it once."""
+    environ = dict(os.environ)
+    if name.endswith(":tcmalloc"):
+        library = harness.tcmalloc()
+        if library is None:
+            raise harness.Missing(
+                "libtcmalloc is not installed (Debian: libtcmalloc-minimal4)."
+            )
+        environ["LD_PRELOAD"] = library
+    process = subprocess.Popen(
+        [sys.executable, sys.argv[0], f"--serve={name}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environ,
+    )
+
+    def run() -> None:
+        try:
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        if not process.stdout.readline():
+            raise harness.Missing(f"{name} failed.")
+
+    return run
+
+
+def _serve(function: Callable[[], Any]) -> None:
+    """Runs a function once for every line that comes in, and ends."""
+    if FLAGS.serve.endswith(":tcmalloc"):
+        loaded = pathlib.Path("/proc/self/maps").read_text()
+        assert "tcmalloc" in loaded, "LD_PRELOAD was not heeded."
+    for _ in sys.stdin:
+        function()
+        print(flush=True)
+    sys.exit()

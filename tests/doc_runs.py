@@ -58,6 +58,7 @@ SCRIPTS = {
         "--test_batches=1",
         "--rounds=1",
     ),
+    "benchmarks/against.py": "it runs ten programs, and needs git",
     "benchmarks/profile_step.py": "the default sizes take minutes",
     "tests/stress_resume.py": "tests/test_resuming.py runs it",
     "scripts/viewer.py": "tests/test_viewer.py runs it, on a virtual screen",

@@ -1,5 +1,6 @@
 """The baselines of the benchmarks are the same model as ours."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -126,3 +127,31 @@ def test_variants_have_the_precision_that_they_name():
         check=True,
     )
     assert result.stdout.split() == ["float32", "bfloat16"] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("memory.py", "--episodes=2", "--updates=1"),
+        ("epoch.py", "--params={tasks: [dummy], isolate_envs: process}"),
+    ],
+)
+def test_benchmarks_that_train_find_what_they_measure(command):
+    program, *arguments = command
+    result = subprocess.run(
+        [
+            sys.executable,
+            str(BENCHMARKS / program),
+            "--config=debug",
+            "--json",
+            *arguments,
+        ],
+        env={**os.environ, "PYTHONPATH": str(BENCHMARKS.parent)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["package"] == str(BENCHMARKS.parent)
+    assert min(found["figures"].values()) > 0
