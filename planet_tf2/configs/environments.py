@@ -35,6 +35,7 @@ _ARGUMENTS = (
     "image_size",
     "image_supersampling",
     "shadow_size",
+    "coarse_drawing",
     "observations",
     "record_observations",
     "render_images",
