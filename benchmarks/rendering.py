@@ -1,0 +1,108 @@
+"""What does cheaper drawing bring, and which pixels does it change?
+
+Draws the same states of an episode of random actions in several ways: the size
+of the shadow map, and whether drawing is coarse. Compares the images with those
+of the first. Times are of the processor, all threads of this process together.
+"""
+
+import os
+import statistics
+import time
+from typing import Any
+
+import harness
+import numpy as np
+from absl import flags
+
+from planet_tf2 import agents
+from planet_tf2.configs import builders, tasks
+from planet_tf2.envs import child_process, rendering
+
+FLAGS = flags.FLAGS
+
+_SUITE = [t.name for t in tasks.TASKS.values() if t.kind == tasks.DM_CONTROL]
+flags.DEFINE_string("config", "default", "Preset that says how to draw.")
+flags.DEFINE_list("tasks", _SUITE, "Tasks of the control suite.")
+flags.DEFINE_list(
+    "drawings",
+    ["2048", "1024", "512", "512/coarse"],
+    "Values of shadow_size, with /coarse for coarse_drawing.",
+)
+flags.DEFINE_integer("states", 40, "States per task, in one episode.", 1)
+
+
+def run() -> harness.Result:
+    # TensorFlow must not be in this process.
+    variables = rendering.gl_variables(rendering.choose_backend().name)
+    child_process.update_environ(os.environ, variables)
+    params = agents.resolve(FLAGS.config)
+    rows = [row for task in FLAGS.tasks for row in _compare(task, params)]
+    bits = params["image_bits"]
+    return harness.Result(
+        f"Shadow maps and coarse drawing, otherwise as in {FLAGS.config}",
+        ("task", "map", "CPU ms", "pixels", f"{bits} bits", "mean", "most"),
+        rows,
+        {f"{task}/{drawing}": ms for task, drawing, ms, *_ in rows},
+        [
+            "Pixels that differ from those of the first, also in the bits that"
+            " the model sees; mean and largest difference, of 255."
+        ],
+    )
+
+
+def _compare(task: str, params: dict[str, Any]) -> list[tuple]:
+    """Returns the rows of a task."""
+    envs = [_Drawn(task, drawing, params) for drawing in FLAGS.drawings]
+    for _ in range(FLAGS.states):
+        for env in envs:  # In turn.
+            env.step()
+    first, shift = np.stack(envs[0].images), 8 - params["image_bits"]
+    rows = []
+    for drawing, env in zip(FLAGS.drawings, envs, strict=True):
+        images = np.stack(env.images)
+        there = (images != first).any(-1).mean()
+        seen = (images >> shift != first >> shift).any(-1).mean()
+        change = np.abs(images.astype(int) - first)
+        milliseconds = 1000 * statistics.median(env.seconds)
+        shares = f"{there:.3%}", f"{seen:.3%}"
+        figures = change.mean(), int(change.max())
+        rows.append((task, drawing, milliseconds, *shares, *figures))
+        env.close()
+    return rows
+
+
+class _Drawn:
+    """An environment, its images and the times of the frames."""
+
+    def __init__(self, task: str, drawing: str, params: dict[str, Any]):
+        shadow_size, _, coarse = drawing.partition("/")
+        length = tasks.get_task(task).max_length or 1000
+        self._env = builders.make_env(
+            task,
+            length // FLAGS.states,
+            image_size=params["image_size"],
+            image_supersampling=params["image_supersampling"],
+            shadow_size=int(shadow_size),
+            coarse_drawing=bool(coarse),
+        )
+        self._env.reset(seed=0)  # The first frame sets everything up.
+        self._env.action_space.seed(0)
+        self.images: list[np.ndarray] = []
+        self.seconds: list[float] = []
+        simulator = self._env.unwrapped
+        self._render, simulator.render = simulator.render, self._timed
+        self.close = self._env.close
+
+    def step(self) -> None:
+        action = self._env.action_space.sample()
+        self.images.append(self._env.step(action)[0]["image"])
+
+    def _timed(self) -> np.ndarray:
+        start = time.process_time()
+        image = self._render()
+        self.seconds.append(time.process_time() - start)
+        return image
+
+
+if __name__ == "__main__":
+    harness.main(run)
