@@ -60,7 +60,7 @@ def check_out(commit: str, folder: str) -> str:
 
 def measure(package: str) -> dict[str, Any]:
     """Runs the program once, with the package of a folder."""
-    arguments, _ = _WHAT[FLAGS.what]
+    arguments, key = _WHAT[FLAGS.what]
     command = [sys.executable, f"{_HERE / FLAGS.what}.py", "--json", *arguments]
     for name in ("config", "params", "rounds"):
         if FLAGS[name].present:
@@ -75,6 +75,7 @@ def measure(package: str) -> dict[str, Any]:
         raise harness.Missing(f"{FLAGS.what}.py failed with {package}.")
     found = json.loads(result.stdout.splitlines()[-1])
     assert found["package"] == package, f"It imported {found['package']}."
+    print(f"{package}: {found['figures'][key]:.4g} s", file=sys.stderr)
     return found
 
 
