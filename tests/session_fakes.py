@@ -15,6 +15,7 @@ from planet_tf2.agents.agent import Agent
 from planet_tf2.data.recorder import RecordEpisodes
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.signals import Guard
+from planet_tf2.training.ahead import Ahead
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.session import Session
 from planet_tf2.training.stages import Parts
@@ -48,6 +49,10 @@ class FakeAgent(Agent):
         self.losses = {"divergence": 1.0, "image": 2.0, "reward": 3.0}
 
     @property
+    def trained_variables(self):
+        return [self.weight]
+
+    @property
     def saved(self):
         return {"learner": self}
 
@@ -62,13 +67,16 @@ class FakeAgent(Agent):
 class FakeRollout:
     """Records an episode in each of its environments."""
 
-    def __init__(self, envs, on_call=lambda: None):
+    def __init__(self, envs, agent, on_call=lambda: None):
         self.calls = []
+        self.weights = []  # Those that it acts with, for each call.
         self._envs = envs
+        self._agent = agent
         self._on_call = on_call
 
     def __call__(self, env_seeds, seed, action_noise):
         self.calls.append((env_seeds, seed.numpy().tolist(), action_noise))
+        self.weights.append(float(self._agent.weight))
         self._on_call()
         results = []
         for env, env_seed in zip(self._envs, env_seeds, strict=True):
@@ -93,6 +101,7 @@ class Program:
         on_rollout=lambda: None,
         max_failures=1,
         guard=Guard(),
+        ahead=False,
     ):
         # A folder that was claimed, or just a path.
         self.folder = path if isinstance(path, RunFolder) else RunFolder(path)
@@ -103,13 +112,17 @@ class Program:
         self.closed = 0
         self.steps = []
         self.scores = []
-        self.agent = FakeAgent()
+        self.agent = self.acting = FakeAgent()
+        self.ahead = None
+        if ahead:
+            self.acting = FakeAgent()
+            self.ahead = Ahead(self.agent, self.acting, guard.should_stop)
         self.retry = functools.partial(retry, max_failures=max_failures)
         self.envs, self.rollouts = {}, {}
         for length, task in enumerate(tasks, LENGTH):
             env, *envs = (self._record(length) for _ in range(1 + agents))
             self.envs[task] = env
-            self.rollouts[task] = FakeRollout(envs, on_rollout)
+            self.rollouts[task] = FakeRollout(envs, self.acting, on_rollout)
         self.parts = Parts(
             agent=self.agent,
             collectors={
@@ -122,6 +135,7 @@ class Program:
             progress=Mock(updates_per_second=1.0, seconds_left=None),
             close=self._close,
             retry=self.retry,
+            ahead=self.ahead,
         )
         self._shown_to = guard
         self.session = Session(
@@ -183,4 +197,6 @@ class Program:
             yield {}
 
     def _close(self):
+        if self.ahead:
+            self.ahead.close()
         self.closed += 1

@@ -2,6 +2,7 @@
 
     python tests/stress_resume.py --kills 30
     python tests/stress_resume.py --kills 5 --task dummy --max_steps 200
+    python tests/stress_resume.py --kills 5 --params "collect_ahead: true"
 
 Both are `scripts/train.py` with the preset `debug` and the same seed. One runs
 to its end; the other is ended by `kill -9` at random moments, and started again

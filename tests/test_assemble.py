@@ -152,13 +152,21 @@ def test_make_learner_follows_the_parameters(monkeypatch, model):
 
 class TestEnvironments:
     def test_recovers(self, folder, monkeypatch, opened):
-        """Those that broke start anew, and what others recorded goes."""
+        """Those that broke start anew, and what others recorded goes.
+
+        What was recorded before stays, as it was collected ahead.
+        """
         params = tiny_params(env_max_failures=2)
         environments = assemble.Environments(params, folder, planet)
         broken, other = environments.get("dummy", 2)
-        other.reset(seed=0)
-        for _ in range(1000 // 50):
-            *_, info = other.step(np.zeros(5, np.float32))
+
+        def record():
+            other.reset(seed=0)
+            for _ in range(1000 // 50):
+                other.step(np.zeros(5, np.float32))
+
+        record()
+        (earlier,) = folder.train_episodes.iterdir()
         name = f"{episodes.episode_name()}.npz.partial"
         left = folder.train_episodes / name
         left.touch()
@@ -170,16 +178,20 @@ class TestEnvironments:
             monkeypatch.setattr(DummyEnv, "step", step)
             raise OSError("broken")
 
-        monkeypatch.setattr(DummyEnv, "step", fail)
-
         def work(attempt):
             assert [env.failed for env in opened] == [False, False]
+            record()
+            if attempt == 0:
+                monkeypatch.setattr(DummyEnv, "step", fail)
             broken.reset(seed=attempt)
             broken.step(np.zeros(5, np.float32))
             return attempt
 
         assert environments.retry("testing", work) == 1
-        assert list(folder.train_episodes.iterdir()) == [user]
+        found = set(folder.train_episodes.iterdir())
+        # The last is that of the attempt that worked.
+        assert {earlier, user} < found and len(found) == 3
+        assert left not in found
         monkeypatch.setattr(DummyEnv, "step", lambda *args: 1 / 0)
         with pytest.raises(EnvUnreliable, match="failed 2 times"):
             environments.retry("testing", work)
@@ -197,7 +209,11 @@ class TestMakeCollectors:
                 stack.callback(environments.close)
                 agent = make_agent(params, 5)
                 return assemble.make_collectors(
-                    params, planet, agent, environments, lambda: False
+                    params,
+                    planet,
+                    {"train": agent, "test": agent},
+                    environments,
+                    lambda: False,
                 )
 
             yield make

@@ -16,14 +16,15 @@ SMALL += "action_repeat: 100, deterministic: true"
 
 
 @pytest.mark.slow
-def test_killed_training_goes_on_as_if_nothing_was(tmp_path):
+@pytest.mark.parametrize("ahead", ["", ", collect_ahead: true"])
+def test_killed_training_goes_on_as_if_nothing_was(tmp_path, ahead):
     args = argparse.Namespace(
         kills=2,
         lines=4,
         seed=1,
         task="dummy",
         max_steps=18,
-        params=SMALL,
+        params=SMALL + ahead,
     )
     stress = Stress(tmp_path, args)
     stress.run()

@@ -168,6 +168,10 @@ class Schedule(Group):
     collect_every: Positive = 5000
     """Training steps between collected episodes, in sequences, where
     `train_collects` says nothing else."""
+    collect_ahead: Switch = False
+    """Play the episodes of `train_collects` while updates go on. Each is played
+    with the weights of the step at which it is due, and enters the data when
+    the next one is due, however long it took."""
 
 
 class Logging(Group):

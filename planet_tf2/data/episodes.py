@@ -28,7 +28,7 @@ import pathlib
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -170,13 +170,25 @@ def list_episodes(directory: str | os.PathLike) -> list[str]:
     return sorted(path.name for path in paths)
 
 
-def clean_staged(directory: str | os.PathLike) -> None:
+def list_staged(directory: str | os.PathLike) -> set[str]:
+    """Returns the names of the files in a folder that wait for `publish`."""
+    found = pathlib.Path(directory).glob(f"{_NAME}{STAGED_SUFFIX}")
+    return {path.name for path in found}
+
+
+def clean_staged(
+    directory: str | os.PathLike, kept: Collection[str] = ()
+) -> None:
     """Removes staged and half-written files.
 
     Only for a folder that no worker is writing to.
+
+    Args:
+      directory: The folder, which may be missing.
+      kept: Names of files to leave alone.
     """
     for path in pathlib.Path(directory).glob(f"{_NAME}{SUFFIX}.*"):
-        if not path.name.endswith(DAMAGED_SUFFIX):
+        if path.name not in kept and not path.name.endswith(DAMAGED_SUFFIX):
             path.unlink(missing_ok=True)
 
 

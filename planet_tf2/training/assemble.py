@@ -3,9 +3,9 @@
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,11 +15,12 @@ from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data.conversion import StepType
-from planet_tf2.data.episodes import clean_staged
+from planet_tf2.data.episodes import clean_staged, list_staged
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.signals import Guard
+from planet_tf2.training.ahead import Ahead
 from planet_tf2.training.batches import make_batches
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.progress import Progress
@@ -27,6 +28,7 @@ from planet_tf2.training.stages import Parts
 from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class Environments:
@@ -34,17 +36,10 @@ class Environments:
 
     Train and test collections of a task share their environments, and so the
     graph that runs the agent in them.
-
-    Attributes:
-      retry: `retry`, with what to do when one of them breaks.
     """
 
     def __init__(self, params: Params, folder: RunFolder, package: ModuleType):
-        self.retry = functools.partial(
-            retry,
-            max_failures=params["env_max_failures"],
-            recover=self._recover,
-        )
+        self._max_failures = params["env_max_failures"]
         # Where finished episodes wait until they are announced.
         self._record_dir = str(folder.scratch or folder.train_episodes)
         self._open = functools.partial(
@@ -66,12 +61,19 @@ class Environments:
             envs.append(self._open(task))
         return envs[:amount]
 
-    def _recover(self) -> None:
+    def retry(self, what: str, work: Callable[[int], T]) -> T:
+        """Does something again when one of them breaks; see `retry`."""
+        # What was collected ahead waits there to be announced.
+        kept = list_staged(self._record_dir)
+        recover = functools.partial(self._recover, kept)
+        return retry(what, work, self._max_failures, recover)
+
+    def _recover(self, kept: Collection[str]) -> None:
         """Starts those anew that broke, and removes what was recorded.
 
         An episode that another agent has finished meanwhile is repeated too.
         """
-        clean_staged(self._record_dir)
+        clean_staged(self._record_dir, kept)
         for env in itertools.chain(*self._envs.values()):
             # Here, since a process follows the thread that starts it.
             if env.failed:
@@ -121,11 +123,17 @@ def step_types(agent: Agent) -> dict[str, StepType]:
 def make_collectors(
     params: Params,
     package: ModuleType,
-    agent: Agent,
+    acting: Mapping[str, Agent],
     environments: Environments,
     should_stop: Callable[[], bool],
 ) -> dict[str, list[Collector]]:
-    """Makes the collectors of both splits, those of a kind sharing a graph."""
+    """Makes the collectors of both splits, those of a kind sharing a graph.
+
+    Args:
+      params, package, environments: those of the run.
+      acting: who acts, by split.
+      should_stop: whether to break off rollouts.
+    """
     rollouts: dict[tuple, tuple[InGraphBatchEnv, Rollout]] = {}
     entries = {
         "train": package.train_collects(params),
@@ -133,9 +141,11 @@ def make_collectors(
     }
     result: dict[str, list[Collector]] = {split: [] for split in entries}
     for split, task in itertools.product(entries, params["tasks"]):
+        agent = acting[split]
         for entry in entries[split]:
             amount = entry["batch_size"]
-            key = task, amount, *(entry.get(k) for k in agent.actor_settings)
+            settings = (entry.get(k) for k in agent.actor_settings)
+            key = id(agent), task, amount, *settings
             if key not in rollouts:
                 batch_env = BatchEnv(environments.get(task, amount))
                 env = InGraphBatchEnv(batch_env, should_stop)
@@ -170,8 +180,18 @@ def make_parts(
         first = envs[params["tasks"][0]]
         spaces = first.observation_space, first.action_space
         agent = package.make_agent(params, *spaces, seed, strategy)
+        acting, ahead, should_stop = agent, None, guard.should_stop
+        if params["collect_ahead"]:
+            acting = package.make_agent(params, *spaces, seed)
+            ahead = Ahead(agent, acting, should_stop)
+            closing.callback(ahead.close)
+            should_stop = ahead.should_stop
         collectors = make_collectors(
-            params, package, agent, environments, guard.should_stop
+            params,
+            package,
+            {"train": acting, "test": agent},
+            environments,
+            should_stop,
         )
         summaries = Summaries(folder, agent, guard)
         closing.callback(summaries.close)
@@ -188,4 +208,5 @@ def make_parts(
             progress=progress,
             close=closing.pop_all().close,
             retry=environments.retry,
+            ahead=ahead,
         )

@@ -6,6 +6,7 @@ random numbers follow from the step (`batches`, `tools.seeds`).
 """
 
 import contextlib
+import dataclasses
 import logging
 import pathlib
 from collections.abc import Mapping
@@ -76,6 +77,7 @@ class Session:
                 "test_returns": self._test_returns,
                 "train_mean": self._means["train"],
                 "test_mean": self._means["test"],
+                **({"ahead": parts.ahead.saved} if parts.ahead else {}),
             },
             _checkpoint_distance(params),
             guard,
@@ -111,7 +113,8 @@ class Session:
             self._trainer.save()
             raise Stopped("Stopped while collecting seed episodes.") from None
         self._trainer.save()
-        with contextlib.closing(self._start_batches()):
+        context = self._start_stages()
+        with contextlib.closing(context.batches):
             if restored:
                 _LOGGER.info(
                     "Going on from step %d with %d training episodes.",
@@ -121,6 +124,8 @@ class Session:
                 self._resume_summaries()
             for score in self._trainer.iterate(self._params["max_steps"]):
                 self._guard.show(score=score)
+            if self._parts.ahead:
+                self._announce_last(context)
         self._guard.show(step=self._trainer.global_step)
         return score
 
@@ -189,8 +194,8 @@ class Session:
         stages.check_return(task, episode)
         return self._log.add(split, task, episode, phase="seed", step=0)
 
-    def _start_batches(self) -> Batches:
-        """Adds the phases, and starts to make batches for the next steps."""
+    def _start_stages(self) -> stages.Context:
+        """Adds the phases, and starts what goes on beside them."""
         trainer, make = self._trainer, self._parts.make_batches
         batches = Batches(make, self._log, self._seed, trainer.step_of)
         context = stages.Context(
@@ -212,6 +217,9 @@ class Session:
             partial(stages.collect, context, collector)
             for collector in self._parts.collectors["train"]
         ]
+        ahead = self._parts.ahead
+        if ahead:
+            train = [partial(stages.collect_ahead, context)]
         test = [
             partial(stages.score, context, collector, position)
             for position, collector in enumerate(self._parts.collectors["test"])
@@ -221,7 +229,27 @@ class Session:
         trainer.add_phase("train", params["train_steps"], size, first + train)
         trainer.add_phase("test", params["test_steps"], size, first + test)
         batches.start({s: trainer.next_step(s).update for s in SPLITS})
-        return batches
+        if ahead and ahead.step >= 0:
+            stages.start_ahead(context, trainer.step_at(ahead.step))
+        return context
+
+    def _announce_last(self, context: stages.Context) -> None:
+        """Adds the episodes that nothing was learned from any more.
+
+        No checkpoint follows, so that a run which goes on to a higher
+        `max_steps` takes them back, and adds them when they are due.
+        """
+        step = self._trainer.next_step("train")
+        end = dataclasses.replace(
+            step,
+            global_step=self._trainer.global_step,
+            update=step.update - 1,
+            batch_size=0,
+        )
+        try:
+            stages.announce_ahead(context, end)
+        except RolloutStopped:
+            raise Stopped("Stopped while collecting at the end.") from None
 
     def _resume_summaries(self) -> None:
         """Takes back what was shown of steps that are about to come again."""

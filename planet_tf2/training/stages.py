@@ -15,6 +15,7 @@ from planet_tf2.data.first_look import remarks
 from planet_tf2.tools import seeds
 from planet_tf2.tools.signals import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
+from planet_tf2.training.ahead import Ahead
 from planet_tf2.training.batches import Batch, Batches
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.episode_log import EpisodeLog
@@ -41,6 +42,7 @@ class Parts:
       summaries, progress: show what is going on, in event files and at once.
       close: ends the environments.
       retry: `retry`, with what to do when an environment breaks.
+      ahead: plays what is collected while training, if updates go on meanwhile.
     """
 
     agent: Agent
@@ -51,6 +53,7 @@ class Parts:
     progress: Any
     close: Callable[[], None]
     retry: Callable[..., Any] = retry
+    ahead: Ahead | None = None
 
 
 @dataclasses.dataclass
@@ -130,6 +133,39 @@ def collect(
     return Outcome()
 
 
+def collect_ahead(context: Context, step: Step) -> Outcome | None:
+    """Adds the episodes of the last time, and starts others; see `ahead`."""
+    ahead = context.parts.ahead
+    ahead.is_ready()  # Raises what went wrong meanwhile.
+    if not _due(context, step):
+        return None
+    announce_ahead(context, step)
+    ahead.copy_weights(step)
+    start_ahead(context, step)
+    return Outcome()
+
+
+def announce_ahead(context: Context, step: Step) -> None:
+    """Waits for the episodes that were started, and stores them."""
+    ahead = context.parts.ahead
+    if not ahead.is_ready():
+        context.parts.progress.activity("waiting for episodes")
+    for collector, results in ahead.wait():
+        noise = collector.noise_at(ahead.begun)
+        weights = {"weights_update": ahead.begun.update + 1}
+        _announce(context, collector, step, results, noise, **weights)
+
+
+def start_ahead(context: Context, step: Step) -> None:
+    """Starts what is to be collected at a step, with the weights of then."""
+    seed = context.seed_for(_COLLECT, step)
+    context.parts.ahead.start(step, _due(context, step), seed)
+
+
+def _due(context: Context, step: Step) -> list[Collector]:
+    return [c for c in context.parts.collectors["train"] if c.due(step)]
+
+
 def score(
     context: Context, collector: Collector, position: int, step: Step
 ) -> Outcome | None:
@@ -183,15 +219,29 @@ def _write(context: Context, step: Step, metrics: dict[str, float]) -> None:
 def _collect(
     context: Context, collector: Collector, step: Step, action_noise: float
 ) -> tuple[float, pathlib.Path]:
-    """Collects one episode per environment, stores and reports them.
+    """Collects one episode per environment; see `_announce`."""
+    context.parts.progress.activity(f"collecting {collector.task}")
+    if context.parts.ahead is not None:
+        context.parts.ahead.wait()  # It needs the environments.
+    seed = context.seed_for(_COLLECT, step)
+    results = collector.collect(seed, action_noise)
+    return _announce(context, collector, step, results, action_noise)
+
+
+def _announce(
+    context: Context,
+    collector: Collector,
+    step: Step,
+    results: Sequence[dict[str, Any]],
+    action_noise: float,
+    **details: Any,
+) -> tuple[float, pathlib.Path]:
+    """Stores collected episodes at a step, and reports them.
 
     Returns:
       The mean of the returns, and the file of the last episode.
     """
     name, task = collector.entry["name"], collector.task
-    context.parts.progress.activity(f"collecting {task}")
-    seed = context.seed_for(_COLLECT, step)
-    results = collector.collect(seed, action_noise)
     for result in results:
         check_return(task, result)
     for result in results:
@@ -204,6 +254,7 @@ def _collect(
             update=step.update + 1,
             collect=name,
             action_noise=action_noise,
+            **details,
         )
     mean = sum(result["return"] for result in results) / len(results)
     context.parts.progress.collected(step.phase, task, mean)
