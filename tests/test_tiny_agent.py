@@ -59,6 +59,22 @@ def test_resumes(folder, tmp_path):
     assert records(resumed) == records(folder)
 
 
+def test_collects_ahead(tmp_path):
+    """And goes on exactly with what was pending when it was to end."""
+    params = {"collect_ahead": True, "collect_every": 2}
+    whole = train_tiny(tmp_path / "whole", **params)
+    lines = [r for r in records(whole) if "weights_update" in r]
+    assert [(r["update"], r["weights_update"]) for r in lines] == [
+        (3, 2),
+        (4, 3),
+        (4, 4),
+    ]
+    train_tiny(tmp_path / "cut", max_steps=6, **params)
+    (tmp_path / "cut" / "00001" / "DONE").unlink()
+    longer = train_tiny(tmp_path / "cut", **params)
+    assert records(longer) == records(whole)
+
+
 def test_acts(folder):
     agent = planet_tf2.load_agent(folder.path)
     seen = {"position": np.ones(3), "velocity": np.zeros(2)}
