@@ -87,15 +87,8 @@ def test_same_as_numpy(iterations, scale, stddev, decay, keep, momentum):
         momentum=momentum,
     )
     latent_noise = [
-        np.moveaxis(
-            np.reshape(
-                cell.noises[i * HORIZON : (i + 1) * HORIZON],
-                (HORIZON, BATCH, -1, 2),
-            ),
-            1,
-            0,
-        )
-        for i in range(iterations)
+        np.moveaxis(np.reshape(drawn, (HORIZON, BATCH, -1, 2)), 1, 0)
+        for drawn in cell.noises
     ]
     expected = numpy_improved_cem(
         state, noise, latent_noise, scale, stddev, decay, keep, momentum

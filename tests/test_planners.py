@@ -19,6 +19,7 @@ from tf_fakes import LinearCell
 from planet_tf2.agents.planet import RSSM
 from planet_tf2.agents.planet.build import PLANNERS
 from planet_tf2.nets import FeedForward
+from planet_tf2.tools import devices
 
 # For problems whose solution jumps, with time to find it exactly.
 _THOROUGH = {
@@ -93,6 +94,35 @@ def test_seed_determines_the_plan(planner):
     np.testing.assert_array_equal(first, plan(planner, state, **kwargs))
     other = plan(planner, state, seed=tf.constant([1, 3]), **kwargs)
     assert np.abs(other - first).min() > 0
+
+
+@pytest.mark.parametrize("batch, amount", [(1, 1), (1, 21), (3, 7), (2, 64)])
+def test_shares_change_nothing(planner, batch, amount, monkeypatch):
+    cell = RSSM(3, 8, 8)
+    cell.build(ACTION, 4)
+    head = FeedForward((), 1, 4)
+    head.build(cell.feature_size)
+    state = cell.noise(SEED, [4, batch])  # Anything that is not zero.
+    state = dict(zip(cell.state_sizes, tf.unstack(state)[:3], strict=False))
+    state["belief"] = tf.tile(state["sample"], [1, 3])[:, :8]
+    found = []
+    for shares in (1, 2, 3, 16):
+        monkeypatch.setattr(devices, "chains", lambda count=shares: count)
+        plans = tf.function(planner, autograph=False)(
+            cell,
+            lambda s: tf.reduce_sum(head.mean(cell.features_from_state(s)), 1),
+            state,
+            ACTION,
+            HORIZON,
+            amount,
+            min(amount, 5),
+            iterations=3,
+            seed=SEED,
+        )
+        found.append(plans)
+    assert np.abs(found[0]).max() > 0
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
 
 
 def test_with_the_real_model_in_a_graph_of_any_size(planner):

@@ -62,11 +62,13 @@ class LinearCell:
     """A point on a plane: `sample` moves by the action and some noise.
 
     `goal` never changes, so it tells whose state this is. The noise that was
-    handed in is kept in `noises`.
+    drawn is kept in `noises`.
     """
 
     def noise(self, seed, shape):
-        return tf.random.stateless_normal([*shape, 2], seed)
+        drawn = tf.random.stateless_normal([*shape, 2], seed)
+        self.noises.append(drawn)
+        return drawn
 
     def __init__(self, noise_scale=0.0):
         self._noise_scale = noise_scale
@@ -79,7 +81,6 @@ class LinearCell:
         }
 
     def transition(self, prev_state, prev_action, noise=None):
-        self.noises.append(noise)
         sample = 0.8 * prev_state["sample"] + prev_action
         if self._noise_scale:
             sample = sample + self._noise_scale * noise

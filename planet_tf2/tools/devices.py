@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import functools
+import os
 
 import tensorflow as tf
 from tensorflow.python.framework import test_util
@@ -20,16 +21,45 @@ def prepare() -> list[str]:
     """Finds the GPUs, and lets them take memory as it is needed.
 
     To be called by programs before anything is computed. On CPUs memory is
-    kept when it is freed.
+    kept when it is freed, and of two cores each takes an operation of its own.
 
     Returns:
       Names of the GPUs.
     """
     keep_freed_memory()
     gpus = tf.config.list_physical_devices("GPU")
+    if not gpus and usable_cores() == chains():
+        _compute_one_operation_per_core()
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     return [gpu.name for gpu in gpus]
+
+
+@functools.cache
+def chains() -> int:
+    """How many independent chains of operations a graph should have.
+
+    An operation that is divided among all cores waits for the slowest part of
+    each, and many are too small to be divided. So planner and learner compute
+    two halves side by side on CPUs. Always two, however many cores there are,
+    since the halves of a batch have random numbers of their own. A GPU likes
+    operations that are as large as possible.
+    """
+    return 1 if tf.config.list_physical_devices("GPU") else 2
+
+
+def _compute_one_operation_per_core() -> None:
+    """Sets the threads of this process, unless its environment does.
+
+    The variables are TensorFlow's own. Only two cores have been measured, see
+    docs/performance.md; with more, each operation is divided among all.
+    """
+    threading = tf.config.threading
+    with contextlib.suppress(RuntimeError):  # It computes already.
+        if "TF_NUM_INTRAOP_THREADS" not in os.environ:
+            threading.set_intra_op_parallelism_threads(1)
+        if "TF_NUM_INTEROP_THREADS" not in os.environ:
+            threading.set_inter_op_parallelism_threads(chains())
 
 
 def keep_freed_memory() -> None:

@@ -29,6 +29,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from planet_tf2.tools import devices
+
+_map = tf.nest.map_structure
+
 State = Any  # Opaque: nested tensors `[N, ...]`.
 
 
@@ -142,6 +146,9 @@ def rate(
 ) -> tf.Tensor:
     """Imagines candidates and returns their predicted returns, `[B, K]`.
 
+    Equal shares of them side by side, see `devices.chains`. Random numbers are
+    drawn for all at once, so that shares change nothing.
+
     Args:
       cell: latent cell.
       objective_fn: see above.
@@ -152,28 +159,39 @@ def rate(
     amount = tf.shape(candidates)[1]
     # All candidates of an agent start at its state, so rows b * K to
     # (b + 1) * K - 1 belong to agent b, as in the reshaped candidates.
-    starts = tf.nest.map_structure(lambda x: tf.repeat(x, amount, 0), state)
+    starts = _map(lambda x: tf.repeat(x, amount, 0), state)
     actions = tf.reshape(candidates, [-1, *candidates.shape[2:]])
-    states = imagine_all(cell, starts, actions, seed)
-    return tf.reshape(objective_fn(states), [-1, amount])
+    total, shares = tf.shape(actions)[0], devices.chains()
+    noise = cell.noise(seed, [actions.shape[1], total])
+    returns = []
+    for share in range(shares):
+        # No slices of the whole where there is one share.
+        first = total * share // shares if share else None
+        last = total * (share + 1) // shares if share < shares - 1 else None
+        states = imagine_all(
+            cell,
+            _map(lambda x, rows=slice(first, last): x[rows], starts),
+            actions[first:last],
+            _map(lambda x, rows=slice(first, last): x[:, rows], noise),
+        )
+        returns.append(objective_fn(states))
+    return tf.reshape(tf.concat(returns, 0), [-1, amount])
 
 
 def imagine_all(
-    cell: Any, state: State, actions: tf.Tensor, seed: tf.Tensor
+    cell: Any, state: State, actions: tf.Tensor, noise: Any
 ) -> State:
     """Rolls the prior along actions `[N, H, A]`; states `[N, H, ...]`.
 
     What `unroll.imagine` does, for a horizon that is known: a few steps, one
     after the other in the graph, are faster than a loop in it.
     """
-    horizon = actions.shape[1]
-    noise = cell.noise(seed, [horizon, tf.shape(actions)[0]])
     states = []
-    for step in range(horizon):
-        drawn = tf.nest.map_structure(lambda x, t=step: x[t], noise)
+    for step in range(actions.shape[1]):
+        drawn = _map(lambda x, t=step: x[t], noise)
         state = cell.transition(state, actions[:, step], drawn)
         states.append(state)
-    return tf.nest.map_structure(lambda *s: tf.stack(s, 1), *states)
+    return _map(lambda *s: tf.stack(s, 1), *states)
 
 
 def batch_size(state: State) -> tf.Tensor:
