@@ -4,7 +4,7 @@ import tensorflow as tf
 from tf_fakes import normal_kl, random_batch, tiny_params
 
 from planet_tf2.agents.planet.build import make_learner, make_model
-from planet_tf2.tools import seeds
+from planet_tf2.tools import devices, seeds
 from planet_tf2.training.stages import NonFiniteError, check_finite
 from planet_tf2.training.trainer import Step
 
@@ -14,6 +14,12 @@ SCALES = {
     "image_loss_scale": 0.5,
     "reward_loss_scale": 3.0,
 }
+
+
+@pytest.fixture(autouse=True)
+def whole_batches(monkeypatch):
+    """Parts have random numbers of their own; see test_learner_parts.py."""
+    monkeypatch.setattr(devices, "chains", lambda: 1)
 
 
 class Made:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from planet_tf2.agents.loss_scale import LossScale
 from planet_tf2.nets.module import Module
 from planet_tf2.nets.ordered_sums import ordered_sums
-from planet_tf2.tools import seeds
+from planet_tf2.tools import devices, seeds
 
 Batch = dict[str, tf.Tensor]
 Scalars = dict[str, tf.Tensor]
@@ -19,8 +19,10 @@ class Learner(Module):
     """Trains a model by one gradient step per batch.
 
     On several devices each takes an equal part of the batch, and may take it
-    in smaller parts one after the other, to need less memory. Every part has
-    random numbers of its own, and losses and gradients are the average.
+    in smaller parts one after the other, to need less memory. CPUs take what is
+    left in two halves side by side, if it is even, see `devices.chains`. Every
+    part has random numbers of its own, and losses and gradients are the
+    average.
 
     Args:
       model: what can be trained: `groups`, its variables by the name of their
@@ -110,9 +112,9 @@ class Learner(Module):
         """Computes losses, and gradients of each optimizer, on one device."""
         groups = [o.variables_to_train for o in self.optimizers.values()]
 
-        def compute(part: int | tf.Tensor) -> tuple[Scalars, Gradients]:
+        def compute(batch: Batch, seed: tf.Tensor) -> tuple[Scalars, Gradients]:
             with tf.GradientTape() as tape:
-                scalars = self._losses(batch, seed, part)
+                scalars = self._losses(batch, seed)
                 objective = scalars["total"]
                 if self.loss_scale is not None:
                     objective = self.loss_scale.scale(objective)
@@ -125,46 +127,67 @@ class Learner(Module):
             return scalars, gradients
 
         like = dict.fromkeys(self.loss_names, tf.zeros([])), groups
-        scalars, gradients = _average(self._mean_of_parts(compute, like))
+        means = self._mean_of_parts(compute, batch, seed, like)
+        scalars, gradients = _average(means)
         norms = [tf.linalg.global_norm(group) for group in gradients]
         scalars |= dict(zip(self.norm_names, norms, strict=True))
         return scalars, gradients
 
     def _evaluate(self, batch: Batch, seed: tf.Tensor) -> Scalars:
-        scalars = self._mean_of_parts(
-            lambda part: self._losses(batch, seed, part),
-            dict.fromkeys(self.loss_names, tf.zeros([])),
-        )
-        return _average(scalars)
+        like = dict.fromkeys(self.loss_names, tf.zeros([]))
+        return _average(self._mean_of_parts(self._losses, batch, seed, like))
 
     def _mean_of_parts(
-        self, compute: Callable[[int | tf.Tensor], Any], like: Any
+        self,
+        compute: Callable[[Batch, tf.Tensor], Any],
+        batch: Batch,
+        seed: tf.Tensor,
+        like: Any,
     ) -> Any:
-        """Averages what is computed of the parts, one after the other."""
+        """Averages what is computed of the parts of this device."""
+        context = tf.distribute.get_replica_context()
+        count = context.num_replicas_in_sync * self._micro_batches
+        size = next(iter(batch.values())).shape[0] // count
+        chains = 1 if size % devices.chains() else devices.chains()
+
+        def compute_part(part: int | tf.Tensor) -> Any:
+            number = context.replica_id_in_sync_group * self._micro_batches
+            results = [
+                compute(
+                    *_part(
+                        batch,
+                        seed,
+                        (number + part) * chains + chain,
+                        count * chains,
+                    )
+                )
+                for chain in range(chains)
+            ]
+            return tf.nest.map_structure(
+                lambda *values: sum(values[1:], values[0]) / chains, *results
+            )
+
         if self._micro_batches == 1:
-            return compute(0)
-        count = self._micro_batches
+            return compute_part(0)
 
         def add(part: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
-            results = compute(part)
             sums = tf.nest.map_structure(
-                lambda total, new: total + new / count, sums, results
+                lambda total, new: total + new / self._micro_batches,
+                sums,
+                compute_part(part),
             )
             return part + 1, sums
 
         zeros = tf.nest.map_structure(lambda x: tf.zeros(x.shape), like)
         _, means = tf.while_loop(
-            lambda part, _: part < count,
+            lambda part, _: part < self._micro_batches,
             add,
             (tf.constant(0), zeros),
             parallel_iterations=1,
         )
         return means
 
-    def _losses(
-        self, batch: Batch, seed: tf.Tensor, part: int | tf.Tensor
-    ) -> Scalars:
-        batch, seed = _part(batch, seed, part, self._micro_batches)
+    def _losses(self, batch: Batch, seed: tf.Tensor) -> Scalars:
         image_seed, seed = seeds.split(seed, 2)
         batch = self.model.prepare(batch, image_seed)
         values = self.model.losses(batch, seed)
@@ -190,14 +213,11 @@ class Learner(Module):
 
 
 def _part(
-    batch: Batch, seed: tf.Tensor, part: int | tf.Tensor, parts: int
+    batch: Batch, seed: tf.Tensor, number: int | tf.Tensor, count: int
 ) -> tuple[Batch, tf.Tensor]:
-    """Takes one of this device's parts of a batch, and a seed of its own."""
-    context = tf.distribute.get_replica_context()
-    count = context.num_replicas_in_sync * parts
+    """Takes one of `count` parts of a batch, and a seed of its own."""
     if count == 1:
         return batch, seed
-    number = context.replica_id_in_sync_group * parts + part
     slices = {}
     for name, value in batch.items():
         size = value.shape[0] // count
