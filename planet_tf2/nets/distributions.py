@@ -89,13 +89,13 @@ def _squared_distance(
 ) -> tuple[tf.Tensor, Callable]:
     """Returns the squared distance of rows `[N, D]`, `[N]`."""
     error = lhs - rhs
-    squared = tf.matmul(error[:, None], error[:, :, None])
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        scaled = 2 * upstream[:, None] * error
-        return scaled, -scaled
+        # Mostly only one of them is needed.
+        scale = 2 * upstream[:, None]
+        return scale * error, -scale * error
 
-    return tf.reshape(squared, [-1]), gradient
+    return tf.reduce_sum(tf.square(error), -1), gradient
 
 
 class TruncatedNormal(tfd.TruncatedNormal):

@@ -28,6 +28,20 @@ def apply_stack(layers: Sequence[Dense], inputs: tf.Tensor) -> tf.Tensor:
     return inputs
 
 
+def apply_side_by_side(
+    layers: Sequence[Dense], inputs: tf.Tensor
+) -> list[tf.Tensor]:
+    """Applies linear layers to the same `[N, D]`, in one product.
+
+    Small products take as long to set up as to compute.
+    """
+    kernel = tf.concat([layer.kernel for layer in layers], 1)
+    bias = tf.concat([layer.bias for layer in layers], 0)
+    outputs = tf.matmul(inputs, tf.cast(kernel, inputs.dtype))
+    outputs = add_bias(outputs, tf.cast(bias, inputs.dtype))
+    return tf.split(outputs, [layer.units for layer in layers], -1)
+
+
 def add_bias(outputs: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """Adds a bias to the last dimension.
 

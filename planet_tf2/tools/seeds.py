@@ -34,3 +34,30 @@ def split(seed: tf.Tensor, num: int) -> list[tf.Tensor]:
 def fold_in(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     """Returns a seed for the `number`-th use of `seed`."""
     return tf.random.fold_in(seed, number)
+
+
+def random_bytes(seed: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Draws uint8 of a shape, all values equally likely."""
+    count = tf.reduce_prod(shape)
+    words = tf.random.stateless_uniform(
+        [(count + 3) // 4], seed, None, None, tf.int32
+    )
+    drawn = tf.reshape(tf.bitcast(words, tf.uint8), [-1])
+    return tf.reshape(drawn[:count], shape)
+
+
+def normal(seed: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Draws standard normal float32 of a shape.
+
+    By the transform of Box and Muller (1958), as `tf.random.stateless_normal`,
+    but each of its functions for all numbers at once, which on CPUs takes half
+    the time.
+    """
+    count = tf.reduce_prod(shape)
+    first, second = tf.unstack(
+        tf.random.stateless_uniform([2, (count + 1) // 2], seed)
+    )
+    radius = tf.sqrt(-2 * tf.math.log(1 - first))  # 1 - first is never 0.
+    angle = 2 * np.pi * second
+    drawn = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], 0)
+    return tf.reshape(drawn[:count], shape)

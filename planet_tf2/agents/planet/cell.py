@@ -7,7 +7,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from planet_tf2.nets.layers import Dense
+from planet_tf2.nets.layers import Dense, apply_side_by_side
+from planet_tf2.tools import seeds
 
 tfd = tfp.distributions
 
@@ -149,7 +150,7 @@ class LatentCell(keras.layers.Layer):
         *time, batch = shape
         pair = [2] if observing else []
         shape = tf.stack([*time, *pair, batch, self.latent_size])
-        return tf.random.stateless_normal(shape, seed)
+        return seeds.normal(seed, shape)
 
     def posterior(
         self,
@@ -166,9 +167,37 @@ class LatentCell(keras.layers.Layer):
           obs: embedded observation of this time step, `[B, E]`.
           noise: standard normal `[B, S]` for the sample.
         """
+        return self.infer(prev_state, prev_action, self.project(obs), noise)
+
+    # `observe` for a sequence, in three parts: before, during and after a walk
+    # through time. What need not wait for the step before is computed for all
+    # steps at once.
+
+    def project(self, obs: tf.Tensor) -> tf.Tensor:
+        """Computes what `infer` needs of observations, `[N, E]` to `[N, P]`."""
+        return obs
+
+    def infer(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        projected: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        """Computes the posterior of a time step; see `posterior`."""
         # The prior's sample is not used, so any noise will do for it.
         noises = (noise, noise)
-        return self.observe(prev_state, prev_action, obs, noises)[1]
+        return self.observe(prev_state, prev_action, projected, noises)[1]
+
+    def prior_beside(
+        self,
+        posterior: State,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        """Computes the prior of a time step whose posterior is known."""
+        return self.transition(prev_state, prev_action, noise)
 
     def zero_state(self, batch_size: int | tf.Tensor) -> State:
         """Returns the start state, all zeros, `[B, size]` each."""
@@ -251,8 +280,10 @@ class LatentCell(keras.layers.Layer):
         noise: tf.Tensor | None,
     ) -> State:
         """Computes mean, stddev and sample by two layers."""
-        mean = tf.cast(mean(hidden), tf.float32)
-        raw_stddev = tf.cast(stddev(hidden), tf.float32)
+        mean, raw_stddev = (
+            tf.cast(outputs, tf.float32)
+            for outputs in apply_side_by_side([mean, stddev], hidden)
+        )
         stddev = tf.nn.softplus(raw_stddev) + self._min_stddev
         if self._mean_only:
             sample = mean

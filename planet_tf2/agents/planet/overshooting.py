@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, State
-from planet_tf2.agents.planet.unroll import imagine
+from planet_tf2.agents.planet.unroll import imagine, states_before
 
 _map = tf.nest.map_structure
 
@@ -61,20 +61,10 @@ def overshooting(
     mask = time < tf.cast(length, tf.int32)[:, None, None]
     time = tf.minimum(time, steps - 1)
     actions = _keep(mask, tf.gather(prev_action, time, axis=1))
-    prior = _rollouts(cell, _states_before(cell, posterior), actions, noise)
+    prior = _rollouts(cell, states_before(cell, posterior), actions, noise)
     seen = _map(lambda x: tf.gather(x, time, axis=1), posterior)
     target = _map(lambda x: _keep(mask, tf.gather(x, time, axis=1)), target)
     return target, cell.replace(prior, mask), cell.replace(seen, mask), mask
-
-
-def _states_before(cell: LatentCell, posterior: State) -> State:
-    """Returns the state before every time step; zeros before the first."""
-    zeros = cell.zero_state(tf.shape(tf.nest.flatten(posterior)[0])[0])
-    return _map(
-        lambda zero, value: tf.concat([zero[:, None], value[:, :-1]], 1),
-        zeros,
-        posterior,
-    )
 
 
 def _rollouts(

@@ -7,7 +7,7 @@ import tensorflow as tf
 from planet_tf2.agents.planet.cell import LatentCell, Noises, State
 from planet_tf2.nets import weights
 from planet_tf2.nets.gru import GRUCell
-from planet_tf2.nets.layers import apply_stack, build_stack
+from planet_tf2.nets.layers import Dense, add_bias, apply_stack, build_stack
 
 
 class RSSM(LatentCell):
@@ -80,15 +80,8 @@ class RSSM(LatentCell):
         prev_action: tf.Tensor,
         noise: tf.Tensor | None = None,
     ) -> State:
-        hidden = tf.concat([prev_state["sample"], prev_action], -1)
-        embedded = apply_stack(self._embed, hidden)
-        belief = self._gru(embedded, prev_state["belief"])
-        hidden = belief if self._future_rnn else embedded
-        hidden = apply_stack(self._prior, hidden)
-        prior = self._stochastic_state(
-            hidden, self._prior_mean, self._prior_stddev, noise
-        )
-        return {**prior, "belief": belief}
+        embedded, belief = self._advance(prev_state, prev_action)
+        return self._prior_state(belief, embedded, noise)
 
     def observe(
         self,
@@ -97,13 +90,82 @@ class RSSM(LatentCell):
         obs: tf.Tensor,
         noises: Noises = (None, None),
     ) -> tuple[State, State]:
-        prior = self.transition(prev_state, prev_action, noises[0])
-        hidden = self._joined([prior["belief"], obs])
-        hidden = apply_stack(self._posterior, hidden)
-        posterior = self._stochastic_state(
-            hidden, self._posterior_mean, self._posterior_stddev, noises[1]
+        embedded, belief = self._advance(prev_state, prev_action)
+        prior = self._prior_state(belief, embedded, noises[0])
+        posterior = self._posterior_state(belief, self.project(obs), noises[1])
+        return prior, posterior
+
+    def project(self, obs: tf.Tensor) -> tf.Tensor:
+        """Applies the first posterior layer to all but the belief."""
+        kernel, bias = (
+            self._first_kernel()[self._belief_size :],
+            self._first.bias,
         )
-        return prior, {**posterior, "belief": prior["belief"]}
+        obs = tf.cast(obs, self.compute_dtype)
+        bias = tf.cast(bias, self.compute_dtype)
+        return add_bias(tf.matmul(obs, kernel), bias)
+
+    def infer(
+        self,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        projected: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        _, belief = self._advance(prev_state, prev_action)
+        return self._posterior_state(belief, projected, noise)
+
+    def prior_beside(
+        self,
+        posterior: State,
+        prev_state: State,
+        prev_action: tf.Tensor,
+        noise: tf.Tensor | None = None,
+    ) -> State:
+        if not self._future_rnn:
+            return self.transition(prev_state, prev_action, noise)
+        return self._prior_state(posterior["belief"], None, noise)
+
+    def _advance(
+        self, prev_state: State, prev_action: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the input of the GRU, and its next state, the belief."""
+        hidden = tf.concat([prev_state["sample"], prev_action], -1)
+        embedded = apply_stack(self._embed, hidden)
+        return embedded, self._gru(embedded, prev_state["belief"])
+
+    def _prior_state(
+        self,
+        belief: tf.Tensor,
+        embedded: tf.Tensor | None,
+        noise: tf.Tensor | None,
+    ) -> State:
+        hidden = belief if self._future_rnn else embedded
+        hidden = apply_stack(self._prior, hidden)
+        prior = self._stochastic_state(
+            hidden, self._prior_mean, self._prior_stddev, noise
+        )
+        return {**prior, "belief": belief}
+
+    def _posterior_state(
+        self, belief: tf.Tensor, projected: tf.Tensor, noise: tf.Tensor | None
+    ) -> State:
+        kernel = self._first_kernel()[: self._belief_size]
+        known = tf.cast(belief, self.compute_dtype)
+        hidden = self._first.activation(tf.matmul(known, kernel) + projected)
+        hidden = apply_stack(self._posterior[1:], hidden)
+        posterior = self._stochastic_state(
+            hidden, self._posterior_mean, self._posterior_stddev, noise
+        )
+        return {**posterior, "belief": belief}
+
+    @property
+    def _first(self) -> Dense:
+        """The posterior's first layer, which sees `[belief, obs]`."""
+        return self._posterior[0]
+
+    def _first_kernel(self) -> tf.Tensor:
+        return tf.cast(self._first.kernel, self.compute_dtype)
 
     def features_from_state(self, state: State) -> tf.Tensor:
         """Returns `[sample, belief]`, `[..., S + H]`."""

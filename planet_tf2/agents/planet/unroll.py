@@ -1,10 +1,14 @@
 """Latent cells through time: with all observations, or with the first few."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, State
+
+# Steps that stand in a graph one after the other, at most.
+_LONGEST = 32
 
 
 def closed_loop(
@@ -24,16 +28,25 @@ def closed_loop(
     Returns:
       Prior states and posterior states, tensors `[B, T, ...]`.
     """
-    state = cell.zero_state(tf.shape(embedded)[0])
-
-    def step(prev, inputs):
-        return cell.observe(prev[1], *inputs)
-
-    inputs = [_time_major(prev_action), _time_major(embedded)]
+    early = late = ()
     if noise is not None:
-        inputs.append(noise)
-    states = tf.scan(step, tuple(inputs), (state, state))
-    return tf.nest.map_structure(_time_major, states)
+        late, early = (noise[:, 0],), (noise[:, 1],)
+    state = cell.zero_state(tf.shape(embedded)[0])
+    projected = _at_once(cell.project, embedded)
+    posterior = _unroll(
+        lambda prev, inputs: cell.infer(prev, *inputs),
+        state,
+        [_time_major(prev_action), _time_major(projected), *early],
+        prev_action.shape[1],
+    )
+    prior = _at_once(
+        cell.prior_beside,
+        posterior,
+        states_before(cell, posterior),
+        prev_action,
+        *map(_time_major, late),
+    )
+    return prior, posterior
 
 
 def open_loop(
@@ -91,12 +104,59 @@ def imagine(
     inputs = [_time_major(actions)]
     if noise is not None:
         inputs.append(noise)
-    states = tf.scan(
+    return _unroll(
         lambda prev, inputs: cell.transition(prev, *inputs),
-        tuple(inputs),
         state,
+        inputs,
+        actions.shape[1],
     )
-    return tf.nest.map_structure(_time_major, states)
+
+
+def states_before(cell: LatentCell, states: State) -> State:
+    """Returns the state before every time step, zeros before the first."""
+    zeros = cell.zero_state(tf.shape(tf.nest.flatten(states)[0])[0])
+    return tf.nest.map_structure(
+        lambda zero, value: tf.concat([zero[:, None], value[:, :-1]], 1),
+        zeros,
+        states,
+    )
+
+
+def _at_once(function: Callable[..., Any], *args: Any) -> Any:
+    """Applies a function of `[N, ...]` to `[B, T, ...]`."""
+    shape = tf.shape(tf.nest.flatten(args)[0])[:2]
+    static = tf.nest.flatten(args)[0].shape[:2]
+
+    def merge(value: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(value, [-1, *value.shape[2:]])
+
+    def separate(value: tf.Tensor) -> tf.Tensor:
+        value = tf.reshape(value, tf.concat([shape, value.shape[1:]], 0))
+        return tf.ensure_shape(value, [*static, *value.shape[2:]])
+
+    merged = tf.nest.map_structure(merge, args)
+    return tf.nest.map_structure(separate, function(*merged))
+
+
+def _unroll(
+    step: Callable[[Any, Sequence[tf.Tensor]], Any],
+    state: Any,
+    inputs: Sequence[tf.Tensor],
+    length: int | None,
+) -> Any:
+    """Applies a step to inputs `[T, ...]`; results `[B, T, ...]`.
+
+    Up to some length the steps stand one after the other in the graph, which is
+    faster than a loop in it, also backward, but takes longer to build.
+    """
+    if length is None or not 1 <= length <= _LONGEST:
+        states = tf.scan(step, tuple(inputs), state)
+        return tf.nest.map_structure(_time_major, states)
+    results = []
+    for entries in zip(*map(tf.unstack, inputs), strict=True):
+        state = step(state, entries)
+        results.append(state)
+    return tf.nest.map_structure(lambda *s: tf.stack(s, 1), *results)
 
 
 def _time_major(tensor: tf.Tensor) -> tf.Tensor:
