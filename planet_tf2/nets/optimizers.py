@@ -116,4 +116,30 @@ class Optimizer(Module):
         if devices > 1:
             # Keras adds up the gradients of all devices.
             gradients = [gradient / devices for gradient in gradients]
-        self._adam.apply(gradients, self.variables_to_train)
+            self._adam.apply(gradients, self.variables_to_train)
+        else:
+            self._apply_fused(gradients)
+
+    def _apply_fused(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Does what Keras does, by one operation for each variable."""
+        adam = self._adam
+        updates = tf.cast(adam.iterations + 1, tf.float32)
+        settings = {
+            "lr": adam.learning_rate,
+            "beta1": adam.beta_1,
+            "beta2": adam.beta_2,
+            "beta1_power": tf.pow(adam.beta_1, updates),
+            "beta2_power": tf.pow(adam.beta_2, updates),
+            "epsilon": adam.epsilon,
+        }
+        moments = adam._momentums, adam._velocities
+        for variables, gradient in zip(
+            zip(self.variables_to_train, *moments, strict=True),
+            gradients,
+            strict=True,
+        ):
+            var, m, v = (variable.value.handle for variable in variables)
+            tf.raw_ops.ResourceApplyAdam(
+                var=var, m=m, v=v, grad=gradient, **settings
+            )
+        adam.iterations.assign_add(1)
