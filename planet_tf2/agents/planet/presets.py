@@ -31,6 +31,8 @@ _SMALL: dict[str, Any] = {
     "num_seed_episodes": 10,
     "test_steps": 80,
     "collect_every": 2000,
+    # Simulator and planner leave cores idle, and so do updates of this size.
+    "collect_ahead": True,
     "planner_horizon": 16,
     "planner_amount": 150,
     "planner_topk": 15,
