@@ -1,5 +1,7 @@
 """Networks in half precision: what stays in float32, and what is right."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
@@ -106,6 +108,28 @@ def test_plans(precision):
     actions = plan(model.cell.zero_state(3), seeds.derive(0))
     assert actions.shape == (3, params["planner_horizon"], 2)
     assert actions.dtype == tf.float32
+
+
+@pytest.mark.parametrize("kind", ["rssm", "ssm", "drnn"])
+@pytest.mark.parametrize("precision", LOW)
+def test_plans_cast_weights_once(precision, kind, monkeypatch):
+    params, model, _ = make(precision, f", model: {kind}")
+    state, seed = model.cell.zero_state(2), seeds.derive(0)
+    plan = tf.function(build.make_planner(params, model, 2))
+    expected = plan(state, seed)
+    loop = plan.get_concrete_function(state, seed).graph
+    (loop,) = [
+        loop._get_function(node.attr["body"].func.name).graph
+        for node in loop.as_graph_def().node
+        if "While" in node.op
+    ]
+    parts = model.cell, model.heads["reward"]
+    weights = {tuple(x.shape) for p in parts for x in p.trainable_variables}
+    cast = [op for op in loop.get_operations() if op.type == "Cast"]
+    assert not any(tuple(op.inputs[0].shape) in weights for op in cast)
+    monkeypatch.setattr(build, "cast_before", lambda *_: nullcontext())
+    other = tf.function(build.make_planner(params, model, 2))(state, seed)
+    np.testing.assert_array_equal(expected, other)
 
 
 def test_only_float16_scales_its_loss():

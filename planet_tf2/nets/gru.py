@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.nets.layers import add_bias
+from planet_tf2.nets.layers import add_bias, cast_weight
 
 
 class GRUCell(keras.layers.Layer):
@@ -80,9 +80,10 @@ class GRUCell(keras.layers.Layer):
     def _product(
         self, inputs: list[tf.Tensor], kernel: Any, bias: Any, skip: int
     ) -> tf.Tensor:
-        kernel = tf.cast(kernel, self.compute_dtype)
+        kernel, bias = (
+            cast_weight(x, self.compute_dtype) for x in (kernel, bias)
+        )
         kernel = kernel[skip:] if skip else kernel
-        bias = tf.cast(bias, self.compute_dtype)
         return add_bias(tf.concat(inputs, -1) @ kernel, bias)
 
     def original_variables(self) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """Dense layers and biases that can be trained in half precision."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -10,8 +13,36 @@ class Dense(keras.layers.Dense):
     """Keras' dense layer with the bias of `add_bias`, for inputs `[N, D]`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        outputs = tf.matmul(inputs, self.kernel)
-        return self.activation(add_bias(outputs, self.bias))
+        kernel, bias = (
+            cast_weight(x, inputs.dtype) for x in (self.kernel, self.bias)
+        )
+        return self.activation(add_bias(tf.matmul(inputs, kernel), bias))
+
+
+# Tensors by the identity of the variable that they are the value of.
+_cast: contextvars.ContextVar[Mapping[int, tf.Tensor] | None]
+_cast = contextvars.ContextVar("cast", default=None)
+
+
+@contextlib.contextmanager
+def cast_before(variables: Iterable[Any], dtype: str) -> Iterator[None]:
+    """Casts weights once for all that happens inside of a `with` block.
+
+    A layer that is used in each step of a loop casts its weights each time,
+    which in half precision takes as long as a small product. Not for training:
+    what is cast before a loop gets a gradient that is summed in half precision.
+    """
+    token = _cast.set({id(x): tf.cast(x, dtype) for x in variables})
+    try:
+        yield
+    finally:
+        _cast.reset(token)
+
+
+def cast_weight(variable: Any, dtype: tf.DType) -> tf.Tensor:
+    """Returns a weight in another precision."""
+    known = (_cast.get() or {}).get(id(variable))
+    return tf.cast(variable if known is None else known, dtype)
 
 
 def build_stack(layers: Sequence[Dense], input_size: int) -> None:
@@ -35,10 +66,11 @@ def apply_side_by_side(
 
     Small products take as long to set up as to compute.
     """
-    kernel = tf.concat([layer.kernel for layer in layers], 1)
-    bias = tf.concat([layer.bias for layer in layers], 0)
-    outputs = tf.matmul(inputs, tf.cast(kernel, inputs.dtype))
-    outputs = add_bias(outputs, tf.cast(bias, inputs.dtype))
+    kernel, bias = (
+        tf.concat([cast_weight(x, inputs.dtype) for x in parts], -1)
+        for parts in zip(*((x.kernel, x.bias) for x in layers), strict=True)
+    )
+    outputs = add_bias(tf.matmul(inputs, kernel), bias)
     return tf.split(outputs, [layer.units for layer in layers], -1)
 
 

@@ -21,6 +21,7 @@ from planet_tf2.agents.planet.ssm import SSM
 from planet_tf2.agents.planet.world_model import WorldModel
 from planet_tf2.nets.basic import FeedForward
 from planet_tf2.nets.conv_ha import Decoder, Encoder
+from planet_tf2.nets.layers import cast_before
 from planet_tf2.nets.optimizers import LearningRate, Optimizer
 
 Params = Mapping[str, Any]
@@ -243,18 +244,22 @@ def make_planner(
         params,
     )
 
+    parts = model.cell, model.heads["reward"]
+    weights = [x for part in parts for x in part.trainable_variables]
+
     def plan(state: Any, seed: tf.Tensor) -> Any:
-        return planner(
-            model.cell,
-            objective_fn,
-            state,
-            action_size,
-            horizon or params["planner_horizon"],
-            params["planner_amount"],
-            params["planner_topk"],
-            params["planner_iterations"],
-            seed=seed,
-            **options,
-        )
+        with cast_before(weights, model.cell.compute_dtype):
+            return planner(
+                model.cell,
+                objective_fn,
+                state,
+                action_size,
+                horizon or params["planner_horizon"],
+                params["planner_amount"],
+                params["planner_topk"],
+                params["planner_iterations"],
+                seed=seed,
+                **options,
+            )
 
     return plan

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from planet_tf2.tools import devices
+from planet_tf2.tools import devices, seeds
 
 _map = tf.nest.map_structure
 
@@ -134,7 +134,7 @@ def sample(
     """
     if noise is not None:
         return noise[iteration, :, : shape[1]]
-    return tf.random.stateless_normal(tf.stack(shape), seed)
+    return seeds.normal(seed, tf.stack(shape))
 
 
 def rate(

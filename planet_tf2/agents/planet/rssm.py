@@ -7,7 +7,13 @@ import tensorflow as tf
 from planet_tf2.agents.planet.cell import LatentCell, Noises, State
 from planet_tf2.nets import weights
 from planet_tf2.nets.gru import GRUCell
-from planet_tf2.nets.layers import Dense, add_bias, apply_stack, build_stack
+from planet_tf2.nets.layers import (
+    Dense,
+    add_bias,
+    apply_stack,
+    build_stack,
+    cast_weight,
+)
 
 
 class RSSM(LatentCell):
@@ -102,7 +108,7 @@ class RSSM(LatentCell):
             self._first.bias,
         )
         obs = tf.cast(obs, self.compute_dtype)
-        bias = tf.cast(bias, self.compute_dtype)
+        bias = cast_weight(bias, self.compute_dtype)
         return add_bias(tf.matmul(obs, kernel), bias)
 
     def infer(
@@ -165,7 +171,7 @@ class RSSM(LatentCell):
         return self._posterior[0]
 
     def _first_kernel(self) -> tf.Tensor:
-        return tf.cast(self._first.kernel, self.compute_dtype)
+        return cast_weight(self._first.kernel, self.compute_dtype)
 
     def features_from_state(self, state: State) -> tf.Tensor:
         """Returns `[sample, belief]`, `[..., S + H]`."""
