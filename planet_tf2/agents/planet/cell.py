@@ -167,27 +167,30 @@ class LatentCell(keras.layers.Layer):
           obs: embedded observation of this time step, `[B, E]`.
           noise: standard normal `[B, S]` for the sample.
         """
-        return self.infer(prev_state, prev_action, self.project(obs), noise)
+        seen, step = self.filtering(obs)
+        return step(prev_state, prev_action, seen, noise)
 
     # `observe` for a sequence, in three parts: before, during and after a walk
     # through time. What need not wait for the step before is computed for all
     # steps at once.
 
-    def project(self, obs: tf.Tensor) -> tf.Tensor:
-        """Computes what `infer` needs of observations, `[N, E]` to `[N, P]`."""
-        return obs
+    def filtering(self, obs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        """Prepares to infer states from observations.
 
-    def infer(
-        self,
-        prev_state: State,
-        prev_action: tf.Tensor,
-        projected: tf.Tensor,
-        noise: tf.Tensor | None = None,
-    ) -> State:
-        """Computes the posterior of a time step; see `posterior`."""
-        # The prior's sample is not used, so any noise will do for it.
-        noises = (noise, noise)
-        return self.observe(prev_state, prev_action, projected, noises)[1]
+        Args:
+          obs: embedded observations of any number of time steps, `[N, E]`.
+
+        Returns:
+          What a step has to see of them, `[N, P]`, and the step: a function
+          like `posterior`, but for what it sees.
+        """
+
+        def step(prev_state, prev_action, seen, noise=None):
+            # The prior's sample is not used, so any noise will do for it.
+            noises = (noise, noise)
+            return self.observe(prev_state, prev_action, seen, noises)[1]
+
+        return obs, step
 
     def prior_beside(
         self,

@@ -1,5 +1,6 @@
 """The recurrent state-space model, PlaNet's latent dynamics."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -7,13 +8,7 @@ import tensorflow as tf
 from planet_tf2.agents.planet.cell import LatentCell, Noises, State
 from planet_tf2.nets import weights
 from planet_tf2.nets.gru import GRUCell
-from planet_tf2.nets.layers import (
-    Dense,
-    add_bias,
-    apply_stack,
-    build_stack,
-    cast_weight,
-)
+from planet_tf2.nets.layers import add_bias, apply_stack, build_stack
 
 
 class RSSM(LatentCell):
@@ -98,28 +93,31 @@ class RSSM(LatentCell):
     ) -> tuple[State, State]:
         embedded, belief = self._advance(prev_state, prev_action)
         prior = self._prior_state(belief, embedded, noises[0])
-        posterior = self._posterior_state(belief, self.project(obs), noises[1])
-        return prior, posterior
+        hidden = apply_stack(self._posterior, self._joined([belief, obs]))
+        return prior, self._posterior_state(hidden, belief, noises[1])
 
-    def project(self, obs: tf.Tensor) -> tf.Tensor:
-        """Applies the first posterior layer to all but the belief."""
-        kernel, bias = (
-            self._first_kernel()[self._belief_size :],
-            self._first.bias,
+    def filtering(self, obs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        first, *others = self._posterior
+        # The kernel sees `[belief, obs]`.
+        of_belief, of_obs = tf.split(
+            tf.convert_to_tensor(first.kernel), [self._belief_size, -1]
         )
-        obs = tf.cast(obs, self.compute_dtype)
-        bias = cast_weight(bias, self.compute_dtype)
-        return add_bias(tf.matmul(obs, kernel), bias)
+        dtype = self.compute_dtype
+        seen = add_bias(
+            tf.matmul(tf.cast(obs, dtype), tf.cast(of_obs, dtype)),
+            tf.cast(first.bias, dtype),
+        )
 
-    def infer(
-        self,
-        prev_state: State,
-        prev_action: tf.Tensor,
-        projected: tf.Tensor,
-        noise: tf.Tensor | None = None,
-    ) -> State:
-        _, belief = self._advance(prev_state, prev_action)
-        return self._posterior_state(belief, projected, noise)
+        def step(prev_state, prev_action, seen, noise=None):
+            _, belief = self._advance(prev_state, prev_action)
+            # Cast here, so that gradients of all steps add up in float32.
+            product = tf.matmul(
+                tf.cast(belief, dtype), tf.cast(of_belief, dtype)
+            )
+            hidden = apply_stack(others, first.activation(product + seen))
+            return self._posterior_state(hidden, belief, noise)
+
+        return seen, step
 
     def prior_beside(
         self,
@@ -154,24 +152,12 @@ class RSSM(LatentCell):
         return {**prior, "belief": belief}
 
     def _posterior_state(
-        self, belief: tf.Tensor, projected: tf.Tensor, noise: tf.Tensor | None
+        self, hidden: tf.Tensor, belief: tf.Tensor, noise: tf.Tensor | None
     ) -> State:
-        kernel = self._first_kernel()[: self._belief_size]
-        known = tf.cast(belief, self.compute_dtype)
-        hidden = self._first.activation(tf.matmul(known, kernel) + projected)
-        hidden = apply_stack(self._posterior[1:], hidden)
         posterior = self._stochastic_state(
             hidden, self._posterior_mean, self._posterior_stddev, noise
         )
         return {**posterior, "belief": belief}
-
-    @property
-    def _first(self) -> Dense:
-        """The posterior's first layer, which sees `[belief, obs]`."""
-        return self._posterior[0]
-
-    def _first_kernel(self) -> tf.Tensor:
-        return cast_weight(self._first.kernel, self.compute_dtype)
 
     def features_from_state(self, state: State) -> tf.Tensor:
         """Returns `[sample, belief]`, `[..., S + H]`."""

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, State
 
+_map = tf.nest.map_structure
+
 # Steps that stand in a graph one after the other, at most.
 _LONGEST = 32
 
@@ -31,22 +33,18 @@ def closed_loop(
     early = late = ()
     if noise is not None:
         late, early = (noise[:, 0],), (noise[:, 1],)
-    state = cell.zero_state(tf.shape(embedded)[0])
-    projected = _at_once(cell.project, embedded)
+    seen, step = cell.filtering(_merge(embedded))
     posterior = _unroll(
-        lambda prev, inputs: cell.infer(prev, *inputs),
-        state,
-        [_time_major(prev_action), _time_major(projected), *early],
+        lambda prev, inputs: step(prev, *inputs),
+        cell.zero_state(tf.shape(embedded)[0]),
+        [_time_major(x) for x in (prev_action, _separate(seen, embedded))]
+        + list(early),
         prev_action.shape[1],
     )
-    prior = _at_once(
-        cell.prior_beside,
-        posterior,
-        states_before(cell, posterior),
-        prev_action,
-        *map(_time_major, late),
-    )
-    return prior, posterior
+    before = posterior, states_before(cell, posterior), prev_action
+    merged = _map(_merge, (*before, *map(_time_major, late)))
+    prior = cell.prior_beside(*merged)
+    return _map(lambda x: _separate(x, embedded), prior), posterior
 
 
 def open_loop(
@@ -77,11 +75,9 @@ def open_loop(
     _, posterior = closed_loop(
         cell, embedded[:, :context], prev_action[:, :context], early
     )
-    last = tf.nest.map_structure(lambda x: x[:, -1], posterior)
+    last = _map(lambda x: x[:, -1], posterior)
     predicted = imagine(cell, last, prev_action[:, context:], late)
-    return tf.nest.map_structure(
-        lambda *parts: tf.concat(parts, 1), posterior, predicted
-    )
+    return _map(lambda *parts: tf.concat(parts, 1), posterior, predicted)
 
 
 def imagine(
@@ -115,27 +111,23 @@ def imagine(
 def states_before(cell: LatentCell, states: State) -> State:
     """Returns the state before every time step, zeros before the first."""
     zeros = cell.zero_state(tf.shape(tf.nest.flatten(states)[0])[0])
-    return tf.nest.map_structure(
+    return _map(
         lambda zero, value: tf.concat([zero[:, None], value[:, :-1]], 1),
         zeros,
         states,
     )
 
 
-def _at_once(function: Callable[..., Any], *args: Any) -> Any:
-    """Applies a function of `[N, ...]` to `[B, T, ...]`."""
-    shape = tf.shape(tf.nest.flatten(args)[0])[:2]
-    static = tf.nest.flatten(args)[0].shape[:2]
+def _merge(tensor: tf.Tensor) -> tf.Tensor:
+    """Makes one dimension of batch and time, `[B, T, ...]` to `[N, ...]`."""
+    return tf.reshape(tensor, [-1, *tensor.shape[2:]])
 
-    def merge(value: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(value, [-1, *value.shape[2:]])
 
-    def separate(value: tf.Tensor) -> tf.Tensor:
-        value = tf.reshape(value, tf.concat([shape, value.shape[1:]], 0))
-        return tf.ensure_shape(value, [*static, *value.shape[2:]])
-
-    merged = tf.nest.map_structure(merge, args)
-    return tf.nest.map_structure(separate, function(*merged))
+def _separate(tensor: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Undoes `_merge`, with the batch and time of another tensor."""
+    shape = tf.concat([tf.shape(like)[:2], tensor.shape[1:]], 0)
+    tensor = tf.reshape(tensor, shape)
+    return tf.ensure_shape(tensor, like.shape[:2] + tensor.shape[2:])
 
 
 def _unroll(
@@ -151,12 +143,12 @@ def _unroll(
     """
     if length is None or not 1 <= length <= _LONGEST:
         states = tf.scan(step, tuple(inputs), state)
-        return tf.nest.map_structure(_time_major, states)
+        return _map(_time_major, states)
     results = []
     for entries in zip(*map(tf.unstack, inputs), strict=True):
         state = step(state, entries)
         results.append(state)
-    return tf.nest.map_structure(lambda *s: tf.stack(s, 1), *results)
+    return _map(lambda *s: tf.stack(s, 1), *results)
 
 
 def _time_major(tensor: tf.Tensor) -> tf.Tensor:
