@@ -20,6 +20,10 @@ CASES = [
     (StridedConv, keras.layers.Conv2D, (31, 4), 4, 6),
     (StridedConv, keras.layers.Conv2D, (9, 2), 5, 3),
     (StridedConv, keras.layers.Conv2D, (8, 2), 5, 3),
+    # Few positions and many channels.
+    (StridedConv, keras.layers.Conv2D, (14, 64), 4, 6),
+    (StridedConv, keras.layers.Conv2D, (9, 66), 4, 2),
+    (StridedConv, keras.layers.Conv2D, (15, 64), 5, 3),
     (PatchConv, keras.layers.Conv2D, (6, 8), 4, 9),
     (PatchConv, keras.layers.Conv2D, (9, 3), 5, 4),
     (ThinTransposedConv, keras.layers.Conv2DTranspose, (5, 6), 6, 3),

@@ -112,9 +112,11 @@ class Learner(Module):
         """Computes losses, and gradients of each optimizer, on one device."""
         groups = [o.variables_to_train for o in self.optimizers.values()]
 
-        def compute(batch: Batch, seed: tf.Tensor) -> tuple[Scalars, Gradients]:
+        def compute(
+            batch: Batch, seed: tf.Tensor, share: float
+        ) -> tuple[Scalars, Gradients]:
             with tf.GradientTape() as tape:
-                scalars = self._losses(batch, seed)
+                scalars = self._losses(batch, seed, share)
                 objective = scalars["total"]
                 if self.loss_scale is not None:
                     objective = self.loss_scale.scale(objective)
@@ -139,59 +141,48 @@ class Learner(Module):
 
     def _mean_of_parts(
         self,
-        compute: Callable[[Batch, tf.Tensor], Any],
+        compute: Callable[[Batch, tf.Tensor, float], Any],
         batch: Batch,
         seed: tf.Tensor,
         like: Any,
     ) -> Any:
-        """Averages what is computed of the parts of this device."""
+        """Adds up the shares of the parts of this device."""
         context = tf.distribute.get_replica_context()
         count = context.num_replicas_in_sync * self._micro_batches
         size = next(iter(batch.values())).shape[0] // count
         chains = 1 if size % devices.chains() else devices.chains()
 
+        share = 1 / (self._micro_batches * chains)
+
         def compute_part(part: int | tf.Tensor) -> Any:
             number = context.replica_id_in_sync_group * self._micro_batches
-            results = [
-                compute(
-                    *_part(
-                        batch,
-                        seed,
-                        (number + part) * chains + chain,
-                        count * chains,
-                    )
-                )
+            first = (number + part) * chains
+            parts = (
+                _part(batch, seed, first + chain, count * chains)
                 for chain in range(chains)
-            ]
-            return tf.nest.map_structure(
-                lambda *values: sum(values[1:], values[0]) / chains, *results
             )
+            return _sum(*(compute(*part, share) for part in parts))
 
         if self._micro_batches == 1:
             return compute_part(0)
-
-        def add(part: tf.Tensor, sums: Any) -> tuple[tf.Tensor, Any]:
-            sums = tf.nest.map_structure(
-                lambda total, new: total + new / self._micro_batches,
-                sums,
-                compute_part(part),
-            )
-            return part + 1, sums
-
         zeros = tf.nest.map_structure(lambda x: tf.zeros(x.shape), like)
         _, means = tf.while_loop(
             lambda part, _: part < self._micro_batches,
-            add,
+            lambda part, sums: (part + 1, _sum(sums, compute_part(part))),
             (tf.constant(0), zeros),
             parallel_iterations=1,
         )
         return means
 
-    def _losses(self, batch: Batch, seed: tf.Tensor) -> Scalars:
+    def _losses(
+        self, batch: Batch, seed: tf.Tensor, share: float = 1.0
+    ) -> Scalars:
+        """Computes a part's share of the losses."""
         image_seed, seed = seeds.split(seed, 2)
         batch = self.model.prepare(batch, image_seed)
         values = self.model.losses(batch, seed)
-        return {**values, "total": self.model.scale(values)}
+        values = {**values, "total": self.model.scale(values)}
+        return {name: share * value for name, value in values.items()}
 
     def _apply(self, gradients: Gradients, norms: Sequence[tf.Tensor]) -> None:
         optimizers = self.optimizers.values()
@@ -227,6 +218,13 @@ def _part(
             [size, *value.shape[1:]],
         )
     return slices, seeds.fold_in(seed, number)
+
+
+def _sum(first: Any, *others: Any) -> Any:
+    """Adds up nested tensors, in order."""
+    for other in others:
+        first = tf.nest.map_structure(tf.add, first, other)
+    return first
 
 
 def _average(values: Any) -> Any:

@@ -31,7 +31,9 @@ def correlate(
     """
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return _spread(upstream, kernel), _products(inputs, upstream, kernel)
+        return _spread(upstream, kernel), products(
+            inputs, upstream, kernel.shape[0]
+        )
 
     return _correlate(inputs, kernel), gradient
 
@@ -50,7 +52,7 @@ def spread(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         d_inputs = _correlate(upstream, kernel)
-        return d_inputs, _products(upstream, inputs, kernel)
+        return d_inputs, products(upstream, inputs, kernel.shape[0])
 
     return _spread(inputs, kernel), gradient
 
@@ -93,6 +95,28 @@ def correlate_patches(
     return outputs, gradient
 
 
+def products(inputs: tf.Tensor, outputs: tf.Tensor, size: int) -> tf.Tensor:
+    """Sums inputs times outputs for each entry of a kernel.
+
+    Args:
+      inputs: `[N, H, H, C]`.
+      outputs: `[N, H - n + 1, H - n + 1, F]`.
+      size: n.
+
+    Returns:
+      `[n, n, C, F]`.
+    """
+    side, filters = outputs.shape[2:]
+    channels = inputs.shape[-1]
+    flat = tf.reshape(outputs, [-1, filters])
+    found = []
+    for i, j in _places(size):
+        part = inputs[:, i : i + side, j : j + side]
+        part = tf.reshape(part, [-1, channels])
+        found.append(tf.matmul(part, flat, transpose_a=True))
+    return tf.reshape(tf.stack(found), [size, size, channels, filters])
+
+
 def block_kernel(kernel: tf.Tensor) -> tf.Tensor:
     """Turns a kernel `[2n, 2n, A, B]` over pixels into `[n, n, 4A, B]`."""
     odd = kernel.shape[0] % 2
@@ -101,6 +125,14 @@ def block_kernel(kernel: tf.Tensor) -> tf.Tensor:
     kernel = tf.reshape(kernel, [size, 2, size, 2, first, second])
     kernel = tf.transpose(kernel, [0, 2, 1, 3, 4, 5])
     return tf.reshape(kernel, [size, size, 4 * first, second])
+
+
+def pixel_kernel(kernel: tf.Tensor) -> tf.Tensor:
+    """Turns a kernel `[n, n, 4A, B]` over blocks into `[2n, 2n, A, B]`."""
+    size, _, channels, filters = kernel.shape
+    kernel = tf.reshape(kernel, [size, size, 2, 2, channels // 4, filters])
+    kernel = tf.transpose(kernel, [0, 2, 1, 3, 4, 5])
+    return tf.reshape(kernel, [2 * size, 2 * size, channels // 4, filters])
 
 
 def resize(images: tf.Tensor, side: int) -> tf.Tensor:
@@ -122,27 +154,6 @@ def _spread(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     kernel = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
     inputs = tf.pad(inputs, _margins(margin, margin, margin, margin))
     return tf.nn.conv2d(inputs, kernel, 1, "VALID")
-
-
-def _products(
-    inputs: tf.Tensor, outputs: tf.Tensor, kernel: tf.Tensor
-) -> tf.Tensor:
-    """Sums inputs times outputs for each entry of the kernel.
-
-    Args:
-      inputs: `[N, H, H, C]`.
-      outputs: `[N, H - n + 1, H - n + 1, F]`.
-      kernel: `[n, n, C, F]`, only its shape matters.
-    """
-    size, _, channels, filters = kernel.shape
-    side = outputs.shape[1]
-    flat = tf.reshape(outputs, [-1, filters])
-    products = []
-    for i, j in _places(size):
-        part = inputs[:, i : i + side, j : j + side]
-        part = tf.reshape(part, [-1, channels])
-        products.append(tf.matmul(part, flat, transpose_a=True))
-    return tf.reshape(tf.stack(products), kernel.shape)
 
 
 def _places(size: int) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from planet_tf2.nets import blocks
 from planet_tf2.nets.layers import add_bias
-from planet_tf2.tools.devices import has_convolution_library
+from planet_tf2.tools.devices import has_convolution_library, has_gpu
 
 
 class KernelLayer(keras.layers.Layer):
@@ -79,10 +79,39 @@ class StridedConv(KernelLayer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[N, H, H, C]` to `[N, H', H', F]`."""
         if has_convolution_library():
+            few = self.output_side(inputs.shape[1]) <= 8
+            if few and inputs.shape[-1] >= 64 and not has_gpu():
+                convolve = tf.custom_gradient(self._convolve)
+                kernel = tf.cast(self.kernel, inputs.dtype)
+                return self.finish(convolve(inputs, kernel))
             outputs = tf.nn.conv2d(inputs, self.kernel, 2, "VALID")
             return self.finish(outputs)
         kernel = blocks.block_kernel(self.kernel)
         return self.finish(blocks.correlate(self._blocks(inputs), kernel))
+
+    def _convolve(
+        self, inputs: tf.Tensor, kernel: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable]:
+        """Convolves; the kernel's gradient is computed by matrix products.
+
+        Libraries are slow at it for few positions with many channels.
+        """
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            d_inputs = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=tf.shape(inputs),
+                filter=kernel,
+                out_backprop=upstream,
+                strides=[1, 2, 2, 1],
+                padding="VALID",
+            )
+            size = self._size
+            d_kernel = blocks.products(
+                self._blocks(inputs), upstream, (size + 1) // 2
+            )
+            return d_inputs, blocks.pixel_kernel(d_kernel)[:size, :size]
+
+        return tf.nn.conv2d(inputs, kernel, 2, "VALID"), gradient
 
     def _blocks(self, inputs: tf.Tensor) -> tf.Tensor:
         side = self.output_side(inputs.shape[1])

@@ -45,7 +45,13 @@ def chains() -> int:
     since the halves of a batch have random numbers of their own. A GPU likes
     operations that are as large as possible.
     """
-    return 1 if tf.config.list_physical_devices("GPU") else 2
+    return 1 if has_gpu() else 2
+
+
+@functools.cache
+def has_gpu() -> bool:
+    """Whether TensorFlow has a GPU to compute on."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _compute_one_operation_per_core() -> None:
@@ -146,5 +152,4 @@ def has_convolution_library() -> bool:
     """
     # The only way to ask for oneDNN; the environment variable alone does not
     # tell, since TensorFlow reads it once, and not on every processor.
-    gpus = tf.config.list_physical_devices("GPU")
-    return bool(test_util.IsMklEnabled() or gpus)
+    return bool(test_util.IsMklEnabled() or has_gpu())
