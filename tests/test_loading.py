@@ -169,9 +169,7 @@ class TestAgent:
         agent.act(image(1))
         state = agent._actor.state
         actions = np.full((3, ACTIONS), 0.5, np.float32)
-        monkeypatch.setattr(
-            loading.tf.random, "stateless_normal", lambda *args: noise
-        )
+        monkeypatch.setattr(model.cell, "noise", lambda seed, shape: noise)
         frames, reward = loading.imagine(
             agent.run.agent, state, tf.constant(actions), tf.constant([1, 2])
         )

@@ -138,7 +138,10 @@ class Optimizer(Module):
             gradients,
             strict=True,
         ):
-            var, m, v = (variable.value.handle for variable in variables)
+            var, m, v = (
+                x.handle if isinstance(x, tf.Variable) else x.value.handle
+                for x in variables
+            )
             tf.raw_ops.ResourceApplyAdam(
                 var=var, m=m, v=v, grad=gradient, **settings
             )

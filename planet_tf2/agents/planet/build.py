@@ -244,11 +244,15 @@ def make_planner(
         params,
     )
 
-    parts = model.cell, model.heads["reward"]
-    weights = [x for part in parts for x in part.trainable_variables]
+    parts = (model.cell, model.heads["reward"])
+    weights = [
+        x
+        for part in (parts if params["precision"] != "float32" else ())
+        for x in part.trainable_variables
+    ]
 
     def plan(state: Any, seed: tf.Tensor) -> Any:
-        with cast_before(weights, model.cell.compute_dtype):
+        with cast_before(weights, params["precision"]):
             return planner(
                 model.cell,
                 objective_fn,

@@ -278,15 +278,16 @@ class LatentCell(keras.layers.Layer):
     def _stochastic_state(
         self,
         hidden: tf.Tensor,
-        mean: Dense,
-        stddev: Dense,
+        mean: Callable[[tf.Tensor], tf.Tensor],
+        stddev: Callable[[tf.Tensor], tf.Tensor],
         noise: tf.Tensor | None,
     ) -> State:
-        """Computes mean, stddev and sample by two layers."""
-        mean, raw_stddev = (
-            tf.cast(outputs, tf.float32)
-            for outputs in apply_side_by_side([mean, stddev], hidden)
-        )
+        """Computes mean, stddev and sample by two layers, or functions."""
+        if isinstance(mean, Dense) and isinstance(stddev, Dense):
+            outputs = apply_side_by_side([mean, stddev], hidden)
+        else:
+            outputs = mean(hidden), stddev(hidden)
+        mean, raw_stddev = (tf.cast(x, tf.float32) for x in outputs)
         stddev = tf.nn.softplus(raw_stddev) + self._min_stddev
         if self._mean_only:
             sample = mean
