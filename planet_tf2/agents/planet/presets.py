@@ -67,7 +67,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quickstart": {
         **_SMALL,
         "train_steps": 8000,
-        "max_steps": 80_800,
+        "max_steps": 161_600,
     },
     "cpu": {
         **_SMALL,
