@@ -1,8 +1,8 @@
-"""What does cheaper drawing bring, and which pixels does it change?
+"""What does cheaper shadow_size bring, and which pixels does it change?
 
-Draws the same states of an episode of random actions in several ways: the size
-of the shadow map, and whether drawing is coarse. Compares the images with those
-of the first. Times are of the processor, all threads of this process together.
+Draws the same states of an episode of random actions with shadow maps of
+several sizes, and compares the images with those of the first. Times are of the
+processor, all threads of this process together.
 """
 
 import os
@@ -24,9 +24,7 @@ _SUITE = [t.name for t in tasks.TASKS.values() if t.kind == tasks.DM_CONTROL]
 flags.DEFINE_string("config", "default", "Preset that says how to draw.")
 flags.DEFINE_list("tasks", _SUITE, "Tasks of the control suite.")
 flags.DEFINE_list(
-    "drawings",
-    ["2048", "1024", "512", "512/coarse"],
-    "Values of shadow_size, with /coarse for coarse_drawing.",
+    "shadow_sizes", ["2048", "1024", "512", "0"], "Sides of the map."
 )
 flags.DEFINE_integer("states", 40, "States per task, in one episode.", 1)
 
@@ -39,10 +37,10 @@ def run() -> harness.Result:
     rows = [row for task in FLAGS.tasks for row in _compare(task, params)]
     bits = params["image_bits"]
     return harness.Result(
-        f"Shadow maps and coarse drawing, otherwise as in {FLAGS.config}",
+        f"Shadow maps, otherwise as in {FLAGS.config}",
         ("task", "map", "CPU ms", "pixels", f"{bits} bits", "mean", "most"),
         rows,
-        {f"{task}/{drawing}": ms for task, drawing, ms, *_ in rows},
+        {f"{task}/{shadow_size}": ms for task, shadow_size, ms, *_ in rows},
         [
             "Pixels that differ from those of the first, also in the bits that"
             " the model sees; mean and largest difference, of 255."
@@ -52,13 +50,15 @@ def run() -> harness.Result:
 
 def _compare(task: str, params: dict[str, Any]) -> list[tuple]:
     """Returns the rows of a task."""
-    envs = [_Drawn(task, drawing, params) for drawing in FLAGS.drawings]
+    envs = [
+        _Drawn(task, shadow_size, params) for shadow_size in FLAGS.shadow_sizes
+    ]
     for _ in range(FLAGS.states):
         for env in envs:  # In turn.
             env.step()
     first, shift = np.stack(envs[0].images), 8 - params["image_bits"]
     rows = []
-    for drawing, env in zip(FLAGS.drawings, envs, strict=True):
+    for shadow_size, env in zip(FLAGS.shadow_sizes, envs, strict=True):
         images = np.stack(env.images)
         there = (images != first).any(-1).mean()
         seen = (images >> shift != first >> shift).any(-1).mean()
@@ -66,7 +66,7 @@ def _compare(task: str, params: dict[str, Any]) -> list[tuple]:
         milliseconds = 1000 * statistics.median(env.seconds)
         shares = f"{there:.3%}", f"{seen:.3%}"
         figures = change.mean(), int(change.max())
-        rows.append((task, drawing, milliseconds, *shares, *figures))
+        rows.append((task, shadow_size, milliseconds, *shares, *figures))
         env.close()
     return rows
 
@@ -74,8 +74,7 @@ def _compare(task: str, params: dict[str, Any]) -> list[tuple]:
 class _Drawn:
     """An environment, its images and the times of the frames."""
 
-    def __init__(self, task: str, drawing: str, params: dict[str, Any]):
-        shadow_size, _, coarse = drawing.partition("/")
+    def __init__(self, task: str, shadow_size: str, params: dict[str, Any]):
         length = tasks.get_task(task).max_length or 1000
         self._env = builders.make_env(
             task,
@@ -83,7 +82,6 @@ class _Drawn:
             image_size=params["image_size"],
             image_supersampling=params["image_supersampling"],
             shadow_size=int(shadow_size),
-            coarse_drawing=bool(coarse),
         )
         self._env.reset(seed=0)  # The first frame sets everything up.
         self._env.action_space.seed(0)

@@ -192,20 +192,6 @@ def test_shadows_from_a_smaller_map():
     assert np.abs(none - own).mean() > 5
 
 
-@pytest.mark.render
-def test_coarse_drawing_hardly_shows_with_supersampling():
-    images = []
-    for coarse in (False, True):
-        params = {
-            "image_size": 32,
-            "image_supersampling": 4,
-            "coarse_drawing": coarse,
-        }
-        with environments.open_env("walker_walk", params) as env:
-            images.append(env.reset(seed=0)[0]["image"].astype(float))
-    assert 0 < np.abs(images[0] - images[1]).mean() < 1
-
-
 @pytest.mark.parametrize(
     "name,camera,message",
     [

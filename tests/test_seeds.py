@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+import scipy.stats
 import tensorflow as tf
 
 from planet_tf2.tools import seeds
@@ -39,3 +41,29 @@ def test_new_seed():
     first = seeds.new_seed()
     tf.random.set_seed(5)
     np.testing.assert_array_equal(seeds.new_seed(), first)
+
+
+@pytest.mark.parametrize("shape", [[1], [7], [3, 5, 2], [0, 4], [501, 401]])
+def test_normal(shape):
+    seed = seeds.derive(3)
+    drawn = tf.function(seeds.normal)(seed, tf.constant(shape)).numpy()
+    assert drawn.shape == tuple(shape) and drawn.dtype == np.float32
+    assert np.isfinite(drawn).all()
+    np.testing.assert_array_equal(drawn, seeds.normal(seed, tf.constant(shape)))
+    if drawn.size > 1e5:
+        assert scipy.stats.kstest(drawn.ravel(), "norm").pvalue > 0.01
+        halves = np.split(drawn.ravel()[1:], 2)  # Of the same radii.
+        assert abs(np.corrcoef(halves)[0, 1]) < 0.01
+        assert abs(np.corrcoef(np.square(halves))[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("shape", [[1], [7], [3, 5, 2], [0, 4], [400, 401]])
+def test_random_bytes(shape):
+    seed = seeds.derive(4)
+    drawn = tf.function(seeds.random_bytes)(seed, tf.constant(shape)).numpy()
+    assert drawn.shape == tuple(shape) and drawn.dtype == np.uint8
+    again = seeds.random_bytes(seed, tf.constant(shape))
+    np.testing.assert_array_equal(drawn, again)
+    if drawn.size > 1e5:
+        counts = np.bincount(drawn.ravel(), minlength=256)
+        assert scipy.stats.chisquare(counts).pvalue > 0.01

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tf_fakes import normal_kl, random_batch, tiny_params
+from tf_fakes import normal_kl, random_batch, tiny_params, values
 
 from planet_tf2.agents.planet.build import make_learner, make_model
 from planet_tf2.tools import devices, seeds
@@ -69,13 +69,6 @@ def tiny(tiny_made):
 def apart(apart_made):
     """The reward head is outside of `gradient_heads`."""
     return apart_made.reset()
-
-
-def values(model):
-    return {
-        name: variable.numpy()
-        for name, variable in model.original_variables().items()
-    }
 
 
 def numpy_losses(model, batch):

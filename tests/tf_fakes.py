@@ -107,3 +107,10 @@ class MemoryCell:
         assert noise.shape.rank == 2
         action = tf.reduce_sum(prev_action, 1, keepdims=True)
         return {"sample": 10 * prev_state["sample"] + action / 10 + obs}
+
+
+def values(model):
+    return {
+        name: variable.numpy()
+        for name, variable in model.original_variables().items()
+    }

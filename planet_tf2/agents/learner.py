@@ -151,7 +151,6 @@ class Learner(Module):
         count = context.num_replicas_in_sync * self._micro_batches
         size = next(iter(batch.values())).shape[0] // count
         chains = 1 if size % devices.chains() else devices.chains()
-
         share = 1 / (self._micro_batches * chains)
 
         def compute_part(part: int | tf.Tensor) -> Any:
@@ -174,9 +173,7 @@ class Learner(Module):
         )
         return means
 
-    def _losses(
-        self, batch: Batch, seed: tf.Tensor, share: float = 1.0
-    ) -> Scalars:
+    def _losses(self, batch: Batch, seed: tf.Tensor, share: float) -> Scalars:
         """Computes a part's share of the losses."""
         image_seed, seed = seeds.split(seed, 2)
         batch = self.model.prepare(batch, image_seed)

@@ -122,11 +122,6 @@ class Tasks(Group):
     takes most of the time of a frame, whatever `image_size` is. None is the
     suite's, 2048; 0 means no shadows. Other environments draw theirs as they
     like."""
-    coarse_drawing: Switch = False
-    """Whether the control suite draws one sample per pixel, in place of four,
-    and round shapes with a quarter of the facets. With a small `shadow_size`
-    software OpenGL takes a half to a quarter of the time. With
-    `image_supersampling` one hardly sees it, without edges are jagged."""
     render_images: Switch = False
     """Draw images with `render()` also where an environment observes an `image`
     itself, which may hold symbols and no colours."""

@@ -25,7 +25,6 @@ The arguments of `make_env`:
     averaged over blocks of pixels.
   shadow_size: Side of the map that the shadows of the control suite are
     drawn with, see `DmEnv`; the suite's by default.
-  coarse_drawing: Whether it draws less smooth edges and shapes, see `DmEnv`.
 """
 
 import os
@@ -62,7 +61,6 @@ def make_env(
     vector_actions: bool = True,
     image_supersampling: int = 1,
     shadow_size: int | None = None,
-    coarse_drawing: bool = False,
 ) -> gymnasium.Env:
     """Builds a task's environment with its wrappers; see above on arguments.
 
@@ -79,9 +77,8 @@ def make_env(
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
     drawn_size = image_size * image_supersampling
-    drawing = camera_id, drawn_size, shadow_size, coarse_drawing
     wanted = [*record_observations, *(observations or ())]
-    env = _simulator(spec, drawing, wanted)
+    env = _simulator(spec, camera_id, drawn_size, shadow_size, wanted)
     left_out = getattr(env, "left_out", [])
     notes = [f"{_LEFT_OUT}: {name}" for name in left_out]
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
@@ -128,15 +125,17 @@ def _check_names(
 
 def _simulator(
     spec: tasks.Task,
-    drawing: tuple[int, int, int | None, bool],
+    camera_id: int,
+    size: int,
+    shadow_size: int | None,
     wanted: Sequence[str],
 ) -> gymnasium.Env:
-    """Makes a task's simulator; on `drawing` see `DmEnv`."""
-    camera_id, size, *_ = drawing
+    """Makes a task's simulator, to be drawn with images of that size."""
     if spec.kind == tasks.DUMMY:
         return envs.DummyEnv(size)
     kwargs = spec.kwargs
     if spec.kind == tasks.DM_CONTROL:
+        drawing = camera_id, size, shadow_size
         env = envs.make_suite(spec.domain, spec.task, kwargs, *drawing)
         return envs.CheckedInterface(env, wanted)
     if spec.kind == tasks.GYMNASIUM:

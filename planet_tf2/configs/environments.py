@@ -35,7 +35,6 @@ _ARGUMENTS = (
     "image_size",
     "image_supersampling",
     "shadow_size",
-    "coarse_drawing",
     "observations",
     "record_observations",
     "render_images",

@@ -38,8 +38,6 @@ class DmEnv(gymnasium.Env):
       shadow_size: Side of the map, in texels, from which lights draw shadows.
         It is what software OpenGL takes most of its time for, whatever the size
         of the images. 0 is for no shadows, None for what the model has.
-      coarse: Whether to draw one sample per pixel, whatever the model wants,
-        and round shapes with half as many slices and stacks as usual.
 
     Attributes:
       dm_env: The environment of dm_env.
@@ -54,12 +52,11 @@ class DmEnv(gymnasium.Env):
         camera_id: int = 0,
         size: int = 64,
         shadow_size: int | None = None,
-        coarse: bool = False,
     ):
         self.dm_env = env
         self.max_episode_steps = getattr(env, "max_episode_steps", None)
         self._camera_id, self._size = camera_id, size
-        self._shadow_size, self._coarse = shadow_size, coarse
+        self._shadow_size = shadow_size
         self._camera, self._model = None, None
         self._action = env.action_spec()
         if isinstance(self._action, list | tuple):
@@ -179,14 +176,10 @@ class DmEnv(gymnasium.Env):
     def _prepare(self, physics: Any) -> None:
         """Sets up drawing for the model of these physics."""
         model, size = physics.model, self._size
-        quality = model.vis.quality
-        if self._coarse:
-            quality.offsamples = 0
-            quality.numslices, quality.numstacks = 14, 8
         if self._shadow_size == 0:
             model.light_castshadow[:] = False
         elif self._shadow_size is not None:
-            quality.shadowsize = self._shadow_size
+            model.vis.quality.shadowsize = self._shadow_size
         # The models ask for a framebuffer of 640 x 480. One that just holds the
         # pictures gives the same pixels and saves software OpenGL several
         # milliseconds per frame.
@@ -205,7 +198,7 @@ def make_suite(
     domain: str,
     task: str,
     kwargs: Mapping[str, Any] | None = None,
-    *drawing: Any,
+    *drawing: int | None,
 ) -> DmEnv:
     """Makes one task of the control suite with its state observations.
 
@@ -220,7 +213,7 @@ def make_suite(
       task: Task of that domain, for example `run`.
       kwargs: What the suite calls `task_kwargs`, such as `time_limit` in
         seconds.
-      *drawing: Further arguments of `DmEnv`: camera, sizes, whether coarse.
+      *drawing: Further arguments of `DmEnv`: camera and sizes.
 
     Raises:
       ValueError: The suite has no such task, the task no such arguments, or the

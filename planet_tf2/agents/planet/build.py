@@ -244,12 +244,10 @@ def make_planner(
         params,
     )
 
-    parts = (model.cell, model.heads["reward"])
-    weights = [
-        x
-        for part in (parts if params["precision"] != "float32" else ())
-        for x in part.trainable_variables
-    ]
+    weights = []
+    if params["precision"] != "float32":
+        for part in (model.cell, model.heads["reward"]):
+            weights += part.trainable_variables
 
     def plan(state: Any, seed: tf.Tensor) -> Any:
         with cast_before(weights, params["precision"]):

@@ -1,5 +1,6 @@
 """A recurrent model with stochastic states between encoder and decoder."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -115,14 +116,8 @@ class DRNN(LatentCell):
         prior = self.transition(prev_state, prev_action, noises[0])
         return prior, self._step(prev_state, prev_action, obs, noises[1])
 
-    def posterior(
-        self,
-        prev_state: State,
-        prev_action: tf.Tensor,
-        obs: tf.Tensor,
-        noise: tf.Tensor | None = None,
-    ) -> State:
-        return self._step(prev_state, prev_action, obs, noise)
+    def filtering(self, obs: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        return obs, self._step
 
     def features_from_state(self, state: State) -> tf.Tensor:
         """Returns the decoder's state, `[..., H]`."""
@@ -143,7 +138,7 @@ class DRNN(LatentCell):
         prev_state: State,
         prev_action: tf.Tensor,
         obs: tf.Tensor | None,
-        noise: tf.Tensor | None,
+        noise: tf.Tensor | None = None,
     ) -> State:
         """Computes the next state; without `obs`, for an `obs` of zeros."""
         # Zeros add nothing to a product, so they are left out of it: with them
