@@ -30,20 +30,21 @@ def closed_loop(
     Returns:
       Prior states and posterior states, tensors `[B, T, ...]`.
     """
-    early = late = ()
-    if noise is not None:
-        late, early = (noise[:, 0],), (noise[:, 1],)
     seen, step = cell.filtering(_merge(embedded))
+    inputs = [_time_major(prev_action), _time_major(_separate(seen, embedded))]
+    of_prior = []
+    if noise is not None:
+        inputs.append(noise[:, 1])
+        of_prior.append(_time_major(noise[:, 0]))
     posterior = _unroll(
         lambda prev, inputs: step(prev, *inputs),
         cell.zero_state(tf.shape(embedded)[0]),
-        [_time_major(x) for x in (prev_action, _separate(seen, embedded))]
-        + list(early),
+        inputs,
         prev_action.shape[1],
     )
-    before = posterior, states_before(cell, posterior), prev_action
-    merged = _map(_merge, (*before, *map(_time_major, late)))
-    prior = cell.prior_beside(*merged)
+    before = states_before(cell, posterior)
+    known = [posterior, before, prev_action, *of_prior]
+    prior = cell.prior_beside(*_map(_merge, known))
     return _map(lambda x: _separate(x, embedded), prior), posterior
 
 
