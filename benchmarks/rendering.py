@@ -34,7 +34,10 @@ def run() -> harness.Result:
     variables = rendering.gl_variables(rendering.choose_backend().name)
     child_process.update_environ(os.environ, variables)
     params = agents.resolve(FLAGS.config)
-    rows = [row for task in FLAGS.tasks for row in _compare(task, params)]
+    try:
+        rows = [row for task in FLAGS.tasks for row in _compare(task, params)]
+    except ValueError as error:
+        raise harness.Missing(error) from None
     bits = params["image_bits"]
     return harness.Result(
         f"Shadow maps, otherwise as in {FLAGS.config}",
