@@ -22,11 +22,9 @@ _SMALL: dict[str, Any] = {
     # Below the free nats the prior learns nothing, and a small model that has
     # seen little stays there for long.
     "free_nats": 1.0,
-    # Fast at first; what it knows becomes precise only as this falls. It has
-    # fallen when a run of `cpu` ends; `quickstart` is but its beginning.
+    # Fast at first; what it knows becomes precise only as this falls.
     "main_learning_rate": 3e-3,
     "main_learning_rate_schedule": "exponential",
-    "main_learning_rate_decay_updates": 45_000,
     "main_learning_rate_final": 0.05,
     "num_seed_episodes": 10,
     "test_steps": 80,
@@ -66,13 +64,16 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "quickstart": {
         **_SMALL,
+        "main_learning_rate_decay_updates": 45_000,
         "train_steps": 8000,
         "max_steps": 161_600,
     },
     "cpu": {
         **_SMALL,
+        # Its end: 75,000 updates, and 610 episodes.
+        "main_learning_rate_decay_updates": 75_000,
         "train_steps": 16_000,
-        "max_steps": 723_600,
+        "max_steps": 1_206_000,
     },
 }
 
