@@ -12,6 +12,11 @@ An agent is a package, which offers
     train_collects, test_collects
                   return the complete entries of what to collect, see
                   `configs.collects`
+    schedule      in their place: returns the `configs.step_schedule` of agents
+                  that are trained by steps, given the parameters
+    environment_arguments
+                  if there is one, returns more arguments of
+                  `configs.builders.make_env`, given the parameters
     make_agent    makes it: `make_agent(params, observation_space, action_space,
                   seed, strategy)`, see `agent`
     check_settings  raises `ValueError` for mistakes in a run's parameters that
@@ -29,6 +34,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from planet_tf2.configs import resolve as resolving
+from planet_tf2.configs.step_schedule import StepSchedule
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.importing import search_current_folder
 from planet_tf2.tools.nearest import did_you_mean
@@ -81,6 +87,15 @@ def learned(
     if params.get("state_diagnostics"):
         return None
     return list(agent.OBSERVATIONS)
+
+
+def schedule(
+    agent: types.ModuleType, params: Mapping[str, Any]
+) -> StepSchedule | None:
+    """Returns the schedule of an agent that is trained by steps, or None."""
+    if not hasattr(agent, "schedule"):
+        return None
+    return agent.schedule(params)
 
 
 def resolve(

@@ -66,6 +66,14 @@ class Actor(Module):
         """
         return None
 
+    @property
+    def saved(self) -> dict[str, Any]:
+        """What checkpoints hold of running episodes, by name.
+
+        Only of agents that are trained by steps.
+        """
+        return {}
+
     def begin_episode(self, indices: tf.Tensor) -> None:
         """Forgets what there was before in these environments, no others."""
 
@@ -82,7 +90,9 @@ class Actor(Module):
           indices: int32 `[N]`.
           observ: all observations of the environments by name, `[N, ...]`.
           explore: how much to explore, 0 for not at all; PlaNet takes it for
-            the standard deviation of noise on actions.
+            the standard deviation of noise on actions. Agents that are trained
+            by steps get 1 in training, and 2 while they are to explore, see
+            `configs.step_schedule`.
           seed: int32 `[2]`, determines everything random in the decision.
 
         Returns:
@@ -111,7 +121,9 @@ class Agent(Module):
       actor_settings: settings of a collection that its actors depend on.
       batch_spec: shapes of what it needs of each stored time step, by name.
       loss_names: scalars of `train_step` and `test_step` that are losses.
+      test_loss_names: those of `test_step`, if fewer.
       norm_names: scalars of `train_step` that are norms of gradients.
+      scalar_names: scalars of `train_step` that are neither.
       has_model: whether there are `filter`, `open_loop`, `imagine`, and what
         goes with them.
       has_plans: whether there is `plan`.
@@ -123,7 +135,9 @@ class Agent(Module):
     actor_settings: Sequence[str] = ()
     batch_spec: Mapping[str, tuple[int, ...]]
     loss_names: Sequence[str]
+    test_loss_names: Sequence[str] | None = None
     norm_names: Sequence[str] = ()
+    scalar_names: Sequence[str] = ()
     has_model: bool = False
     has_plans: bool = False
     horizon: int = 0
@@ -163,8 +177,8 @@ class Agent(Module):
           seed: int32 `[2]`, determines everything random.
 
         Returns:
-          Scalars by name: `loss_names` and `norm_names`. If one of them is not
-          finite, nothing was learned.
+          Scalars by name: `loss_names`, `norm_names` and `scalar_names`. If one
+          of them is not finite, nothing was learned.
         """
         raise NotImplementedError
 
