@@ -21,10 +21,11 @@ class Golden:
 
     Args:
       name: file name without its ending.
+      folder: where it is.
     """
 
-    def __init__(self, name: str):
-        with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
+    def __init__(self, name: str, folder: pathlib.Path = FOLDER):
+        with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
             self._arrays = {key: file[key] for key in file.files}
 
     def group(self, prefix: str) -> dict[str, np.ndarray]:

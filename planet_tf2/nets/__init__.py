@@ -8,5 +8,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "basic": ["FeedForward"],
         "conv_ha": ["Decoder", "Encoder"],
         "gru": ["GRUCell"],
+        "norm_gru": ["NormGRUCell"],
+        "normed": ["MLP", "NormedDense"],
+        "normed_conv": ["ImageDecoder", "ImageEncoder"],
+        "normed_heads": ["DistributionHead", "VectorDecoder"],
     },
 )

@@ -1,0 +1,89 @@
+"""Continuous actions between -1 and 1."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from planet_tf2.nets.distributions import TruncatedNormal
+from planet_tf2.tools import seeds
+
+tfd = tfp.distributions
+
+
+class BoundedNormal(tfd.Independent):
+    """A normal whose samples are scaled back into -1..1.
+
+    Log-density and entropy are those of the normal without bounds. A sample
+    outside is divided by its size, which counts as a constant.
+
+    Args:
+      mean: `[..., *event]`, between -1 and 1.
+      std: standard deviation, of the same shape.
+      event_ndims: how many dimensions one event has.
+    """
+
+    def __init__(self, mean: tf.Tensor, std: tf.Tensor, event_ndims: int):
+        parameters = {"mean": mean, "std": std, "event_ndims": event_ndims}
+        super().__init__(tfd.Normal(mean, std), event_ndims)
+        self._parameters = parameters
+
+    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns a sample by standard normal noise, `[..., *event]`."""
+        sample = self.distribution.loc + self.distribution.scale * noise
+        size = tf.maximum(tf.abs(sample), 1.0)
+        return sample / tf.stop_gradient(size)
+
+    def _sample_n(self, n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        shape = tf.concat([[n], tf.shape(self.distribution.loc)], 0)
+        noise = seeds.normal(tfp.random.sanitize_seed(seed), shape)
+        return self.sample_from(noise)
+
+
+class ClippedNormal(BoundedNormal):
+    """The same, but samples outside are moved to the bound.
+
+    Their gradient is that of the sample before.
+    """
+
+    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns a sample by standard normal noise, `[..., *event]`."""
+        sample = self.distribution.loc + self.distribution.scale * noise
+        clipped = tf.clip_by_value(sample, -1.0, 1.0)
+        return sample + tf.stop_gradient(clipped - sample)
+
+
+class BoundedTruncatedNormal(tfd.Independent):
+    """A normal restricted to -1..1.
+
+    Args:
+      mean: of the normal before, which is the mode, `[..., *event]`, between
+        -1 and 1.
+      std: its standard deviation, of the same shape.
+      event_ndims: how many dimensions one event has.
+    """
+
+    def __init__(self, mean: tf.Tensor, std: tf.Tensor, event_ndims: int):
+        parameters = {"mean": mean, "std": std, "event_ndims": event_ndims}
+        super().__init__(TruncatedNormal(mean, std, -1.0, 1.0), event_ndims)
+        self._parameters = parameters
+
+    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns the sample at the quantile of standard normal noise.
+
+        For noise 0 it is the median.
+        """
+        loc, scale = self.distribution.loc, self.distribution.scale
+        low, high = (_mass((x - loc) / scale) for x in (-1.0, 1.0))
+        quantile = low + (high - low) * _mass(noise)
+        sample = loc + scale * tf.math.ndtri(quantile)
+        return tf.clip_by_value(sample, -1.0, 1.0)
+
+    def _sample_n(self, n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        shape = tf.concat([[n], tf.shape(self.distribution.loc)], 0)
+        noise = seeds.normal(tfp.random.sanitize_seed(seed), shape)
+        return self.sample_from(noise)
+
+
+def _mass(x: tf.Tensor) -> tf.Tensor:
+    """Returns the probability that a standard normal is below."""
+    return tf.math.erfc(-x / np.sqrt(2)) / 2

@@ -1,0 +1,100 @@
+"""Choices: one of several classes, several of them at once, yes or no."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+def gumbel(seed: tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
+    """Draws the noise by which the most likely class becomes a sample."""
+    uniform = tf.random.stateless_uniform(shape, seed, minval=1e-20)
+    return -tf.math.log(-tf.math.log(uniform))
+
+
+class OneHot(tfd.OneHotCategorical):
+    """A class as a one-hot vector, mixed with a little of the uniform.
+
+    Everything follows from p = (1 - u) softmax(logits) + u / n, so that no
+    class ever becomes impossible. Samples have the gradient of p (straight
+    through).
+
+    Args:
+      logits: `[..., n]`.
+      unimix: u.
+    """
+
+    def __init__(self, logits: tf.Tensor, unimix: float = 0.0):
+        parameters = {"logits": logits, "unimix": unimix}
+        if unimix:
+            uniform = 1 / logits.shape[-1]
+            probs = (1 - unimix) * tf.nn.softmax(logits) + unimix * uniform
+            logits = tf.math.log(probs)
+        super().__init__(logits=logits, dtype=tf.float32, name="OneHot")
+        self._parameters = parameters
+
+    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns a sample by `gumbel` noise, `[..., n]`; for 0 the mode."""
+        probs = self.probs_parameter()
+        chosen = tf.argmax(self.logits + noise, -1)
+        chosen = tf.one_hot(chosen, probs.shape[-1], dtype=probs.dtype)
+        return chosen + probs - tf.stop_gradient(probs)
+
+    def _sample_n(self, n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        shape = tf.concat([[n], tf.shape(self.logits)], 0)
+        seed = tfp.random.sanitize_seed(seed)
+        return self.sample_from(gumbel(seed, shape))
+
+
+class JoinedOneHot:
+    """Independent choices as one-hot vectors that are joined to one.
+
+    Args:
+      logits: `[..., N]`, N the sum of the sizes.
+      sizes: how many classes each choice has.
+      unimix: as of `OneHot`.
+    """
+
+    def __init__(
+        self, logits: tf.Tensor, sizes: Sequence[int], unimix: float = 0.0
+    ):
+        self._sizes = list(sizes)
+        self._parts = [OneHot(x, unimix) for x in self._split(logits)]
+
+    def log_prob(self, value: tf.Tensor) -> tf.Tensor:
+        """Returns the logarithm of the probability, `[...]`."""
+        pairs = zip(self._parts, self._split(value), strict=True)
+        return tf.add_n([part.log_prob(x) for part, x in pairs])
+
+    def entropy(self) -> tf.Tensor:
+        """Returns the entropy, `[...]`, in nats."""
+        return tf.add_n([part.entropy() for part in self._parts])
+
+    def mean(self) -> tf.Tensor:
+        """Returns the probabilities, `[..., N]`."""
+        return tf.concat([part.mean() for part in self._parts], -1)
+
+    def mode(self) -> tf.Tensor:
+        """Returns the most likely choices, `[..., N]`."""
+        return tf.concat([part.mode() for part in self._parts], -1)
+
+    def sample(self, seed: tf.Tensor) -> tf.Tensor:
+        """Draws choices, `[..., N]`, by a seed, int32 `[2]`."""
+        return self.sample_from(gumbel(seed, tf.shape(self.mean())))
+
+    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns a sample by `gumbel` noise, `[..., N]`."""
+        pairs = zip(self._parts, self._split(noise), strict=True)
+        return tf.concat([part.sample_from(x) for part, x in pairs], -1)
+
+    def _split(self, joined: tf.Tensor) -> list[tf.Tensor]:
+        return tf.split(joined, self._sizes, -1)
+
+
+def binary(logits: tf.Tensor, event_ndims: int = 0) -> Any:
+    """Returns independent yes or no, as 1.0 or 0.0, `[..., *event]`."""
+    bernoulli = tfd.Bernoulli(logits, dtype=tf.float32)
+    return tfd.Independent(bernoulli, event_ndims)
