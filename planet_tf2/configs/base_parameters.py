@@ -1,8 +1,12 @@
 """What can be set of every agent: tasks, data, schedule, logging.
 
 Flags, checks, messages and `docs/parameters.md` all follow from these
-declarations and those of the agent, `agents/planet/parameters.py`. Names and
-defaults are those of the original wherever it had the parameter.
+declarations and those of the agent, such as `agents/planet/parameters.py`.
+Names and defaults are those of the original wherever it had the parameter.
+
+`CommonParameters` are those of all agents. `BaseParameters` adds what agents
+need that learn as PlaNet does: from whole episodes, which are collected between
+updates, in phases of training and testing.
 """
 
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -190,14 +194,26 @@ class Repeatability(Group):
     nothing depends on it. See docs/runs.md."""
 
 
-class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
-    """The parameters that the base reads; agents inherit them and add theirs.
+class Settings(BaseModel):
+    """Parameters that share a name: `actor: {layers: 2, entropy: 3e-4}`.
+
+    They can be given one by one, also as flags: `--actor.entropy 1e-3`.
+    """
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class CommonParameters(Devices, Tasks, Repeatability):
+    """The parameters that the base reads of every agent.
 
     Attributes:
       CHANGEABLE: What the run in a folder can go on with other values of, since
         nothing that it computes depends on them.
       DEPRECATED: What is accepted with a warning, and ignored.
       GROUPS: The headings in the order of the documentation.
+      LENGTH: Name of the parameter that says when a run is done.
+      MEANT: What is meant by names of other programs.
+      PAGE: Where they are documented.
     """
 
     CHANGEABLE: ClassVar[frozenset[str]] = frozenset(
@@ -211,11 +227,33 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
     )
     DEPRECATED: ClassVar[tuple[str, ...]] = ()
     GROUPS: ClassVar[tuple[str, ...]]
+    LENGTH: ClassVar[str] = "max_steps"
+    MEANT: ClassVar[dict[str, str]] = {}
+    PAGE: ClassVar[str] = "docs/parameters.md"
 
     @classmethod
     def known(cls) -> dict[str, FieldInfo]:
-        """Returns the parameters whose names are known beforehand."""
-        return dict(cls.model_fields)
+        """Returns the parameters whose names are known beforehand.
+
+        Nested ones are called `actor.entropy`.
+        """
+        known = {}
+        for name, field in cls.model_fields.items():
+            inside = cls.settings(name)
+            if inside is None:
+                known[name] = field
+            else:
+                parts = inside.model_fields.items()
+                known |= {f"{name}.{key}": part for key, part in parts}
+        return known
+
+    @classmethod
+    def settings(cls, name: Any) -> type[Settings] | None:
+        """Returns what is nested below a name, or None."""
+        field = cls.model_fields.get(name)
+        kind = field and field.annotation
+        nested = isinstance(kind, type) and issubclass(kind, Settings)
+        return kind if nested else None
 
     @classmethod
     def field(cls, name: Any) -> FieldInfo | None:
@@ -223,7 +261,11 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
 
         Agents may have some whose names depend on the task.
         """
-        return cls.model_fields.get(name)
+        name, _, inside = str(name).partition(".")
+        if not inside:
+            return cls.model_fields.get(name)
+        nested = cls.settings(name)
+        return nested and nested.model_fields.get(inside)
 
     @classmethod
     def explain(cls, name: str) -> str:
@@ -233,14 +275,9 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
     @classmethod
     def group_of(cls, name: str) -> str:
         """Returns the heading of a parameter."""
+        name = name.partition(".")[0]
         groups = [c for c in cls.__mro__ if "GROUP" in vars(c)]
         return next(c.GROUP for c in groups if name in c.model_fields)
-
-    @model_validator(mode="after")
-    def _complete_schedule(self) -> Self:
-        if self.checkpoint_every is None:
-            self.checkpoint_every = min(10 * self.test_steps, LARGEST)
-        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -265,10 +302,35 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
                 task = tasks.get_task(name)
             except ValueError as error:
                 raise ConfigError(f"Parameter 'tasks': {error}") from None
-            # Stretched episodes are never shorter than a sequence.
-            needed = 0 if task.stretched else self.batch_shape[1]
             repeat = self.action_repeat or task.action_repeat
-            _check_length(name, task.max_length, repeat, needed)
+            if task.max_length and repeat > task.max_length:
+                raise ConfigError(
+                    f"Parameter 'action_repeat' is {repeat}, but episodes of "
+                    f"{name!r} have only {task.max_length} simulator steps. "
+                    "Lower action_repeat."
+                )
+        return self
+
+
+class BaseParameters(Data, Schedule, Logging, CommonParameters):
+    """Those, and what it takes to learn in phases, from whole episodes."""
+
+    @model_validator(mode="after")
+    def _complete_schedule(self) -> Self:
+        if self.checkpoint_every is None:
+            self.checkpoint_every = min(10 * self.test_steps, LARGEST)
+        return self
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        for name in self.tasks:
+            task = tasks.get_task(name)
+            # Stretched episodes are never shorter than a sequence.
+            if task.max_length and not task.stretched:
+                repeat = self.action_repeat or task.action_repeat
+                _check_length(
+                    name, task.max_length, repeat, self.batch_shape[1]
+                )
         return self
 
     @model_validator(mode="after")
@@ -283,16 +345,7 @@ class BaseParameters(Data, Devices, Tasks, Schedule, Logging, Repeatability):
         return self
 
 
-def _check_length(
-    name: str, max_length: int | None, repeat: int, length: int
-) -> None:
-    if not max_length:
-        return
-    if repeat > max_length:
-        raise ConfigError(
-            f"Parameter 'action_repeat' is {repeat}, but episodes of {name!r} "
-            f"have only {max_length} simulator steps. Lower action_repeat."
-        )
+def _check_length(name: str, max_length: int, repeat: int, length: int) -> None:
     # The reset observation is one more.
     longest = max_length // repeat + 1
     if length > longest:

@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from planet_tf2.configs import kinds
-from planet_tf2.configs.base_parameters import BaseParameters
+from planet_tf2.configs.base_parameters import CommonParameters
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.tools import plain_yaml
 from planet_tf2.tools.plain_text import short_repr
@@ -54,7 +54,7 @@ def parse_params(text: str) -> dict[str, Any]:
 
 
 def define_flags(
-    parameters: type[BaseParameters],
+    parameters: type[CommonParameters],
     flag_values: flags.FlagValues = flags.FLAGS,
 ) -> list[str]:
     """Defines a flag for every parameter and returns their names.
@@ -72,7 +72,7 @@ def define_flags(
 
 
 def flag_overrides(
-    parameters: type[BaseParameters],
+    parameters: type[CommonParameters],
     flag_values: flags.FlagValues = flags.FLAGS,
 ) -> dict[str, Any]:
     """Returns the parameters that were given as flags.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from planet_tf2.configs.base_parameters import BaseParameters
+from planet_tf2.configs.base_parameters import CommonParameters
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
     LARGEST,
@@ -42,7 +42,8 @@ def resolve(
 
     Args:
       agent: Package of the agent, which has `Parameters` and `PRESETS`.
-      config: Name of a preset.
+      config: Name of a preset, or several, separated by commas: later ones win
+        over those before. All of them win over the preset `default`.
       params_text: YAML mapping, see `parse_params`.
       overrides: Parameters by name, from flags. They win over all others.
 
@@ -52,22 +53,56 @@ def resolve(
     Raises:
       ConfigError: One line that names the parameter, the value and the fix.
     """
-    presets = agent.PRESETS
-    if config not in presets:
-        raise ConfigError(
-            f"Unknown preset {config!r}.{did_you_mean(config, presets)} "
-            f"Known are {', '.join(presets)}."
-        )
-    given = {
-        **presets[config],
-        **parse_params(params_text),
-        **(overrides or {}),
-    }
+    given = merge(
+        agent.Parameters,
+        find_presets(agent, config),
+        parse_params(params_text),
+        overrides or {},
+    )
     return AttrDict(validate(agent.Parameters, given))
 
 
+def find_presets(agent: types.ModuleType, config: str) -> dict[str, Any]:
+    """Returns the parameters that presets set, see `resolve`.
+
+    Raises:
+      ConfigError: There is no such preset.
+    """
+    presets = agent.PRESETS
+    chosen = []
+    for name in config.split(","):
+        if name.strip() not in presets:
+            raise ConfigError(
+                f"Unknown preset {name!r}.{did_you_mean(name, presets)} "
+                f"Known are {', '.join(presets)}."
+            )
+        chosen.append(presets[name.strip()])
+    return merge(agent.Parameters, presets.get("default", {}), *chosen)
+
+
+def merge(
+    parameters: type[CommonParameters], *parts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what is set by several, of which the last wins.
+
+    Nested settings are merged one by one. `actor.entropy` is one of `actor`.
+    """
+    merged: dict[str, Any] = {}
+    for name, value in (item for part in parts for item in part.items()):
+        outer, _, inner = str(name).partition(".")
+        is_nested = parameters.settings(outer) is not None
+        if is_nested and inner:
+            name, value = outer, {inner: value}
+        if is_nested and isinstance(value, Mapping):
+            before = merged.get(name)
+            before = before if isinstance(before, Mapping) else {}
+            value = {**before, **value}
+        merged[name] = value
+    return merged
+
+
 def validate(
-    parameters: type[BaseParameters], given: Mapping[str, Any]
+    parameters: type[CommonParameters], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns all parameters, in their proper types.
 
@@ -88,7 +123,7 @@ def validate(
         else:
             used[name] = value
     try:
-        found = dict(parameters.model_validate(used))
+        found = parameters.model_validate(used).model_dump()
     except pydantic.ValidationError as error:
         raise ConfigError(_explanation(parameters, given, error)) from None
     if len(ascii(found)) > _LONGEST:
@@ -100,15 +135,25 @@ def validate(
     return found
 
 
-def describe(parameters: type[BaseParameters]) -> dict[str, Schema]:
-    """Returns the JSON schema of every parameter, without references."""
+def describe(parameters: type[CommonParameters]) -> dict[str, Schema]:
+    """Returns the JSON schema of every parameter, without references.
+
+    Nested ones are called `actor.entropy`.
+    """
     whole = parameters.model_json_schema()
-    for schema in whole["properties"].values():
+    found = {}
+    for name, schema in whole["properties"].items():
         reference = schema.get("items", {}).get("$ref")
         if reference:
-            name = reference.removeprefix("#/$defs/")
-            schema["items"] = whole["$defs"][name]
-    return whole["properties"]
+            part = reference.removeprefix("#/$defs/")
+            schema["items"] = whole["$defs"][part]
+        inside = parameters.settings(name)
+        if inside is None:
+            found[name] = schema
+        else:
+            parts = inside.model_json_schema()["properties"].items()
+            found |= {f"{name}.{key}": part for key, part in parts}
+    return found
 
 
 def differences(
@@ -119,9 +164,23 @@ def differences(
     A parameter that did not exist yet when the others were saved counts as
     having had its default.
     """
+    saved, new = _flat(agent.Parameters, saved), _flat(agent.Parameters, new)
     fields = {name: agent.Parameters.field(name) for name in {*saved, *new}}
     defaults = {name: f.default for name, f in fields.items() if f is not None}
     return attr_dict.differences(saved, new, defaults)
+
+
+def _flat(
+    parameters: type[CommonParameters], params: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns parameters with nested ones called `actor.entropy`."""
+    found = {}
+    for name, value in params.items():
+        if parameters.settings(name) is None:
+            found[name] = value
+        else:
+            found |= {f"{name}.{key}": part for key, part in value.items()}
+    return found
 
 
 def lasting_differences(
@@ -132,10 +191,11 @@ def lasting_differences(
 ) -> list[str]:
     """Lists the differences that a run cannot go on with.
 
-    Those are of all parameters but `CHANGEABLE`, and but `max_steps` while the
-    run is not done: until then it makes no difference how long it is to be.
+    Those are of all parameters but `CHANGEABLE`, and but `LENGTH` while the run
+    is not done: until then it makes no difference how long it is to be.
     """
-    free = agent.Parameters.CHANGEABLE | (set() if done else {"max_steps"})
+    parameters = agent.Parameters
+    free = parameters.CHANGEABLE | (set() if done else {parameters.LENGTH})
     saved, new = (
         {name: params[name] for name in params if name not in free}
         for params in (saved, new)
@@ -144,7 +204,7 @@ def lasting_differences(
 
 
 def _explanation(
-    parameters: type[BaseParameters],
+    parameters: type[CommonParameters],
     given: Mapping[str, Any],
     error: pydantic.ValidationError,
 ) -> str:
@@ -153,6 +213,18 @@ def _explanation(
     if not place:  # It was found by comparing several parameters.
         return str(problem["ctx"]["error"])
     name, value = place[0], given[place[0]]
+    inside = parameters.settings(name)
+    if inside is not None:
+        if len(place) == 1:
+            known = ", ".join(inside.model_fields)
+            return (
+                f"Parameter {name!r} must be a mapping of {known}, not "
+                f"{shown(value)}."
+            )
+        value, name = value[place[1]], f"{name}.{place[1]}"
+        if parameters.field(name) is None:
+            return _unknown(parameters, name)
+        place = place[1:]
     schema = describe(parameters).get(name)
     if schema is None:  # Those that depend on the task are alike.
         schema = parameters.model_json_schema()["additionalProperties"]
@@ -196,8 +268,9 @@ def _hint(schema: Schema, value: Any) -> str:
     return did_you_mean(value, map(str, choices(schema)))
 
 
-def _unknown(parameters: type[BaseParameters], name: Any) -> str:
-    hint = did_you_mean(name, parameters.known())
-    return (
-        f"Unknown parameter {short_repr(name)}.{hint} See docs/parameters.md."
-    )
+def _unknown(parameters: type[CommonParameters], name: Any) -> str:
+    known = parameters.known()
+    inner = {full.rpartition(".")[2]: full for full in known if "." in full}
+    meant = parameters.MEANT.get(name) or inner.get(name)
+    hint = f" Did you mean {meant!r}?" if meant else did_you_mean(name, known)
+    return f"Unknown parameter {short_repr(name)}.{hint} See {parameters.PAGE}."
