@@ -6,7 +6,8 @@ An agent is a package, which offers
     PRESETS       its presets: differences to the defaults, by name
     PRESET_HELP   what each of them is for
     LOSSES        what its losses mean, see `loss_info`
-    OBSERVATIONS  names of the observations that it sees
+    OBSERVATIONS  names of the observations that it sees, or None: parameters
+                  choose from all that there are
     VECTOR_ACTIONS  whether it acts by vectors in [-1, 1], whatever the
                   environment's own action space is
     train_collects, test_collects
@@ -40,7 +41,10 @@ from planet_tf2.tools.importing import search_current_folder
 from planet_tf2.tools.nearest import did_you_mean
 
 DEFAULT = "planet"
-AGENTS = {"planet": "planet_tf2.agents.planet"}
+AGENTS = {
+    "planet": "planet_tf2.agents.planet",
+    "dreamer": "planet_tf2.agents.dreamer",
+}
 
 
 def find(name: str = DEFAULT) -> types.ModuleType:
@@ -86,7 +90,7 @@ def learned(
     """Returns the names of the observations to learn from, None for all."""
     if params.get("state_diagnostics"):
         return None
-    return list(agent.OBSERVATIONS)
+    return agent.OBSERVATIONS and list(agent.OBSERVATIONS)
 
 
 def schedule(

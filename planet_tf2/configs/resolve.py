@@ -115,11 +115,13 @@ def validate(
       ConfigError: Names the parameter, the value and what is expected.
     """
     used = {}
-    for name, value in given.items():
+    for name, value in merge(parameters, given).items():
         if name in parameters.DEPRECATED:
             _LOGGER.warning("Parameter %r has no effect: ignored.", name)
         elif parameters.field(name) is None:
             raise ConfigError(_unknown(parameters, name))
+        elif parameters.settings(name) and isinstance(value, Mapping):
+            used[name] = _used_settings(parameters, name, value)
         else:
             used[name] = value
     try:
@@ -133,6 +135,22 @@ def validate(
             f"{_LONGEST} characters at most."
         )
     return found
+
+
+def _used_settings(
+    parameters: type[CommonParameters], name: str, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns those of nested settings that have an effect."""
+    used = {}
+    for key, value in given.items():
+        full = f"{name}.{key}"
+        if full in parameters.DEPRECATED:
+            _LOGGER.warning("Parameter %r has no effect: ignored.", full)
+        elif parameters.field(full) is None:
+            raise ConfigError(_unknown(parameters, full))
+        else:
+            used[key] = value
+    return used
 
 
 def describe(parameters: type[CommonParameters]) -> dict[str, Schema]:
@@ -222,8 +240,6 @@ def _explanation(
                 f"{shown(value)}."
             )
         value, name = value[place[1]], f"{name}.{place[1]}"
-        if parameters.field(name) is None:
-            return _unknown(parameters, name)
         place = place[1:]
     schema = describe(parameters).get(name)
     if schema is None:  # Those that depend on the task are alike.
@@ -270,7 +286,8 @@ def _hint(schema: Schema, value: Any) -> str:
 
 def _unknown(parameters: type[CommonParameters], name: Any) -> str:
     known = parameters.known()
-    inner = {full.rpartition(".")[2]: full for full in known if "." in full}
-    meant = parameters.MEANT.get(name) or inner.get(name)
+    last = str(name).rpartition(".")[2]
+    places = [full for full in known if full.rpartition(".")[2] == last]
+    meant = parameters.MEANT.get(name) or next(iter(places), None)
     hint = f" Did you mean {meant!r}?" if meant else did_you_mean(name, known)
     return f"Unknown parameter {short_repr(name)}.{hint} See {parameters.PAGE}."

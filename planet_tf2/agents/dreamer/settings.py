@@ -1,0 +1,165 @@
+"""Nested parameters of Dreamer: coders, heads, actor, critic, suites.
+
+Names and defaults are those of dreamerv3-torch.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from planet_tf2.configs.base_parameters import Settings
+from planet_tf2.configs.kinds import (
+    Fraction,
+    Integer,
+    Name,
+    Natural,
+    Number,
+    Positive,
+    Scale,
+    Switch,
+)
+
+Activation = Literal["silu", "elu", "relu", "gelu", "tanh", "softplus", "none"]
+
+
+class Coder(Settings):
+    """What encoder and decoder have in common."""
+
+    mlp_keys: Name = "$^"
+    """Vectors that it deals with: a regular expression, which is tried at the
+    beginning of their names. `.*` matches all, `$^` none, `position|velocity`
+    these two. Numbers, and arrays that are no images, are taken for vectors."""
+    cnn_keys: Name = "image"
+    """Images that it deals with, chosen likewise. Several are joined on their
+    channels."""
+    act: Activation = "silu"
+    """Activation function."""
+    norm: Switch = True
+    """Whether hidden layers are normalised (LayerNorm)."""
+    cnn_depth: Positive = 32
+    """Channels of the first convolution. The others have 2, 4, 8 times as
+    many."""
+    kernel_size: Literal[4] = 4
+    """Side of the kernels."""
+    minres: Positive = 4
+    """Side at which convolutions of images end, and start."""
+    mlp_layers: Positive = 5
+    """Hidden layers for vectors."""
+    mlp_units: Positive = 1024
+    """Units of each of them."""
+
+
+class Encoder(Coder):
+    """What sees."""
+
+    symlog_inputs: Switch = True
+    """Whether vectors are squashed by symlog first."""
+
+
+class Decoder(Coder):
+    """What is predicted of observations."""
+
+    cnn_sigmoid: Switch = False
+    """Whether images are squashed by a sigmoid. Otherwise 0.5 is added."""
+    image_dist: Literal["mse", "normal"] = "mse"
+    """Distribution of images: the squared error, or a normal of variance 1,
+    which has half of that and a constant."""
+    vector_dist: Literal["symlog_mse", "mse", "normal"] = "symlog_mse"
+    """Distribution of vectors."""
+    outscale: Scale = 1.0
+    """Scale of the initial weights of output layers."""
+
+
+class Head(Settings):
+    """What predicts a number of a latent state."""
+
+    layers: Natural = 2
+    """Hidden layers."""
+    loss_scale: Scale = 1.0
+    """Scale of the loss."""
+    outscale: Scale = 1.0
+    """Scale of the initial weights of the output layer."""
+
+
+class RewardHead(Head):
+    """What predicts rewards."""
+
+    dist: Literal["symlog_disc", "symlog_mse", "mse", "normal"] = "symlog_disc"
+    """Distribution of rewards; `symlog_disc` is the two-hot of the paper."""
+    outscale: Scale = 0.0
+    """Scale of the initial weights of the output layer."""
+
+
+class Trained(Settings):
+    """The optimizer of actor or critic."""
+
+    lr: Scale = 3e-5
+    """Learning rate."""
+    eps: Scale = 1e-5
+    """Epsilon of Adam, beside the corrected second moment."""
+    grad_clip: Scale = 100.0
+    """Largest global norm of the gradient."""
+
+
+class Actor(Trained):
+    """The policy."""
+
+    layers: Natural = 2
+    """Hidden layers."""
+    dist: Literal["auto", "normal", "trunc_normal", "onehot"] = "auto"
+    """Distribution of actions. `auto` is `normal` for vectors, and `onehot` for
+    discrete actions."""
+    entropy: Scale = 3e-4
+    """Scale of the entropy's bonus."""
+    unimix_ratio: Fraction = 0.01
+    """Part of the uniform distribution in `onehot`."""
+    std: Literal["learned", "none"] | Number = "learned"
+    """Standard deviation of vectors before it is squashed into its bounds; a
+    number is one for all. Discrete actions have none."""
+    min_std: Annotated[Number, Field(gt=0)] = 0.1
+    """Smallest standard deviation."""
+    max_std: Annotated[Number, Field(gt=0)] = 1.0
+    """Largest standard deviation of `normal`."""
+    outscale: Scale = 1.0
+    """Scale of the initial weights of the output layer."""
+
+
+class Critic(Trained):
+    """What predicts returns."""
+
+    layers: Natural = 2
+    """Hidden layers."""
+    dist: Literal["symlog_disc", "symlog_mse", "mse", "normal"] = "symlog_disc"
+    """Distribution of returns."""
+    slow_target: Switch = True
+    """Whether the critic is drawn to a slow copy of itself."""
+    slow_target_update: Positive = 1
+    """Updates between two of the copy."""
+    slow_target_fraction: Fraction = 0.02
+    """Part of the critic that the copy takes over at each of them."""
+    outscale: Scale = 0.0
+    """Scale of the initial weights of the output layer."""
+
+
+class Atari(Settings):
+    """The settings of Atari games."""
+
+    sticky: Switch = True
+    """Repeat the last action with probability 0.25 in place of the chosen
+    one."""
+    noops: Natural = 0
+    """At the start of an episode nothing is done for 0 to `noops` - 1 steps."""
+    lives: Literal["unused", "discount", "reset"] = "unused"
+    """What a lost life means: nothing, a terminal state in an episode that goes
+    on, or its end."""
+    resize: Literal["opencv", "pillow"] = "opencv"
+    """How images are made smaller: over areas, or by the nearest pixel."""
+    actions: Literal["all", "needed"] = "all"
+    """All 18 actions, or those that the game uses."""
+
+
+class Minecraft(Settings):
+    """The settings of Minecraft."""
+
+    break_speed: Annotated[Integer, Field(ge=1)] = 100
+    """How many times faster blocks break."""
