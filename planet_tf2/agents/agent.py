@@ -45,10 +45,14 @@ class Plan(NamedTuple):
     Attributes:
       action: `[B, H, A]`.
       trace: how the plan was found, or None; see `agents.planet.planning`.
+      expected: what the agent expects of it beside observations and reward, by
+        name, each `[B, H + 1]`: before the first action and after each. Empty
+        if there is nothing.
     """
 
     action: tf.Tensor
     trace: Any = None
+    expected: Mapping[str, tf.Tensor] = {}
 
 
 class Actor(Module):

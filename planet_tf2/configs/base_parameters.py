@@ -210,6 +210,7 @@ class CommonParameters(Devices, Tasks, Repeatability):
       CHANGEABLE: What the run in a folder can go on with other values of, since
         nothing that it computes depends on them.
       DEPRECATED: What is accepted with a warning, and ignored.
+      DERIVED: Names of values that follow from parameters; see `derive`.
       GROUPS: The headings in the order of the documentation.
       LENGTH: Name of the parameter that says when a run is done.
       MEANT: What is meant by names of other programs.
@@ -226,6 +227,7 @@ class CommonParameters(Devices, Tasks, Repeatability):
         }
     )
     DEPRECATED: ClassVar[tuple[str, ...]] = ()
+    DERIVED: ClassVar[tuple[str, ...]] = ()
     GROUPS: ClassVar[tuple[str, ...]]
     LENGTH: ClassVar[str] = "max_steps"
     MEANT: ClassVar[dict[str, str]] = {}
@@ -266,6 +268,13 @@ class CommonParameters(Devices, Tasks, Repeatability):
             return cls.model_fields.get(name)
         nested = cls.settings(name)
         return nested and nested.model_fields.get(inside)
+
+    def derive(self) -> dict[str, Any]:
+        """Returns values that the base reads beside parameters, by name.
+
+        These are names that it would otherwise have as parameters.
+        """
+        return {}
 
     @classmethod
     def explain(cls, name: str) -> str:

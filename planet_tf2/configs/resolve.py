@@ -118,6 +118,8 @@ def validate(
     for name, value in merge(parameters, given).items():
         if name in parameters.DEPRECATED:
             _LOGGER.warning("Parameter %r has no effect: ignored.", name)
+        elif name in parameters.DERIVED:
+            continue
         elif parameters.field(name) is None:
             raise ConfigError(_unknown(parameters, name))
         elif parameters.settings(name) and isinstance(value, Mapping):
@@ -125,9 +127,16 @@ def validate(
         else:
             used[name] = value
     try:
-        found = parameters.model_validate(used).model_dump()
+        model = parameters.model_validate(used)
     except pydantic.ValidationError as error:
         raise ConfigError(_explanation(parameters, given, error)) from None
+    found = {**model.model_dump(), **model.derive()}
+    for name in parameters.DERIVED:
+        if name in given and given[name] != found[name]:
+            raise ConfigError(
+                f"Parameter {name!r} follows from others, which make it "
+                f"{found[name]}, not {shown(given[name])}. Leave it out."
+            )
     if len(ascii(found)) > _LONGEST:
         longest = max(found, key=lambda name: len(ascii(found[name])))
         raise ConfigError(
@@ -191,9 +200,11 @@ def differences(
 def _flat(
     parameters: type[CommonParameters], params: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns parameters with nested ones called `actor.entropy`."""
+    """Returns parameters, nested ones as `actor.entropy`, none derived."""
     found = {}
     for name, value in params.items():
+        if name in parameters.DERIVED:
+            continue
         if parameters.settings(name) is None:
             found[name] = value
         else:

@@ -1,0 +1,60 @@
+"""What is worth knowing of Dreamer's losses, by their names."""
+
+from planet_tf2.agents.loss_info import LossInfo, Params
+
+
+def _free(params: Params) -> float:
+    return params["kl_free"]
+
+
+LOSSES = {
+    "model": LossInfo(
+        "World model",
+        about="Sum of the losses of all heads and of the divergences, scaled",
+    ),
+    "image": LossInfo(
+        "Image loss",
+        meaning="The squared error summed over the image. It starts near the "
+        "variance of the frames, where the mean of all frames is painted, and "
+        "falls as more is recognised.",
+        target="image",
+        # Twice a normal's, without its constant.
+        constant=lambda params, _: (
+            0.0 if params["decoder"]["image_dist"] == "mse" else None
+        ),
+        scale=lambda _: 0.5**0.5,
+    ),
+    "reward": LossInfo("Reward loss"),
+    "cont": LossInfo(
+        "Continuation loss",
+        about="Of whether an episode goes on",
+    ),
+    "dyn": LossInfo(
+        "Dynamics loss",
+        "nats per step",
+        "KL of posterior and prior, which trains the prior",
+        "How much what is seen tells beyond what was predicted, in nats per "
+        "time step, at least the free ones.",
+        floor=_free,
+        may_run_away=True,
+    ),
+    "rep": LossInfo(
+        "Representation loss",
+        "nats per step",
+        "KL of posterior and prior, which trains the posterior",
+        floor=_free,
+    ),
+    "actor": LossInfo(
+        "Actor loss",
+        "",
+        meaning="Minus the advantage of what the policy does, and its entropy. "
+        "It is no measure of progress.",
+    ),
+    "value": LossInfo(
+        "Critic loss",
+        about="Of imagined returns",
+    ),
+    "expl_explorer": LossInfo("Ensemble loss"),
+    "expl_actor": LossInfo("Actor loss of the explorer", ""),
+    "expl_value": LossInfo("Critic loss of the explorer"),
+}
