@@ -2,18 +2,26 @@
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from golden_files import assert_close
 
 from planet_tf2.nets import (
     MLP,
+    DistributionHead,
     ImageDecoder,
     ImageEncoder,
     NormGRUCell,
     VectorDecoder,
     weights,
 )
+from planet_tf2.nets.bounded_normal import make_normal
 from planet_tf2.nets.normed_conv import image_distribution
+from planet_tf2.nets.one_hot import OneHot, binary
 from planet_tf2.nets.symlog import (
+    MSE,
+    SymlogMSE,
+    SymlogTwoHot,
+    symexp,
     symlog,
 )
 
@@ -130,7 +138,137 @@ def check_gru_cell(golden, run):
         assert_close(found, golden[f"out/{tag}/state"])
 
 
+def compare(golden, scope, run, function):
+    """Compares a function's results with the outputs below a scope."""
+    expected = golden.group(f"out/{scope}")
+    found = run(function)
+    assert found.keys() == expected.keys(), scope
+    for name, value in found.items():
+        value = tf.reshape(value, expected[name].shape)
+        assert_close(value, expected[name])
+
+
+def two_hot(inputs):
+    dist = SymlogTwoHot(inputs["logits"])
+    return {
+        "buckets": dist.buckets,
+        "log_prob": dist.log_prob(inputs["target"][..., 0]),
+        "mean": dist.mean(),
+        "mode": dist.mode(),
+        "wide_mean": SymlogTwoHot(inputs["wide_logits"]).mean(),
+    }
+
+
+def yes_or_no(inputs):
+    dist = binary(inputs["logit"], 1)
+    results = {n: getattr(dist, n)() for n in ("mean", "mode", "entropy")}
+    return {**results, "log_prob": dist.log_prob(inputs["target"])}
+
+
+def one_hot(inputs, unimix):
+    dist = OneHot(inputs["logits"], unimix)
+    other = OneHot(inputs["other"], unimix)
+    return {
+        "probs": dist.mean(),
+        "log_prob": dist.log_prob(inputs["action"]),
+        "entropy": dist.entropy(),
+        "mode": dist.mode(),
+        "kl": tfp.distributions.kl_divergence(dist, other),
+    }
+
+
+def normal(inputs, name, bounds):
+    raw = inputs["raw_mean"], inputs["raw_std"]
+    dist = make_normal(name, *raw, 1, *bounds)
+    return {
+        "mean": dist.mean(),
+        "std": dist.stddev(),
+        "mode": dist.mode(),
+        "entropy": dist.entropy(),
+        "log_prob": dist.log_prob(inputs["action"]),
+        "sample": dist.sample_from(inputs["eps"]),
+    }
+
+
+def variants(golden, scope):
+    """Returns the numbers in the names of variants, by these names."""
+    tags = {key.split("/")[0] for key in golden.group(f"out/{scope}")}
+    return {tag: [float(x) for x in tag.split("_")[1::2]] for tag in tags}
+
+
+def check_heads(golden, run):
+    x = golden["in/symlog/x"]
+    compare(
+        golden,
+        "symlog",
+        run,
+        lambda: {"symlog": symlog(x), "symexp_of_symlog": symexp(symlog(x))},
+    )
+    inputs = golden.group("in/twohot")
+    compare(golden, "twohot", run, lambda: two_hot(inputs))
+    values = golden.group("in/symlog_mse")
+    for name, kind in {"symlog_mse": SymlogMSE, "mse": MSE}.items():
+        dist = kind(values["raw"], 1)
+        expected = golden.group(f"out/{name}")
+        log_prob = run(lambda d=dist: d.log_prob(values["value"]))
+        assert_close(log_prob, expected["log_prob"])
+        assert_close(dist.mode(), expected.get("mode", values["raw"]))
+    choice = golden.group("in/binary")
+    compare(golden, "binary", run, lambda: yes_or_no(choice))
+    classes = golden.group("in/onehot")
+    for tag, rate in variants(golden, "onehot").items():
+        compare(
+            golden, f"onehot/{tag}", run, lambda r=rate: one_hot(classes, *r)
+        )
+    check_normals(golden, run)
+    check_whole_heads(golden, run)
+
+
+def check_normals(golden, run):
+    inputs = golden.group("in/normal")
+    names = {"normal": "normal", "trunc_normal": "clipped_normal"}
+    for scope, ours in names.items():
+        for tag, bounds in variants(golden, scope).items():
+            compare(
+                golden,
+                f"{scope}/{tag}",
+                run,
+                lambda n=ours, b=bounds: normal(inputs, n, b),
+            )
+    fixed = make_normal("normal", inputs["raw_mean"], 1.0, 1)
+    expected = golden.group("out/normal_std1")
+    assert_close(fixed.stddev(), expected["std"])
+    assert_close(fixed.log_prob(inputs["action"]), expected["log_prob"])
+
+
+def make_head(golden, scope, shape, dist):
+    layers = count(golden, scope, "dense")
+    units = golden.variables(scope)["dense0/kernel"].shape[-1]
+    head = DistributionHead(shape, layers, units, dist)
+    size = golden[f"in/{scope}/feat"].shape[-1]
+    return load(head, golden, scope, size)
+
+
+def check_whole_heads(golden, run):
+    reward = make_head(golden, "reward", (), "symlog_disc")
+    shape = golden["out/actor/mean"].shape[2:]
+    actor = make_head(golden, "actor", shape, "normal")
+
+    def predict():
+        dist = reward(golden["in/reward/feat"])
+        target = golden["in/reward/target"][..., 0]
+        return {"mean": dist.mean(), "log_prob": dist.log_prob(target)}
+
+    def act():
+        dist = actor(golden["in/actor/feat"])
+        return {"mean": dist.mean(), "std": dist.stddev()}
+
+    compare(golden, "reward", run, predict)
+    compare(golden, "actor", run, act)
+
+
 CHECKS = {
+    "heads": check_heads,
     "encoder_cnn": check_encoder_cnn,
     "encoder_mlp": check_encoder_mlp,
     "decoder_cnn": check_decoder_cnn,

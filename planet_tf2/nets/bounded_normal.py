@@ -87,3 +87,39 @@ class BoundedTruncatedNormal(tfd.Independent):
 def _mass(x: tf.Tensor) -> tf.Tensor:
     """Returns the probability that a standard normal is below."""
     return tf.math.erfc(-x / np.sqrt(2)) / 2
+
+
+NORMALS = {
+    "normal": BoundedNormal,
+    "trunc_normal": BoundedTruncatedNormal,
+    "clipped_normal": ClippedNormal,
+}
+
+
+def make_normal(
+    dist: str,
+    mean: tf.Tensor,
+    std: tf.Tensor | float,
+    event_ndims: int,
+    min_std: float = 0.1,
+    max_std: float = 1.0,
+) -> tfd.Distribution:
+    """Makes a distribution from the raw outputs m and s of a network.
+
+    The mean is tanh(m). The standard deviation of `normal` is
+    (max_std - min_std) sigmoid(s + 2) + min_std, that of the others
+    2 sigmoid(s / 2) + min_std.
+
+    Args:
+      dist: `normal`, `trunc_normal` or `clipped_normal`.
+      mean: m, `[..., *event]`.
+      std: s, a number or of the same shape.
+      event_ndims: how many dimensions one event has.
+      min_std: see above.
+      max_std: see above.
+    """
+    if dist == "normal":
+        std = (max_std - min_std) * tf.sigmoid(std + 2) + min_std
+    else:
+        std = 2 * tf.sigmoid(std / 2) + min_std
+    return NORMALS[dist](tf.tanh(mean), std, event_ndims)

@@ -7,11 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.nets.bounded_normal import (
-    BoundedNormal,
-    BoundedTruncatedNormal,
-    ClippedNormal,
-)
+from planet_tf2.nets.bounded_normal import NORMALS, make_normal
 from planet_tf2.nets.layers import Dense
 from planet_tf2.nets.normed import (
     MLP,
@@ -24,11 +20,6 @@ from planet_tf2.nets.symlog import BUCKETS, MSE, SymlogMSE, SymlogTwoHot
 from planet_tf2.nets.weights import prefix_names
 
 LEARNED = "learned"
-NORMALS = {
-    "normal": BoundedNormal,
-    "trunc_normal": BoundedTruncatedNormal,
-    "clipped_normal": ClippedNormal,
-}
 VALUES: dict[str, Callable[[tf.Tensor, int], Any]] = {
     "symlog_disc": SymlogTwoHot,
     "symlog_mse": SymlogMSE,
@@ -41,19 +32,14 @@ DISTRIBUTIONS = (*VALUES, "onehot", *NORMALS)
 class DistributionHead(keras.layers.Layer):
     """Predicts the distribution of a value by an MLP and linear layers.
 
-    Raw outputs m (and s of `normal` and `trunc_normal`) mean, by `dist`:
+    The linear layers' outputs mean, by `dist`:
 
-        symlog_disc   255 logits for each entry, see `SymlogTwoHot`
-        symlog_mse    the symlog of the value, see `SymlogMSE`
-        mse           the value, see `MSE`
-        binary        the logit of 1, see `binary`
-        onehot        the logits of classes, see `OneHot`, or `JoinedOneHot`
-        normal        mean tanh(m), standard deviation
-                      (max_std - min_std) sigmoid(s + 2) + min_std, see
-                      `BoundedNormal`
-        trunc_normal  tanh(m), 2 sigmoid(s / 2) + min_std, see
-                      `BoundedTruncatedNormal`
-        clipped_normal  the same, see `ClippedNormal`
+        symlog_disc     255 logits for each entry, see `SymlogTwoHot`
+        symlog_mse      the symlog of the value, see `SymlogMSE`
+        mse             the value, see `MSE`
+        binary          the logit of 1, see `binary`
+        onehot          the logits of classes, see `OneHot` and `JoinedOneHot`
+        normal, trunc_normal, clipped_normal: see `make_normal`
 
     Args:
       shape: shape of the value, `()` for a scalar.
@@ -64,8 +50,8 @@ class DistributionHead(keras.layers.Layer):
       norm: whether to normalize them.
       outscale: of the output layers' first values.
       std: `learned` by a layer, or s as a number; others have none.
-      min_std: see above.
-      max_std: see above.
+      min_std: see `make_normal`.
+      max_std: see `make_normal`.
       unimix: how much of the uniform there is in `onehot`.
       sizes: of `onehot`, the classes of each choice if there are several.
     """
@@ -119,26 +105,16 @@ class DistributionHead(keras.layers.Layer):
         mean = _apply(self._mean, hidden, self._raw_shape)
         ndims = len(self._shape)
         if self._dist in NORMALS:
-            std = self._deviation(hidden)
-            return NORMALS[self._dist](tf.tanh(mean), std, ndims)
+            std = self._std
+            if self._std_layer is not None:
+                std = _apply(self._std_layer, hidden, self._shape)
+            bounds = self._min_std, self._max_std
+            return make_normal(self._dist, mean, std, ndims, *bounds)
         if self._dist == "onehot":
             if self._sizes is not None:
                 return JoinedOneHot(mean, self._sizes, self._unimix)
             return OneHot(mean, self._unimix)
         return VALUES[self._dist](mean, ndims)
-
-    def _deviation(self, hidden: tf.Tensor) -> tf.Tensor:
-        if self._std_layer is None:
-            raw = tf.fill(
-                tf.concat([tf.shape(hidden)[:-1], self._shape], 0),
-                float(self._std),
-            )
-        else:
-            raw = _apply(self._std_layer, hidden, self._shape)
-        if self._dist == "normal":
-            width = self._max_std - self._min_std
-            return width * tf.sigmoid(raw + 2) + self._min_std
-        return 2 * tf.sigmoid(raw / 2) + self._min_std
 
     def _outputs(self) -> dict[str, Dense]:
         layers = {"mean": self._mean, "std": self._std_layer}

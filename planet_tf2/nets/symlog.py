@@ -30,17 +30,20 @@ class SymlogTwoHot:
     Args:
       logits: `[..., *event, 255]`.
       event_ndims: how many dimensions one event has.
+
+    Attributes:
+      buckets: the centres.
     """
 
     def __init__(self, logits: tf.Tensor, event_ndims: int = 0):
         self._logits = logits
         self._axes = _last(event_ndims)
-        self._buckets = np.linspace(-_LIMIT, _LIMIT, BUCKETS, dtype=np.float32)
+        self.buckets = np.linspace(-_LIMIT, _LIMIT, BUCKETS, dtype=np.float32)
 
     def log_prob(self, value: tf.Tensor) -> tf.Tensor:
         """Returns minus the cross entropy, `[...]`, of `[..., *event]`."""
         place = tf.clip_by_value(symlog(value), -_LIMIT, _LIMIT)
-        distance = tf.abs(place[..., None] - self._buckets)
+        distance = tf.abs(place[..., None] - self.buckets)
         step = 2 * _LIMIT / (BUCKETS - 1)
         target = tf.nn.relu(1 - distance / step)
         loss = tf.nn.softmax_cross_entropy_with_logits(target, self._logits)
@@ -49,7 +52,7 @@ class SymlogTwoHot:
     def mean(self) -> tf.Tensor:
         """Returns the symexp of the expected symlog, `[..., *event]`."""
         probs = tf.nn.softmax(self._logits)
-        return symexp(tf.reduce_sum(probs * self._buckets, -1))
+        return symexp(tf.reduce_sum(probs * self.buckets, -1))
 
     mode = mean
 
