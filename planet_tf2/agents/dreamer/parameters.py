@@ -1,28 +1,39 @@
-"""What can be set of Dreamer, apart from what is nested (`settings.py`).
+"""What can be set of Dreamer: schedule, replay, environments, and the rest.
+
+What is learned is in `learning_parameters.py`, what is nested in `settings.py`.
 
 Names and defaults are those of dreamerv3-torch, wherever that has the
 parameter. A *step* is one of the simulator, a *decision* is one of the agent:
 `action_repeat` steps.
 """
 
+import math
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from planet_tf2.agents.dreamer import settings
+from planet_tf2.agents.dreamer.learning_parameters import (
+    Behavior,
+    Exploration,
+    Optimizer,
+    WorldModel,
+)
+from planet_tf2.configs import tasks
 from planet_tf2.configs.base_parameters import CommonParameters, Group
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
-    Fraction,
     Integer,
     Name,
     Natural,
     Number,
     Positive,
-    Scale,
     Switch,
 )
+from planet_tf2.configs.step_schedule import StepSchedule
 
 
 class Run(Group):
@@ -98,136 +109,6 @@ class Environment(Group):
     """Settings of Minecraft."""
 
 
-class WorldModel(Group):
-    """Encoder, latent dynamics, decoder, heads."""
-
-    GROUP = "World model"
-
-    encoder: settings.Encoder = settings.Encoder()
-    """What sees."""
-    decoder: settings.Decoder = settings.Decoder()
-    """What predicts observations."""
-    reward_head: settings.RewardHead = settings.RewardHead()
-    """What predicts rewards."""
-    cont_head: settings.Head = settings.Head()
-    """What predicts whether an episode goes on."""
-    grad_heads: list[Name] = ["decoder", "reward", "cont"]
-    """Heads whose losses train the latent dynamics and the encoder. The others
-    learn on features that they cannot change."""
-    units: Positive = 512
-    """Units of the hidden layers of heads, actor and critic."""
-    act: settings.Activation = "silu"
-    """Activation function of latent dynamics, heads, actor and critic."""
-    norm: Switch = True
-    """Whether their hidden layers are normalised (LayerNorm)."""
-    dyn_hidden: Positive = 512
-    """Units of the hidden layers of the latent dynamics."""
-    dyn_deter: Positive = 512
-    """Units of the deterministic state."""
-    dyn_stoch: Positive = 32
-    """Variables of the stochastic state."""
-    dyn_discrete: Natural = 32
-    """Classes of each of them. 0 makes them normal."""
-    dyn_rec_depth: Positive = 1
-    """Steps of the recurrent cell per time step."""
-    dyn_mean_act: Literal["none", "tanh5"] = "none"
-    """What bounds the mean of a normal state; `tanh5` keeps it in 5."""
-    dyn_std_act: Literal["sigmoid2", "sigmoid", "abs", "softplus"] = "sigmoid2"
-    """What makes the standard deviation of a normal state positive."""
-    dyn_min_std: Scale = 0.1
-    """Smallest standard deviation of a normal state."""
-    unimix_ratio: Fraction = 0.01
-    """Part of the uniform distribution in discrete states."""
-    initial: Literal["learned", "zeros"] = "learned"
-    """The state before the first observation."""
-    dyn_scale: Scale = 0.5
-    """Scale of the divergence that trains the prior."""
-    rep_scale: Scale = 0.1
-    """Scale of the divergence that trains the posterior."""
-    kl_free: Scale = 1.0
-    """Divergence per time step that costs nothing, in nats."""
-
-
-class Optimizer(Group):
-    """How the world model is learned."""
-
-    GROUP = "Optimizer"
-
-    opt: Literal["adam", "adamax", "sgd", "momentum"] = "adam"
-    """Optimizer of the world model, actor, critic and ensemble."""
-    model_lr: Scale = 1e-4
-    """Learning rate of the world model."""
-    opt_eps: Scale = 1e-8
-    """Epsilon of Adam, beside the corrected second moment."""
-    grad_clip: Scale = 1000.0
-    """Largest global norm of the world model's gradient."""
-    weight_decay: Scale = 0.0
-    """Part of the weights that each update of the world model takes away, times
-    the learning rate."""
-
-
-class Behavior(Group):
-    """What is learned from imagination."""
-
-    GROUP = "Behavior"
-
-    actor: settings.Actor = settings.Actor()
-    """The policy."""
-    critic: settings.Critic = settings.Critic()
-    """What predicts returns."""
-    discount: Fraction = 0.997
-    """Discount per decision."""
-    discount_lambda: Fraction = 0.95
-    """Lambda of the returns."""
-    imag_horizon: Annotated[Positive, Field(ge=2)] = 15
-    """Decisions to imagine."""
-    imag_gradient: Literal["auto", "dynamics", "reinforce", "both"] = "auto"
-    """What trains the policy: gradients through the dynamics, those of the
-    policy's own log-probability, or a mixture. `auto` is `dynamics` for
-    vectors, and `reinforce` for discrete actions."""
-    imag_gradient_mix: Fraction = 0.0
-    """Part of the dynamics in `both`."""
-    reward_EMA: Switch = True
-    """Whether returns are normalised by the range of recent ones."""
-    eval_state_mean: Switch = False
-    """Whether evaluation takes the most likely states, and not samples."""
-    reference_behavior: Switch = False
-    """Computes what dreamerv3-torch computes where that differs from the paper:
-    an advantage of `reinforce` that is not normalised; an entropy without
-    weights, whose gradient runs through the dynamics; weights that do not heed
-    whether the first state is terminal."""
-
-
-class Exploration(Group):
-    """How to act while collecting."""
-
-    GROUP = "Exploration"
-
-    expl_behavior: Literal["greedy", "random", "plan2explore"] = "greedy"
-    """Who acts while collecting: the policy, chance, or a policy of its own
-    that seeks what the world model cannot predict (Plan2Explore)."""
-    expl_until: Natural = 0
-    """Steps after which the policy acts in any case. 0 means never."""
-    expl_extr_scale: Scale = 0.0
-    """Scale of rewards in what Plan2Explore seeks."""
-    expl_intr_scale: Scale = 1.0
-    """Scale of the disagreement of its ensemble."""
-    disag_target: Literal["stoch", "embed", "deter", "feat"] = "stoch"
-    """What the ensemble predicts."""
-    disag_log: Switch = True
-    """Whether the logarithm of the disagreement is sought."""
-    disag_models: Annotated[Positive, Field(ge=2)] = 10
-    """Members of the ensemble."""
-    disag_offset: Positive = 1
-    """How many decisions ahead they predict."""
-    disag_layers: Natural = 4
-    """Hidden layers of each."""
-    disag_units: Positive = 400
-    """Units of each of these layers."""
-    disag_action_cond: Switch = False
-    """Whether they know the action."""
-
-
 class DreamerParameters(
     Run,
     Replay,
@@ -261,6 +142,7 @@ class DreamerParameters(
         "parallel",
         "reset_every",
     )
+    DERIVED: ClassVar = ("batch_shape", "max_steps")
     LENGTH: ClassVar = "steps"
     # What no similar name tells.
     MEANT: ClassVar = {
@@ -276,6 +158,12 @@ class DreamerParameters(
         "value": "critic",
     }
     PAGE: ClassVar = "docs/dreamer_parameters.md"
+
+    def derive(self) -> dict[str, Any]:
+        """Returns the shape of batches, and how many sequences a run takes."""
+        shape = [self.batch_size, self.batch_length]
+        length = schedule(dict(self)).max_steps(self.batch_size)
+        return {"batch_shape": shape, "max_steps": length}
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
@@ -332,6 +220,33 @@ class DreamerParameters(
                 f"which is {self.actor.max_std}, not {self.actor.min_std}."
             )
         return self
+
+
+def schedule(params: Mapping[str, Any]) -> StepSchedule:
+    """Returns when to act, to learn and to evaluate.
+
+    What parameters count in steps is rounded to whole decisions and updates.
+    """
+    size = params["batch_size"] * params["batch_length"]
+    per_update = Fraction(size) / Fraction(params["train_ratio"])
+    task = tasks.get_task(params["tasks"][0])
+    repeat = params["action_repeat"] or task.action_repeat
+    steps_per_update = per_update * repeat
+    explore_until = params["expl_until"]
+    return StepSchedule(
+        envs=params["envs"],
+        prefill=params["prefill"],
+        pretrain=params["pretrain"],
+        decisions_per_update=per_update,
+        train_updates=max(1, int(params["eval_every"] / steps_per_update)),
+        epochs=math.ceil(params["steps"] / params["eval_every"]),
+        eval_episodes=params["eval_episode_num"],
+        dataset_size=params["dataset_size"],
+        max_bytes=params["dataset_bytes"],
+        explore_until=explore_until // repeat if explore_until else None,
+        offline_train=params["offline_traindir"],
+        offline_test=params["offline_evaldir"],
+    )
 
 
 def _check_pattern(name: str, pattern: str) -> None:

@@ -19,7 +19,7 @@ from planet_tf2.configs.kinds import (
     Switch,
 )
 
-Activation = Literal["silu", "elu", "relu", "gelu", "tanh", "softplus", "none"]
+Activation = Literal["silu", "elu", "relu", "gelu", "tanh", "softplus"]
 
 
 class Coder(Settings):
@@ -64,7 +64,7 @@ class Decoder(Coder):
     image_dist: Literal["mse", "normal"] = "mse"
     """Distribution of images: the squared error, or a normal of variance 1,
     which has half of that and a constant."""
-    vector_dist: Literal["symlog_mse", "mse", "normal"] = "symlog_mse"
+    vector_dist: Literal["symlog_mse", "mse"] = "symlog_mse"
     """Distribution of vectors."""
     outscale: Scale = 1.0
     """Scale of the initial weights of output layers."""
@@ -84,7 +84,7 @@ class Head(Settings):
 class RewardHead(Head):
     """What predicts rewards."""
 
-    dist: Literal["symlog_disc", "symlog_mse", "mse", "normal"] = "symlog_disc"
+    dist: Literal["symlog_disc", "symlog_mse", "mse"] = "symlog_disc"
     """Distribution of rewards; `symlog_disc` is the two-hot of the paper."""
     outscale: Scale = 0.0
     """Scale of the initial weights of the output layer."""
@@ -129,7 +129,7 @@ class Critic(Trained):
 
     layers: Natural = 2
     """Hidden layers."""
-    dist: Literal["symlog_disc", "symlog_mse", "mse", "normal"] = "symlog_disc"
+    dist: Literal["symlog_disc", "symlog_mse", "mse"] = "symlog_disc"
     """Distribution of returns."""
     slow_target: Switch = True
     """Whether the critic is drawn to a slow copy of itself."""
