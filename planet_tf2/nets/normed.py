@@ -120,8 +120,11 @@ class NormedDense(keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         flat = tf.reshape(inputs, [-1, inputs.shape[-1]])
         outputs = tf.matmul(flat, cast_weight(self.kernel, inputs.dtype))
-        outputs = finish(outputs, self._norm, self._activation)
-        return unflatten(outputs, inputs, [self.units])
+        return unflatten(self.finish(outputs), inputs, [self.units])
+
+    def finish(self, product: tf.Tensor) -> tf.Tensor:
+        """Returns the outputs for inputs times kernel, `[..., units]`."""
+        return finish(product, self._norm, self._activation)
 
     def named(self, kernel: str, norm: str) -> dict[str, Any]:
         """Returns the variables below the original names of its two parts."""
