@@ -3,7 +3,7 @@
 The arguments of `make_env`:
   task: Name of the task.
   action_repeat: Simulator steps per decision; the task's own by default.
-  camera_id: Camera of the simulator for the images.
+  camera_id: Camera of the simulator for the images; the task's own by default.
   image_size: Side of the square images in pixels.
   max_length: Length of episodes in simulator steps; the task's own by
     default. An episode has `max_length // action_repeat` decisions.
@@ -17,18 +17,24 @@ The arguments of `make_env`:
   learned: Names of the observations that have to be finite, since they are
     learned from; None for all.
   record_observations: Names of observations to keep although they are large.
+  all_observations: Whether to keep all of them, however large.
+  draw_images: Whether there is an observation `image`, where `observations`
+    does not say it.
   render_images: Whether to draw images although the environment observes some.
   vector_actions: Whether discrete actions become vectors in [-1, 1], with
     an entry per choice. Otherwise `Discrete`, `MultiDiscrete` and
     `MultiBinary` action spaces stay what they are.
   image_supersampling: How many times larger images are drawn, to be
     averaged over blocks of pixels.
+  settings: Further settings of a suite, of which its function takes those that
+    it knows.
   shadow_size: Side of the map that the shadows of the control suite are
     drawn with, see `DmEnv`; the suite's by default.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import gymnasium
 from gymnasium.wrappers import FilterObservation
@@ -47,7 +53,7 @@ def make_env(
     task: str,
     action_repeat: int | None = None,
     *,
-    camera_id: int = 0,
+    camera_id: int | None = None,
     image_size: int = 64,
     max_length: int | None = None,
     min_length: int | None = None,
@@ -57,10 +63,13 @@ def make_env(
     observations: Sequence[str] | None = None,
     learned: Sequence[str] | None = (),
     record_observations: Sequence[str] = (),
+    all_observations: bool = False,
+    draw_images: bool = True,
     render_images: bool = False,
     vector_actions: bool = True,
     image_supersampling: int = 1,
     shadow_size: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> gymnasium.Env:
     """Builds a task's environment with its wrappers; see above on arguments.
 
@@ -76,16 +85,25 @@ def make_env(
     spec = tasks.get_task(task)
     repeat = spec.action_repeat if action_repeat is None else action_repeat
     length = spec.max_length if max_length is None else max_length
-    drawn_size = image_size * image_supersampling
+    env = _simulator(
+        spec,
+        spec.camera if camera_id is None else camera_id,
+        image_size * image_supersampling,
+        shadow_size,
+        settings or {},
+    )
     wanted = [*record_observations, *(observations or ())]
-    env = _simulator(spec, camera_id, drawn_size, shadow_size, wanted)
-    left_out = getattr(env, "left_out", [])
+    env = envs.CheckedInterface(env, None if all_observations else wanted)
+    left_out = env.left_out
     notes = [f"{_LEFT_OUT}: {name}" for name in left_out]
     if vector_actions or not isinstance(env.action_space, envs.DISCRETE):
         env = envs.vector_actions(env)
     if length is None:
         length = envs.episode_limit(env) or _DEFAULT_LENGTH
     env = envs.ActionRepeat(env, repeat)
+    if observations is None and not draw_images:
+        names = env.observation_space.spaces
+        observations = [name for name in names if name != "image"]
     if observations is None or "image" in observations:
         env = envs.ImageObservation(
             env, image_size, image_supersampling, render_images
@@ -97,6 +115,8 @@ def make_env(
     if pad_actions is not None:
         env = envs.pad_actions(env, pad_actions)
     _check_names(env.observation_space.spaces, record_observations, left_out)
+    if observations == []:
+        raise ValueError("It observes nothing but images, which nobody reads.")
     if observations is not None:
         env = FilterObservation(env, list(observations))
     if record_dir is not None:
@@ -128,7 +148,7 @@ def _simulator(
     camera_id: int,
     size: int,
     shadow_size: int | None,
-    wanted: Sequence[str],
+    settings: Mapping[str, Any],
 ) -> gymnasium.Env:
     """Makes a task's simulator, to be drawn with images of that size."""
     if spec.kind == tasks.DUMMY:
@@ -136,8 +156,7 @@ def _simulator(
     kwargs = spec.kwargs
     if spec.kind == tasks.DM_CONTROL:
         drawing = camera_id, size, shadow_size
-        env = envs.make_suite(spec.domain, spec.task, kwargs, *drawing)
-        return envs.CheckedInterface(env, wanted)
+        return envs.make_suite(spec.domain, spec.task, kwargs, *drawing)
     if spec.kind == tasks.GYMNASIUM:
         env = envs.make_gymnasium(spec.task, camera_id, size, kwargs)
     elif spec.kind == tasks.CLASSIC_GYM:
@@ -145,6 +164,8 @@ def _simulator(
         env = envs.make_classic_gym(spec.task, kwargs)
     else:
         offered = {"image_size": size, "camera_id": camera_id}
+        if spec.kind == tasks.SUITE:
+            offered |= settings
         env = envs.make_custom(spec.task, offered, kwargs)
     envs.check_single(env)
-    return envs.CheckedInterface(envs.adapt(env), wanted)
+    return envs.adapt(env)

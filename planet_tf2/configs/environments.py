@@ -37,6 +37,8 @@ _ARGUMENTS = (
     "shadow_size",
     "observations",
     "record_observations",
+    "all_observations",
+    "draw_images",
     "render_images",
     "vector_actions",
 )
@@ -49,8 +51,9 @@ def env_spec(
 
     Args:
       task_name: Name of the task.
-      params: Parameters of the run, of which those of `_ARGUMENTS` and
-        `batch_shape` matter; missing ones and None stand for the defaults.
+      params: Parameters of the run, of which those of `_ARGUMENTS`,
+        `batch_shape`, `time_limit`, `grayscale`, and those named like a suite
+        matter; missing ones and None stand for the defaults.
       **extra: More arguments of `make_env`, such as `record_dir`.
 
     Returns:
@@ -66,9 +69,30 @@ def env_spec(
     for name in _ARGUMENTS:
         if params.get(name) is not None:
             kwargs[name] = params[name]
-    if tasks.get_task(task_name).stretched and "batch_shape" in params:
+    task = tasks.get_task(task_name)
+    if task.stretched and "batch_shape" in params:
         kwargs["min_length"] = params["batch_shape"][1]
+    if params.get("time_limit") is not None:
+        kwargs["max_length"] = params["time_limit"]
+    if task.kind == tasks.SUITE:
+        settings = {"grayscale": params.get("grayscale")}
+        settings |= params.get(task_name.partition(":")[0]) or {}
+        kwargs["settings"] = {
+            name: value for name, value in settings.items() if value is not None
+        }
     return CONSTRUCTOR, {**kwargs, **extra}
+
+
+def draws(
+    task_name: str, params: Mapping[str, Any], **extra: Any
+) -> bool | None:
+    """Whether a task's environment draws with OpenGL; None means maybe."""
+    task = tasks.get_task(task_name)
+    _, kwargs = env_spec(task_name, params, **extra)
+    names = kwargs.get("observations")
+    seen = "image" in names if names else kwargs.get("draw_images", True)
+    # These draw their own observation, whoever reads it.
+    return task.renders if seen or task.kind == tasks.SUITE else False
 
 
 def open_env(
@@ -94,9 +118,7 @@ def open_env(
       EnvError: It cannot be built; the message names the task.
     """
     constructor, kwargs = env_spec(task_name, params, **extra)
-    render = tasks.get_task(task_name).renders
-    if "image" not in (kwargs.get("observations") or ["image"]):
-        render = False
+    render = draws(task_name, params, **extra)
     with _naming(task_name):
         return envs.Async(
             constructor,
@@ -109,26 +131,32 @@ def open_env(
 
 
 def task_spaces(
-    task_name: str, params: Mapping[str, Any], vector_actions: bool = True
+    task_name: str,
+    params: Mapping[str, Any],
+    vector_actions: bool = True,
+    **extra: Any,
 ) -> tuple[spaces.Dict, gymnasium.Space]:
     """Returns what a task observes, and how one acts in it.
 
     Only the environment knows it of tasks that are not in the table; it is
-    built and closed again then. Of the others the image is all that is told.
+    built and closed again then. Of the others the image is all that is told,
+    unless somebody wants other observations.
 
     Args:
       task_name: Name of the task.
       params: Parameters of the run.
       vector_actions: Whether actions are to be vectors in [-1, 1].
+      **extra: More arguments of `make_env`.
 
     Raises:
       ConfigError: The environment says that it cannot be built this way.
       EnvError: It failed in any other way.
     """
     known = tasks.get_task(task_name).action_size
-    if known is None:
-        chosen = {**params, "vector_actions": vector_actions}
-        with _build_once(task_name, chosen) as env:
+    wants_all = params.get("all_observations") or not vector_actions
+    if known is None or wants_all or extra:
+        extra = {"vector_actions": vector_actions, **extra}
+        with _build_once(task_name, params, **extra) as env:
             return env.observation_space, env.action_space
     side = params["image_size"]
     image = spaces.Box(0, 255, (side, side, 3), np.uint8)

@@ -4,6 +4,8 @@ cheetah_run             one of the table below
 dmc:hopper_hop          any task of the control suite
 gym:Pendulum-v1         any environment that Gymnasium knows
 classic_gym:CartPole-v1 any environment that classic gym knows
+atari:pong              any game that ale-py has; likewise crafter:reward,
+                        memorymaze:9x9 and minecraft:diamond, see `suites`
 my_module:my_task       a function of yours that makes an environment
 gym:CarRacing-v3?continuous=false   any of them with arguments
 """
@@ -17,13 +19,15 @@ import gymnasium
 
 from planet_tf2 import envs
 from planet_tf2.configs import task_text
+from planet_tf2.configs.suites import SUITES
 from planet_tf2.tools.importing import is_reference
-from planet_tf2.tools.nearest import nearest
+from planet_tf2.tools.nearest import did_you_mean, nearest
 
 DM_CONTROL = "dm_control"
 GYMNASIUM = "gymnasium"
 CLASSIC_GYM = "classic_gym"
 CUSTOM = "custom"
+SUITE = "suite"
 DUMMY = "dummy"
 
 # What the control suite has, by domain. To ask the suite itself means to import
@@ -98,6 +102,7 @@ class Task:
       stretched: Whether short episodes are stretched to the length of the
         sequences that are learned from.
       kwargs: Arguments for what makes the environment.
+      camera: Camera that shows the most, unless configured otherwise.
     """
 
     name: str
@@ -111,6 +116,7 @@ class Task:
     renders: bool | None = False
     stretched: bool = False
     kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    camera: int = 0
 
 
 def get_task(name: str) -> Task:
@@ -145,10 +151,10 @@ def get_task(name: str) -> Task:
         task = _foreign_task(name, CUSTOM, loader, True)
         kwargs = {"environment_name": rest.partition("_")[2]}
         return dataclasses.replace(task, kwargs=kwargs)
+    if prefix in SUITES:
+        return _package_task(name, prefix, rest)
     # What a module registers when it is imported shows in the worker only.
-    if prefix == "gym" and (
-        rest in gymnasium.registry or ":" in rest or envs.plugins()
-    ):
+    if prefix == "gym" and _may_be_registered(rest):
         return _foreign_task(name, GYMNASIUM, rest, _draws_with_opengl(rest))
     if prefix == "classic_gym" and rest:
         return _foreign_task(name, CLASSIC_GYM, rest)
@@ -158,7 +164,32 @@ def get_task(name: str) -> Task:
     raise ValueError(
         f"Unknown task {name!r}.{_hint(bare)} The tasks are"
         f" {', '.join(TASKS)}, and dmc:domain_task, gym:Id-v0,"
-        " gym:package:Id-v0, classic_gym:Id-v0, module:function."
+        " gym:package:Id-v0, classic_gym:Id-v0, module:function, and"
+        f" {', '.join(f'{suite}:task' for suite in SUITES)}."
+    )
+
+
+def _package_task(name: str, prefix: str, rest: str) -> Task:
+    """Describes a task of one of `SUITES`."""
+    suite = SUITES[prefix]
+    if suite.tasks is None:
+        known, limit = {suite.argument: rest}, suite.limit
+    elif rest in suite.tasks:
+        known, limit = suite.tasks[rest]
+    else:
+        raise ValueError(
+            f"Unknown task {name!r}.{did_you_mean(rest, suite.tasks)} The tasks"
+            f" of {prefix} are {', '.join(suite.tasks)}."
+        )
+    return Task(
+        name,
+        SUITE,
+        task=suite.maker,
+        action_repeat=suite.action_repeat,
+        max_length=limit,
+        renders=suite.renders,
+        stretched=True,
+        kwargs=known,
     )
 
 
@@ -178,6 +209,8 @@ def _suite_task(
         _ACTION_REPEATS.get(domain, 2),
         components=components,
         renders=True,
+        # The first one of the quadruped is far away.
+        camera=2 if domain == "quadruped" else 0,
     )
 
 
@@ -193,6 +226,14 @@ def _foreign_task(
         renders=renders,
         stretched=True,
     )
+
+
+def _may_be_registered(env_id: str) -> bool:
+    if not env_id or env_id in gymnasium.registry or ":" in env_id:
+        return bool(env_id)
+    # All that ale-py registers begins so.
+    unknown = {"ale_py"} if not env_id.startswith("ALE/") else set()
+    return bool(set(envs.plugins()) - unknown)
 
 
 def _draws_with_opengl(env_id: str) -> bool | None:

@@ -136,6 +136,8 @@ class InGraphBatchEnv:
             action, indices
         )
         done = terminal | truncated
+        # Also those after which the episode goes on.
+        terminal |= np.array([info.get("terminal", False) for info in infos])
         self._returns[indices] += reward
         self._lengths[indices] += 1
         for index, over, info in zip(indices, done, infos, strict=True):

@@ -75,7 +75,9 @@ class RecordEpisodes(gymnasium.Wrapper):
             )
         obs, reward, terminated, truncated, info = self.env.step(action)
         action = np.array(action, self._action_type)
-        self._append(obs, action, reward, terminal=terminated)
+        # A step after which the episode goes on can be terminal, too.
+        terminal = terminated or info.get("terminal", False)
+        self._append(obs, action, reward, terminal=terminal)
         self._simulator_steps += info.get("simulator_steps", 1)
         if terminated or truncated:
             info = {**info, "episode": self._save()}

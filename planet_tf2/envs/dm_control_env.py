@@ -1,7 +1,8 @@
 """The DeepMind Control Suite, and whatever else has dm_env's interface."""
 
+import contextlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium
@@ -233,11 +234,7 @@ def load_suite(
     """Loads a task of the suite as such; see `make_suite`."""
     # Which may load OpenGL, and is not needed for environments of others.
     suite = importlib.import_module("dm_control.suite")
-    # MuJoCo remarks on old attributes in the suite's own models, which no user
-    # of them can change.
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
+    with quiet():
         # Some draw their physics when they are loaded, which have to be the
         # same in every process. What comes after that is random again.
         chosen = {"random": 0, **(kwargs or {})}
@@ -247,6 +244,15 @@ def load_suite(
         env = suite.load(domain, task, task_kwargs=chosen)
         env.task.random.seed()
         return env
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps remarks on the models of others back, which no user can change."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
     finally:
         logging.set_verbosity(verbosity)
 

@@ -30,7 +30,8 @@ class CheckedInterface(gymnasium.Wrapper):
     A result that does not fit ends in an error here, which names it, rather
     than in a broken model or in half of an episode. Numbers that only have
     another width than the space says are converted. Of the info nothing is
-    kept but `simulator_steps`: it may hold what no other process can read.
+    kept but `simulator_steps`, and `terminal` if it is true, which a step after
+    which the episode goes on may be: others may be what no process can read.
 
     A bare image is called `image`, everything else that is bare `state`; a dict
     keeps its names. Images stay what they are, everything else becomes float32
@@ -39,7 +40,7 @@ class CheckedInterface(gymnasium.Wrapper):
 
     Args:
       env: The environment.
-      wanted: Names of large observations to keep.
+      wanted: Names of large observations to keep; None for all.
 
     Attributes:
       left_out: Names of those that were too large.
@@ -48,7 +49,7 @@ class CheckedInterface(gymnasium.Wrapper):
       ValueError: The environment does not have Gymnasium's interface.
     """
 
-    def __init__(self, env: gymnasium.Env, wanted: Collection[str] = ()):
+    def __init__(self, env: gymnasium.Env, wanted: Collection[str] | None = ()):
         super().__init__(env)
         for name in ("observation_space", "action_space"):
             try:
@@ -70,7 +71,8 @@ class CheckedInterface(gymnasium.Wrapper):
         self.left_out = [
             name
             for name, space in arrays.items()
-            if name not in ("image", *wanted)
+            if wanted is not None
+            and name not in ("image", *wanted)
             and space is not None
             and math.prod(space.shape) > _FEW
         ]
@@ -271,12 +273,13 @@ def _info(info: Any) -> dict[str, int]:
             f"The environment returned {type(info).__name__} as info, but it"
             " must be a dictionary."
         )
+    found = {"terminal": True} if info.get("terminal") is True else {}
     if "simulator_steps" not in info:
-        return {}
+        return found
     steps = info["simulator_steps"]
     if not isinstance(steps, numbers.Integral) or steps < 1:
         raise InterfaceError(
             f"The environment returned {steps!r} as info['simulator_steps'],"
             " but it must be an integer, at least 1."
         )
-    return {"simulator_steps": int(steps)}
+    return {**found, "simulator_steps": int(steps)}

@@ -16,23 +16,31 @@ from planet_tf2.envs.images import find_form
 class ActionRepeat(gymnasium.Wrapper):
     """Repeats every action some times and sums the rewards.
 
-    The observation and info are those of the last repetition. An episode that
-    ends in between cuts the repetition short. `info['simulator_steps']` tells
-    how many steps of the simulator were done.
+    The observation and info are those of the last repetition, but `log_*`
+    observations are summed as well. An episode that ends in between cuts the
+    repetition short, and so does a terminal step after which it goes on
+    (`info['terminal']`). `info['simulator_steps']` tells how many steps of the
+    simulator were done.
     """
 
     def __init__(self, env: gymnasium.Env, amount: int):
         super().__init__(env)
         self._amount = amount
+        names = env.observation_space.spaces
+        self._logged = [name for name in names if name.startswith("log_")]
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
         """Repeats the action until the amount or the end is reached."""
         total_reward, steps, over = 0.0, 0, False
+        logged = dict.fromkeys(self._logged, np.float32(0))
         while not over and steps < self._amount:
             obs, reward, terminated, truncated, info = self.env.step(action)
             total_reward += float(reward)
             steps += info.get("simulator_steps", 1)
-            over = terminated or truncated
+            over = terminated or truncated or info.get("terminal", False)
+            for name in logged:
+                logged[name] = logged[name] + obs[name]
+        obs = {**obs, **logged} if logged else obs
         info = {**info, "simulator_steps": steps}
         return obs, total_reward, terminated, truncated, info
 
