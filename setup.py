@@ -11,6 +11,10 @@ import setuptools
 
 # The predecessor of Gymnasium, for environments that were never moved.
 GYM = "gym>=0.26.2,<0.27"
+# Suites of environments. Memory Maze does not say that it needs gym.
+ATARI = ["ale-py>=0.12,<0.13"]
+CRAFTER = ["crafter>=1.8.3,<1.9"]
+MEMORY_MAZE = ["memory-maze>=1.0.3,<1.1", GYM]
 TABULATE = "tabulate>=0.9,<1"  # For tables of benchmarks.
 
 HERE = pathlib.Path(__file__).parent
@@ -73,8 +77,14 @@ setuptools.setup(
         "wrapt>=1.17,<3",
     ],
     extras_require={
+        "atari": ATARI,
+        "crafter": CRAFTER,
         "gym": [GYM],
+        "memorymaze": MEMORY_MAZE,
         "test": [
+            *ATARI,
+            *CRAFTER,
+            *MEMORY_MAZE,
             GYM,
             "pytest>=8.4,<10",
             "pytest-timeout>=2.4,<3",
