@@ -1,6 +1,5 @@
 """Continuous actions between -1 and 1."""
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -75,6 +74,8 @@ class BoundedTruncatedNormal(tfd.Independent):
         loc, scale = self.distribution.loc, self.distribution.scale
         low, high = (_mass((x - loc) / scale) for x in (-1.0, 1.0))
         quantile = low + (high - low) * _mass(noise)
+        # At 0 and 1 the gradient would be infinite.
+        quantile = tf.clip_by_value(quantile, 1e-30, 1 - 6e-8)
         sample = loc + scale * tf.math.ndtri(quantile)
         return tf.clip_by_value(sample, -1.0, 1.0)
 
@@ -86,7 +87,7 @@ class BoundedTruncatedNormal(tfd.Independent):
 
 def _mass(x: tf.Tensor) -> tf.Tensor:
     """Returns the probability that a standard normal is below."""
-    return tf.math.erfc(-x / np.sqrt(2)) / 2
+    return tf.math.erfc(-x / 2**0.5) / 2
 
 
 NORMALS = {
