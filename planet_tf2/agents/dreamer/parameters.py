@@ -244,6 +244,8 @@ def schedule(params: Mapping[str, Any]) -> StepSchedule:
         dataset_size=params["dataset_size"],
         max_bytes=params["dataset_bytes"],
         explore_until=explore_until // repeat if explore_until else None,
+        log_updates=max(1, int(params["log_every"] / steps_per_update)),
+        predictions=params["video_pred_log"],
         offline_train=params["offline_traindir"],
         offline_test=params["offline_evaldir"],
     )
