@@ -28,11 +28,12 @@ _PAGES = {
         "title": "Dreamer",
         "example": "python scripts/train.py --agent dreamer --logdir DIR \\\n"
         "    --config dmc_vision,size_s \\\n"
-        '    --params "{tasks: [dmc:walker_walk], actor: {entropy: 1e-3}}" '
-        "--critic.layers 3",
+        '    --params "{tasks: [dmc:walker_walk], actor: {entropy: 1e-3}}"',
         "units": "A *step* is one of the simulator, a *decision* one of the "
         "agent: `action_repeat` steps. Both are counted over all "
-        "environments.",
+        "environments.\n\nNested parameters can be given one by one, also as "
+        "flags: `--actor.entropy`. `scripts/dreamer.py` takes the command "
+        "lines of dreamerv3-torch.",
         "origin": "dreamerv3-torch",
         "as_there": "",
     },

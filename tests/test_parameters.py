@@ -22,6 +22,7 @@ from planet_tf2.configs.kinds import (
     Scale,
     Switch,
 )
+from planet_tf2.configs.resolve import describe
 
 _ROOT = pathlib.Path(__file__).parents[1]
 PARAMETERS = agents.find().Parameters
@@ -163,7 +164,7 @@ def test_documentation_is_up_to_date(tmp_path):
         text = (tmp_path / pathlib.Path(page).name).read_text()
         written = (_ROOT / page).read_text()
         assert written == text, "Run scripts/write_parameters.py."
-        parameters = agent.Parameters
-        known = parameters.known()
-        for name in (*known, *parameters.DEPRECATED, *agent.PRESETS):
+        names = describe(agent.Parameters)
+        others = agent.Parameters.DEPRECATED
+        for name in (*names, *others, *agent.PRESETS):
             assert f"`{name}`" in text

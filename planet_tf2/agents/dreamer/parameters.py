@@ -244,11 +244,19 @@ def schedule(params: Mapping[str, Any]) -> StepSchedule:
         dataset_size=params["dataset_size"],
         max_bytes=params["dataset_bytes"],
         explore_until=explore_until // repeat if explore_until else None,
-        log_updates=max(1, int(params["log_every"] / steps_per_update)),
-        predictions=params["video_pred_log"],
         offline_train=params["offline_traindir"],
         offline_test=params["offline_evaldir"],
     )
+
+
+def environment_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what environments are told beside parameters.
+
+    Episodes may be shorter than the sequences of a batch, which go on with the
+    next one.
+    """
+    del params
+    return {"min_length": 1}
 
 
 def _check_pattern(name: str, pattern: str) -> None:
