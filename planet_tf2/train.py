@@ -25,7 +25,7 @@ from planet_tf2.tools.attr_dict import AttrDict, differences
 from planet_tf2.tools.devices import check_gpus, gpu_names, make_deterministic
 from planet_tf2.tools.machine import describe_machine
 from planet_tf2.tools.signals import Stopped, StopSignals
-from planet_tf2.training import assemble
+from planet_tf2.training import assemble, assemble_steps
 from planet_tf2.training.session import Session
 from planet_tf2.version import __version__
 
@@ -154,6 +154,9 @@ def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
 
 def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     """Raises an error if OpenGL, packages, modules or cameras are missing."""
+    schedule = agents.schedule(agent, params)
+    if schedule and schedule.offline:
+        return
     chosen = [tasks.get_task(name) for name in params.tasks]
     if any(task.renders for task in chosen):
         envs.choose_backend()
@@ -179,14 +182,14 @@ def _train_run(
     """Trains a run from wherever it stands to its end, inside of its `with`."""
     folder, guard = run.folder, run.guard
     params, seed = settings["params"], settings["seed"]
+    by_steps = agents.schedule(agents.find(settings["agent"]), params)
+    make_parts = (assemble_steps if by_steps else assemble).make_parts
     guard.check()
     folder.create()
     identity = _keep_settings(folder, settings, report)
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log):
-        parts = assemble.make_parts(
-            params, folder, seed, guard, settings["agent"]
-        )
+        parts = make_parts(params, folder, seed, guard, settings["agent"])
         with contextlib.closing(parts), parts.progress.console():
             Session(folder, parts, params, seed, guard, identity).run()
     report(_closing_message(folder))

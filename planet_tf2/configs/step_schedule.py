@@ -29,6 +29,8 @@ class StepSchedule:
       test_updates: batches of a test phase whose losses are computed.
       checkpoint_updates: updates between two checkpoints, besides those
         at the end of each test phase.
+      log_updates: updates between two lines of the log.
+      predictions: whether to predict sequences at the ends of phases.
       dataset_size: decisions of finished episodes to keep in memory.
       max_bytes: bytes that these may take, or None.
       explore_until: decisions to explore for, or None for all.
@@ -45,6 +47,8 @@ class StepSchedule:
     eval_episodes: int = 10
     test_updates: int = 1
     checkpoint_updates: int = 500
+    log_updates: int = 100
+    predictions: bool = True
     dataset_size: int = 10**6
     max_bytes: int | None = None
     explore_until: int | None = None

@@ -4,7 +4,9 @@ Either whole episodes, one in every environment, until all are over; or a number
 of steps, with new episodes begun on the way.
 """
 
+import functools
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +53,11 @@ class Rollout:
         self._steps = tf.function(self._simulate, autograph=False)
 
     def __call__(
-        self, env_seeds: list[int], seed: tf.Tensor, action_noise: float = 0.0
+        self,
+        env_seeds: list[int],
+        seed: tf.Tensor,
+        action_noise: float = 0.0,
+        count: int | None = None,
     ) -> list[dict[str, Any]]:
         """Runs one episode in every environment, until all of them are over.
 
@@ -62,6 +68,7 @@ class Rollout:
           env_seeds: a seed for each environment.
           seed: int32 `[2]`, determines the agents' randomness.
           action_noise: standard deviation of exploration noise.
+          count: how many environments play, the first ones; all by default.
 
         Returns:
           For every environment a dictionary with its `index`, and the `return`,
@@ -76,7 +83,11 @@ class Rollout:
           Exception: whatever an environment raised.
         """
         self._state = self._nothing_begun()
-        episodes = self._run(self._episodes, env_seeds, seed, action_noise)
+        playing = None
+        if count is not None and count < len(self._env):
+            playing = tf.range(len(self._env)) < count
+        graph = functools.partial(self._episodes, playing=playing)
+        episodes = self._run(graph, env_seeds, seed, action_noise)
         return sorted(episodes, key=lambda episode: episode["index"])
 
     def steps(
@@ -106,6 +117,44 @@ class Rollout:
         """
         steps = tf.constant(num_steps)
         return self._run(self._steps, env_seeds, seed, action_noise, steps)
+
+    @property
+    def state(self) -> RolloutState:
+        """Where the environments are, for `go_on_from`."""
+        return self._state
+
+    def go_on_from(
+        self,
+        time: int,
+        episodes: np.ndarray,
+        observ: Mapping[int, Mapping[str, np.ndarray]],
+    ) -> None:
+        """Goes on with episodes that somebody else has begun.
+
+        Args:
+          time, episodes: see `RolloutState`.
+          observ: last observations, by the environments whose episode runs.
+        """
+        state = self._nothing_begun()
+        running = np.array([i in observ for i in range(len(self._env))])
+        seen = {
+            name: np.stack(
+                [
+                    observ[i][name] if running[i] else zeros[i]
+                    for i in range(len(self._env))
+                ]
+            )
+            for name, zeros in state.observ.items()
+        }
+        self._state = RolloutState(
+            time=tf.constant(time, tf.int32),
+            done=tf.constant(~running),
+            episodes=tf.constant(episodes, tf.int64),
+            observ={
+                name: tf.constant(x, state.observ[name].dtype)
+                for name, x in seen.items()
+            },
+        )
 
     @property
     def retraces(self) -> int:
@@ -167,15 +216,19 @@ class Rollout:
         seed: tf.Tensor,
         action_noise: tf.Tensor,
         num_steps: tf.Tensor | None,
+        playing: tf.Tensor | None = None,
     ) -> RolloutState:
         """Takes so many steps, or plays an episode each if there is no number.
+
+        Of episodes, only the environments where `playing` `[B]` is true begin
+        one, all of them if it is None.
 
         Returns:
           The state to go on from.
         """
         if num_steps is None:
             end = None
-            state = self._begin(state, env_seeds)
+            state = self._begin(state, env_seeds, playing)
         else:
             end = state.time + num_steps
 
@@ -202,14 +255,22 @@ class Rollout:
         (state,) = tf.while_loop(goes_on, step, (state,), parallel_iterations=1)
         return state
 
-    def _begin(self, state: RolloutState, env_seeds: tf.Tensor) -> RolloutState:
+    def _begin(
+        self,
+        state: RolloutState,
+        env_seeds: tf.Tensor,
+        playing: tf.Tensor | None = None,
+    ) -> RolloutState:
         """Begins an episode where none is running; seeds are int64 `[B]`."""
-        indices = _where(state.done)
+        begins, done = state.done, tf.zeros_like(state.done)
+        if playing is not None:
+            begins, done = begins & playing, begins & ~playing
+        indices = _where(begins)
         first = self._env.reset(indices, tf.gather(env_seeds, indices))
         self._agent.begin_episode(indices)
         return state._replace(
-            done=tf.zeros_like(state.done),
-            episodes=state.episodes + tf.cast(state.done, tf.int64),
+            done=done,
+            episodes=state.episodes + tf.cast(begins, tf.int64),
             observ=_update(state.observ, indices, first),
         )
 

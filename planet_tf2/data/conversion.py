@@ -18,7 +18,8 @@ def fit(entry: Any, steps: int, wanted: StepType) -> np.ndarray:
 
     Numbers get another type where that keeps their values, but for rounding;
     images are also made of floats from 0 to 1. Axes of length 1 do not matter.
-    Images may have their channels first, or be grey.
+    Images may have their channels first, or be grey. One-hot vectors become
+    whole numbers.
 
     Args:
       entry: an array `[steps, ...]`, or what `np.asarray` makes one of, with
@@ -32,7 +33,7 @@ def fit(entry: Any, steps: int, wanted: StepType) -> np.ndarray:
     dtype = np.dtype(wanted.dtype)
     problem = ""
     if entry.dtype.kind in "biuf" and entry.shape[:1] == (steps,):
-        array = _reshape(entry, wanted.shape)
+        array = _reshape(entry, wanted)
         if array is not None:
             array, problem = _cast(array, dtype, wanted.finite)
             if not problem:
@@ -49,8 +50,16 @@ def fit(entry: Any, steps: int, wanted: StepType) -> np.ndarray:
     )
 
 
-def _reshape(entry: Any, wanted: tuple[int, ...]) -> np.ndarray | None:
+def one_hots(array: np.ndarray) -> bool:
+    """Whether all rows of `[steps, n]` are one-hot, but for the first."""
+    ones = (array == 1).sum(-1) == 1
+    zeros = (array == 0).sum(-1) == array.shape[-1] - 1
+    return bool((ones & zeros)[1:].all())
+
+
+def _reshape(entry: Any, kind: StepType) -> np.ndarray | None:
     steps, *shape = entry.shape
+    wanted = kind.shape
     sizes = [size for size in shape if size != 1]
     if sizes == [size for size in wanted if size != 1]:
         return np.asarray(entry).reshape(steps, *wanted)
@@ -60,6 +69,9 @@ def _reshape(entry: Any, wanted: tuple[int, ...]) -> np.ndarray | None:
         if sizes == list(wanted[:-1]):
             grey = np.asarray(entry).reshape(steps, *sizes, 1)
             return grey.repeat(3, -1)
+    if len(shape) == 1 and not wanted and np.dtype(kind.dtype).kind in "iu":
+        array = np.asarray(entry)
+        return array.argmax(-1) if one_hots(array) else None
     return None
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from planet_tf2.data import episodes
 from planet_tf2.tools.files import StorageError
 
+LOG_PREFIX = "log_"  # Of observations that are only to be summed up.
+
 
 class RecordEpisodes(gymnasium.Wrapper):
     """Writes every finished episode to a folder.
@@ -62,8 +64,8 @@ class RecordEpisodes(gymnasium.Wrapper):
         """Steps the environment and saves the episode when it ends.
 
         On the last step `info['episode']` holds the file's `path`, the `return`
-        (sum of rewards), the `length` in agent steps and the number of
-        `simulator_steps`.
+        (sum of rewards), the `length` in agent steps, the number of
+        `simulator_steps`, and the sums of all observations `log_*`.
 
         Raises:
           gymnasium.error.ResetNeeded: The episode is over.
@@ -107,6 +109,11 @@ class RecordEpisodes(gymnasium.Wrapper):
             "return": float(episode["reward"].sum(dtype=np.float64)),
             "length": len(transitions) - 1,
             "simulator_steps": int(self._simulator_steps),
+            **{
+                key: float(array.sum(dtype=np.float64))
+                for key, array in episode.items()
+                if key.startswith(LOG_PREFIX)
+            },
         }
 
     @contextlib.contextmanager

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
+from gymnasium import spaces
 
 from planet_tf2 import agents
 from planet_tf2.agents.agent import Agent
@@ -97,13 +98,19 @@ def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
         "vector_actions": package.VECTOR_ACTIONS,
         "learned": agents.learned(package, params),
     }
-    if len(names) > 1 or "image" not in package.OBSERVATIONS:
+    seen = package.OBSERVATIONS
+    if seen is not None and (len(names) > 1 or "image" not in seen):
         wanted = params.get("record_observations") or ()
-        interface["observations"] = [*package.OBSERVATIONS, *wanted]
+        interface["observations"] = [*seen, *wanted]
     if len(names) > 1:
         vectors = package.VECTOR_ACTIONS
         found = [task_spaces(name, params, vectors) for name in names]
-        interface["pad_actions"] = max(a.shape[0] for _, a in found)
+        if all(isinstance(action, spaces.Box) for _, action in found):
+            interface["pad_actions"] = max(a.shape[0] for _, a in found)
+    if hasattr(package, "schedule"):
+        interface["min_length"] = None  # Sequences go on in other episodes.
+    if hasattr(package, "environment_arguments"):
+        interface |= package.environment_arguments(params)
     return interface
 
 
@@ -178,11 +185,11 @@ def make_parts(
         closing.callback(environments.close)
         envs = {task: environments.get(task, 1)[0] for task in params["tasks"]}
         first = envs[params["tasks"][0]]
-        spaces = first.observation_space, first.action_space
-        agent = package.make_agent(params, *spaces, seed, strategy)
+        interface = first.observation_space, first.action_space
+        agent = package.make_agent(params, *interface, seed, strategy)
         acting, ahead, should_stop = agent, None, guard.should_stop
         if params["collect_ahead"]:
-            acting = package.make_agent(params, *spaces, seed)
+            acting = package.make_agent(params, *interface, seed)
             ahead = Ahead(agent, acting, should_stop)
             closing.callback(ahead.close)
             should_stop = ahead.should_stop

@@ -158,20 +158,6 @@ def make_batches(
       split, seed, start, names: see `make` of `Batches`.
     """
 
-    def put_aside(path: pathlib.Path) -> None:
-        about = {"split": split, "file": path.name}.items()
-        own = any(about <= r.items() for r in Journal(folder.metrics))
-        if not own or path.is_symlink():
-            return
-        guard.check()
-        damaged = path.with_name(path.name + DAMAGED_SUFFIX)
-        try:
-            path.replace(damaged)
-        except OSError as error:
-            _LOGGER.warning("Cannot rename %s: %s", path, error.strerror)
-        else:
-            _LOGGER.warning("A damaged episode is now %s.", damaged)
-
     shape, loader = params["batch_shape"], params["loader"]
     cache = EpisodeCache(
         folder.train_episodes if split == "train" else folder.test_episodes,
@@ -182,7 +168,7 @@ def make_batches(
         max_bytes=params["loader_max_bytes"],
         keep=loader != "reload",
         names=names,
-        set_aside=put_aside,
+        set_aside=functools.partial(set_aside, folder, split, guard),
         types=types,
     )
     return sequence_batches(
@@ -194,3 +180,21 @@ def make_batches(
         seed=seed,
         start=start,
     )
+
+
+def set_aside(
+    folder: RunFolder, split: str, guard: Guard, path: pathlib.Path
+) -> None:
+    """Renames a damaged file, if it is one that the run has written."""
+    about = {"split": split, "file": path.name}.items()
+    own = any(about <= r.items() for r in Journal(folder.metrics))
+    if not own or path.is_symlink():
+        return
+    guard.check()
+    damaged = path.with_name(path.name + DAMAGED_SUFFIX)
+    try:
+        path.replace(damaged)
+    except OSError as error:
+        _LOGGER.warning("Cannot rename %s: %s", path, error.strerror)
+    else:
+        _LOGGER.warning("A damaged episode is now %s.", damaged)

@@ -96,6 +96,8 @@ class Collector:
       env: the environments.
       rollout: runs the agent in them.
       retry: `retry`, with what to do when an environment breaks.
+      count: how many of the environments play, the first ones; None for all.
+      shown: whether the last of its test episodes is shown.
     """
 
     entry: Mapping[str, Any]
@@ -104,6 +106,8 @@ class Collector:
     env: InGraphBatchEnv
     rollout: Rollout
     retry: Callable[..., Any] = retry
+    count: int | None = None
+    shown: bool = True
 
     def due(self, step: Step) -> bool:
         """Whether to collect at this step of the training phase."""
@@ -146,10 +150,12 @@ class Collector:
                 numbers = (*numbers, _ATTEMPT, attempt)
             sequence = np.random.SeedSequence(numbers)
             env_seeds = sequence.generate_state(len(self.env))
+            some = {} if self.count is None else {"count": self.count}
             return self.rollout(
                 [int(number) >> 1 for number in env_seeds],
                 seeds.derive(*numbers, _AGENT),
                 action_noise,
+                **some,
             )
 
         results = self.retry(f"collecting {self.task}", work)

@@ -91,6 +91,23 @@ class EpisodeLog:
         own = self._own[split]
         return sum(task in (None, record["task"]) for record in own)
 
+    def decisions(self, split: str, task: str) -> int:
+        """Number of decisions in the episodes that this run collected."""
+        own = self._own[split]
+        return sum(r["length"] for r in own if r["task"] == task)
+
+    def episodes_at(self, split: str, step: int) -> list[dict[str, Any]]:
+        """Returns the lines of the episodes of a global step."""
+        return [r for r in self._own[split] if r.get("step", 0) == step]
+
+    def foreign(self, split: str) -> list[str]:
+        """Lists a user's own files."""
+        return list(self._foreign[split])
+
+    def files(self, split: str) -> list[str]:
+        """Lists all files, oldest first."""
+        return [*self.foreign(split), *(r["file"] for r in self._own[split])]
+
     def write(self, record: dict[str, Any], sync: bool = False) -> None:
         """Appends a line to `metrics.jsonl`, and on request waits for it."""
         seconds = round(self._clock() - self._start_seconds, 2)

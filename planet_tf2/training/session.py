@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from planet_tf2.agents.agent import Agent
 from planet_tf2.control.random_episodes import random_episodes
 from planet_tf2.data.episodes import load_episode
 from planet_tf2.data.first_look import remarks
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.signals import Guard, RolloutStopped, Stopped
 from planet_tf2.tools.streaming_mean import StreamingMean
-from planet_tf2.training import stages
+from planet_tf2.training import stages, step_stages
 from planet_tf2.training.batches import Batches
 from planet_tf2.training.episode_log import SPLITS, EpisodeLog
+from planet_tf2.training.step_parts import StepParts
 from planet_tf2.training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
@@ -64,11 +66,9 @@ class Session:
             tf.fill([len(parts.collectors["test"])], np.float32("nan")),
             trainable=False,
         )
-        losses = [f"{name}_loss" for name in parts.agent.loss_names]
-        self._means = {
-            "train": StreamingMean([*losses, *parts.agent.norm_names]),
-            "test": StreamingMean(losses),
-        }
+        self._foreign_decisions = dict.fromkeys(SPLITS, 0)
+        self._means = _make_means(parts.agent)
+        stepper = parts.steps and parts.steps.stepper
         self._trainer = Trainer(
             folder.checkpoints,
             {
@@ -78,10 +78,11 @@ class Session:
                 "train_mean": self._means["train"],
                 "test_mean": self._means["test"],
                 **({"ahead": parts.ahead.saved} if parts.ahead else {}),
+                **({"stepper": stepper.saved} if stepper else {}),
             },
-            _checkpoint_distance(params),
+            _checkpoint_distance(params, parts),
             guard,
-            (parts.summaries, self._log),
+            [parts.summaries, self._log, *([stepper] if stepper else [])],
             folder.scratch,
             identity=identity,
         )
@@ -107,6 +108,8 @@ class Session:
         if not restored:
             self._check_fresh()
         self._log.rollback(int(self._log.saved_position))
+        if self._parts.steps:
+            self._bring_back(restored)
         try:
             self._collect_seed_episodes()
         except RolloutStopped:
@@ -146,23 +149,49 @@ class Session:
         complete = returns.size and np.isfinite(returns).all()
         return float(returns.mean()) if complete else None
 
+    def _bring_back(self, restored: bool) -> None:
+        """Reads what there is to learn from, and resumes running episodes."""
+        steps = self._parts.steps
+        self._parts.progress.activity("reading episodes")
+
+        def pause() -> None:
+            if self._guard.should_stop():
+                # Nothing is saved, as nothing has changed.
+                raise Stopped("Stopped while resuming.")
+
+        self._foreign_decisions = steps.batches.load(self._log, pause)
+        if restored and steps.stepper:
+            self._parts.progress.activity("playing running episodes again")
+            steps.stepper.restore(pause)
+
     def _collect_seed_episodes(self) -> None:
-        """Fills both folders up to `num_seed_episodes` for every task."""
+        """Fills both folders with random episodes of every task."""
         tasks = list(self._parts.seed_envs)
         for split in SPLITS:
             # Episodes that were in the folders before the run count as well.
             # Their files do not tell their task, so they count for all alike.
             foreign = self._log.count(split) - self._log.announced(split)
             for task in tasks:
-                start = self._log.announced(split, task) + foreign // len(tasks)
+                own = self._log.announced(split, task)
                 paths = []
-                for number in range(start, self._params["num_seed_episodes"]):
+                while self._wants_seed(split, task, foreign // len(tasks)):
+                    number = own + foreign // len(tasks) + len(paths)
                     paths.append(
                         self._collect_seed_episode(split, task, number)
                     )
                     self._trainer.save()
                 if paths and split == "train":
                     self._look_at(task, paths)
+
+    def _wants_seed(self, split: str, task: str, foreign: int) -> bool:
+        """Whether a task lacks random episodes, given a user's own ones."""
+        steps = self._parts.steps
+        if split == "test" or not steps:
+            wanted = 1 if steps else self._params["num_seed_episodes"]
+            return self._log.announced(split, task) + foreign < wanted
+        found = self._log.decisions(split, task) * len(self._parts.seed_envs)
+        found += self._foreign_decisions[split]
+        return found < steps.schedule.prefill
 
     def _look_at(self, task: str, paths: list[pathlib.Path]) -> None:
         """Warns of what keeps an agent from learning the task."""
@@ -177,10 +206,9 @@ class Session:
     def _collect_seed_episode(
         self, split: str, task: str, number: int
     ) -> pathlib.Path:
-        parts, amount = self._parts, self._params["num_seed_episodes"]
-        parts.progress.activity(
-            f"random {split} episode {number + 1}/{amount} of {task}"
-        )
+        parts, amount = self._parts, self._params.get("num_seed_episodes")
+        which = f"{number + 1}/{amount}" if amount else f"{number + 1}"
+        parts.progress.activity(f"random {split} episode {which} of {task}")
         index = sorted(parts.seed_envs).index(task)
         env, should_stop = parts.seed_envs[task], self._guard.should_stop
 
@@ -192,12 +220,19 @@ class Session:
         what = f"collecting random episodes of {task}"
         (episode,) = parts.retry(what, collect)
         stages.check_return(task, episode)
-        return self._log.add(split, task, episode, phase="seed", step=0)
+        path = self._log.add(split, task, episode, phase="seed", step=0)
+        if parts.steps:
+            parts.steps.batches.add(split, path)
+        return path
 
     def _start_stages(self) -> stages.Context:
         """Adds the phases, and starts what goes on beside them."""
         trainer, make = self._trainer, self._parts.make_batches
-        batches = Batches(make, self._log, self._seed, trainer.step_of)
+        steps = self._parts.steps
+        if steps:
+            batches = steps.batches
+        else:
+            batches = Batches(make, self._log, self._seed, trainer.step_of)
         context = stages.Context(
             parts=self._parts,
             params=self._params,
@@ -208,6 +243,9 @@ class Session:
             returns=self._test_returns,
             guard=self._guard,
         )
+        if steps:
+            self._add_step_phases(context, steps)
+            return context
         params, size = self._params, self._params["batch_shape"][0]
         first = [
             partial(stages.update, context),
@@ -232,6 +270,30 @@ class Session:
         if ahead and ahead.step >= 0:
             stages.start_ahead(context, trainer.step_at(ahead.step))
         return context
+
+    def _add_step_phases(
+        self, context: stages.Context, steps: StepParts
+    ) -> None:
+        """Adds the phases of an agent that is trained by steps."""
+        schedule, size = steps.schedule, self._params["batch_shape"][0]
+        learn = [partial(stages.update, context)]
+        if schedule.predictions:
+            learn.append(partial(stages.predict, context))
+        train = [partial(step_stages.act, context)] if steps.stepper else []
+        scores = [
+            partial(stages.score, context, collector, position)
+            for position, collector in enumerate(self._parts.collectors["test"])
+        ]
+        if scores:
+            scores.append(partial(step_stages.sum_up, context))
+        can_test = steps.batches.decisions("test") > 0
+        test = [
+            *(learn if can_test else []),
+            *(scores or [stages.end_of_phase]),
+        ]
+        add = self._trainer.add_phase
+        add("train", schedule.train_updates * size, size, train + learn)
+        add("test", schedule.test_updates * size, size, test)
 
     def _announce_last(self, context: stages.Context) -> None:
         """Adds the episodes that nothing was learned from any more.
@@ -260,8 +322,24 @@ class Session:
             self._parts.summaries.resume(split, step.summary_step + begun)
 
 
-def _checkpoint_distance(params: Mapping[str, Any]) -> int:
+def _make_means(agent: Agent) -> dict[str, StreamingMean]:
+    """Makes what averages the scalars between two lines of the log."""
+    losses = {"train": agent.loss_names, "test": agent.loss_names}
+    if agent.test_loss_names is not None:
+        losses["test"] = agent.test_loss_names
+    others = {"train": [*agent.norm_names, *agent.scalar_names], "test": []}
+    return {
+        split: StreamingMean(
+            [*(f"{name}_loss" for name in losses[split]), *others[split]]
+        )
+        for split in SPLITS
+    }
+
+
+def _checkpoint_distance(params: Mapping[str, Any], parts: stages.Parts) -> int:
     """Turns `checkpoint_every`, in steps of test phases, to global steps."""
     size = params["batch_shape"][0]
+    if parts.steps:
+        return parts.steps.schedule.checkpoint_updates * size
     train, test = (-(-params[f"{s}_steps"] // size) * size for s in SPLITS)
     return -(-params["checkpoint_every"] // test) * (train + test)

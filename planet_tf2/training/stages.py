@@ -19,6 +19,8 @@ from planet_tf2.training.ahead import Ahead
 from planet_tf2.training.batches import Batch, Batches
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.episode_log import EpisodeLog
+from planet_tf2.training.replay_batches import ReplayBatches
+from planet_tf2.training.step_parts import StepParts
 from planet_tf2.training.trainer import Outcome, Step
 
 # Tell the random numbers of different uses apart.
@@ -43,6 +45,7 @@ class Parts:
       close: ends the environments.
       retry: `retry`, with what to do when an environment breaks.
       ahead: plays what is collected while training, if updates go on meanwhile.
+      steps: what there is besides if the agent is trained by steps.
     """
 
     agent: Agent
@@ -54,6 +57,7 @@ class Parts:
     close: Callable[[], None]
     retry: Callable[..., Any] = retry
     ahead: Ahead | None = None
+    steps: StepParts | None = None
 
 
 @dataclasses.dataclass
@@ -72,10 +76,16 @@ class Context:
     params: Mapping[str, Any]
     seed: int
     log: EpisodeLog
-    batches: Batches
+    batches: Batches | ReplayBatches
     means: Mapping[str, StreamingMean]
     returns: tf.Variable
     guard: Guard
+
+    @property
+    def log_every(self) -> int:
+        """Updates between two lines of the log."""
+        steps = self.parts.steps
+        return steps.schedule.log_updates if steps else self.params["log_every"]
 
     def seed_for(self, use: int, step: Step) -> tuple[int, ...]:
         """Numbers that only this use in this step has."""
@@ -87,7 +97,7 @@ def update(context: Context, step: Step) -> None:
     agent, progress = context.parts.agent, context.parts.progress
     if step.phase == "train":
         compute = agent.train_step
-        due = (step.update + 1) % context.params["log_every"] == 0
+        due = (step.update + 1) % context.log_every == 0
     else:
         compute, due = agent.test_step, step.is_last
     batch = context.batches.of(step)
@@ -100,7 +110,11 @@ def update(context: Context, step: Step) -> None:
     check_finite(named, step, batch, context.params)
     mean = context.means[step.phase]
     mean.submit(named)
-    losses = {name: named[f"{name}_loss"] for name in agent.loss_names}
+    losses = {
+        name: named[f"{name}_loss"]
+        for name in agent.loss_names
+        if name in values
+    }
     progress.update(step.phase, step.end, losses)
     context.guard.show(
         step=step.end,
@@ -152,8 +166,12 @@ def announce_ahead(context: Context, step: Step) -> None:
         context.parts.progress.activity("waiting for episodes")
     for collector, results in ahead.wait():
         noise = collector.noise_at(ahead.begun)
-        weights = {"weights_update": ahead.begun.update + 1}
-        _announce(context, collector, step, results, noise, **weights)
+        details = {
+            "action_noise": noise,
+            "weights_update": ahead.begun.update + 1,
+        }
+        place = collector.task, collector.entry["name"]
+        announce(context, *place, step, results, **details)
 
 
 def start_ahead(context: Context, step: Step) -> None:
@@ -181,17 +199,18 @@ def score(
         return None
     summaries, place = context.parts.summaries, (step.phase, step.summary_step)
     mean, path = _collect(context, collector, step, 0.0)
-    episode = episodes.load_episode(path)
-    summaries.episode(
-        *place,
-        f"simulation/{collector.task}/{collector.entry['name']}",
-        episode.get("image"),
-        # The first entries belong to the reset.
-        {name: episode[name][1:] for name in ("action", "reward")},
-    )
+    if collector.shown:
+        episode = episodes.load_episode(path)
+        summaries.episode(
+            *place,
+            f"simulation/{collector.task}/{collector.entry['name']}",
+            episode.get("image"),
+            # The first entries belong to the reset.
+            {name: episode[name][1:] for name in ("action", "reward")},
+        )
     context.returns[position].assign(mean)
     returns = context.returns.numpy()
-    if position < len(returns) - 1:
+    if position < len(returns) - 1 or context.parts.steps:
         return Outcome()
     total = float(returns.mean())
     summaries.scalars(*place, {"trainer/score": total})
@@ -207,8 +226,12 @@ def _write(context: Context, step: Step, metrics: dict[str, float]) -> None:
     """Writes a line of the log, and the same as summaries."""
     speed = context.parts.progress.updates_per_second
     where = {"phase": step.phase, "step": step.end, "update": step.update + 1}
+    steps, group = context.parts.steps, "general"
+    if steps:
+        group = steps.GROUP
+        metrics = {**metrics, **steps.describe_update(step, speed)}
     context.log.write({**where, **metrics, "updates_per_second": speed})
-    scalars = {f"general/{name}": x for name, x in metrics.items()}
+    scalars = {f"{group}/{name}": x for name, x in metrics.items()}
     scalars["trainer/global_step"] = step.end
     scalars["trainer/epoch"] = step.epoch
     if step.phase == "train":
@@ -219,21 +242,22 @@ def _write(context: Context, step: Step, metrics: dict[str, float]) -> None:
 def _collect(
     context: Context, collector: Collector, step: Step, action_noise: float
 ) -> tuple[float, pathlib.Path]:
-    """Collects one episode per environment; see `_announce`."""
+    """Collects one episode per environment; see `announce`."""
     context.parts.progress.activity(f"collecting {collector.task}")
     if context.parts.ahead is not None:
         context.parts.ahead.wait()  # It needs the environments.
     seed = context.seed_for(_COLLECT, step)
     results = collector.collect(seed, action_noise)
-    return _announce(context, collector, step, results, action_noise)
+    place = collector.task, collector.entry["name"]
+    return announce(context, *place, step, results, action_noise=action_noise)
 
 
-def _announce(
+def announce(
     context: Context,
-    collector: Collector,
+    task: str,
+    name: str,
     step: Step,
     results: Sequence[dict[str, Any]],
-    action_noise: float,
     **details: Any,
 ) -> tuple[float, pathlib.Path]:
     """Stores collected episodes at a step, and reports them.
@@ -241,7 +265,6 @@ def _announce(
     Returns:
       The mean of the returns, and the file of the last episode.
     """
-    name, task = collector.entry["name"], collector.task
     for result in results:
         check_return(task, result)
     for result in results:
@@ -253,18 +276,18 @@ def _announce(
             step=step.end,
             update=step.update + 1,
             collect=name,
-            action_noise=action_noise,
             **details,
         )
+        if context.parts.steps and step.phase == "test":
+            context.parts.steps.batches.add(step.phase, path)
     mean = sum(result["return"] for result in results) / len(results)
     context.parts.progress.collected(step.phase, task, mean)
-    scalars = {
-        f"simulation/{task}/{name}/return": mean,
-        f"simulation/{task}/{name}/length": results[0]["length"],
-        f"simulation/{task}/{name}/action_noise": action_noise,
-        "trainer/env_step": context.log.env_step,
-        "trainer/episodes": context.log.count(step.phase),
-    }
+    group = f"simulation/{task}/{name}"
+    scalars = {f"{group}/return": mean, f"{group}/length": results[0]["length"]}
+    if "action_noise" in details:
+        scalars[f"{group}/action_noise"] = details["action_noise"]
+    scalars["trainer/env_step"] = context.log.env_step
+    scalars["trainer/episodes"] = context.log.count(step.phase)
     context.parts.summaries.scalars(step.phase, step.summary_step, scalars)
     return mean, path
 

@@ -80,7 +80,8 @@ class Optimizer(Group):
     grad_clip: Scale = 1000.0
     """Largest global norm of the world model's gradient."""
     weight_decay: Scale = 0.0
-    """Part of all weights that an update takes away."""
+    """Part of the weights that each update of the world model takes away, times
+    the learning rate."""
 
 
 class Behavior(Group):
