@@ -9,18 +9,51 @@ from planet_tf2.configs import kinds
 from planet_tf2.configs.resolve import describe
 from planet_tf2.tools import command
 
-_PATH = pathlib.Path(__file__).parents[1] / "docs" / "parameters.md"
-_OUTPUT = command.define_path("output", str(_PATH), "File to write.")
+_DOCS = pathlib.Path(__file__).parents[1] / "docs"
+_FOLDER = command.define_path("folder", str(_DOCS), "Folder to write to.")
+
+# What is said of each agent's parameters.
+_PAGES = {
+    "planet": {
+        "title": "PlaNet",
+        "example": "python scripts/train.py --logdir DIR --config debug \\\n"
+        '    --params "{tasks: [cheetah_run], planner_horizon: 8}" '
+        "--num_units=50",
+        "units": "Steps are counted in sequences: one update is worth "
+        "`batch_shape[0]` steps.",
+        "origin": "the original",
+        "as_there": ", as there",
+    },
+    "dreamer": {
+        "title": "Dreamer",
+        "example": "python scripts/train.py --agent dreamer --logdir DIR \\\n"
+        "    --config dmc_vision,size_s \\\n"
+        '    --params "{tasks: [dmc:walker_walk], actor: {entropy: 1e-3}}"',
+        "units": "A *step* is one of the simulator, a *decision* one of the "
+        "agent: `action_repeat` steps. Both are counted over all "
+        "environments.\n\nNested parameters can be given one by one, also as "
+        "flags: `--actor.entropy`. `scripts/dreamer.py` takes the command "
+        "lines of dreamerv3-torch.",
+        "origin": "dreamerv3-torch",
+        "as_there": "",
+    },
+}
 
 
 def work() -> None:
-    pathlib.Path(_OUTPUT.value).write_text(render())
-    print(f"Wrote {_OUTPUT.value}.")
+    for name in _PAGES:
+        path = pathlib.Path(_FOLDER.value, _file_name(name))
+        path.write_text(render(name))
+        print(f"Wrote {path}.")
 
 
-def render() -> str:
-    """Returns the page on the parameters of PlaNet."""
-    agent = agents.find()
+def _file_name(name: str) -> str:
+    return pathlib.PurePosixPath(agents.find(name).Parameters.PAGE).name
+
+
+def render(name: str) -> str:
+    """Returns the page on the parameters of an agent."""
+    agent = agents.find(name)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("planet_tf2.configs"),
         undefined=jinja2.StrictUndefined,
@@ -31,11 +64,18 @@ def render() -> str:
     environment.filters["yaml"] = kinds.as_yaml
     environment.filters["expected"] = kinds.expected
     environment.filters["help"] = lambda s: " ".join(s["description"].split())
+    others = {
+        about["title"]: _file_name(other)
+        for other, about in _PAGES.items()
+        if other != name
+    }
     return environment.get_template("parameters.md").render(
         parameters=agent.Parameters,
         schemas=describe(agent.Parameters),
         presets=agent.PRESETS,
         preset_help=agent.PRESET_HELP,
+        others=others,
+        **_PAGES[name],
     )
 
 

@@ -78,6 +78,10 @@ def check_script(path, arguments):
         sys.path.insert(0, str(path.parent))
         try:
             spec.loader.exec_module(module)
+            if path.stem == "dreamer":
+                path = path.with_name("train.py")
+                check_script(path, module.translate(arguments))
+                return
             rest = flags.FLAGS([str(path), *arguments])
             if path.stem == "train":
                 check_training(rest)
@@ -90,11 +94,12 @@ def check_training(rest):
     values = flags.FLAGS
     if values.params == "...":
         return
-    params = agents.resolve(
-        values.config,
-        values.params,
-        flag_overrides(agents.find().Parameters, values),
-    )
+    agent = values.agent
+    # Flags of another agent's parameters are not defined here.
+    given = {}
+    if agent == agents.DEFAULT:
+        given = flag_overrides(agents.find().Parameters, values)
+    params = agents.resolve(values.config, values.params, given, agent)
     for task in params["tasks"]:
         tasks.get_task(task)
 
@@ -147,7 +152,8 @@ def test_command(command):
 
 def known_flags():
     """Returns the flags of all programs, as they are written in them."""
-    names = set(agents.find().Parameters.known())
+    packages = map(agents.find, agents.AGENTS)
+    names = {x for package in packages for x in package.Parameters.known()}
     for folder in ("scripts", "benchmarks", "tests"):
         for path in (ROOT / folder).glob("*.py"):
             names |= defined_flags(path)
@@ -164,7 +170,7 @@ def defined_flags(path):
 def test_flags_in_the_text(document):
     known = known_flags()
     for code in inline(read(document)):
-        for word in re.findall(r"(?<!\S)--[a-z][\w-]*", code):
+        for word in re.findall(r"(?<!\S)--[a-z][\w.-]*", code):
             name = word.removeprefix("--")
             if word in FOREIGN_FLAGS or "pip install" in code:
                 continue

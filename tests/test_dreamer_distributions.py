@@ -168,6 +168,15 @@ def test_no_class_becomes_impossible():
     assert np.isfinite(dist.entropy()).all()
 
 
+def test_parts_of_one_hot(caplog):
+    """TFP warns of distributions whose parameters it does not know."""
+    dist = OneHot(LOGITS, 0.3)
+    close(dist[1:].mean(), dist.mean()[1:])
+    independent = tfp.distributions.Independent(dist, 1)
+    close(independent.entropy(), dist.entropy().numpy().sum())
+    assert not caplog.records
+
+
 def test_joined_one_hot():
     logits = random.normal(size=(6, 5)).astype(np.float32)
     joined = JoinedOneHot(logits, (2, 3), 0.1)

@@ -43,6 +43,10 @@ _ENVIRONMENTS = [
     _other("gym_cheetah", 4, pytest.mark.render, action_repeat=_REPEAT),
     _other("gym_racecar", 4, action_repeat=10, max_length=40),
     _other("gym:Pendulum-v1", 4, action_repeat=50),
+    _other("atari:pong", 4, action_repeat=50, max_length=200),
+    _other("crafter:reward", 12, max_length=12),
+    _other("memorymaze:9x9", 4, pytest.mark.render, max_length=4),
+    _suite("dmc:quadruped_walk"),
     # The pole falls long before; the rest is stretched.
     _other("gym:CartPole-v1", 40, action_repeat=2, min_length=40),
     pytest.param(

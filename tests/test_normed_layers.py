@@ -12,6 +12,7 @@ from planet_tf2.nets import (
     NormedDense,
     NormGRUCell,
     VectorDecoder,
+    normed_conv,
 )
 from planet_tf2.nets.normed import EPSILON, layer_norm
 from planet_tf2.nets.normed_heads import DISTRIBUTIONS
@@ -166,6 +167,43 @@ class TestImages:
         decoder = built(ImageDecoder(4, (16, 16, 3), kernel_size=5), 9)
         assert encoder.original_variables()["conv1/kernel"].shape[0] == 3
         assert decoder(data(2, 9)).shape == (2, 16, 16, 3)
+
+    @pytest.mark.parametrize("library", [True, False])
+    @pytest.mark.parametrize("sides", [(8, 8), (4, 8)])
+    def test_forms(self, monkeypatch, library, sides):
+        """They compute what TensorFlow's own operations do."""
+        monkeypatch.setattr(
+            normed_conv, "has_convolution_library", lambda: library
+        )
+        inputs = tf.constant(data(3, *sides, 5))
+        layers = [
+            built(normed_conv.NormedConv(4, None, norm=False), 5),
+            built(normed_conv.NormedTransposedConv(4, None, norm=False), 5),
+            built(normed_conv.OutputTransposedConv(2), 5),
+        ]
+        layers[-1].bias.assign([0.3, -2.0])
+        for layer in layers:
+            variables = [inputs, *layer.trainable_variables]
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(inputs)
+                found = layer(inputs)
+                expected = self.convolve(layer, inputs)
+            close(found, expected, 1e-4, 1e-5)
+            weights = data(*expected.shape)
+            for ours, other in zip(
+                tape.gradient(found, variables, weights),
+                tape.gradient(expected, variables, weights),
+                strict=True,
+            ):
+                close(ours, other, 1e-4, 1e-5)
+
+    def convolve(self, layer, inputs):
+        if type(layer) is normed_conv.NormedConv:
+            return tf.nn.conv2d(inputs, layer.kernel, 2, "SAME")
+        number, height, width, _ = inputs.shape
+        shape = (number, 2 * height, 2 * width, layer.filters)
+        outputs = tf.nn.conv2d_transpose(inputs, layer.kernel, shape, 2, "SAME")
+        return outputs + getattr(layer, "bias", 0.0)
 
     def test_sigmoid(self):
         decoder = built(ImageDecoder(4, (16, 16, 3), sigmoid=True), 9)

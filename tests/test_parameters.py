@@ -22,9 +22,9 @@ from planet_tf2.configs.kinds import (
     Scale,
     Switch,
 )
+from planet_tf2.configs.resolve import describe
 
 _ROOT = pathlib.Path(__file__).parents[1]
-_DOCS = _ROOT / "docs" / "parameters.md"
 PARAMETERS = agents.find().Parameters
 FIELDS = PARAMETERS.model_fields
 
@@ -152,15 +152,19 @@ def adapter(kind):
 
 
 def test_documentation_is_up_to_date(tmp_path):
-    output = tmp_path / "parameters.md"
     script = _ROOT / "scripts" / "write_parameters.py"
     subprocess.run(
-        [sys.executable, str(script), f"--output={output}"],
+        [sys.executable, str(script), f"--folder={tmp_path}"],
         cwd=_ROOT,
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
         check=True,
     )
-    text = output.read_text()
-    assert _DOCS.read_text() == text, "Run scripts/write_parameters.py."
-    for name in (*FIELDS, *PARAMETERS.DEPRECATED, *agents.find().PRESETS):
-        assert f"`{name}`" in text
+    for agent in map(agents.find, agents.AGENTS):
+        page = agent.Parameters.PAGE
+        text = (tmp_path / pathlib.Path(page).name).read_text()
+        written = (_ROOT / page).read_text()
+        assert written == text, "Run scripts/write_parameters.py."
+        names = describe(agent.Parameters)
+        others = agent.Parameters.DEPRECATED
+        for name in (*names, *others, *agent.PRESETS):
+            assert f"`{name}`" in text

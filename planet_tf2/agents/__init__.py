@@ -23,7 +23,14 @@ An agent is a package, which offers
     check_settings  raises `ValueError` for mistakes in a run's parameters that
                   only show when its parts are made
 
-Only the last two need TensorFlow.
+Only the last two need TensorFlow. An agent that is trained by steps, as Dreamer
+is, has no `train_collects` and `test_collects`, but
+
+    schedule      returns when to act, to learn and to be tested: a
+                  `configs.step_schedule.StepSchedule` for parameters
+    environment_arguments
+                  returns further arguments of `configs.builders.make_env` for
+                  parameters; optional
 
 Programs find it by its name: `planet`, or a module of one's own, such as
 `my_package.my_agent`.

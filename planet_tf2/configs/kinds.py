@@ -142,6 +142,9 @@ def _bounds(schema: Schema) -> str:
     # As pydantic calls them behind a `BeforeValidator`, and elsewhere.
     smallest = schema.get("ge", schema.get("minimum"))
     largest = schema.get("le", schema.get("maximum"))
+    above = schema.get("gt", schema.get("exclusiveMinimum"))
+    if above is not None:
+        return f" above {above}"
     if smallest is None:
         return "" if largest is None else f" of at most {largest}"
     if largest is None:

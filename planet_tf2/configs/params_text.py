@@ -82,13 +82,13 @@ def flag_overrides(
     """
     given = {name: flag_values[name].value for name in parameters.known()}
     return {
-        name: _parse_flag(name, value)
+        name: parse_value(name, value)
         for name, value in given.items()
         if value is not None
     }
 
 
-def _parse_flag(name: str, value: Any) -> Any:
+def parse_value(name: str, value: Any) -> Any:
     """Reads the value of a flag, which is YAML unless it is a switch."""
     if not isinstance(value, str):
         return value

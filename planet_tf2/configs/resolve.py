@@ -297,8 +297,11 @@ def _hint(schema: Schema, value: Any) -> str:
 
 def _unknown(parameters: type[CommonParameters], name: Any) -> str:
     known = parameters.known()
-    last = str(name).rpartition(".")[2]
+    outer, _, last = str(name).rpartition(".")
     places = [full for full in known if full.rpartition(".")[2] == last]
+    outer = parameters.MEANT.get(outer, outer)
+    if f"{outer}.{last}" in known:
+        places = [f"{outer}.{last}"]
     meant = parameters.MEANT.get(name) or next(iter(places), None)
     hint = f" Did you mean {meant!r}?" if meant else did_you_mean(name, known)
     return f"Unknown parameter {short_repr(name)}.{hint} See {parameters.PAGE}."

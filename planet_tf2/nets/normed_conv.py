@@ -7,12 +7,13 @@ Each layer halves, or doubles, the side of the image, down to `minres`. For
     decoder  F -> 4x4x8d -> 8x8x4d -> 16x16x2d -> 32x32xd -> 64x64xC
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from planet_tf2.nets import blocks
 from planet_tf2.nets.distributions import UnitNormal
 from planet_tf2.nets.layers import Dense, add_bias, cast_weight
 from planet_tf2.nets.normed import (
@@ -25,6 +26,7 @@ from planet_tf2.nets.normed import (
     unflatten,
 )
 from planet_tf2.nets.symlog import MSE
+from planet_tf2.tools.devices import has_convolution_library
 
 
 class NormedConv(keras.layers.Layer):
@@ -62,9 +64,15 @@ class NormedConv(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        kernel = cast_weight(self.kernel, inputs.dtype)
-        outputs = tf.nn.conv2d(inputs, kernel, 2, "SAME")
+        outputs = self._apply(inputs, cast_weight(self.kernel, inputs.dtype))
         return finish(outputs, self._norm, self._activation)
+
+    def _apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if not _blocks_pay(inputs, kernel):
+            return tf.nn.conv2d(inputs, kernel, 2, "SAME")
+        padded = tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        padded = tf.nn.space_to_depth(padded, 2)
+        return blocks.correlate(padded, blocks.block_kernel(kernel))
 
     def _kernel_shape(self, channels: int) -> tuple[int, int]:
         return (channels, self.filters)
@@ -80,11 +88,9 @@ class NormedConv(keras.layers.Layer):
 class NormedTransposedConv(NormedConv):
     """A transposed one, from `[N, H, W, C]` to `[N, 2H, 2W, F]`."""
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return finish(self._transpose(inputs), self._norm, self._activation)
-
-    def _transpose(self, inputs: tf.Tensor) -> tf.Tensor:
-        kernel = cast_weight(self.kernel, inputs.dtype)
+    def _apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if _blocks_pay(inputs, kernel):
+            return _spread(inputs, kernel)
         _, height, width, _ = inputs.shape
         shape = [tf.shape(inputs)[0], 2 * height, 2 * width, self.filters]
         return tf.nn.conv2d_transpose(inputs, kernel, shape, 2, "SAME")
@@ -95,6 +101,9 @@ class NormedTransposedConv(NormedConv):
 
 class OutputTransposedConv(NormedTransposedConv):
     """The last one, with a bias instead of normalization and activation.
+
+    Libraries are slow for so few output channels, see `ThinTransposedConv` of
+    `strided`. Here too only the gradients are theirs.
 
     Args:
       filters: output channels, F.
@@ -114,11 +123,50 @@ class OutputTransposedConv(NormedTransposedConv):
         self.bias = self.add_weight((self.filters,), "zeros", name="bias")
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        bias = cast_weight(self.bias, inputs.dtype)
-        return add_bias(self._transpose(inputs), bias)
+        outputs = super().call(inputs)
+        width = outputs.shape[2]
+        rows = tf.reshape(outputs, [-1, width * self.filters])
+        # The gradient of `tile` sums, for which half precision is too coarse.
+        bias = tf.tile(tf.cast(self.bias, tf.float32), [width])
+        rows = add_bias(rows, tf.cast(bias, rows.dtype))
+        return tf.reshape(rows, [-1, *outputs.shape[1:]])
+
+    def _apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if self._size != 4 or _blocks_pay(inputs, kernel):
+            return super()._apply(inputs, kernel)
+        return _spread_thinly(inputs, kernel)
 
     def _initializer(self) -> keras.initializers.Initializer:
         return output_initializer(self._outscale)
+
+
+def _blocks_pay(inputs: tf.Tensor, kernel: tf.Tensor) -> bool:
+    """Whether to compute over blocks of pixels, as `strided` does."""
+    fits = kernel.shape[0] == 4 and inputs.shape[1] == inputs.shape[2]
+    return fits and not has_convolution_library()
+
+
+def _spread(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A transposed convolution over blocks of pixels, for 4x4 kernels."""
+    outputs = blocks.spread(inputs, blocks.block_kernel(kernel))
+    return tf.nn.depth_to_space(outputs, 2)[:, 1:-1, 1:-1]
+
+
+@tf.custom_gradient
+def _spread_thinly(
+    inputs: tf.Tensor, kernel: tf.Tensor
+) -> tuple[tf.Tensor, Callable]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        d_kernel = tf.raw_ops.Conv2DBackpropFilter(
+            input=upstream,
+            filter_sizes=kernel.shape,
+            out_backprop=inputs,
+            strides=[1, 2, 2, 1],
+            padding="SAME",
+        )
+        return tf.nn.conv2d(upstream, kernel, 2, "SAME"), d_kernel
+
+    return _spread(inputs, kernel), gradient
 
 
 class ImageEncoder(keras.layers.Layer):

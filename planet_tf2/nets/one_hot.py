@@ -36,6 +36,13 @@ class OneHot(tfd.OneHotCategorical):
         super().__init__(logits=logits, dtype=tf.float32, name="OneHot")
         self._parameters = parameters
 
+    @classmethod
+    def _parameter_properties(
+        cls, dtype: Any, num_classes: int | None = None
+    ) -> dict[str, Any]:
+        del dtype, num_classes
+        return {"logits": tfp.util.ParameterProperties(event_ndims=1)}
+
     def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
         """Returns a sample by `gumbel` noise, `[..., n]`; for 0 the mode."""
         probs = self.probs_parameter()

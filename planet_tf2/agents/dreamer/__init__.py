@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "loss_table": ["LOSSES"],
-        "parameters": ["Parameters", "schedule"],
+        "parameters": ["Parameters", "environment_arguments", "schedule"],
         "presets": ["PRESETS", "PRESET_HELP"],
     },
 )

@@ -80,8 +80,7 @@ class Optimizer(Group):
     grad_clip: Scale = 1000.0
     """Largest global norm of the world model's gradient."""
     weight_decay: Scale = 0.0
-    """Part of the weights that each update of the world model takes away, times
-    the learning rate."""
+    """Part of all weights that an update takes away."""
 
 
 class Behavior(Group):

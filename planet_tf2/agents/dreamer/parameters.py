@@ -249,6 +249,16 @@ def schedule(params: Mapping[str, Any]) -> StepSchedule:
     )
 
 
+def environment_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what environments are told beside parameters.
+
+    Episodes may be shorter than the sequences of a batch, which go on with the
+    next one.
+    """
+    del params
+    return {"min_length": 1}
+
+
 def _check_pattern(name: str, pattern: str) -> None:
     try:
         re.compile(pattern)

@@ -39,7 +39,7 @@ class Coder(Settings):
     cnn_depth: Positive = 32
     """Channels of the first convolution. The others have 2, 4, 8 times as
     many."""
-    kernel_size: Literal[4] = 4
+    kernel_size: Positive = 4
     """Side of the kernels."""
     minres: Positive = 4
     """Side at which convolutions of images end, and start."""
