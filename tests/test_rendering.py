@@ -50,6 +50,7 @@ def test_first_that_works(probes):
 
 
 def test_variable_wins(probes, monkeypatch):
+    """Defect 12 of the DreamerV3 port: what the user chose stays."""
     found, asked = probes
     found.update(egl=_LLVMPIPE, glfw="GeForce")
     monkeypatch.setenv("MUJOCO_GL", "GLFW")

@@ -3,6 +3,7 @@
 import sys
 
 import ale_py
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -247,3 +248,79 @@ def test_action_repeat_ends_at_terminal_steps():
     env.reset(seed=0)
     info = env.step(_FIRE)[-1]
     assert info["terminal"] and info["simulator_steps"] < 1000
+
+
+class Blind(gymnasium.Env):
+    """Cannot be seen, and observes numbers of several shapes."""
+
+    def __init__(self):
+        self.observation_space = spaces.Dict(
+            {
+                "number": spaces.Box(-1, 1, (), np.float64),
+                "table": spaces.Box(-1, 1, (2, 3), np.float32),
+                "large": spaces.Box(-1, 1, (2000,), np.float32),
+                "analog_x": spaces.Box(-1, 1, (1,), np.float32),
+            }
+        )
+        self.action_space = spaces.MultiDiscrete([2, 3])
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observe(), {}
+
+    def step(self, action):
+        return self._observe(), 1.0, False, False, {}
+
+    def _observe(self):
+        parts = self.observation_space.spaces.items()
+        return {name: np.ones(s.shape, s.dtype) for name, s in parts}
+
+
+def test_without_images(tmp_path):
+    """Defect 10: no image is needed, and numbers may have any shape."""
+    params = {
+        "draw_images": False,
+        "all_observations": True,
+        "time_limit": 3,
+        "isolate_envs": "none",
+    }
+    observed, action = environments.task_spaces(
+        "test_suites:Blind", params, vector_actions=False
+    )
+    shapes = {name: space.shape for name, space in observed.items()}
+    expected = {"analog_x": (1,), "large": (2000,), "number": (1,)}
+    assert shapes == {**expected, "table": (2, 3)}
+    assert action == spaces.MultiDiscrete([2, 3])
+    extra = {"vector_actions": False, "record_dir": tmp_path}
+    with environments.open_env("test_suites:Blind", params, **extra) as env:
+        env.reset(seed=0)
+        *_, info = [env.step(np.array([1, 2])) for _ in range(3)][-1]
+    episode = load_episode(info["episode"]["path"])
+    found = {name: episode[name].shape[1:] for name in shapes}
+    assert found == shapes and episode["action"].tolist()[1:] == [[1, 2]] * 3
+    with pytest.raises(ConfigError, match="cannot be seen"):
+        environments.probe("test_suites:Blind", {"isolate_envs": "none"})
+
+
+def test_nothing_is_drawn_where_no_image_is_wanted():
+    task = "dmc:walker_walk"
+    params = {"image_size": 64, "draw_images": False}
+    assert environments.draws(task, params) is False
+    assert environments.draws(task, {}) is True
+    wanted = ["image"]
+    assert environments.draws(task, params, observations=wanted) is True
+    assert (
+        environments.draws("walker_walk", {}, observations=["height"]) is False
+    )
+    observed, _ = environments.task_spaces("walker_walk", params, False)
+    shapes = {name: space.shape for name, space in observed.items()}
+    assert shapes == {"height": (1,), "orientations": (14,), "velocity": (9,)}
+    with pytest.raises(ConfigError, match="nothing but images"):
+        environments.probe("dummy", {**params, "isolate_envs": "none"})
+
+
+def test_cameras_of_the_suite():
+    """Without one in the parameters, that of the task is taken."""
+    chosen = {name: tasks.get_task(name).camera for name in tasks.TASKS}
+    assert set(chosen.values()) == {0}
+    assert tasks.get_task("dmc:quadruped_walk").camera == 2
