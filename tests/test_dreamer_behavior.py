@@ -238,7 +238,7 @@ def test_losses_depend_on_seed_and_state_alone(dist, monkeypatch):
     behavior = make(dist)
     context = {
         "posterior": behavior.rssm.start(2, 3),
-        "terminal": tf.zeros([2, 3]),
+        "is_terminal": tf.zeros([2, 3]),
     }
 
     def compute(seed, chains):
@@ -248,6 +248,7 @@ def test_losses_depend_on_seed_and_state_alone(dist, monkeypatch):
 
     losses, scalars, pending = compute(0, 1)
     assert losses.keys() == behavior.groups.keys() == {"actor", "value"}
+    assert set(behavior.scalar_names) == scalars.keys()
     assert all(np.isfinite(x) for x in [*losses.values(), *scalars.values()])
     again = compute(0, 2)
     tf.nest.map_structure(assert_close, again, (losses, scalars, pending))
@@ -272,7 +273,7 @@ def test_learns(dist, gradient):
     behavior = make(dist, gradient=gradient, mix=0.5)
     context = {
         "posterior": behavior.rssm.start(8, 8),
-        "terminal": tf.zeros([8, 8]),
+        "is_terminal": tf.zeros([8, 8]),
     }
     optimizers = {name: tf.optimizers.Adam(1e-2) for name in behavior.groups}
     for name, group in behavior.groups.items():

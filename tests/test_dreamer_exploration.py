@@ -36,7 +36,7 @@ def make_context(rssm, batch=(2, 5)):
     noise = rssm.noise(seeds.derive(3), batch[::-1])
     posterior, _ = rssm.observe(embed, action, tf.zeros(batch), noise)
     context = {"posterior": posterior, "embed": embed, "action": action}
-    return {**context, "terminal": tf.zeros(batch)}
+    return {**context, "is_terminal": tf.zeros(batch)}
 
 
 def make_head(size, shape, dist, **settings):
@@ -191,7 +191,7 @@ def test_plan2explore(kind, dist):
     for values in gradients.values():
         assert all(np.all(np.isfinite(x)) for x in values)
         assert np.any(values[0])
-    assert {f"expl_{x}" for x in scalars if "expl" not in x} <= scalars.keys()
+    assert set(plan2explore.scalar_names) == scalars.keys()
     first, _ = seeds.split(seeds.derive(7), 2)
     alone, *_ = task.losses(context, first)
     assert_close(losses["actor"], alone["actor"])

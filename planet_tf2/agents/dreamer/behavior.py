@@ -39,7 +39,12 @@ class BehaviorSettings:
       reference: compute what the PyTorch port does. There, `reinforce` does
         not scale its advantages (nor `both`, whose other part is the return
         itself), the entropy is not weighted and its gradient goes through the
-        world model, and weights are those of `returns.weights`.
+        world model, and weights are those of `returns.weights`. In both forms
+        the probability to continue is not rounded, unlike in the authors'
+        program.
+
+    Raises:
+      ValueError: there is no such gradient.
     """
 
     horizon: int = 15
@@ -52,6 +57,13 @@ class BehaviorSettings:
     slow_update: int = 1
     slow_fraction: float = 0.02
     reference: bool = False
+
+    def __post_init__(self):
+        if self.gradient not in GRADIENTS:
+            raise ValueError(
+                f"imag_gradient is {self.gradient!r}. Choose one of "
+                f"{', '.join(GRADIENTS)}."
+            )
 
 
 class Behavior(Module):
@@ -114,6 +126,18 @@ class Behavior(Module):
             f"{self._prefix}value": list(self.critic.trainable_variables),
         }
 
+    @property
+    def scalar_names(self) -> list[str]:
+        """Names of what `losses` returns beside the losses."""
+        summaries = ["value", "target", "imag_reward", "imag_action"]
+        names = ["actor_entropy"]
+        if self.settings.normalize:
+            summaries.append("normed_target")
+            names += ["EMA_005", "EMA_095"]
+        kinds = ("mean", "std", "min", "max")
+        names += [f"{name}_{kind}" for name in summaries for kind in kinds]
+        return [self._prefix + name for name in names]
+
     def noise(
         self, seed: tf.Tensor, count: int | tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -141,7 +165,7 @@ class Behavior(Module):
         """Imagines from all states of a batch; changes no variable.
 
         Args:
-          context: `posterior`, states `[B, T, ...]`, and `terminal`, 1 where
+          context: `posterior`, states `[B, T, ...]`, and `is_terminal`, 1 where
             the environment ended, `[B, T]`.
           seed: int32 `[2]`.
 
@@ -152,7 +176,7 @@ class Behavior(Module):
         start = _map(
             lambda x: _merge(tf.stop_gradient(x)), context["posterior"]
         )
-        cont = 1 - _merge(tf.cast(context["terminal"], tf.float32))
+        cont = 1 - _merge(tf.cast(context["is_terminal"], tf.float32))
         noise = self.noise(seed, cont.shape[0] or tf.shape(cont)[0])
         features, action = imagine_side_by_side(
             self.rssm, self.actor, start, self.settings.horizon, noise

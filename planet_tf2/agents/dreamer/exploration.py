@@ -189,6 +189,11 @@ class Plan2Explore(Module):
             **self.explorer.groups,
         }
 
+    @property
+    def scalar_names(self) -> list[str]:
+        """Names of what `losses` returns beside the losses."""
+        return self.task.scalar_names + self.explorer.scalar_names
+
     def move_targets(self) -> None:
         """Moves the slow critics; see `Behavior`."""
         self.task.move_targets()
