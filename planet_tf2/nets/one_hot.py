@@ -23,15 +23,16 @@ class OneHot(tfd.OneHotCategorical):
     through).
 
     Args:
-      logits: `[..., n]`.
+      raw: logits before they are mixed, `[..., n]`.
       unimix: u.
     """
 
-    def __init__(self, logits: tf.Tensor, unimix: float = 0.0):
-        parameters = {"logits": logits, "unimix": unimix}
+    def __init__(self, raw: tf.Tensor, unimix: float = 0.0):
+        parameters = {"raw": raw, "unimix": unimix}
+        logits = raw
         if unimix:
-            uniform = 1 / logits.shape[-1]
-            probs = (1 - unimix) * tf.nn.softmax(logits) + unimix * uniform
+            uniform = 1 / raw.shape[-1]
+            probs = (1 - unimix) * tf.nn.softmax(raw) + unimix * uniform
             logits = tf.math.log(probs)
         super().__init__(logits=logits, dtype=tf.float32, name="OneHot")
         self._parameters = parameters
@@ -41,7 +42,7 @@ class OneHot(tfd.OneHotCategorical):
         cls, dtype: Any, num_classes: int | None = None
     ) -> dict[str, Any]:
         del dtype, num_classes
-        return {"logits": tfp.util.ParameterProperties(event_ndims=1)}
+        return {"raw": tfp.util.ParameterProperties(event_ndims=1)}
 
     def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
         """Returns a sample by `gumbel` noise, `[..., n]`; for 0 the mode."""
