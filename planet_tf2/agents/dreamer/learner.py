@@ -62,6 +62,11 @@ class DreamerLearner(Module):
         """What `update` calls the norm of each group's gradient."""
         return [f"{name}_grad_norm" for name in self.optimizers]
 
+    @property
+    def scalar_names(self) -> list[str]:
+        """What `update` calls all others."""
+        return [*self.model.scalar_names, *self.behavior.scalar_names]
+
     def update(self, batch: Batch, seed: tf.Tensor) -> Scalars:
         """Updates everything once.
 
@@ -81,11 +86,11 @@ class DreamerLearner(Module):
         scalars, context = self._learn(
             self._model_gradients, (batch, model_seed), self._scales[0]
         )
-        self._strategy.run(self.behavior.move_targets)
+        self.behavior.move_targets()
         more, pending = self._learn(
             self._behavior_gradients, (context, behavior_seed), self._scales[1]
         )
-        self._strategy.run(self.behavior.commit, (pending,))
+        self.behavior.commit(self._first(pending))
         scalars |= more
         finite = self._finite(scalars, [*self.loss_names, *self.norm_names])
 
@@ -149,7 +154,7 @@ class DreamerLearner(Module):
         batch = self.model.prepare(batch)
         scalars, context = self.model.losses(batch, seed)
         context["action"] = batch["action"]
-        context["is_terminal"] = batch["terminal"]
+        context["terminal"] = batch["terminal"]
         return scalars, context
 
     def _behavior_gradients(

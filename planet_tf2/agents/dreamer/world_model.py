@@ -18,6 +18,7 @@ Batch = dict[str, tf.Tensor]
 Params = Mapping[str, Any]
 
 _LOSSES = ("model", "reward", "cont", "dyn", "rep")
+_SCALES = ("kl_free", "dyn_scale", "rep_scale")
 
 
 class WorldModel(Module):
@@ -79,6 +80,11 @@ class WorldModel(Module):
         Only `model`, the sum of all, is scaled.
         """
         return ["model", *self.predicted, *_LOSSES[1:]]
+
+    @property
+    def scalar_names(self) -> list[str]:
+        """All other scalars of `losses`."""
+        return ["kl", "prior_ent", "post_ent", *_SCALES]
 
     def prepare(self, batch: Batch) -> Batch:
         """Turns what is stored, or observed, into what the model takes.
@@ -183,7 +189,7 @@ class WorldModel(Module):
         for name, state in (("prior_ent", prior), ("post_ent", posterior)):
             means[name] = rssm.distribution(state).entropy()
         scalars = {name: tf.reduce_mean(loss) for name, loss in means.items()}
-        for name in ("kl_free", "dyn_scale", "rep_scale"):
+        for name in _SCALES:
             scalars[name] = tf.constant(float(params[name]))
         context = {"posterior": posterior, "embed": tf.cast(embed, tf.float32)}
         return scalars, tf.nest.map_structure(tf.stop_gradient, context)
