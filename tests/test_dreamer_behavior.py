@@ -261,10 +261,8 @@ def test_losses_depend_on_seed_and_state_alone(dist, monkeypatch):
 
 LEARNERS = [
     ("normal", "dynamics"),
-    ("trunc_normal", "dynamics"),
     ("trunc_normal", "both"),
     ("onehot", "reinforce"),
-    ("onehot", "dynamics"),
 ]
 
 
