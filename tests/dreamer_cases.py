@@ -99,7 +99,7 @@ class TinyBehavior(Module):
         value = tf.reduce_mean((deter + noise) * self.value, -1)
         losses = {
             "actor": tf.reduce_mean(deter * self.actor * self.value),
-            "value": tf.reduce_mean((value - context["terminal"]) ** 2),
+            "value": tf.reduce_mean((value - context["is_terminal"]) ** 2),
         }
         level = self.level + tf.reduce_mean(context["action"])
         return losses, {"level": level}, level

@@ -154,7 +154,7 @@ class DreamerLearner(Module):
         batch = self.model.prepare(batch)
         scalars, context = self.model.losses(batch, seed)
         context["action"] = batch["action"]
-        context["terminal"] = batch["terminal"]
+        context["is_terminal"] = batch["terminal"]
         return scalars, context
 
     def _behavior_gradients(
