@@ -10,6 +10,7 @@ VECTOR_ACTIONS = False
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "agent": ["Dreamer", "check_settings", "make_agent"],
         "loss_table": ["LOSSES"],
         "parameters": ["Parameters", "environment_arguments", "schedule"],
         "presets": ["PRESETS", "PRESET_HELP"],
