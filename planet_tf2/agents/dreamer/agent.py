@@ -70,7 +70,11 @@ class Dreamer(Agent):
 
     @property
     def trained_variables(self) -> list[tf.Variable]:
-        return [v for group in self.learner.optimizers.values() for v in group.variables_to_train]
+        return [
+            v
+            for group in self.learner.optimizers.values()
+            for v in group.variables_to_train
+        ]
 
     @property
     def saved(self) -> dict[str, Any]:
