@@ -97,16 +97,16 @@ def make_policy(
 
 
 def _distribution(params: Params, space: gymnasium.Space) -> str:
-    dist = params["actor"]["dist"]
-    is_box = isinstance(space, _BOX)
+    actor, is_box = params["actor"], isinstance(space, _BOX)
+    dist = actor["dist"]
     if dist == "auto":
-        return "normal" if is_box else "onehot"
+        dist = "normal" if is_box else "onehot"
     if (dist == "onehot") == is_box:
         raise ConfigError(
             f"Parameter 'actor.dist' is {dist!r}, which does not suit the "
             f"actions {space}. Leave it at 'auto'."
         )
-    if params["actor"]["std"] == "none" and is_box:
+    if actor["std"] == "none" and is_box:
         raise ConfigError(
             "Parameter 'actor.std' is 'none', but vectors need a standard "
             "deviation. Take 'learned', or a number."

@@ -49,6 +49,8 @@ class Decision(NamedTuple):
       expected: what it expects of the actions that were taken, as far as plan
         and episode reach.
       happened: what came of them.
+      hoped: what else the agent expects of the plan, by name, `[H + 1]`: at the
+        decision, and after each action; see `agents.agent.Plan`.
     """
 
     time: int
@@ -56,6 +58,7 @@ class Decision(NamedTuple):
     planned: Future
     expected: Future
     happened: Future
+    hoped: dict[str, np.ndarray] = {}
 
 
 def inspect(
@@ -86,10 +89,12 @@ def inspect(
         search_seed, future_seed = seeds.split(
             seeds.derive(seed, _USE, time), 2
         )
-        plan, trace = search(state, search_seed)
+        found = search(state, search_seed)
+        trace = found.trace
         if trace is not None:
             trace = tf.nest.map_structure(lambda x: x[:, 0].numpy(), trace)
-        plan = plan[0].numpy()
+        plan = found.action[0].numpy()
+        hoped = {name: x[0].numpy() for name, x in found.expected.items()}
         following = slice(time + 1, time + 1 + len(plan))
         names = ("action", "reward", "image")
         happened = Future(*(episode.arrays[n][following] for n in names))
@@ -102,7 +107,7 @@ def inspect(
             image, reward = expect(state, tf.constant(padded), future_seed)
             image, reward = (x[: len(action)].numpy() for x in (image, reward))
             futures.append(Future(action, reward, image))
-        decisions.append(Decision(time, trace, *futures, happened))
+        decisions.append(Decision(time, trace, *futures, happened, hoped))
     return filtered, decisions
 
 
