@@ -88,7 +88,8 @@ def test_learns_and_acts(action_space, settings):
         np.any(old != new.numpy())
         for old, new in zip(before, agent.trained_variables, strict=True)
     ]
-    assert np.mean(changed) > 0.9
+    # Behind an output layer of zeros there is no gradient yet.
+    assert np.mean(changed) > 0.8
     if graph:
         tested = agent.test_step(batch, seeds.derive(1))
         assert set(tested) == set(agent.test_loss_names or agent.loss_names)
