@@ -57,7 +57,7 @@ class Replay:
 
     def add(self, episode: Episode) -> None:
         """Takes a finished episode, arrays `[T+1, ...]` by name."""
-        kept = {key: episode[key] for key in self.types}
+        kept = self.part_of(episode)
         steps = len(kept["reward"])
         if steps < 2:
             raise ValueError("An episode needs at least one decision.")
@@ -67,12 +67,16 @@ class Replay:
         while len(self._episodes) - self._first > 1 and not self.has_room():
             self._forget_oldest()
 
-    def has_room(self, episodes: Sequence[Episode] = ()) -> bool:
-        """Whether these and what it holds stay within its limits."""
-        decisions = self._finished_steps - len(self._episodes) + self._first
-        decisions += sum(len(e["reward"]) - 1 for e in episodes)
-        size = self._bytes + sum(map(size_of, episodes))
-        return decisions <= self._limits[0] and size <= self._limits[1]
+    def part_of(self, episode: Episode) -> Episode:
+        """Returns those arrays of an episode that it holds."""
+        return {key: episode[key] for key in self.types}
+
+    def has_room(self, decisions: int = 0, size: int = 0) -> bool:
+        """Whether so many decisions and bytes more stay within its limits."""
+        finished = len(self._episodes) - self._first
+        decisions += self._finished_steps - finished
+        within = decisions <= self._limits[0]
+        return within and self._bytes + size <= self._limits[1]
 
     def begin(self, number: int, first: Mapping[str, np.ndarray]) -> None:
         """Begins an episode by its reset, in the place of a running one.

@@ -18,11 +18,13 @@ from planet_tf2 import agents
 from planet_tf2.configs import resolve
 from planet_tf2.configs.environments import task_spaces
 from planet_tf2.data import episodes
+from planet_tf2.data.episode_cache import EpisodesError
 from planet_tf2.data.run_folder import (
     RunFolder,
     RunFolderError,
     failure_reason,
 )
+from planet_tf2.data.stored_spaces import read_spaces as read_stored_spaces
 from planet_tf2.tools import command
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.files import opener
@@ -163,16 +165,34 @@ def read_spaces(
       UnusableRun: vectors are needed, but there is no episode to look at.
     """
     package = agents.of_run(folder.read_config())
+    schedule = agents.schedule(package, params)
+    if schedule and schedule.offline:
+        return _stored_spaces(folder)
     found = [
         task_spaces(name, params, package.VECTOR_ACTIONS)
         for name in params["tasks"]
     ]
     # Several tasks share the largest action space.
     observed, action = max(found, key=lambda pair: pair[1].shape or (0,))
+    if package.OBSERVATIONS is None:
+        return _stored_spaces(folder)[0], action
     unknown = set(package.OBSERVATIONS) - set(observed)
     if unknown or params.get("state_diagnostics"):
         observed = spaces.Dict({**observed, **_read_vectors(folder)})
     return observed, action
+
+
+def _stored_spaces(
+    folder: RunFolder,
+) -> tuple[spaces.Dict, gymnasium.Space]:
+    """Returns what a run's episodes tell of observations and actions."""
+    for directory in (folder.train_episodes, folder.test_episodes):
+        with contextlib.suppress(EpisodesError):
+            return read_stored_spaces(directory)
+    raise UnusableRun(
+        f"Only its episodes tell what the agent of the run {folder.path} sees, "
+        f"but there are none. Put one back into {folder.train_episodes}."
+    )
 
 
 def _read_vectors(folder: RunFolder) -> dict[str, spaces.Box]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from planet_tf2.data.episode_archive import BrokenEpisode, DamagedEpisode
 from planet_tf2.data.episode_cache import EpisodesError
 from planet_tf2.data.episodes import load_episode
-from planet_tf2.data.replay import Episode, Replay
+from planet_tf2.data.replay import Episode, Replay, size_of
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.tools.signals import Guard
 from planet_tf2.training.batches import Batch, set_aside
@@ -70,17 +70,20 @@ class ReplayBatches:
         """
         foreign = dict.fromkeys(SPLITS, 0)
         for split in SPLITS:
-            replay, own = self._replays[split], set(log.foreign(split))
+            replay, others = self._replays[split], set(log.foreign(split))
             found: list[Episode] = []
+            decisions = size = 0
             for name in reversed(log.files(split)):
                 pause()
                 episode = self._read(split, self._folders[split] / name)
                 if episode is None:
                     continue
-                if found and not replay.has_room([*found, episode]):
+                decisions += (length := len(episode["reward"]) - 1)
+                size += size_of(episode)
+                if found and not replay.has_room(decisions, size):
                     break
                 found.append(episode)
-                foreign[split] += (len(episode["reward"]) - 1) * (name in own)
+                foreign[split] += length if name in others else 0
             for episode in reversed(found):
                 replay.add(episode)
         return foreign
@@ -115,8 +118,9 @@ class ReplayBatches:
         """Does nothing, as nothing goes on in the background."""
 
     def _read(self, split: str, path: pathlib.Path) -> Episode | None:
+        replay = self._replays[split]
         try:
-            return load_episode(path, self._replays[split].types)
+            return replay.part_of(load_episode(path, replay.types))
         except (BrokenEpisode, FileNotFoundError) as error:
             if isinstance(error, DamagedEpisode):
                 set_aside(self._folder, split, self._guard, path)
