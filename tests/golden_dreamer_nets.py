@@ -46,6 +46,11 @@ def joined_images(golden, tag, keys):
     return images, np.concatenate(images, -1).astype(np.float32) / 255
 
 
+def assert_close_deep(actual, desired):
+    """Compares what several convolutions compute, all in float32."""
+    assert_close(actual, desired, 1e-5, 2e-5 * abs(desired).max())
+
+
 def check_encoder_cnn(golden, run):
     for tag in golden.tags():
         _, image = joined_images(golden, tag, golden.meta(f"{tag}/keys"))
@@ -57,7 +62,7 @@ def check_encoder_cnn(golden, run):
         load(encoder, golden, f"{tag}/encoder/cnn", image.shape[-1])
         embed = run(lambda encoder=encoder, image=image: encoder(image - 0.5))
         assert embed.shape[-1] == encoder.embedding_size
-        assert_close(embed, golden[f"out/{tag}/embed"])
+        assert_close_deep(embed, golden[f"out/{tag}/embed"])
 
 
 def check_encoder_mlp(golden, run):
@@ -91,7 +96,7 @@ def check_decoder_cnn(golden, run):
             expected = golden.group(f"out/{tag}/{key}")
             dist = image_distribution(kind, mean)
             log_prob = dist.log_prob(image.astype(np.float32) / 255)
-            assert_close(log_prob, expected.pop("log_prob"))
+            assert_close_deep(log_prob, expected.pop("log_prob"))
             check_images(dist.mean().numpy().astype(np.float64), expected)
 
 
@@ -103,7 +108,7 @@ def check_images(mean, expected):
         "mean_l2": np.sqrt((mean**2).sum((2, 3, 4))),
     }
     for name, value in expected.items():
-        assert_close(found[name], value)
+        assert_close_deep(found[name], value)
 
 
 def check_decoder_mlp(golden, run):
@@ -138,14 +143,14 @@ def check_gru_cell(golden, run):
         assert_close(found, golden[f"out/{tag}/state"])
 
 
-def compare(golden, scope, run, function):
+def compare(golden, scope, run, function, rtol=1e-5):
     """Compares a function's results with the outputs below a scope."""
     expected = golden.group(f"out/{scope}")
     found = run(function)
     assert found.keys() == expected.keys(), scope
     for name, value in found.items():
         value = tf.reshape(value, expected[name].shape)
-        assert_close(value, expected[name])
+        assert_close(value, expected[name], rtol)
 
 
 def two_hot(inputs):
@@ -205,7 +210,8 @@ def check_heads(golden, run):
         lambda: {"symlog": symlog(x), "symexp_of_symlog": symexp(symlog(x))},
     )
     inputs = golden.group("in/twohot")
-    compare(golden, "twohot", run, lambda: two_hot(inputs))
+    # Near the ends a place between buckets is only known to 1e-5 of a step.
+    compare(golden, "twohot", run, lambda: two_hot(inputs), 5e-5)
     values = golden.group("in/symlog_mse")
     for name, kind in {"symlog_mse": SymlogMSE, "mse": MSE}.items():
         dist = kind(values["raw"], 1)
