@@ -253,6 +253,20 @@ def test_actors_sample():
         assert dist.entropy().shape == (2,)
 
 
+def test_all_variables_are_trained_and_named():
+    parts = [
+        built(DistributionHead((3,), 2, 4, "normal"), 5),
+        built(VectorDecoder({"a": (3,), "b": ()}, 1, 4), 5),
+        built(ImageEncoder(2, 16), 3),
+        built(ImageDecoder(2, (16, 16, 3)), 5),
+        built(NormGRUCell(4), 5),
+    ]
+    for part in parts:
+        named = {id(v) for v in part.original_variables().values()}
+        assert named == {id(v) for v in part.trainable_variables}
+        assert len(named) == len(part.original_variables())
+
+
 def test_unknown_distribution():
     with pytest.raises(ValueError, match="no dist 'huber', only symlog_disc"):
         DistributionHead((), 1, 8, "huber")

@@ -118,8 +118,8 @@ class NormedDense(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        flat = tf.reshape(inputs, [-1, inputs.shape[-1]])
-        outputs = tf.matmul(flat, cast_weight(self.kernel, inputs.dtype))
+        kernel = cast_weight(self.kernel, inputs.dtype)
+        outputs = tf.matmul(flatten(inputs), kernel)
         return unflatten(self.finish(outputs), inputs, [self.units])
 
     def finish(self, product: tf.Tensor) -> tf.Tensor:
@@ -150,6 +150,13 @@ def name_normed(
     return named
 
 
+def flatten(inputs: tf.Tensor) -> tf.Tensor:
+    """Joins the leading dimensions of `[..., D]` to one."""
+    if inputs.shape.rank == 2:
+        return inputs
+    return tf.reshape(inputs, [-1, inputs.shape[-1]])
+
+
 def unflatten(
     outputs: tf.Tensor, like: tf.Tensor, shape: Sequence[int], event: int = 1
 ) -> tf.Tensor:
@@ -162,6 +169,8 @@ def unflatten(
       event: how many of the last dimensions of `like` do not lead.
     """
     leading = like.shape[:-event]
+    if leading.rank == 1 and outputs.shape.rank == 1 + len(shape):
+        return outputs
     if leading.is_fully_defined():
         return tf.reshape(outputs, [*leading, *shape])
     known = tf.shape(like)[:-event]

@@ -20,6 +20,7 @@ from planet_tf2.nets.normed import (
     Activation,
     LayerNorm,
     finish,
+    flatten,
     hidden_initializer,
     name_normed,
     output_initializer,
@@ -286,7 +287,7 @@ class ImageDecoder(keras.layers.Layer):
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the mean, float32 `[..., H, W, C]`, for `[..., F]`."""
-        hidden = self._dense(tf.reshape(features, [-1, features.shape[-1]]))
+        hidden = self._dense(flatten(features))
         hidden = tf.reshape(hidden, [-1, *self._first_shape])
         for conv in [*self._convs, self._last]:
             hidden = conv(hidden)

@@ -12,6 +12,7 @@ from planet_tf2.nets.layers import Dense
 from planet_tf2.nets.normed import (
     MLP,
     Activation,
+    flatten,
     output_initializer,
     unflatten,
 )
@@ -82,7 +83,6 @@ class DistributionHead(keras.layers.Layer):
         self._unimix = unimix
         policy = self.dtype_policy
         self._mlp = MLP(num_layers, units, activation, norm, dtype=policy)
-
         self._raw_shape = self._shape
         if dist == "symlog_disc":
             self._raw_shape += (BUCKETS,)
@@ -191,16 +191,14 @@ def _output(shape: Sequence[int], outscale: float, policy: Any) -> Dense:
 
 def _apply(layer: Dense, hidden: tf.Tensor, shape: Sequence[int]) -> tf.Tensor:
     """Applies a linear layer to `[..., D]`: float32 `[..., *shape]`."""
-    outputs = layer(tf.reshape(hidden, [-1, hidden.shape[-1]]))
+    outputs = layer(flatten(hidden))
     return unflatten(tf.cast(outputs, tf.float32), hidden, shape)
 
 
 def _name(layers: Mapping[str, Dense]) -> dict[str, Any]:
     """Names the variables of linear layers."""
-    named = {}
-    for name, layer in layers.items():
-        named[f"{name}/kernel"], named[f"{name}/bias"] = (
-            layer.kernel,
-            layer.bias,
-        )
-    return named
+    return {
+        f"{name}/{part}": getattr(layer, part)
+        for name, layer in layers.items()
+        for part in ("kernel", "bias")
+    }
