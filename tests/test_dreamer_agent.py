@@ -108,7 +108,7 @@ def check_predictions(agent, batch):
     for name in agent.observation_space:
         assert posterior.mean[name].shape == batch[name].shape
     truth = agent.truth(batch)
-    assert set(truth) == names - {"cont"}
+    assert set(truth) == names
     if "image" in truth:
         assert tf.reduce_max(truth["image"]) <= 1
     seen = {k: v if k == "action" else v[:, :2] for k, v in batch.items()}

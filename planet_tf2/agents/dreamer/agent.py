@@ -129,8 +129,9 @@ class Dreamer(Agent):
         return self._predict(states, {})
 
     def truth(self, batch: Batch) -> Batch:
-        names = [*self.observation_space, "reward"]
-        return self.model.prepare({n: batch[n] for n in names if n in batch})
+        names = {*self.observation_space, "reward", "cont"}
+        prepared = self.model.prepare(batch)
+        return {name: x for name, x in prepared.items() if name in names}
 
     def describe(self, state: State) -> dict[str, tf.Tensor]:
         entropy = self.model.rssm.distribution(state).entropy()
