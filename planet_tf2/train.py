@@ -16,7 +16,7 @@ from typing import Any
 from planet_tf2 import agents, envs
 from planet_tf2.configs import resolve, tasks
 from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.configs.environments import probe
+from planet_tf2.configs.environments import draws, probe
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, logging_to
 from planet_tf2.experiment.experiment import Experiment
@@ -158,7 +158,7 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     if schedule and schedule.offline:
         return
     chosen = [tasks.get_task(name) for name in params.tasks]
-    if any(task.renders for task in chosen):
+    if any(draws(name, params) for name in params.tasks):
         envs.choose_backend()
         envs.check_isolation(params.isolate_envs)
         if params.isolate_envs == "none":
