@@ -29,13 +29,13 @@ class OneHot(tfd.OneHotCategorical):
 
     def __init__(self, raw: tf.Tensor, unimix: float = 0.0):
         parameters = {"raw": raw, "unimix": unimix}
-        logits = raw
+        logits, probs = raw, tf.nn.softmax(raw)
         if unimix:
-            uniform = 1 / raw.shape[-1]
-            probs = (1 - unimix) * tf.nn.softmax(raw) + unimix * uniform
+            probs = (1 - unimix) * probs + unimix / raw.shape[-1]
             logits = tf.math.log(probs)
         super().__init__(logits=logits, dtype=tf.float32, name="OneHot")
         self._parameters = parameters
+        self._mixed = probs
 
     @classmethod
     def _parameter_properties(
@@ -46,10 +46,11 @@ class OneHot(tfd.OneHotCategorical):
 
     def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
         """Returns a sample by `gumbel` noise, `[..., n]`; for 0 the mode."""
-        probs = self.probs_parameter()
+        probs = self._mixed
         chosen = tf.argmax(self.logits + noise, -1)
         chosen = tf.one_hot(chosen, probs.shape[-1], dtype=probs.dtype)
-        return chosen + probs - tf.stop_gradient(probs)
+        # Exactly 0 and 1.
+        return chosen + (probs - tf.stop_gradient(probs))
 
     def _sample_n(self, n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         shape = tf.concat([[n], tf.shape(self.logits)], 0)
