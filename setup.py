@@ -30,8 +30,8 @@ setuptools.setup(
     name="planet_tf2",
     version=read_version(),
     description=(
-        "PlaNet (Learning Latent Dynamics for Planning from Pixels) in "
-        "TensorFlow 2 and Keras, faithful to the original"
+        "World-model agents in TensorFlow 2 and Keras: PlaNet and DreamerV3, "
+        "faithful to the originals"
     ),
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",

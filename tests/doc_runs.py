@@ -26,9 +26,19 @@ _SMALL = (
     "--test_steps=2",
     "--collect_every=4",
 )
+_SMALL_DREAMER = (
+    "--tasks=[dummy]",
+    "--isolate_envs=process",
+    "--steps=20",
+    "--eval_every=20",
+    "--prefill=20",
+    "--batch_size=2",
+)
 # By the file of the program.
 SCRIPTS = {
     "scripts/train.py": _SMALL,
+    "scripts/train.py --agent dreamer": ("--config=debug", *_SMALL_DREAMER),
+    "scripts/dreamer.py": ("--configs=debug", *_SMALL_DREAMER),
     "scripts/evaluate.py": ("--episodes=1",),
     "scripts/plot.py": (),
     "scripts/diagnose.py": ("--starts=1", "--decisions=2"),
@@ -106,13 +116,17 @@ def find_rule(words):
         return "it is no program of this repository"
     if len(rest) == 1:
         return "the program is only mentioned"
-    return SCRIPTS[rest[0].removeprefix("path/to/planet_tf2/")]
+    name = rest[0].removeprefix("path/to/planet_tf2/")
+    if name == "scripts/train.py" and "dreamer" in rest:
+        name += " --agent dreamer"
+    return SCRIPTS[name]
 
 
 def small(words, number):
     """Returns a command as it is run: other places, and small.
 
-    Every training, of a number of its own, goes to a folder of its own.
+    What makes it small takes the place of flags of the same names. Every
+    training, of a number of its own, goes to a folder of its own.
     """
     result = []
     for word in words:
@@ -123,14 +137,28 @@ def small(words, number):
         result.append("logs/cheetah/00001" if is_run else word)
     if result[0] in ("python", "python3"):
         result[0] = sys.executable
-        training = result[1] == "scripts/train.py"
+        training = result[1] in ("scripts/train.py", "scripts/dreamer.py")
         result[1] = str(ROOT / result[1])
         if training:
             place = result.index("--logdir") + 1
             result[place] = f"new/{number}"
     elif result[0] == "tensorboard":
         result[:1] = [sys.executable, "-m", "tensorboard.main"]
-    return (*result, *find_rule(words))
+    rule = find_rule(words)
+    return (*_without(result, rule), *rule)
+
+
+def _without(words, flags):
+    """Returns a command without flags that are also among others."""
+    names = {flag.partition("=")[0] for flag in flags}
+    names |= {name.replace("--no", "--", 1) for name in names}
+    kept, left_out = [], False
+    for word in words:
+        if word.startswith("--"):
+            left_out = word.partition("=")[0] in names
+        if not left_out:
+            kept.append(word)
+    return kept
 
 
 def to_run():
