@@ -178,13 +178,14 @@ class WorldModel(Module):
         params, rssm = self._params, self.rssm
         posterior, prior, embed = self.infer(batch, seed)
         dyn, rep, value = rssm.kl(posterior, prior, params["kl_free"])
-        total = params["dyn_scale"] * dyn + params["rep_scale"] * rep
+        scaled = [params["dyn_scale"] * dyn, params["rep_scale"] * rep]
         scales = {name: params[f"{name}_head"]["loss_scale"] for name in _HEADS}
         means = {}
         for name, dist in self._heads_for_training(posterior).items():
-            loss = -dist.log_prob(batch[name])
-            total += scales.get(name, 1.0) * loss
-            means[name] = loss
+            means[name] = -dist.log_prob(batch[name])
+            scaled.append(scales.get(name, 1.0) * means[name])
+        # In this order always: what a graph adds one by one it may reorder.
+        total = tf.reduce_sum(tf.stack(scaled), 0)
         means |= {"model": total, "dyn": dyn, "rep": rep, "kl": value}
         for name, state in (("prior_ent", prior), ("post_ent", posterior)):
             means[name] = rssm.distribution(state).entropy()
