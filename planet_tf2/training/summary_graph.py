@@ -175,7 +175,7 @@ def _trajectories(
     result = {
         name: (truth[name][0], mean[0])
         for name, mean in predicted.mean.items()
-        if mean.shape.rank <= 3  # No images.
+        if mean.shape.rank <= 3 and name in truth  # No images.
     }
     result["latent"] = tuple(
         agent.latent(prediction.state)[0, :, :_LATENTS]
