@@ -3,6 +3,7 @@
     python tests/stress_resume.py --kills 30
     python tests/stress_resume.py --kills 5 --task dummy --max_steps 200
     python tests/stress_resume.py --kills 5 --params "collect_ahead: true"
+    python tests/stress_resume.py --kills 20 --agent dreamer --max_steps 400
 
 Both are `scripts/train.py` with the preset `debug` and the same seed. One runs
 to its end; the other is ended by `kill -9` at random moments, and started again
@@ -35,11 +36,17 @@ from planet_tf2.data.run_folder import RunFolder  # noqa: E402
 from planet_tf2.tools.journal import Journal  # noqa: E402
 
 SPLITS = ("train", "test")
+# How an agent's parameters say when it is done; two episodes run at a time.
+LENGTHS = {
+    "planet": "max_steps: {}",
+    "dreamer": "steps: {}, envs: 2, log_every: 1",
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--agent", default="planet")
     parser.add_argument("--task", default="cartpole_balance")
     parser.add_argument("--max_steps", type=int, default=1200)
     parser.add_argument(
@@ -194,11 +201,12 @@ class Training:
     def __init__(self, logdir: pathlib.Path, args: argparse.Namespace):
         self._logdir = logdir
         self.folder = RunFolder(logdir / "00001")
-        params = f"tasks: [{args.task}], max_steps: {args.max_steps}"
+        params = f"tasks: [{args.task}], {LENGTHS[args.agent]}"
+        params = params.format(args.max_steps)
         params += f", {args.params}" * bool(args.params)
         program = ROOT / "scripts" / "train.py"
         self._command = [sys.executable, str(program), "--config", "debug"]
-        self._command += ["--logdir", str(logdir)]
+        self._command += ["--logdir", str(logdir), "--agent", args.agent]
         self._command += ["--params", f"{{{params}}}"]
 
     def start(self) -> subprocess.Popen:
@@ -264,7 +272,7 @@ class Training:
                 self.folder.path / split, ["*"], TYPES["scalar"]
             )
             for tag, by_step in values.items():
-                if not tag.endswith("_per_second"):
+                if not tag.endswith(("_per_second", "/fps")):
                     found[f"{split}/{tag}"] = {
                         step: float(make_ndarray(v.tensor_proto))
                         for step, v in by_step.items()
@@ -304,7 +312,7 @@ def comparable(record: dict) -> dict:
     return {
         key: value
         for key, value in record.items()
-        if not key.endswith(("_seconds", "_per_second", "file"))
+        if not key.endswith(("_seconds", "_per_second", "file", "fps"))
     }
 
 

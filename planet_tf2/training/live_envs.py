@@ -130,7 +130,7 @@ class LiveEnvs(BatchEnv):
     def pack(self) -> bytes:
         """Returns what it takes to play all running episodes again."""
         arrays = {}
-        for index, episode in self._running.items():
+        for index, episode in sorted(self._running.items()):
             arrays[f"seed_{index}"] = np.int64(episode.seed)
             arrays[f"action_{index}"] = np.array(episode.actions)
             arrays[f"reward_{index}"] = np.array(episode.rewards, np.float32)

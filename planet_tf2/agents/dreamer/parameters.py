@@ -233,14 +233,18 @@ def schedule(params: Mapping[str, Any]) -> StepSchedule:
     repeat = params["action_repeat"] or task.action_repeat
     steps_per_update = per_update * repeat
     explore_until = params["expl_until"]
+    train_updates = max(1, int(params["eval_every"] / steps_per_update))
     return StepSchedule(
         envs=params["envs"],
         prefill=params["prefill"],
         pretrain=params["pretrain"],
         decisions_per_update=per_update,
-        train_updates=max(1, int(params["eval_every"] / steps_per_update)),
+        train_updates=train_updates,
         epochs=math.ceil(params["steps"] / params["eval_every"]),
         eval_episodes=params["eval_episode_num"],
+        checkpoint_updates=max(1, min(500, train_updates // 10)),
+        log_updates=max(1, int(params["log_every"] / steps_per_update)),
+        predictions=params["video_pred_log"],
         dataset_size=params["dataset_size"],
         max_bytes=params["dataset_bytes"],
         explore_until=explore_until // repeat if explore_until else None,
