@@ -12,8 +12,8 @@ from typing import Any
 import golden_files
 import numpy as np
 
-_OURS = pathlib.Path(__file__).parent / "golden_dreamer"
-FOLDER = pathlib.Path(os.environ.get("PLANET_GOLDEN_DREAMER") or _OURS)
+OURS = pathlib.Path(__file__).parent / "golden_dreamer"
+FOLDER = pathlib.Path(os.environ.get("PLANET_GOLDEN_DREAMER") or OURS)
 
 
 class Golden(golden_files.Golden):

@@ -268,6 +268,7 @@ def test_all_variables_are_trained_and_named():
 
 
 def test_unknown_distribution():
+    """Defect 8: those of the reference that crash are refused."""
     with pytest.raises(ValueError, match="no dist 'huber', only symlog_disc"):
         DistributionHead((), 1, 8, "huber")
 
