@@ -27,7 +27,6 @@ _SMALL = (
     "--collect_every=4",
 )
 _SMALL_DREAMER = (
-    "--tasks=[dummy]",
     "--isolate_envs=process",
     "--steps=20",
     "--eval_every=20",
@@ -37,8 +36,12 @@ _SMALL_DREAMER = (
 # By the file of the program.
 SCRIPTS = {
     "scripts/train.py": _SMALL,
-    "scripts/train.py --agent dreamer": ("--config=debug", *_SMALL_DREAMER),
-    "scripts/dreamer.py": ("--configs=debug", *_SMALL_DREAMER),
+    "scripts/train.py --agent dreamer": (
+        "--config=debug",
+        "--tasks=[dummy]",
+        *_SMALL_DREAMER,
+    ),
+    "scripts/dreamer.py": ("--configs=debug", "--task=dummy", *_SMALL_DREAMER),
     "scripts/evaluate.py": ("--episodes=1",),
     "scripts/plot.py": (),
     "scripts/diagnose.py": ("--starts=1", "--decisions=2"),
