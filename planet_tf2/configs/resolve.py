@@ -80,6 +80,13 @@ def find_presets(agent: types.ModuleType, config: str) -> dict[str, Any]:
     return merge(agent.Parameters, presets.get("default", {}), *chosen)
 
 
+def known_presets(agent: types.ModuleType, config: Any) -> str:
+    """Returns the presets of an earlier run, or `default` if one is gone."""
+    names = str(config).split(",")
+    gone = any(name.strip() not in agent.PRESETS for name in names)
+    return "default" if gone else str(config)
+
+
 def merge(
     parameters: type[CommonParameters], *parts: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -191,13 +198,13 @@ def differences(
     A parameter that did not exist yet when the others were saved counts as
     having had its default.
     """
-    saved, new = _flat(agent.Parameters, saved), _flat(agent.Parameters, new)
+    saved, new = flat(agent.Parameters, saved), flat(agent.Parameters, new)
     fields = {name: agent.Parameters.field(name) for name in {*saved, *new}}
     defaults = {name: f.default for name, f in fields.items() if f is not None}
     return attr_dict.differences(saved, new, defaults)
 
 
-def _flat(
+def flat(
     parameters: type[CommonParameters], params: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns parameters, nested ones as `actor.entropy`, none derived."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -47,8 +48,8 @@ class LoadedRun:
 
     @property
     def action_size(self) -> int:
-        """A, entries of an action."""
-        return self.agent.action_space.shape[0]
+        """A, entries of an action; 1 for a single choice."""
+        return math.prod(self.agent.action_space.shape)
 
     @property
     def predicts_images(self) -> bool:
@@ -158,7 +159,8 @@ class LoadedAgent:
         the agent knows does not change.
 
         Args:
-          actions: float `[T, A]` in [-1, 1], T at least 1.
+          actions: `[T, ...]` in the agent's action space, such as float
+            `[T, A]` in [-1, 1], T at least 1.
 
         Returns:
           The images and rewards that follow each of the actions.
@@ -169,12 +171,16 @@ class LoadedAgent:
         """
         if not self.run.agent.has_model:
             raise ValueError("This agent has no model to imagine with.")
-        actions = np.asarray(actions, np.float32)
-        shape = max(len(actions), 1), self.action_size
-        if not gymnasium.spaces.Box(-1, 1, shape).contains(actions):
+        space = self.run.agent.action_space
+        actions = np.asarray(actions, space.dtype)
+        if not actions.ndim or not len(actions):
+            actions = actions.reshape(1, -1)  # Of no shape that it may have.
+        if not all(space.contains(action) for action in actions):
+            shape = ", ".join(map(str, ("T", *space.shape)))
+            bounds = "[-1, 1]" if space.shape else str(space)
             raise ValueError(
-                f"The actions must have shape [T, {self.action_size}], with T "
-                "of at least 1, and lie in [-1, 1]."
+                f"The actions must have shape [{shape}], with T of at least 1, "
+                f"and lie in {bounds}."
             )
         if not self._time:
             raise ValueError(

@@ -195,7 +195,8 @@ class Predictor:
     def _plan(self, state: Any, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         plan_seed, value_seed = seeds.split(seed, 2)
         plan = self._run.agent.plan(state, plan_seed).action
-        plan = tf.ensure_shape(plan, [1, self.horizon, self._run.action_size])
+        shape = self._run.agent.action_space.shape
+        plan = tf.ensure_shape(plan, [1, self.horizon, *shape])
         return plan, self._values(state, plan, value_seed)
 
 

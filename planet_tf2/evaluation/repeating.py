@@ -30,10 +30,9 @@ def training_command(folder: RunFolder, logdir: str) -> str:
     """
     config = folder.read_config()
     params = to_plain(read_params(folder))
-    preset, seed = config.get("preset", "default"), config.get("seed", 1)
-    agent = agents.of_run(config)
-    if preset not in agent.PRESETS:  # There was one of that name.
-        preset = "default"
+    agent, seed = agents.of_run(config), config.get("seed", 1)
+    # There may have been one of that name.
+    preset = resolve.known_presets(agent, config.get("preset", "default"))
     words = ["python", "scripts/train.py", "--logdir", logdir]
     if agent is not agents.find():
         words += ["--agent", config["agent"]]
@@ -90,9 +89,11 @@ def _changes(
 ) -> str:
     """Returns what turns a preset into these parameters, as YAML."""
     changed: dict[str, Any] = {}
+    params = resolve.flat(agent.Parameters, params)
     # More than once, since some defaults follow from other parameters.
     while True:
         base = to_plain(resolve.resolve(agent, preset, overrides=changed))
+        base = resolve.flat(agent.Parameters, base)
         new = {k: v for k, v in params.items() if base.get(k) != v}
         if not new:
             break

@@ -28,6 +28,7 @@ def over_time(
         "predicted": filtered.reward[1:],
     }
     charts = []
+    errors = filtered.image_error
     for title, lines, caption in (
         (
             "Divergence",
@@ -38,11 +39,13 @@ def over_time(
         ("Reward", rewards, "Predicted when the frame has been seen."),
         (
             "Image error",
-            {"error": filtered.image_error},
+            {} if errors is None else {"error": errors},
             "Half the squared error of the frame that is seen, summed over "
             "pixels.",
         ),
     ):
+        if not lines:
+            continue
         ax = figures.panel(title, "frame", counts=False)
         for color, (name, values) in zip(COLORS, lines.items(), strict=False):
             # The last value is that of the last frame.
@@ -60,6 +63,7 @@ def over_time(
 def of_decision(decision: Decision) -> list[Chart]:
     """Draws the search for a plan, the plan, and the rewards."""
     charts = [_plan(decision), _rewards(decision)]
+    charts += [_hope(*item) for item in decision.hoped.items()]
     if decision.trace is not None and len(decision.trace.best):
         charts = [_first_action(decision), _returns(decision), *charts]
     return charts
@@ -125,18 +129,33 @@ def _returns(decision: Decision) -> Chart:
 
 def _plan(decision: Decision) -> Chart:
     """Draws the plan beside what was done."""
-    plan, taken = decision.planned.action, decision.happened.action
+    plan, taken = (
+        future.action.reshape(len(future.action), -1)
+        for future in (decision.planned, decision.happened)
+    )
     ax = figures.panel("The plan", "decisions ahead", False)
     steps = np.arange(1, len(plan) + 1)
     stddev = None if decision.trace is None else decision.trace.stddev[-1]
     _draw_actions(ax, steps, plan, stddev)
     for color, entry in zip(COLORS, taken.T[:_ACTIONS], strict=False):
         ax.plot(steps[: len(entry)], entry, ":", color=color, linewidth=1.2)
-    ax.set_ylim(-1.15, 1.15)
+    if np.issubdtype(plan.dtype, np.floating):
+        ax.set_ylim(-1.15, 1.15)
     return _finish(
         ax,
         "Shaded: what the search leaves open in the end. Dotted: the actions "
         "that were taken; the agent plans anew after each of them.",
+    )
+
+
+def _hope(name: str, values: np.ndarray) -> Chart:
+    """Draws what an agent says of each state on the way of its plan."""
+    ax = figures.panel(f"Imagined {name}", "decisions ahead", False)
+    ax.plot(np.arange(len(values)), values, color=COLORS[2], label=name)
+    return _finish(
+        ax,
+        f"What the agent expects as it imagines its plan: {values[0]:.2f} at "
+        f"the decision, {values[-1]:.2f} at the end.",
     )
 
 

@@ -63,21 +63,25 @@ def inspect_planner(
     run = load_run(folder, checkpoint)
     if not run.agent.has_plans:
         raise UnusableRun(f"The agent of {folder.path} makes no plans to show.")
-    run.check_predicts("images")
+    run.check_predicts()
     chosen = choose_episode(run, episode)
     times = choose_decisions(chosen.length, decisions)
     filtered, looked_into = inspect(run, chosen, times, seed)
     content = {
         **_about(run, chosen),
         "seed": seed,
-        "video": _video(chosen.arrays["image"]),
+        "video": _video(chosen.arrays["image"])
+        if run.predicts_images
+        else None,
         "charts": charts.over_time(chosen, filtered, looked_into),
         "decisions": [
             {
                 "of": decision,
                 "summary": describe(decision).partition(": ")[2],
                 "charts": charts.of_decision(decision),
-                "frames": charts.frames(decision),
+                "frames": charts.frames(decision)
+                if run.predicts_images
+                else None,
             }
             for decision in looked_into
         ],
@@ -126,6 +130,9 @@ def _about(run: LoadedRun, episode: HeldOut) -> dict[str, Any]:
 
 
 def _numbers(action: np.ndarray) -> str:
+    action = np.atleast_1d(action)
+    if np.issubdtype(action.dtype, np.integer):
+        return ", ".join(map(str, action))
     shown = ", ".join(f"{value:.2f}" for value in action[:_SHOWN])
     return shown + ", …" * (len(action) > _SHOWN)
 

@@ -29,12 +29,13 @@ class Future(NamedTuple):
     Attributes:
       action: the actions, float32 `[L, A]`.
       reward: the reward that follows each of them, float32 `[L]`.
-      image: the image that follows each of them, uint8 `[L, H, H, 3]`.
+      image: the image that follows each of them, uint8 `[L, H, H, 3]`; None
+        if none is predicted.
     """
 
     action: np.ndarray
     reward: np.ndarray
-    image: np.ndarray
+    image: np.ndarray | None
 
 
 class Decision(NamedTuple):
@@ -96,19 +97,28 @@ def inspect(
         plan = found.action[0].numpy()
         hoped = {name: x[0].numpy() for name, x in found.expected.items()}
         following = slice(time + 1, time + 1 + len(plan))
+        seen = dict(episode.arrays)
+        if not run.predicts_images:
+            seen["image"] = None
         names = ("action", "reward", "image")
-        happened = Future(*(episode.arrays[n][following] for n in names))
+        happened = Future(*(_cut(seen[name], following) for name in names))
         # Both futures have the same noise, so that only the actions differ.
         futures = []
         for action in (plan, happened.action):
             # Always as many, so that the graph is built once.
             padded = np.zeros_like(plan)
             padded[: len(action)] = action
-            image, reward = expect(state, tf.constant(padded), future_seed)
-            image, reward = (x[: len(action)].numpy() for x in (image, reward))
+            image, reward = (
+                x if x is None else _cut(x.numpy(), slice(len(action)))
+                for x in expect(state, tf.constant(padded), future_seed)
+            )
             futures.append(Future(action, reward, image))
         decisions.append(Decision(time, trace, *futures, happened, hoped))
     return filtered, decisions
+
+
+def _cut(array: np.ndarray | None, part: slice) -> np.ndarray | None:
+    return None if array is None else array[part]
 
 
 def choose_episode(run: LoadedRun, name: str | None = None) -> HeldOut:

@@ -87,9 +87,15 @@ def differences(group: Sequence[RunData]) -> list[str]:
 def parameters(run: RunData) -> list[Row]:
     """Lists the parameters that differ from preset or defaults."""
     agent, preset = agents.of_run(run.config), run.config.get("preset")
-    known = preset if preset in agent.PRESETS else "default"
-    base = to_plain(resolve.resolve(agent, known))
-    plain = to_plain(resolve.resolve(agent))
+    known = resolve.known_presets(agent, preset)
+    given, base, plain = (
+        resolve.flat(agent.Parameters, to_plain(params))
+        for params in (
+            run.params,
+            resolve.resolve(agent, known),
+            resolve.resolve(agent),
+        )
+    )
     return [
         {
             "name": name,
@@ -99,7 +105,7 @@ def parameters(run: RunData) -> list[Row]:
             "changed": value != base[name],
             "help": agent.Parameters.explain(name),
         }
-        for name, value in to_plain(run.params).items()
+        for name, value in given.items()
         if value != plain[name] or value != base[name]
     ]
 
