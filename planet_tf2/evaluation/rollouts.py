@@ -1,11 +1,13 @@
 """Episodes of a trained agent, without noise and outside of its run."""
 
 import contextlib
+import math
 import pathlib
 import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import gymnasium
 import numpy as np
 
 from planet_tf2.agents import of_run
@@ -120,12 +122,14 @@ def open_task(
     """
     package = of_run(run.folder.read_config())
     _, action = task_spaces(task, run.params, package.VECTOR_ACTIONS)
-    size = action.shape[0]
-    if size > run.action_size:
+    size, own = math.prod(action.shape), run.agent.action_space
+    other = not isinstance(own, gymnasium.spaces.Box) and action != own
+    if other or size > run.action_size:
         raise ValueError(
             f"The run {run.folder.path} was trained on "
-            f"{', '.join(run.params['tasks'])} and has {run.action_size} "
-            f"actions, but {task} needs {size}. Choose another task."
+            f"{', '.join(run.params['tasks'])} and has "
+            f"{own if other else run.action_size} actions, but {task} needs "
+            f"{action if other else size}. Choose another task."
         )
     interface = assemble.shared_interface(run.params, package)
     if size != run.action_size:
