@@ -83,6 +83,10 @@ def test_presets(name):
         ("batch_shape: [2, 3]", "'batch_shape' follows from others"),
         ("encoder: {mlp_keys: '('}", "'encoder.mlp_keys' must be a regular"),
         ("num_gpus: 3", "16 sequences"),
+        # Defect 8: these crashed.
+        ("opt: nadam", "'opt' must be one of adam, adamax, sgd, momentum"),
+        ("actor: {dist: tanh_normal}", "'actor.dist' must be one of auto"),
+        ("reward_head: {dist: huber}", "'reward_head.dist' must be one of"),
         ("train_ratio: 0", "'train_ratio' must be a number above 0"),
     ],
 )
@@ -90,6 +94,14 @@ def test_mistakes(text, message):
     """Defect 6: names that nobody knows passed silently."""
     with pytest.raises(ConfigError, match=message):
         resolve("default", f"{{{text}}}")
+
+
+def test_what_does_nothing_is_told(caplog):
+    """Defect 6: `debug` and `reset_every` did nothing, silently."""
+    params = resolve("default", "{debug: true, actor: {temp: 1}}")
+    assert params == resolve()
+    for name in ("debug", "actor.temp"):
+        assert f"Parameter '{name}' has no effect" in caplog.text
 
 
 def test_differences():

@@ -44,6 +44,9 @@ _TENSORFLOW = ("tensorflow", "tensorflow_probability", "keras", "tf_keras")
 _WITHOUT_TENSORFLOW = [
     f"{_PACKAGE}",
     f"{_PACKAGE}.agents",
+    f"{_PACKAGE}.agents.dreamer",
+    f"{_PACKAGE}.agents.dreamer.parameters",
+    f"{_PACKAGE}.agents.dreamer.presets",
     f"{_PACKAGE}.agents.planet",
     f"{_PACKAGE}.agents.planet.parameters",
     f"{_PACKAGE}.agents.planet.presets",

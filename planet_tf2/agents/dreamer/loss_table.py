@@ -1,6 +1,22 @@
 """What is worth knowing of Dreamer's losses, by their names."""
 
-from planet_tf2.agents.loss_info import LossInfo, Params
+import math
+
+from planet_tf2.agents.loss_info import LossInfo, Params, Shapes
+
+
+def _image_constant(params: Params, shapes: Shapes) -> float | None:
+    """Half log 2π for each number, where the squared error is not alone."""
+    if params["decoder"]["image_dist"] == "mse":
+        return 0.0
+    if "image" not in shapes:
+        return None
+    return math.prod(shapes["image"]) * math.log(2 * math.pi) / 2
+
+
+def _image_scale(params: Params) -> float:
+    """The standard deviation of which the squared error is the loss."""
+    return 0.5**0.5 if params["decoder"]["image_dist"] == "mse" else 1.0
 
 
 def _free(params: Params) -> float:
@@ -18,11 +34,8 @@ LOSSES = {
         "variance of the frames, where the mean of all frames is painted, and "
         "falls as more is recognised.",
         target="image",
-        # Twice a normal's, without its constant.
-        constant=lambda params, _: (
-            0.0 if params["decoder"]["image_dist"] == "mse" else None
-        ),
-        scale=lambda _: 0.5**0.5,
+        constant=_image_constant,
+        scale=_image_scale,
     ),
     "reward": LossInfo("Reward loss"),
     "cont": LossInfo(
