@@ -179,7 +179,9 @@ class Session:
                     paths.append(
                         self._collect_seed_episode(split, task, number)
                     )
-                    self._trainer.save()
+                    # There may be many, and the weights be large.
+                    if not self._parts.steps or len(paths).bit_count() == 1:
+                        self._trainer.save()
                 if paths and split == "train":
                     self._look_at(task, paths)
 
