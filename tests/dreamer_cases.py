@@ -108,10 +108,7 @@ class TinyBehavior(Module):
         self.level.assign(pending)
 
 
-def make(shapes=VECTORS, strategy=None, **changes):
+def make(shapes=VECTORS, **changes):
     """Makes a learner of a small world."""
-    strategy = strategy or tf.distribute.get_strategy()
-    with strategy.scope():
-        model = make_model(shapes, **changes)
-        behavior = TinyBehavior(6)
-        return make_learner(resolve(**changes), model, behavior, strategy)
+    model = make_model(shapes, **changes)
+    return make_learner(resolve(**changes), model, TinyBehavior(6))

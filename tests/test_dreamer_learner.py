@@ -137,12 +137,18 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
-from dreamer_cases import make, make_batch
+from dreamer_cases import VECTORS, Box, make, make_batch, resolve, space
+from planet_tf2.agents import dreamer
 from planet_tf2.tools import seeds
 
 settings = {"opt": "sgd", "model_lr": 1.0, "grad_clip": 0.0}
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-one, two = make(**settings), make(strategy=strategy, **settings)
+params = resolve(imag_horizon=3, **settings)
+spaces = space(**VECTORS), Box(-1, 1, (2,))
+one, two = make(**settings), dreamer.make_agent(params, *spaces, 0, strategy)
+two = two.learner
+for left, right in zip(one.model.variables, two.model.variables):
+    right.assign(left.numpy())
 batch, seed = make_batch(), tf.constant([1, 2])
 start = [v.numpy() for v in one.model.groups["model"]]
 halves = []
@@ -164,6 +170,9 @@ for variable, before, *gradients in zip(mirrored, start, *groups):
         np.testing.assert_allclose(copy, expected, 1e-3, 1e-5)
 assert two.test_step(batch, seed)["model"] > 0
 
+for variable in two.behavior.trainable_variables:
+    copies = strategy.experimental_local_results(variable.value)
+    np.testing.assert_array_equal(*copies)
 before = [v.numpy() for v in two.variables]
 bad = {**batch, "reward": batch["reward"] * float("nan")}
 assert np.isnan(two.train_step(bad, seed)["model"])
