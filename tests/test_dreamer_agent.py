@@ -8,6 +8,8 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 from planet_tf2 import agents
 from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.evaluation.inspector import charts
+from planet_tf2.evaluation.inspector.inspection import Decision, Future
 from planet_tf2.tools import seeds
 
 DREAMER = agents.find("dreamer")
@@ -204,3 +206,13 @@ def test_observations_of_a_wrong_shape():
     del batch["grid"]
     with pytest.raises(ValueError, match="'grid' is missing"):
         act(actor, batch, 0.0)
+
+
+def test_inspector_draws_what_plans_are_expected_to_bring():
+    """Discrete actions, and no images."""
+    future = Future(np.array([1, 0, 2]), np.zeros(3), None)
+    hoped = {"value": np.arange(4.0), "cont": np.ones(4)}
+    decision = Decision(7, None, future, future, future, hoped)
+    captions = [chart.caption for chart in charts.of_decision(decision)]
+    assert len(captions) == 4
+    assert "0.00 at the decision, 3.00 at the end" in captions[2]

@@ -11,6 +11,7 @@ from planet_tf2 import agents
 from planet_tf2.configs import resolve as resolving
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.params_text import define_flags, flag_overrides
+from planet_tf2.tools import command
 
 DREAMER = agents.find("dreamer")
 PARAMETERS = DREAMER.Parameters
@@ -34,6 +35,15 @@ def test_nested_parameters_on_the_command_line():
     assert (params.critic["layers"], params.critic["lr"]) == (4, 3e-5)
     assert (params.encoder["norm"], params.decoder["norm"]) == (False, True)
     assert params.envs == 3
+
+
+def test_misplaced_flags():
+    values = flags.FlagValues()
+    define_flags(PARAMETERS, values)
+    with pytest.raises(flags.UnrecognizedFlagError) as caught:
+        values(["", "--entropy=1"])
+    hint = command.nested_hint(caught.value, values)
+    assert hint == ". Did you mean: actor.entropy ?"
 
 
 def test_presets_are_stacked_in_order():

@@ -5,7 +5,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from absl import app, flags
@@ -126,7 +126,15 @@ def parse_flags(argv: list[str], names: bool = False) -> list[list[str]]:
             raise flags.Error(f"Not understood: {' '.join(rest)}")
         return [[path(name) for name in rest]] if names else []
     except (flags.Error, ValueError) as error:
-        sys.exit(f"Error: {one_line(error, 400)} (--help lists what there is.)")
+        text = f"{one_line(error, 400)}{nested_hint(error, flags.FLAGS)}"
+        sys.exit(f"Error: {text} (--help lists what there is.)")
+
+
+def nested_hint(error: Exception, known: Iterable[str]) -> str:
+    """Suggests `actor.entropy` if the unknown flag is called `entropy`."""
+    name = getattr(error, "flagname", None)
+    places = [x for x in known if x.rpartition(".")[2] == name and x != name]
+    return f". Did you mean: {places[0]} ?" if places else ""
 
 
 def run(work: Callable[..., int | None], *arguments: Any) -> int:
