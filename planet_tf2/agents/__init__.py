@@ -2,7 +2,7 @@
 
 An agent is a package, which offers
 
-    Parameters    class: what can be set, see `configs.base_parameters`
+    Parameters    class: what can be set, see `configs.common_parameters`
     PRESETS       its presets: differences to the defaults, by name
     PRESET_HELP   what each of them is for
     LOSSES        what its losses mean, see `loss_info`

@@ -6,7 +6,7 @@ from typing import Any
 from absl import flags
 
 from planet_tf2.configs import kinds
-from planet_tf2.configs.base_parameters import CommonParameters
+from planet_tf2.configs.common_parameters import CommonParameters
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.tools import plain_yaml
 from planet_tf2.tools.plain_text import short_repr

@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from planet_tf2.configs.base_parameters import CommonParameters
+from planet_tf2.configs.common_parameters import CommonParameters
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
     LARGEST,

@@ -19,9 +19,6 @@ Params = Mapping[str, Any]
 
 _map = tf.nest.map_structure
 
-# What the world model tells beside losses.
-_SCALARS = ("kl", "prior_ent", "post_ent", "kl_free", "dyn_scale", "rep_scale")
-
 
 class Dreamer(Agent):
     """Learns latent dynamics, and a policy from what these imagine.
@@ -56,7 +53,7 @@ class Dreamer(Agent):
         self.test_step = learner.test_step
         self.loss_names = learner.loss_names
         self.norm_names = learner.norm_names
-        self.scalar_names = [*_SCALARS, *learner.behavior.scalar_names]
+        self.scalar_names = learner.scalar_names
         self.divergence = self.model.rssm.divergence
         self.horizon = params["imag_horizon"]
         self.action_space = action_space

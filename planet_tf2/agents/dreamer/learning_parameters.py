@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from planet_tf2.agents.dreamer import settings
-from planet_tf2.configs.base_parameters import Group
+from planet_tf2.configs.common_parameters import Group
 from planet_tf2.configs.kinds import (
     Fraction,
     Name,

@@ -23,7 +23,7 @@ from planet_tf2.agents.dreamer.learning_parameters import (
     WorldModel,
 )
 from planet_tf2.configs import tasks
-from planet_tf2.configs.base_parameters import CommonParameters, Group
+from planet_tf2.configs.common_parameters import CommonParameters, Group
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import (
     Integer,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planet_tf2.configs.base_parameters import Settings
+from planet_tf2.configs.common_parameters import Settings
 from planet_tf2.configs.kinds import (
     Fraction,
     Integer,
