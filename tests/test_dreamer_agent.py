@@ -216,3 +216,19 @@ def test_inspector_draws_what_plans_are_expected_to_bring():
     captions = [chart.caption for chart in charts.of_decision(decision)]
     assert len(captions) == 4
     assert "0.00 at the decision, 3.00 at the end" in captions[2]
+
+
+@pytest.mark.parametrize("explorer", ["greedy", "plan2explore"])
+def test_checkpoints_hold_everything(tmp_path, explorer):
+    first, other = (
+        make(Discrete(3), expl_behavior=explorer, **VECTORS) for _ in range(2)
+    )
+    batch = make_batch(first)
+    first.train_step(batch, tf.constant([1, 2]))
+    path = tf.train.Checkpoint(**first.saved).write(str(tmp_path / "ckpt"))
+    for variable in other.learner.variables:
+        variable.assign(tf.ones_like(variable))
+    tf.train.Checkpoint(**other.saved).restore(path)
+    pairs = zip(first.learner.variables, other.learner.variables, strict=True)
+    for number, (saved, found) in enumerate(pairs):
+        np.testing.assert_array_equal(found, saved, f"{number}: {saved.name}")

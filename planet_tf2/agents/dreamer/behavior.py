@@ -115,7 +115,10 @@ class Behavior(Module):
             dtype=tf.int64,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
+        # Checkpoints find lists of variables, but not layers in lists of layers.
+        self._slow_variables: list[Any] = []
         if slow_critic is not None:
+            self._slow_variables = list(slow_critic.variables)
             for slow, fast in self._pairs():
                 slow.assign(fast)
 
@@ -310,8 +313,8 @@ class Behavior(Module):
         return scalars
 
     def _pairs(self) -> list[tuple[Any, Any]]:
-        slow, fast = self.slow_critic.variables, self.critic.variables
-        return list(zip(slow, fast, strict=True))
+        fast = self.critic.variables
+        return list(zip(self._slow_variables, fast, strict=True))
 
 
 def _summarize(name: str, values: tf.Tensor) -> Scalars:
