@@ -115,7 +115,7 @@ class Behavior(Module):
             dtype=tf.int64,
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        # Checkpoints find lists of variables, but not layers in lists of layers.
+        # Checkpoints find these, but not all layers inside of layers.
         self._slow_variables: list[Any] = []
         if slow_critic is not None:
             self._slow_variables = list(slow_critic.variables)
