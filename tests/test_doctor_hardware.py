@@ -161,6 +161,27 @@ def test_work_of_the_paper():
     assert work.simulator_steps == 1000 * (played + 10)
 
 
+def test_work_by_steps():
+    """Dreamer: 500,000 decisions, an update after two; 10 tests of 100."""
+    params = agents.resolve("default", agent="dreamer")
+    work = plan_work(params, agent="dreamer")
+    trained = 2 * (250_000 - params["pretrain"])
+    assert work.updates == 250_000 and work.test_batches == 100
+    assert work.decisions == trained + 1000 * 500
+    assert work.simulator_steps == 2 * (2500 + trained + 1000 * 500)
+    assert work.train_episodes == round((2500 + trained) / 500)
+    four = agents.resolve("dmc_vision", agent="dreamer")
+    together = plan_work(four, agent="dreamer").decisions
+    assert together == pytest.approx(work.decisions / 4, rel=1e-3)
+
+
+def test_fixes_name_parameters_that_the_agent_has():
+    speed = Speed(9.0, 0.1, 0.1, None, 3e9, 0.0, 10**6, 12288)
+    machine = Machine(10**9, 0, 10**12, None)
+    found = full_run.check_preset("default", speed, machine, "dreamer")
+    assert found.fix == "--batch_size=4 --dataset_bytes=1e9"
+
+
 def test_forecast():
     work = Work(1000, 30, 500, 600, 3000, 7)
     speed = Speed(9.0, 2.0, 0.5, None, 3e9, 0.0, 10**6, 12288)

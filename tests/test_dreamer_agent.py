@@ -216,6 +216,7 @@ def test_inspector_draws_what_plans_are_expected_to_bring():
     captions = [chart.caption for chart in charts.of_decision(decision)]
     assert len(captions) == 4
     assert "0.00 at the decision, 3.00 at the end" in captions[2]
+    assert "1.00 at the decision" in captions[3]
 
 
 @pytest.mark.parametrize("explorer", ["greedy", "plan2explore"])

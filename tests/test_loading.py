@@ -170,19 +170,20 @@ class TestAgent:
         state = agent._actor.state
         actions = np.full((3, ACTIONS), 0.5, np.float32)
         monkeypatch.setattr(model.cell, "noise", lambda seed, shape: noise)
-        frames, reward = loading.imagine(
+        found = loading.imagine(
             agent.run.agent, state, tf.constant(actions), tf.constant([1, 2])
         )
         states = imagine(model.cell, state, actions[None], noise)
         features = model.cell.features_from_state(states)
         shown = np.clip(model.heads["image"](features).mean()[0], -0.5, 0.5)
         np.testing.assert_allclose(
-            reward,
+            found["reward"],
             model.heads["reward"].mean(features)[0],
             rtol=1e-5,
             atol=1e-6,
         )
-        np.testing.assert_allclose(frames / 255 - 0.5, shown, atol=0.003)
+        frames = found["image"] / 255
+        np.testing.assert_allclose(frames - 0.5, shown, atol=0.003)
 
     def test_other_images_and_actions(self, agent):
         agent.reset()

@@ -19,6 +19,7 @@ from planet_tf2.evaluation.held_out import (
 )
 from planet_tf2.evaluation.predictions import (
     Filtered,
+    OpenLoop,
     Window,
     choose_windows,
     cut,
@@ -68,7 +69,7 @@ class FakePredictor:
             assert (np.abs(action) <= 1).all()
         image = true_image(cut(episodes, windows, "image", length), BITS)
         reward = cut(episodes, windows, "reward", length)
-        return image + error / 8, reward + self._reward_error
+        return OpenLoop(image + error / 8, reward + self._reward_error, {})
 
     def values(self, episode, filtered):
         amount = episode.length + 1 - self.horizon
@@ -261,8 +262,9 @@ def fake_run(folder):
     agent = types.SimpleNamespace(
         observation_space=spaces.Dict({"image": image}),
         action_space=spaces.Box(-1, 1, (2,)),
+        batch_spec={},
     )
-    return types.SimpleNamespace(folder=folder, agent=agent)
+    return types.SimpleNamespace(folder=folder, agent=agent, images=["image"])
 
 
 class TestHeldOut:

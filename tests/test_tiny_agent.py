@@ -118,7 +118,9 @@ def test_programs_that_need_a_model_say_so(folder, tmp_path):
         lambda: video_prediction(folder, out),
         lambda: inspect_planner(folder, out),
     ):
-        with pytest.raises(UnusableRun, match="no rewards|no images|no plans"):
+        with pytest.raises(
+            UnusableRun, match="no rewards|no observations|no plans"
+        ):
             look()
 
 

@@ -156,5 +156,5 @@ class TestVideoPrediction:
     def test_agents_without_images(self, trained, tmp_path, monkeypatch):
         planet = agents.find("planet").PlaNet
         monkeypatch.setattr(planet, "has_model", False)
-        with pytest.raises(ValueError, match="predicts no images"):
+        with pytest.raises(ValueError, match="predicts no observations"):
             video_prediction(trained.folder, tmp_path / "p.gif")

@@ -132,6 +132,8 @@ class Agent(Module):
         goes with them.
       has_plans: whether there is `plan`.
       horizon: H, steps that it looks ahead; 0 if it does not.
+      predicted: names of the observations that its model predicts; None for all
+        that it sees.
       observation_space: what it sees of an environment.
       action_space: of the environments, as it acts in them.
     """
@@ -145,6 +147,7 @@ class Agent(Module):
     has_model: bool = False
     has_plans: bool = False
     horizon: int = 0
+    predicted: Sequence[str] | None = None
     observation_space: gymnasium.spaces.Dict
     action_space: gymnasium.Space
 

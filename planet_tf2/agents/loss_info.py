@@ -1,7 +1,8 @@
 """What is worth knowing of a loss, to draw it and to judge it.
 
-Every agent has a table of its losses. Charts, alarms and diagnosis read it, so
-that none of them knows an agent's losses or parameters.
+Every agent has a table of its losses, and of other scalars that deserve a
+chart. Charts, alarms and diagnosis read it, so that none of them knows an
+agent's losses or parameters.
 """
 
 import dataclasses

@@ -1,6 +1,7 @@
 """What a whole run would take here, from what its parts take."""
 
-from collections.abc import Mapping
+import types
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from rich.filesize import decimal
 
 from planet_tf2 import agents
 from planet_tf2.configs import tasks
+from planet_tf2.configs.step_schedule import StepSchedule
 from planet_tf2.doctor.findings import Finding, judge, note
 from planet_tf2.doctor.graphics import Frames
 from planet_tf2.tools import schedule
@@ -22,6 +24,7 @@ _WORKER_BYTES = 0.35e9
 # Three checkpoints, each with weights and two moments of each in float32.
 _BYTES_PER_WEIGHT = 3 * 3 * 4
 _DAY = 86400
+_SMALLER_BATCH = ("micro_batches=5", "batch_size=4")
 
 
 class Work(NamedTuple):
@@ -29,7 +32,7 @@ class Work(NamedTuple):
 
     updates: int
     test_batches: int  # Those that are only tested on.
-    decisions: int  # In all episodes but the random ones.
+    decisions: int  # In all episodes but the random ones; of several together.
     frames: int  # To render, and to keep.
     simulator_steps: int
     train_episodes: int  # The random ones included.
@@ -68,8 +71,14 @@ def plan_work(
     episodes: int = EPISODES,
     agent: str = agents.DEFAULT,
 ) -> Work:
-    """Counts what a run does until it is done, or has so many episodes."""
+    """Counts what a run does until it is done, or has so many episodes.
+
+    Of those that are trained by steps, everything is counted.
+    """
     package = agents.find(agent)
+    by_steps = agents.schedule(package, params)
+    if by_steps is not None:
+        return _plan_steps(params, by_steps)
     size, names = params["batch_shape"][0], params["tasks"]
     train = -(-params["train_steps"] // size)
     test = -(-params["test_steps"] // size)
@@ -88,9 +97,7 @@ def plan_work(
     tested = sum(e["batch_size"] for e in package.test_collects(params))
     trained = int(collected[updates - 1])
     played = trained + epochs * len(names) * tested
-    known = [tasks.get_task(name) for name in names]
-    repeats = [params["action_repeat"] or t.action_repeat for t in known]
-    decisions = np.array([t.max_length or 1000 for t in known]) // repeats
+    decisions, repeats = _lengths(params)
     total = played + 2 * seeds
     return Work(
         updates=updates,
@@ -102,8 +109,42 @@ def plan_work(
     )
 
 
+def _plan_steps(params: Mapping[str, Any], by_steps: StepSchedule) -> Work:
+    """Counts what a run by steps does."""
+    decisions, repeats = _lengths(params)
+    length, count = np.mean(decisions), len(params["tasks"])
+    updates = by_steps.epochs * by_steps.train_updates
+    acting = max(0, updates - by_steps.pretrain)
+    trained = float(acting * by_steps.decisions_per_update)
+    tested = by_steps.epochs * by_steps.eval_episodes * count
+    total = by_steps.prefill + trained + tested * length
+    together = min(by_steps.envs, by_steps.eval_episodes) or 1
+    rounds = trained / (by_steps.envs * count) + tested * length / together
+    return Work(
+        updates=updates,
+        test_batches=by_steps.epochs * by_steps.test_updates,
+        decisions=round(rounds),
+        frames=round(total * (1 + 1 / length)),
+        simulator_steps=round(total * np.mean(repeats)),
+        train_episodes=round((by_steps.prefill + trained) / length),
+    )
+
+
+def _lengths(params: Mapping[str, Any]) -> tuple[np.ndarray, list[int]]:
+    """Returns decisions of an episode, and steps of a decision, by task."""
+    known = [tasks.get_task(name) for name in params["tasks"]]
+    repeats = [params["action_repeat"] or t.action_repeat for t in known]
+    limit = params.get("time_limit")
+    lengths = [limit or t.max_length or 1000 for t in known]
+    return np.array(lengths) // repeats, repeats
+
+
 def forecast(
-    work: Work, speed: Speed, machine: Machine, params: Mapping[str, Any]
+    work: Work,
+    speed: Speed,
+    machine: Machine,
+    params: Mapping[str, Any],
+    by_steps: StepSchedule | None = None,
 ) -> dict[str, float]:
     """Adds up what a run takes: seconds, memory_bytes and disk_bytes."""
     # Losses without gradients take about a third.
@@ -115,11 +156,16 @@ def forecast(
         rate = frames.frames_per_second
         if params["shadow_size"] is not None:
             rate = frames.light_frames_per_second
-        seconds += work.frames / rate
+        if params.get("draw_images", True):
+            seconds += work.frames / rate
         seconds += work.simulator_steps / frames.steps_per_second
         frame_bytes = frames.bytes_per_frame
     loaded = work.frames * speed.step_bytes
-    if params["loader_max_bytes"] is not None:
+    if by_steps is not None:
+        loaded = min(loaded, 1.1 * by_steps.dataset_size * speed.step_bytes)
+        if by_steps.max_bytes is not None:
+            loaded = min(loaded, 1.1 * by_steps.max_bytes)
+    elif params["loader_max_bytes"] is not None:
         loaded = min(loaded, 2 * params["loader_max_bytes"])
     program = max(speed.peak_bytes, 3e9 if machine.gpu_memory else 0)
     files = work.frames * frame_bytes * speed.step_bytes / _FRAME_BYTES
@@ -134,7 +180,9 @@ def check_preset(
     """Says what a run of a preset would take here."""
     params = agents.resolve(preset, agent=agent)
     work = plan_work(params, agent=agent)
-    needed = forecast(work, speed, machine, params)
+    package = agents.find(agent)
+    by_steps = agents.schedule(package, params)
+    needed = forecast(work, speed, machine, params, by_steps)
     seconds, memory, disk = needed.values()
     text = (
         f"{preset}: {work.train_episodes:,} episodes of "
@@ -143,18 +191,27 @@ def check_preset(
     )
     fix = None
     if memory > machine.memory:
-        fix = "--micro_batches=5 --loader_max_bytes=1e9"
+        names = (*_SMALLER_BATCH, "loader_max_bytes=1e9", "dataset_bytes=1e9")
+        fix = _flags(package, names)
         text += f". There are only {decimal(machine.memory)} of memory"
     elif machine.gpu_memory and speed.gpu_peak_bytes > machine.gpu_memory:
-        fix = "--micro_batches=5"
+        fix = _flags(package, _SMALLER_BATCH)
         text += ". That is more than the graphics card has"
     elif disk > machine.disk:
         fix = "--logdir on a disk with more room"
         text += f". There are only {decimal(machine.disk)} of disk"
     elif seconds > 7 * _DAY and preset == PRESETS[0]:
-        fix = f"--config {PRESETS[-1]}, or a machine with a GPU"
+        other = presets(agent)[-1]
+        fix = "a machine with a GPU"
+        fix = f"--config {other}, or {fix}" if other != preset else fix
     details = {"preset": preset, **needed, **work._asdict()}
     return (note if fix else judge)("full run", text, fix, **details)
+
+
+def _flags(package: types.ModuleType, settings: Sequence[str]) -> str:
+    """Returns as flags those settings that an agent has."""
+    known = package.Parameters.model_fields
+    return " ".join(f"--{x}" for x in settings if x.partition("=")[0] in known)
 
 
 def duration(seconds: float) -> str:

@@ -24,9 +24,12 @@ def main(task: str, agent: str, seconds: float) -> None:
     package = agents.find(agent)
     preset = full_run.presets(agent)[0]
     params = agents.resolve(preset, "", {"tasks": [task]}, agent)
-    learned = {"learned": agents.learned(package, params)}
-    probe(task, params, **learned)
-    with open_env(task, params, **learned) as env:
+    interface = {
+        "learned": agents.learned(package, params),
+        "vector_actions": package.VECTOR_ACTIONS,
+    }
+    probe(task, params, **interface)
+    with open_env(task, params, **interface) as env:
         env.action_space.seed(0)
         steps, rewards = [env.reset(seed=0)[0]], []
         over = False

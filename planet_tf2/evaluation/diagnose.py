@@ -19,7 +19,13 @@ from typing import Any
 
 from planet_tf2 import agents
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.evaluation import held_out, judgements, model_checks, rollouts
+from planet_tf2.evaluation import (
+    held_out,
+    judgements,
+    model_checks,
+    rollouts,
+    vector_checks,
+)
 from planet_tf2.evaluation.diagnosis_figure import draw
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
@@ -99,6 +105,8 @@ def describe(figures: Figures) -> str:
     return render(
         "diagnosis.txt",
         {
+            "vectors": None,
+            "ends": None,
             **figures,
             "steps": [step for step in _STEPS if step <= last],
             "image_target": judgements.IMAGE_TARGET,
@@ -148,6 +156,10 @@ def _check(
             predictor, shown, filtered, decisions
         ),
     }
+    others = vector_checks.check_others(
+        predictor, shown, filtered, windows, *steps
+    )
+    figures |= {name: part for name, part in others.items() if part}
     figures["verdicts"] = [
         {"check": title, "good": _IS_GOOD.get(level, False), "text": text}
         for title, level, text in judgements.judge(figures)
@@ -160,7 +172,7 @@ def _collect(
 ) -> list[HeldOut]:
     """Plays episodes with the agent that is to be checked."""
     result = []
-    needed = (*run.agent.observation_space, "action", "reward")
+    needed = (*held_out.step_types(run.agent), "reward")
     for task in run.params["tasks"]:
         report(f"Collecting {amount} episodes of {task}")
         played = rollouts.play(run, task, amount, seed, record=True)
@@ -168,5 +180,6 @@ def _collect(
             report(f"  return {episode.score:.1f}")
             arrays = {name: episode.arrays[name] for name in needed}
             name = f"fresh {number}"
-            result.append(HeldOut(name, held_out.FRESH, task, arrays))
+            found = HeldOut(name, held_out.FRESH, task, arrays, run.images)
+            result.append(found)
     return result

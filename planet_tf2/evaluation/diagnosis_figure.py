@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from planet_tf2.evaluation.figures import (
     COLORS,
     GREY,
+    legend_name,
     new_figure,
     write_figure,
 )
@@ -43,6 +44,8 @@ def draw(
     figure.suptitle(f"{', '.join(figures['tasks'])}, step {figures['step']:,}")
     if figures["images"]:
         _draw_images(images, figures["images"])
+    elif figures.get("vectors"):
+        _draw_vectors(images, figures["vectors"])
     _draw_rewards(rewards, figures["rewards"])
     if figures["returns"]:
         _draw_returns(returns, figures["returns"])
@@ -66,6 +69,15 @@ def _draw_images(ax: Axes, images: Figures) -> None:
         label = name.replace("_", " ")
         ax.plot(steps, images[name], color=color, label=label)
     ax.set_ylim(bottom=0)
+
+
+def _draw_vectors(ax: Axes, vectors: Figures) -> None:
+    ax.set(title="Vectors: explained variance", ylim=(-0.5, 1.05))
+    ax.set_xlabel("steps ahead")
+    for color, (name, one) in zip(COLORS, vectors.items(), strict=False):
+        values = np.array(one["open_loop"], np.float64)
+        steps = range(1, len(values) + 1)
+        ax.plot(steps, values, color=color, label=legend_name(name))
 
 
 def _draw_rewards(ax: Axes, rewards: Figures) -> None:

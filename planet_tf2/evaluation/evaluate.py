@@ -112,8 +112,9 @@ def evaluate_run(
     print(f"{run.folder.path} ({checkpoint}, step {run.step}{state}):", end=" ")
     print(f"{episodes} episodes of {task}")
     played, frames = [], None
+    keep_frames = keep_frames and rollouts.can_be_drawn(run, task)
     for episode in rollouts.play(
-        run, task, episodes, seed, agents, keep_frames
+        run, task, episodes, seed, agents, keep_frames, keep_frames
     ):
         if keep_frames and not played:
             frames = episode.arrays.get("image")

@@ -27,6 +27,7 @@ COLORS = (
     "#56B4E9",
     "#000000",
 )
+SEEN = "#D6F0DC"  # Behind what a model sees.
 GREY, _GRID, _GROUND = "#777777", "#dddddd", "#ffffff"
 
 # In a page these colours are variables, with values for light and for dark.

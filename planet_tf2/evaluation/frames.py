@@ -1,8 +1,35 @@
 """Stored images as a model should predict them at best, and their variance."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import gymnasium
 import numpy as np
+
+_COLORS = 3
+
+
+def is_image(space: gymnasium.Space) -> bool:
+    """Whether what is observed is an image, and no vector."""
+    return space.dtype == np.uint8 and len(space.shape) == 3
+
+
+def beside(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Lays images beside each other, as one.
+
+    Args:
+      images: at least one, `[..., H, W, C]` of one height. Of others than three
+        channels, the last three are shown, or the last one as grey.
+
+    Returns:
+      `[..., H, W, 3]` with the sum of the widths.
+    """
+    shown = [
+        image[..., -_COLORS:]
+        if image.shape[-1] >= _COLORS
+        else np.repeat(image[..., -1:], _COLORS, -1)
+        for image in images
+    ]
+    return shown[0] if len(shown) == 1 else np.concatenate(shown, -2)
 
 
 def true_image(image: np.ndarray, bits: int) -> np.ndarray:

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from planet_tf2.agents.agent import Agent
 from planet_tf2.data import episodes
 from planet_tf2.data.conversion import StepType
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.evaluation.frames import beside
 from planet_tf2.evaluation.loading import LoadedRun
 
 RANDOM, AGENT, FRESH, GIVEN = "random", "agent", "fresh", "given"
@@ -28,12 +30,20 @@ class HeldOut(NamedTuple):
       arrays: what the agent needs of it, such as `image` uint8
         `[T+1, H, H, 3]`, `action` float32 `[T+1, A]`, `reward` float32
         `[T+1]`.
+      images: names of those that are images which it predicts.
     """
 
     name: str
     source: str
     task: str | None
     arrays: dict[str, np.ndarray]
+    images: Sequence[str] = ("image",)
+
+    @property
+    def shown(self) -> np.ndarray | None:
+        """The images that it predicts as one, uint8 `[T+1, H, W, 3]`."""
+        found = [self.arrays[n] for n in self.images if n in self.arrays]
+        return beside(found) if found else None
 
     @property
     def length(self) -> int:
@@ -81,14 +91,22 @@ def load_one(
     Raises:
       EpisodesError: it cannot be read, or does not fit.
     """
-    spaces = {**run.agent.observation_space, "action": run.agent.action_space}
-    types = {k: StepType(v.dtype, v.shape) for k, v in spaces.items()}
+    types = step_types(run.agent)
     try:
         arrays = episodes.load_episode(path, types)
     except (episodes.BrokenEpisode, OSError) as error:
         raise EpisodesError(str(error)) from None
     source, task = known.get(path.name, (GIVEN, None))
-    return HeldOut(path.name, source, task, arrays)
+    return HeldOut(path.name, source, task, arrays, run.images)
+
+
+def step_types(agent: Agent) -> dict[str, StepType]:
+    """Returns what to load of a time step, by name."""
+    spaces = {**agent.observation_space, "action": agent.action_space}
+    types = {k: StepType(v.dtype, v.shape) for k, v in spaces.items()}
+    if "terminal" in agent.batch_spec:
+        types["terminal"] = StepType(bool, ())
+    return types
 
 
 def limit_horizon(

@@ -7,6 +7,7 @@ its alarms. What is bad enough is decided here for both; the words for it are in
 
 import math
 import pathlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -67,6 +68,10 @@ def judge(figures: Figures) -> list[Finding]:
     if images:
         found["predicts images"] = judge_images(images)
         found["minds the actions"] = judge_actions(images)
+    if vectors := figures.get("vectors"):
+        found["predicts vectors"] = judge_vectors(vectors)
+    if (ends := figures.get("ends")) and ends["count"]:
+        found["knows the end"] = judge_ends(ends)
     explained = rewards["filtered"]["explained_variance"]
     found["knows the reward"] = judge_reward(explained)
     horizon = returns["horizon"] if returns else None
@@ -148,6 +153,33 @@ def judge_actions(images: Figures) -> Finding:
         return finding("no_error")
     name = "minds_actions" if ratio <= 0.98 else "ignores_actions"
     return finding(name, factor=1 / max(ratio, 1e-6))
+
+
+def judge_vectors(vectors: Mapping[str, Figures]) -> Finding:
+    """Does it know the vectors that it sees, and foresee them?"""
+    seen = [one["filtered"] for one in vectors.values()]
+    ahead = [value for one in vectors.values() for value in one["open_loop"]]
+    means = [
+        [value for value in values if value is not None]
+        for values in (seen, ahead)
+    ]
+    if not all(means):
+        return finding("nothing_moves")
+    seen, ahead = (max(0, sum(values) / len(values)) for values in means)
+    if seen < 1 - _STUCK:
+        name = "vectors_unknown"
+    elif ahead < 0.5:
+        name = "vectors_not_foreseen"
+    else:
+        name = "vectors_foreseen"
+    steps = len(next(iter(vectors.values()))["open_loop"])
+    return finding(name, seen=seen, ahead=ahead, steps=steps)
+
+
+def judge_ends(ends: Figures) -> Finding:
+    """Does it know when an episode is over?"""
+    is_known = ends["at_ends"] < 0.5 < ends["elsewhere"]
+    return finding("ends_known" if is_known else "ends_unknown", **ends)
 
 
 def judge_reward(explained: float | None) -> Finding:

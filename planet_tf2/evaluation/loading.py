@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from planet_tf2.evaluation.checkpoints import (
     find_checkpoint,
     load_weights,
 )
+from planet_tf2.evaluation.frames import beside, is_image
 from planet_tf2.tools import seeds
 from planet_tf2.tools.attr_dict import AttrDict
 
@@ -48,26 +48,52 @@ class LoadedRun:
 
     @property
     def action_size(self) -> int:
-        """A, entries of an action; 1 for a single choice."""
-        return math.prod(self.agent.action_space.shape)
+        """A, entries of an action; 1 where one of several is chosen."""
+        return int(np.prod(self.agent.action_space.shape))
+
+    @functools.cached_property
+    def images(self) -> list[str]:
+        """Names of the images that the agent's model predicts."""
+        spaces = self.agent.observation_space
+        return [n for n in self._predicted if is_image(spaces[n])]
+
+    @functools.cached_property
+    def others(self) -> list[str]:
+        """Names of what else it may predict beside the reward."""
+        names = [n for n in self._predicted if n not in self.images]
+        return [*names, "cont"]
 
     @property
-    def predicts_images(self) -> bool:
-        """Whether the agent has a model, and it predicts images."""
-        return self.agent.has_model and "image" in self.agent.batch_spec
+    def _predicted(self) -> list[str]:
+        agent = self.agent
+        if not agent.has_model:
+            return []
+        every = agent.predicted is None
+        return list(agent.observation_space if every else agent.predicted)
+
+    def imagined(self, found: Mapping[str, tf.Tensor]) -> "Imagined":
+        """Sorts what `imagine` found, as arrays."""
+        arrays = {name: x.numpy() for name, x in found.items()}
+        images = [arrays.pop(name) for name in self.images]
+        image = beside(images) if images else None
+        return Imagined(image, arrays.pop("reward"), arrays)
 
     def check_predicts(self, what: str = "rewards") -> None:
         """Checks that there is something to be shown.
 
         Args:
-          what: `rewards`, for which any model of the world will do, or
-            `images`.
+          what: `rewards`, for which any model of the world will do, `images`,
+            or `observations`.
 
         Raises:
           UnusableRun: the agent predicts none.
         """
-        images = what == "images"
-        if not (self.predicts_images if images else self.agent.has_model):
+        there = {
+            "rewards": self.agent.has_model,
+            "images": self.images,
+            "observations": self._predicted,
+        }
+        if not there[what]:
             raise runs.UnusableRun(
                 f"The agent of {self.folder.path} predicts no {what}, so that "
                 "there is nothing to show."
@@ -78,12 +104,16 @@ class Imagined(NamedTuple):
     """What an agent expects.
 
     Attributes:
-      image: the images, uint8 `[T, H, H, 3]`; None if it predicts none.
+      image: the images, uint8 `[T, H, W, 3]`, several beside each other; None
+        if it predicts none.
       reward: the rewards, float32 `[T]`.
+      others: what else it expects, by name, `[T, ...]`: further observations,
+        and `cont`, the probability that the episode goes on.
     """
 
     image: np.ndarray | None
     reward: np.ndarray
+    others: Mapping[str, np.ndarray] = {}
 
 
 class LoadedAgent:
@@ -135,7 +165,8 @@ class LoadedAgent:
             `[H, H, 3]`, rendered as in training.
 
         Returns:
-          Action in the agent's action space: float32 `[A]` in [-1, 1], say.
+          Action in the agent's action space: float32 `[A]` in [-1, 1], or a
+          number of `Discrete`.
 
         Raises:
           ValueError: an observation is missing or has another shape or type.
@@ -159,8 +190,8 @@ class LoadedAgent:
         the agent knows does not change.
 
         Args:
-          actions: `[T, ...]` in the agent's action space, such as float
-            `[T, A]` in [-1, 1], T at least 1.
+          actions: `[T, ...]` of the agent's action space, T at least 1; float
+            `[T, A]` in [-1, 1], say.
 
         Returns:
           The images and rewards that follow each of the actions.
@@ -171,17 +202,7 @@ class LoadedAgent:
         """
         if not self.run.agent.has_model:
             raise ValueError("This agent has no model to imagine with.")
-        space = self.run.agent.action_space
-        actions = np.asarray(actions, space.dtype)
-        if not actions.ndim or not len(actions):
-            actions = actions.reshape(1, -1)  # Of no shape that it may have.
-        if not all(space.contains(action) for action in actions):
-            shape = ", ".join(map(str, ("T", *space.shape)))
-            bounds = "[-1, 1]" if space.shape else str(space)
-            raise ValueError(
-                f"The actions must have shape [{shape}], with T of at least 1, "
-                f"and lie in {bounds}."
-            )
+        actions = check_actions(actions, self.run.agent.action_space)
         if not self._time:
             raise ValueError(
                 "The agent has seen nothing since reset(). Show it an image "
@@ -189,18 +210,45 @@ class LoadedAgent:
             )
         seed = seeds.derive(self._seed, 2, self._episode, self._time)
         found = self._imagine(self._actor.state, tf.constant(actions), seed)
-        return Imagined(*(x if x is None else x.numpy() for x in found))
+        return self.run.imagined(found)
 
 
 def imagine(
     agent: Agent, state: Any, actions: tf.Tensor, seed: tf.Tensor
-) -> Imagined:
-    """Predicts, as tensors, what actions `[T, A]` lead to from one state."""
+) -> dict[str, tf.Tensor]:
+    """Predicts what actions `[T, ...]` lead to from one state.
+
+    Returns:
+      What is expected by name, `[T, ...]`, images as uint8.
+    """
     mean = agent.imagine(state, actions[None], seed).mean
-    image = mean.get("image")
-    if image is not None:
-        image = tf.image.convert_image_dtype(image[0], tf.uint8, True)
-    return Imagined(image, mean["reward"][0])
+    found = {name: x[0] for name, x in mean.items()}
+    for name, space in agent.observation_space.items():
+        if name in found and is_image(space):
+            found[name] = tf.image.convert_image_dtype(
+                found[name], tf.uint8, True
+            )
+    return found
+
+
+def check_actions(actions: Any, space: gymnasium.Space) -> np.ndarray:
+    """Returns actions `[T, ...]` as an array, if all are of a space.
+
+    Raises:
+      ValueError: they are not, or there are none.
+    """
+    actions = np.atleast_1d(actions)
+    is_box = isinstance(space, gymnasium.spaces.Box)
+    if is_box or np.equal(actions, actions.astype(space.dtype)).all():
+        actions = actions.astype(space.dtype)
+    if not len(actions) or not all(map(space.contains, actions)):
+        size = ", ".join(["T", *map(str, space.shape)])
+        within = "lie in [-1, 1]" if is_box else f"be of {space}"
+        raise ValueError(
+            f"The actions must have shape [{size}], with T of at least 1, and "
+            f"{within}."
+        )
+    return actions
 
 
 def load_agent(

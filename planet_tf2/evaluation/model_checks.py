@@ -15,6 +15,7 @@ from planet_tf2.evaluation.predictions import (
     Predictor,
     Window,
     cut,
+    cut_images,
 )
 
 # A squared error per pixel in which nothing can be seen.
@@ -56,13 +57,11 @@ def check_open_loop(
       and on rewards, with lists over the steps ahead.
     """
     length = context + horizon
-    has_images = "image" in episodes[0].arrays
+    has_images = episodes[0].shown is not None
     if has_images:
         mean_frame = _mean_frame(predictor, episodes, windows, length)
     action = cut(episodes, windows, "action", length)
-    # The random policy's: all models have learned from some of them.
-    random = np.random.default_rng(seed)
-    action[:, context:] = random.uniform(-1, 1, action[:, context:].shape)
+    _draw_actions(action[:, context:], seed)
     predicted, errors = [], {}
     for first in range(0, len(windows), BATCH):
         part, moves = (x[first : first + BATCH] for x in (windows, action))
@@ -72,11 +71,11 @@ def check_open_loop(
             "one_future": predictor.open_loop(*sequences),
             "random_actions": predictor.open_loop(*sequences, moves, FUTURES),
         }
-        predicted.append(loops["model"][1][:, context:])
+        predicted.append(loops["model"].reward[:, context:])
         if not has_images:
             continue
-        truth = true_image(cut(episodes, part, "image", length), predictor.bits)
-        images = {name: loop[0][:, context:] for name, loop in loops.items()}
+        truth = true_image(cut_images(episodes, part, length), predictor.bits)
+        images = {name: loop.image[:, context:] for name, loop in loops.items()}
         images["no_change"] = truth[:, context - 1 : context]
         images["mean_frame"] = mean_frame
         for name, image in images.items():
@@ -116,10 +115,10 @@ def check_sight(
       steps `above_floor`. What the agent does not predict is None.
     """
     error = variance = None
-    if "image" in episodes[0].arrays:
+    if episodes[0].shown is not None:
         error = np.concatenate([states.image_error for states in filtered])
         error = float(error.mean())
-        images = (episode.arrays["image"] for episode in episodes)
+        images = (episode.shown for episode in episodes)
         variance = half_variance(images, predictor.bits)
     divergence = np.concatenate([states.divergence for states in filtered])
     return {
@@ -247,13 +246,27 @@ def check_returns(
     }
 
 
+def _draw_actions(action: np.ndarray, seed: int) -> None:
+    """Puts others into the place of actions `[N, L, ...]`.
+
+    They are the random policy's: all models have learned from some of them.
+    Choices are taken in another order, as often as before.
+    """
+    random = np.random.default_rng(seed)
+    if action.dtype.kind == "f":
+        action[:] = random.uniform(-1, 1, action.shape)
+    else:
+        flat = action.reshape(-1, *action.shape[2:])
+        action[:] = random.permutation(flat).reshape(action.shape)
+
+
 def _mean_frame(
     predictor: Predictor,
     episodes: Sequence[HeldOut],
     windows: Sequence[Window],
     length: int,
 ) -> np.ndarray:
-    frames = (cut(episodes, [one], "image", length)[0] for one in windows)
+    frames = (cut_images(episodes, [one], length)[0] for one in windows)
     total = sum(true_image(x, predictor.bits).mean(0) for x in frames)
     return total / len(windows)
 

@@ -1,11 +1,12 @@
 """What a model infers from stored episodes, and what it predicts of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from planet_tf2.evaluation.frames import beside
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools import seeds
@@ -35,12 +36,30 @@ class Filtered(NamedTuple):
       image_error: half the squared error of the images predicted from them,
         summed over pixels, `[T+1]`; None if no images are predicted.
       divergence: KL(posterior || prior) in nats, `[T+1]`.
+      others: what else is predicted from them, by name, `[T+1, ...]`.
     """
 
     states: Any
     reward: np.ndarray
     image_error: np.ndarray | None
     divergence: np.ndarray
+    others: Mapping[str, np.ndarray] = {}
+
+
+class OpenLoop(NamedTuple):
+    """What a model predicts of N sequences.
+
+    Attributes:
+      image: the images, float32 `[N, L, H, W, 3]` in -0.5 to 0.5, several
+        beside each other; None if it predicts none.
+      reward: float32 `[N, L]`.
+      others: what else it predicts, by name, `[N, L, ...]`: observations that
+        are no images, and `cont`, the probability that the episode goes on.
+    """
+
+    image: np.ndarray | None
+    reward: np.ndarray
+    others: Mapping[str, np.ndarray]
 
 
 class Predictor:
@@ -85,7 +104,7 @@ class Predictor:
         length: int,
         action: np.ndarray | None = None,
         futures: int = 1,
-    ) -> tuple[np.ndarray | None, np.ndarray]:
+    ) -> OpenLoop:
         """Predicts sequences of which the model sees the beginning.
 
         Args:
@@ -93,14 +112,12 @@ class Predictor:
           windows: N sequences, at most `BATCH`.
           context: time steps that are seen.
           length: L, time steps of a sequence, with those that are seen.
-          action: float32 `[N, L, A]` in place of the actions of the sequences.
+          action: `[N, L, ...]` in place of the actions of the sequences.
           futures: how often the latent states are sampled. The more, the
             closer the mean comes to what the model expects.
 
         Returns:
-          Images, float32 `[N, L, H, H, 3]` in the model's range of -0.5 to 0.5,
-          or None if it predicts none; and rewards, float32 `[N, L]`. Of several
-          futures both are means.
+          What it predicts; of several futures the means.
         """
         if action is None:
             action = cut(episodes, windows, "action", length)
@@ -111,14 +128,14 @@ class Predictor:
         for name in self._run.agent.observation_space:
             seen = cut(episodes, windows, name, context)[rows]
             batch[name] = tf.constant(seen)
-        images = rewards = 0.0
+        total: dict[str, Any] = {}
         for _ in range(futures):
-            image, reward = self._predict(batch, context, self._next_seed())
-            images = None if image is None else images + image
-            rewards += reward
-        if images is not None:
-            images = images[:count].numpy() / futures
-        return images, rewards[:count].numpy() / futures
+            mean = self._predict(batch, context, self._next_seed())
+            total = {name: total.get(name, 0.0) + mean[name] for name in mean}
+        found = {k: x[:count].numpy() / futures for k, x in total.items()}
+        images = [found.pop(name) for name in self._run.images]
+        image = beside(images) if images else None
+        return OpenLoop(image, found.pop("reward"), found)
 
     def values(self, episode: HeldOut, filtered: Filtered) -> np.ndarray:
         """Predicts the return of the actions that were taken.
@@ -147,7 +164,7 @@ class Predictor:
         """Plans from the states at some time steps, as the agent does.
 
         Returns:
-          The plans `[N, H, A]`, and the return that the model expects of each
+          The plans `[N, H, ...]`, and the return that the model expects of each
           of them, `[N]`.
         """
         plans = [
@@ -165,24 +182,29 @@ class Predictor:
     def _filter(self, batch: dict[str, tf.Tensor], seed: tf.Tensor):
         agent = self._run.agent
         prior, posterior = agent.filter(batch, seed)
-        error = None
-        if "image" in posterior.mean:
-            error = posterior.mean["image"] - agent.truth(batch)["image"]
-            error = tf.reduce_sum(tf.square(error), [2, 3, 4]) / 2
+        errors, mean = [], dict(posterior.mean)
+        for name in self._run.images:
+            error = mean.pop(name) - agent.truth(batch)[name]
+            errors.append(tf.reduce_sum(tf.square(error), [2, 3, 4]) / 2)
         return (
             posterior.state,
-            posterior.mean["reward"],
-            error,
+            mean.pop("reward"),
+            tf.add_n(errors) if errors else None,
             agent.divergence(posterior.state, prior.state),
+            {name: mean[name] for name in self._run.others if name in mean},
         )
 
     @tf.function(autograph=False)
     def _predict(
         self, batch: dict[str, tf.Tensor], context: int, seed: tf.Tensor
-    ) -> tuple[tf.Tensor | None, tf.Tensor]:
+    ) -> dict[str, tf.Tensor]:
         mean = self._run.agent.open_loop(batch, context, seed).mean
-        image = mean["image"] - 0.5 if "image" in mean else None
-        return image, mean["reward"]
+        images, others = self._run.images, self._run.others
+        return {
+            **{name: mean[name] - 0.5 for name in images},
+            **{name: mean[name] for name in others if name in mean},
+            "reward": mean["reward"],
+        }
 
     @tf.function(autograph=False, reduce_retracing=True)
     def _values(
@@ -237,9 +259,19 @@ def cut(
     length: int,
 ) -> np.ndarray:
     """Cuts sequences from episodes, `[N, length, ...]`."""
+    return _cut([episode.arrays[key] for episode in episodes], windows, length)
+
+
+def cut_images(
+    episodes: Sequence[HeldOut], windows: Sequence[Window], length: int
+) -> np.ndarray:
+    """Cuts the images that are predicted, uint8 `[N, length, H, W, 3]`."""
+    return _cut([episode.shown for episode in episodes], windows, length)
+
+
+def _cut(
+    arrays: Sequence[np.ndarray], windows: Sequence[Window], length: int
+) -> np.ndarray:
     return np.stack(
-        [
-            episodes[w.episode].arrays[key][w.start : w.start + length]
-            for w in windows
-        ]
+        [arrays[w.episode][w.start : w.start + length] for w in windows]
     )

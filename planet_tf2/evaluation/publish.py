@@ -221,16 +221,24 @@ def _check_model(
     place: pathlib.Path, run: LoadedRun, seed: int
 ) -> Result | None:
     """Writes the diagnosis of the world model, and the images it predicts."""
-    if not run.predicts_images:
+    if not run.agent.has_model:
         return None
-    figures = diagnose(
-        run.folder,
-        run.checkpoint,
-        seed=seed,
-        out=place / "diagnosis.json",
-        report=lambda text: None,
-    )
+    try:
+        figures = diagnose(
+            run.folder,
+            run.checkpoint,
+            seed=seed,
+            out=place / "diagnosis.json",
+            report=lambda text: None,
+        )
+    except held_out.EpisodesError as error:
+        print(f"The world model is not checked: {error}")
+        return None
     write_json(place / "diagnosis.json", {**figures, "run": place.name})
+    filtered = figures["rewards"]["filtered"]
+    result = {"reward_explained_variance": filtered["explained_variance"]}
+    if not run.images:
+        return result
     episodes = held_out.load_held_out(run)
     gifs = (
         video.encode_gif(
@@ -240,12 +248,12 @@ def _check_model(
         for count, scale in ((4, 2), (3, 2), (2, 2), (3, 1), (2, 1), (1, 1))
     )
     write_atomically(place / "prediction.gif", _small_enough(gifs))
-    images, filtered = figures["images"], figures["rewards"]["filtered"]
+    images = figures["images"]
     return {
         "context": images["context"],
         "horizon": images["horizon"],
         "image_ratio": images["ratio_to_no_change"],
         "one_future_image_ratio": images["one_future_ratio_to_no_change"],
         "image_ratio_to_mean_frame": images["ratio_to_mean_frame"],
-        "reward_explained_variance": filtered["explained_variance"],
+        **result,
     }

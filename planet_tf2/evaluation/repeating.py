@@ -31,7 +31,6 @@ def training_command(folder: RunFolder, logdir: str) -> str:
     config = folder.read_config()
     params = to_plain(read_params(folder))
     agent, seed = agents.of_run(config), config.get("seed", 1)
-    # There may have been one of that name.
     preset = resolve.known_presets(agent, config.get("preset", "default"))
     words = ["python", "scripts/train.py", "--logdir", logdir]
     if agent is not agents.find():

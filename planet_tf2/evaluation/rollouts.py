@@ -1,16 +1,17 @@
 """Episodes of a trained agent, without noise and outside of its run."""
 
 import contextlib
-import math
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 
 from planet_tf2.agents import of_run
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import (
     InGraphBatchEnv,
@@ -18,7 +19,8 @@ from planet_tf2.control.in_graph_batch_env import (
 )
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
-from planet_tf2.envs import Async, BatchEnv
+from planet_tf2.envs import Async, BatchEnv, EnvError
+from planet_tf2.evaluation.frames import is_image
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools import seeds
 from planet_tf2.tools.signals import StopSignals
@@ -49,6 +51,7 @@ def play(
     seed: int = 0,
     agents: int = 1,
     record: bool = False,
+    images: bool = False,
 ) -> Iterator[PlayedEpisode]:
     """Plays noise-free episodes, several at a time.
 
@@ -64,6 +67,7 @@ def play(
       agents: environments that are stepped at the same time, with one plan for
         all.
       record: whether to return what happened in the episodes.
+      images: see `open_task`.
 
     Yields:
       The episodes, in order.
@@ -77,7 +81,7 @@ def play(
         place = stack.enter_context(tempfile.TemporaryDirectory())
         opened = [
             stack.enter_context(
-                open_task(run, task, place if record else None, images=record)
+                open_task(run, task, place if record else None, images=images)
             )
             for _ in range(agents)
         ]
@@ -121,25 +125,66 @@ def open_task(
       ValueError: the agent cannot act in the task.
     """
     package = of_run(run.folder.read_config())
-    _, action = task_spaces(task, run.params, package.VECTOR_ACTIONS)
-    size, own = math.prod(action.shape), run.agent.action_space
-    other = not isinstance(own, gymnasium.spaces.Box) and action != own
-    if other or size > run.action_size:
-        raise ValueError(
-            f"The run {run.folder.path} was trained on "
-            f"{', '.join(run.params['tasks'])} and has "
-            f"{own if other else run.action_size} actions, but {task} needs "
-            f"{action if other else size}. Choose another task."
-        )
+    params = {**run.params, "isolate_envs": "process"}
+    if images:
+        params["draw_images"] = True
+    observed, action = task_spaces(task, params, package.VECTOR_ACTIONS)
     interface = assemble.shared_interface(run.params, package)
-    if size != run.action_size:
+    if package.OBSERVATIONS is not None:
+        observed = {}  # It may not tell of all.
+    _check_suits(run, task, observed, action)
+    if action.shape != run.agent.action_space.shape:
         interface["pad_actions"] = run.action_size
     if images and "image" not in interface.get("observations", ["image"]):
         interface["observations"].append("image")
-    params = {**run.params, "isolate_envs": "process"}
     return open_env(
         task, params, blocking=blocking, record_dir=record_dir, **interface
     )
+
+
+def can_be_drawn(run: LoadedRun, task: str) -> bool:
+    """Whether there are pictures of a task, and says why if there are none."""
+    if any(map(is_image, run.agent.observation_space.values())):
+        return True
+    package = of_run(run.folder.read_config())
+    params = {**run.params, "draw_images": True}
+    try:
+        task_spaces(task, params, package.VECTOR_ACTIONS)
+    except (ConfigError, EnvError) as error:
+        print(f"No video: {getattr(error, 'summary', error)}")
+        return False
+    return True
+
+
+def _check_suits(
+    run: LoadedRun,
+    task: str,
+    observed: Mapping[str, gymnasium.Space],
+    action: gymnasium.Space,
+) -> None:
+    """Raises a `ValueError` if the agent cannot act in a task."""
+    acts, trained = run.agent.action_space, ", ".join(run.params["tasks"])
+    begin = f"The run {run.folder.path} was trained on {trained} and"
+    if isinstance(acts, spaces.Box) and isinstance(action, spaces.Box):
+        # Smaller ones are padded.
+        if action.shape[0] > acts.shape[0]:
+            raise ValueError(
+                f"{begin} has {acts.shape[0]} actions, but {task} needs "
+                f"{action.shape[0]}. Choose another task."
+            )
+    elif action != acts:
+        raise ValueError(
+            f"{begin} acts in {acts}, but {task} in {action}. Choose another "
+            "task."
+        )
+    for name, space in run.agent.observation_space.items():
+        found = observed.get(name)
+        if observed and (found is None or found.shape != space.shape):
+            there = "none" if found is None else f"{list(found.shape)}"
+            raise ValueError(
+                f"{begin} sees {name} {list(space.shape)}, of which {task} has "
+                f"{there}. Choose another task."
+            )
 
 
 def env_seed(seed: int, number: int) -> int:

@@ -159,7 +159,7 @@ def read_spaces(
     """Returns what the agent of a run observes, and how it acts.
 
     Vectors that are observed are in every episode; of images the run's
-    parameters tell.
+    parameters tell. No environment is built where these are enough.
 
     Raises:
       UnusableRun: vectors are needed, but there is no episode to look at.
@@ -168,18 +168,24 @@ def read_spaces(
     schedule = agents.schedule(package, params)
     if schedule and schedule.offline:
         return _stored_spaces(folder)
+    everything = package.OBSERVATIONS is None
+    if everything:
+        observed, action = _stored_spaces(folder)
+        if isinstance(action, spaces.Box):
+            return observed, action
+    # Choices that were made do not tell how many there are.
     found = [
         task_spaces(name, params, package.VECTOR_ACTIONS)
         for name in params["tasks"]
     ]
     # Several tasks share the largest action space.
-    observed, action = max(found, key=lambda pair: pair[1].shape or (0,))
-    if package.OBSERVATIONS is None:
-        return _stored_spaces(folder)[0], action
-    unknown = set(package.OBSERVATIONS) - set(observed)
+    seen, action = max(found, key=lambda pair: pair[1].shape or (0,))
+    if everything:
+        return observed, action
+    unknown = set(package.OBSERVATIONS) - set(seen)
     if unknown or params.get("state_diagnostics"):
-        observed = spaces.Dict({**observed, **_read_vectors(folder)})
-    return observed, action
+        seen = spaces.Dict({**seen, **_read_vectors(folder)})
+    return seen, action
 
 
 def _stored_spaces(

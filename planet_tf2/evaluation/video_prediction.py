@@ -1,8 +1,9 @@
 """Shows what a model predicts without looking, beside what happened."""
 
+import itertools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,30 +15,38 @@ from planet_tf2.evaluation import held_out
 from planet_tf2.evaluation.figures import (
     COLORS,
     GREY,
+    SEEN,
     new_figure,
     write_figure,
 )
+from planet_tf2.evaluation.frames import beside
 from planet_tf2.evaluation.held_out import HeldOut
 from planet_tf2.evaluation.loading import LoadedRun, load_run
 from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.predictions import BATCH, Predictor, Window, cut
 from planet_tf2.tools import video
+from planet_tf2.tools.plain_text import one_line
 
 _ROWS = ("truth", "prediction", "error")
+_ENTRIES, _COLUMNS = 24, 4  # Of vectors, that are drawn.
 
 
 class Predicted(NamedTuple):
     """Sequences and what a model predicts of them.
 
     Attributes:
-      truth: what happened, float32 `[N, L, H, H, 3]` in -0.5 to 0.5.
+      truth: what happened, float32 `[N, L, H, W, 3]` in -0.5 to 0.5, several
+        images beside each other; None if it predicts none.
       prediction: what the model says, the same.
       context: frames that the model sees.
+      vectors: truth and prediction, float32 `[N, L, D]`, of each vector that it
+        predicts.
     """
 
-    truth: np.ndarray
-    prediction: np.ndarray
+    truth: np.ndarray | None
+    prediction: np.ndarray | None
     context: int
+    vectors: Mapping[str, tuple[np.ndarray, np.ndarray]] = {}
 
     @property
     def errors(self) -> np.ndarray:
@@ -66,13 +75,14 @@ def video_prediction(
 ) -> None:
     """Writes a GIF, an MP4, and a plot of the error against the horizon.
 
+    Vectors are drawn, too; without images, that is all.
     The sequences are of the latest episodes that the model did not learn from.
     Nothing is written into the folder of the run.
 
     Args:
       folder: the run, see `runs.find_run`.
       out: GIF file; beside it come an MP4 file of the same name and a PNG file
-        that ends in `-error`.
+        that ends in `-error`. Vectors go to one that ends in `-vectors`.
       checkpoint: which one to load; by default the newest.
       episodes_dir: folder of episodes; by default the run's test episodes.
       sequences, context, horizon, seed: see `predict`.
@@ -84,15 +94,22 @@ def video_prediction(
     out = pathlib.Path(out).with_suffix(".gif")
     check_outside(out, [folder])
     run = load_run(folder, checkpoint)
-    run.check_predicts("images")
+    run.check_predicts("observations")
     episodes = held_out.load_held_out(run, max(20, sequences), episodes_dir)
     predicted = predict(run, episodes, sequences, context, horizon, seed)
     make_folder(out.parent)
+    step = f"step {run.step:,}"
+    if predicted.vectors:
+        path = out.with_name(f"{out.stem}-vectors.png")
+        write_figure(path, draw_vectors(predicted, step))
+        print(f"Written: {path}")
+    if predicted.truth is None:
+        return
     frames = lay_out(predicted)
     video.write_gif(out, frames, fps)
     video.write_mp4(out.with_suffix(".mp4"), frames, fps)
     plot_path = out.with_name(f"{out.stem}-error.png")
-    write_figure(plot_path, draw_errors(predicted, f"step {run.step:,}"))
+    write_figure(plot_path, draw_errors(predicted, step))
     ratio = predicted.errors.mean() / max(predicted.still_errors.mean(), 1e-12)
     print(
         f"Error over {predicted.errors.shape[1]} steps after {context} frames: "
@@ -131,10 +148,22 @@ def predict(
     length = context + held_out.limit_horizon(episodes, context, horizon)
     windows = _choose(episodes, length, sequences)
     predictor = Predictor(run, seed)
-    image, _ = predictor.open_loop(episodes, windows, context, length)
-    stored = {"image": tf.constant(cut(episodes, windows, "image", length))}
-    truth = run.agent.truth(stored)["image"].numpy() - 0.5
-    return Predicted(truth, image, context)
+    found = predictor.open_loop(episodes, windows, context, length)
+    vectors = {}
+    for name, predicted in found.others.items():
+        if name in episodes[0].arrays:
+            pair = cut(episodes, windows, name, length), predicted
+            shape = *predicted.shape[:2], -1
+            vectors[name] = tuple(x.reshape(shape) for x in pair)
+    if found.image is None:
+        return Predicted(None, None, context, vectors)
+    stored = {
+        name: tf.constant(cut(episodes, windows, name, length))
+        for name in run.images
+    }
+    seen = run.agent.truth(stored)
+    truth = beside([seen[name].numpy() for name in run.images]) - 0.5
+    return Predicted(truth, found.image, context, vectors)
 
 
 def lay_out(predicted: Predicted, scale: int = 2) -> np.ndarray:
@@ -177,6 +206,34 @@ def draw_errors(predicted: Predicted, title: str) -> Figure:
     ax.set_ylabel("mean squared error of a pixel")
     ax.set_ylim(bottom=0)
     ax.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def draw_vectors(predicted: Predicted, title: str) -> Figure:
+    """Draws entries of vectors of the last sequence, truth and prediction."""
+    entries = [
+        (f"{name} {entry}" if truth.shape[-1] > 1 else name, *pair)
+        for name, (truth, prediction) in predicted.vectors.items()
+        for entry, pair in enumerate(
+            zip(truth[-1].T, prediction[-1].T, strict=True)
+        )
+    ][:_ENTRIES]
+    columns = min(_COLUMNS, len(entries))
+    rows = -(-len(entries) // columns)
+    figure, axes = new_figure(rows, columns, 3.4, 2.2)
+    figure.suptitle(f"Prediction without looking, {title}", fontsize=11)
+    places = list(itertools.chain(*axes))
+    for ax in places[len(entries) :]:
+        ax.set_visible(False)
+    for ax, (name, truth, prediction) in zip(places, entries, strict=False):
+        ax.set_title(one_line(name, 40))
+        ax.axvspan(0.5, predicted.context + 0.5, color=SEEN)
+        frames = np.arange(1, len(truth) + 1)
+        ax.plot(frames, truth, color=GREY, label="truth")
+        ax.plot(frames, prediction, color=COLORS[0], label="prediction")
+    places[0].legend(fontsize=8, frameon=False)
+    for ax in axes[-1]:
+        ax.set_xlabel("frame; the model sees those on green", fontsize=8)
     return figure
 
 

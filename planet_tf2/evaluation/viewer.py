@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from planet_tf2.evaluation import rollouts
+from planet_tf2.evaluation.frames import beside
 from planet_tf2.evaluation.loading import LoadedAgent
 from planet_tf2.evaluation.window import Window
 from planet_tf2.tools import video
@@ -84,23 +85,24 @@ def play(
 ) -> Iterator[Shown]:
     """Plays episodes and yields every moment; for the arguments see `watch`."""
     numbers = itertools.count() if not episodes else range(episodes)
-    expects = agent.run.predicts_images
+    seen = agent.run.images
+    names = seen or ["image"]
     with rollouts.open_task(agent.run, task, blocking=True, images=True) as env:
         for number in numbers:
             agent.reset()
             observation, _ = env.reset(seed=rollouts.env_seed(seed, number))
-            image = observation["image"]
-            expected = image if expects else None
+            image = beside([observation[name] for name in names])
+            expected = image if seen else None
             moment = Shown(number + 1, 0, image, expected, 0.0, 0.0, False)
             yield moment
             while not moment.done:
                 action = agent.act(observation)
-                if expects:
+                if seen:
                     expected = agent.imagine(action[None]).image[0]
                 observation, reward, terminated, truncated, _ = env.step(action)
                 moment = moment._replace(
                     decision=moment.decision + 1,
-                    image=observation["image"],
+                    image=beside([observation[name] for name in names]),
                     expected=expected,
                     reward=reward,
                     score=moment.score + reward,

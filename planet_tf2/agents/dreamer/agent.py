@@ -56,6 +56,7 @@ class Dreamer(Agent):
         self.scalar_names = learner.scalar_names
         self.divergence = self.model.rssm.divergence
         self.horizon = params["imag_horizon"]
+        self.predicted = self.model.predicted
         self.action_space = action_space
         names = self.model.observations
         self.observation_space = gymnasium.spaces.Dict(

@@ -48,6 +48,7 @@ LOSSES = {
         "KL of posterior and prior, which trains the prior",
         "How much what is seen tells beyond what was predicted, in nats per "
         "time step, at least the free ones.",
+        constant=lambda params, _: _free(params),
         floor=_free,
         may_run_away=True,
     ),
@@ -55,6 +56,7 @@ LOSSES = {
         "Representation loss",
         "nats per step",
         "KL of posterior and prior, which trains the posterior",
+        constant=lambda params, _: _free(params),
         floor=_free,
     ),
     "actor": LossInfo(
@@ -66,6 +68,22 @@ LOSSES = {
     "value": LossInfo(
         "Critic loss",
         about="Of imagined returns",
+    ),
+    "kl": LossInfo(
+        "Divergence",
+        "nats per step",
+        "KL of posterior and prior, the free nats included",
+    ),
+    "actor_entropy": LossInfo(
+        "Entropy of the policy",
+        meaning="It falls as the policy becomes sure of what to do. If it "
+        "falls to the least that there is before returns rise, raise "
+        "`actor.entropy`.",
+    ),
+    "value_mean": LossInfo(
+        "Value",
+        "",
+        "Returns that the critic expects of imagined states, on average",
     ),
     "expl_explorer": LossInfo("Ensemble loss"),
     "expl_actor": LossInfo("Actor loss of the explorer", ""),

@@ -1,6 +1,6 @@
 """The charts and pictures of an inspection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +16,23 @@ from planet_tf2.tools import video
 
 _ACTIONS = 4  # Entries of an action that are drawn.
 _FRAME = 96  # Height of a frame in pixels, about.
+_VECTORS = 3  # Vectors that are drawn.
 _ROWS = ("happened", "expected", "plan")
+# What agents expect of plans: title, caption, and the range of values.
+_HOPES = {
+    "value": (
+        "Value",
+        "The return that the agent expects from each state of its plan on. "
+        "What came is the sum of rewards up to the end of the episode; the "
+        "agent may discount those that are far off.",
+        None,
+    ),
+    "cont": (
+        "Continuation",
+        "The probability that the episode goes on.",
+        (-0.05, 1.05),
+    ),
+}
 
 
 def over_time(
@@ -28,7 +44,6 @@ def over_time(
         "predicted": filtered.reward[1:],
     }
     charts = []
-    errors = filtered.image_error
     for title, lines, caption in (
         (
             "Divergence",
@@ -39,12 +54,12 @@ def over_time(
         ("Reward", rewards, "Predicted when the frame has been seen."),
         (
             "Image error",
-            {} if errors is None else {"error": errors},
+            {"error": filtered.image_error},
             "Half the squared error of the frame that is seen, summed over "
             "pixels.",
         ),
     ):
-        if not lines:
+        if any(values is None for values in lines.values()):
             continue
         ax = figures.panel(title, "frame", counts=False)
         for color, (name, values) in zip(COLORS, lines.items(), strict=False):
@@ -63,15 +78,20 @@ def over_time(
 def of_decision(decision: Decision) -> list[Chart]:
     """Draws the search for a plan, the plan, and the rewards."""
     charts = [_plan(decision), _rewards(decision)]
-    charts += [_hope(*item) for item in decision.hoped.items()]
+    charts += [
+        _hope(decision, name) for name in _HOPES if name in decision.hoped
+    ]
+    charts += list(_vectors(decision))
     if decision.trace is not None and len(decision.trace.best):
         charts = [_first_action(decision), _returns(decision), *charts]
     return charts
 
 
-def frames(decision: Decision) -> Picture:
+def frames(decision: Decision) -> Picture | None:
     """Lays out what happened, what was expected, and the plan."""
     plan = decision.planned.image
+    if plan is None:
+        return None
     length = len(plan)  # Nothing reaches further.
     videos = np.full((3, *plan.shape), 24, np.uint8)
     for row, future in enumerate(
@@ -138,24 +158,16 @@ def _plan(decision: Decision) -> Chart:
     stddev = None if decision.trace is None else decision.trace.stddev[-1]
     _draw_actions(ax, steps, plan, stddev)
     for color, entry in zip(COLORS, taken.T[:_ACTIONS], strict=False):
-        ax.plot(steps[: len(entry)], entry, ":", color=color, linewidth=1.2)
-    if np.issubdtype(plan.dtype, np.floating):
+        style = ":" if plan.dtype.kind == "f" else "x"
+        ax.plot(steps[: len(entry)], entry, style, color=color, linewidth=1.2)
+    if plan.dtype.kind == "f":
         ax.set_ylim(-1.15, 1.15)
+    shaded = "Shaded: what the search leaves open in the end. "
+    dotted = "Dotted" if plan.dtype.kind == "f" else "Crosses"
     return _finish(
         ax,
-        "Shaded: what the search leaves open in the end. Dotted: the actions "
+        f"{shaded if stddev is not None else ''}{dotted}: the actions "
         "that were taken; the agent plans anew after each of them.",
-    )
-
-
-def _hope(name: str, values: np.ndarray) -> Chart:
-    """Draws what an agent says of each state on the way of its plan."""
-    ax = figures.panel(f"Imagined {name}", "decisions ahead", False)
-    ax.plot(np.arange(len(values)), values, color=COLORS[2], label=name)
-    return _finish(
-        ax,
-        f"What the agent expects as it imagines its plan: {values[0]:.2f} at "
-        f"the decision, {values[-1]:.2f} at the end.",
     )
 
 
@@ -175,6 +187,49 @@ def _rewards(decision: Decision) -> Chart:
     return _finish(ax, f"In sum: {', '.join(sums)}.")
 
 
+def _hope(decision: Decision, name: str) -> Chart:
+    """Draws what else is expected of the plan, beside what came."""
+    title, caption, limits = _HOPES[name]
+    ax = figures.panel(title, "decisions ahead", False)
+    for color, values, label, style in (
+        (COLORS[0], decision.came.get(name), "came", "-"),
+        (COLORS[2], decision.hoped[name], "expected of the plan", "--"),
+    ):
+        if values is not None:
+            steps = np.arange(len(values))
+            ax.plot(steps, values, style, color=color, label=label)
+    if limits is not None:
+        ax.set_ylim(*limits)
+    first, last = decision.hoped[name][[0, -1]]
+    ends = f"{first:.2f} at the decision, {last:.2f} at the end."
+    return _finish(ax, f"{caption} Expected: {ends}")
+
+
+def _vectors(decision: Decision) -> Iterator[Chart]:
+    """Draws the first entries of vectors: what came, and what was expected."""
+    for name in list(decision.happened.vectors)[:_VECTORS]:
+        ax = figures.panel(name, "decisions ahead", False)
+        came, expected = (
+            future.vectors[name]
+            for future in (decision.happened, decision.expected)
+        )
+        for entry in range(min(_ACTIONS, came.shape[1])):
+            for values, style in ((came, "-"), (expected, "--")):
+                steps = np.arange(1, len(values) + 1)
+                label = f"entry {entry + 1}" if style == "-" else None
+                ax.plot(
+                    steps,
+                    values[:, entry],
+                    style,
+                    color=COLORS[entry],
+                    label=label,
+                )
+        yield _finish(
+            ax,
+            "Solid: observed. Dashed: expected of the actions that were taken.",
+        )
+
+
 def _draw_actions(
     ax: Axes, x: np.ndarray, mean: np.ndarray, stddev: np.ndarray | None
 ) -> None:
@@ -182,7 +237,9 @@ def _draw_actions(
     for entry in range(min(_ACTIONS, mean.shape[1])):
         color, values = COLORS[entry], mean[:, entry]
         label = f"entry {entry + 1}" if mean.shape[1] > 1 else "action"
-        ax.plot(x, values, color=color, label=label)
+        # Nothing lies between two choices.
+        style = "-" if mean.dtype.kind == "f" else "o"
+        ax.plot(x, values, style, color=color, label=label)
         if stddev is not None:
             low, high = values - stddev[:, entry], values + stddev[:, entry]
             ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)

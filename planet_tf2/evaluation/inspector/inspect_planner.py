@@ -70,18 +70,14 @@ def inspect_planner(
     content = {
         **_about(run, chosen),
         "seed": seed,
-        "video": _video(chosen.arrays["image"])
-        if run.predicts_images
-        else None,
+        "video": None if chosen.shown is None else _video(chosen.shown),
         "charts": charts.over_time(chosen, filtered, looked_into),
         "decisions": [
             {
                 "of": decision,
                 "summary": describe(decision).partition(": ")[2],
                 "charts": charts.of_decision(decision),
-                "frames": charts.frames(decision)
-                if run.predicts_images
-                else None,
+                "frames": charts.frames(decision),
             }
             for decision in looked_into
         ],
@@ -98,13 +94,19 @@ def inspect_planner(
 def describe(decision: Decision) -> str:
     """Says in a line what a plan promises, and what came instead."""
     planned, expected = decision.planned, decision.expected
-    return (
+    text = (
         f"decision {decision.time}: the plan promises "
         f"{planned.reward.sum():.2f} over {len(planned.reward)} decisions; "
         f"the actions taken were expected to bring "
         f"{expected.reward.sum():.2f} over {len(expected.reward)}, and brought "
         f"{decision.happened.reward.sum():.2f}"
     )
+    if "value" in decision.hoped:
+        text += (
+            f"; from here on it expects {decision.hoped['value'][0]:.2f}, and "
+            f"{decision.came['value'][0]:.2f} came"
+        )
+    return text
 
 
 def _about(run: LoadedRun, episode: HeldOut) -> dict[str, Any]:
@@ -130,10 +132,9 @@ def _about(run: LoadedRun, episode: HeldOut) -> dict[str, Any]:
 
 
 def _numbers(action: np.ndarray) -> str:
+    form = ".2f" if action.dtype.kind == "f" else "d"
     action = np.atleast_1d(action)
-    if np.issubdtype(action.dtype, np.integer):
-        return ", ".join(map(str, action))
-    shown = ", ".join(f"{value:.2f}" for value in action[:_SHOWN])
+    shown = ", ".join(format(value, form) for value in action[:_SHOWN])
     return shown + ", …" * (len(action) > _SHOWN)
 
 

@@ -3,7 +3,7 @@
 import functools
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,15 +27,17 @@ class Future(NamedTuple):
     """What a model expects of actions, or what came of them.
 
     Attributes:
-      action: the actions, float32 `[L, A]`.
+      action: the actions, `[L, ...]`: float32 `[L, A]`, or numbers of choices.
       reward: the reward that follows each of them, float32 `[L]`.
-      image: the image that follows each of them, uint8 `[L, H, H, 3]`; None
-        if none is predicted.
+      image: the image that follows each of them, uint8 `[L, H, W, 3]`; None if
+        none is predicted.
+      vectors: the vectors that follow each of them, `[L, D]`, by name.
     """
 
     action: np.ndarray
     reward: np.ndarray
     image: np.ndarray | None
+    vectors: Mapping[str, np.ndarray] = {}
 
 
 class Decision(NamedTuple):
@@ -52,6 +54,9 @@ class Decision(NamedTuple):
       happened: what came of them.
       hoped: what else the agent expects of the plan, by name, `[H + 1]`: at the
         decision, and after each action; see `agents.agent.Plan`.
+      came: what came instead of what was hoped, as far as that is known: of
+        `value` the rewards up to the end of the episode, of `cont` 0 where it
+        was over and 1 elsewhere.
     """
 
     time: int
@@ -59,7 +64,8 @@ class Decision(NamedTuple):
     planned: Future
     expected: Future
     happened: Future
-    hoped: dict[str, np.ndarray] = {}
+    hoped: Mapping[str, np.ndarray] = {}
+    came: Mapping[str, np.ndarray] = {}
 
 
 def inspect(
@@ -96,29 +102,52 @@ def inspect(
             trace = tf.nest.map_structure(lambda x: x[:, 0].numpy(), trace)
         plan = found.action[0].numpy()
         hoped = {name: x[0].numpy() for name, x in found.expected.items()}
-        following = slice(time + 1, time + 1 + len(plan))
-        seen = dict(episode.arrays)
-        if not run.predicts_images:
-            seen["image"] = None
-        names = ("action", "reward", "image")
-        happened = Future(*(_cut(seen[name], following) for name in names))
+        happened = _happened(episode, time, len(plan), filtered.others)
         # Both futures have the same noise, so that only the actions differ.
         futures = []
         for action in (plan, happened.action):
             # Always as many, so that the graph is built once.
             padded = np.zeros_like(plan)
             padded[: len(action)] = action
-            image, reward = (
-                x if x is None else _cut(x.numpy(), slice(len(action)))
-                for x in expect(state, tf.constant(padded), future_seed)
-            )
-            futures.append(Future(action, reward, image))
-        decisions.append(Decision(time, trace, *futures, happened, hoped))
+            found = expect(state, tf.constant(padded), future_seed)
+            found = {name: x[: len(action)] for name, x in found.items()}
+            image, reward, others = run.imagined(found)
+            vectors = _vectors(others, happened.vectors)
+            futures.append(Future(action, reward, image, vectors))
+        came = _came(episode, time, len(plan))
+        decisions.append(Decision(time, trace, *futures, happened, hoped, came))
     return filtered, decisions
 
 
-def _cut(array: np.ndarray | None, part: slice) -> np.ndarray | None:
-    return None if array is None else array[part]
+def _happened(
+    episode: HeldOut, time: int, length: int, names: Iterable[str]
+) -> Future:
+    following = slice(time + 1, time + 1 + length)
+    arrays, shown = episode.arrays, episode.shown
+    return Future(
+        arrays["action"][following],
+        arrays["reward"][following],
+        shown if shown is None else shown[following],
+        _vectors({n: arrays[n][following] for n in names if n in arrays}),
+    )
+
+
+def _vectors(
+    arrays: Mapping[str, np.ndarray], names: Iterable[str] | None = None
+) -> dict[str, np.ndarray]:
+    chosen = arrays if names is None else names
+    return {n: arrays[n].reshape(len(arrays[n]), -1) for n in chosen}
+
+
+def _came(episode: HeldOut, time: int, length: int) -> dict[str, np.ndarray]:
+    """Returns what came of a decision and of the next ones, `[L + 1]`."""
+    reward, over = episode.arrays["reward"], episode.arrays.get("terminal")
+    sums = np.cumsum(reward[::-1], dtype=np.float64)[::-1]
+    # A state's return is of the rewards that follow it.
+    came = {"value": np.append(sums[1:], 0.0)[time : time + 1 + length]}
+    if over is not None:
+        came["cont"] = 1.0 - over[time : time + 1 + length]
+    return came
 
 
 def choose_episode(run: LoadedRun, name: str | None = None) -> HeldOut:

@@ -82,7 +82,7 @@ def _losses(run: RunData) -> Iterator[Finding]:
                 yield judgements.judge_reward(1 - share)
     for name in [name for name, info in infos.items() if info.may_run_away]:
         _, values = run.series("train", name)
-        values = values[np.isfinite(values)]
+        values = values[np.isfinite(values)] - (run.constant(name) or 0.0)
         if len(values) < _FEW_UPDATES:
             continue
         size = len(values) // 10

@@ -40,7 +40,9 @@ def returns(found: Sequence[RunData]) -> list[Chart]:
 def losses(group: Sequence[RunData]) -> list[Chart]:
     """Draws the losses of the runs of an experiment against updates."""
     names = list(dict.fromkeys(n for run in group for n in run.losses))
-    known = [f"{name}_loss" for name in group[0].loss_table]
+    known = [
+        name for loss in group[0].loss_table for name in (f"{loss}_loss", loss)
+    ]
     order = [name for name in known if name in names]
     # The sum of all, each with its scale, is mostly constants.
     order += [n for n in names if n not in known and n != "total_loss"]

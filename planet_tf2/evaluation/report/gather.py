@@ -101,11 +101,16 @@ class RunData:
 
     @functools.cached_property
     def losses(self) -> list[str]:
-        """Names of the losses and norms that were measured."""
+        """Names of the losses and norms that were measured.
+
+        And of what else the agent's table of losses names.
+        """
         return [
             name
             for name in dict.fromkeys(itertools.chain(*self.records))
-            if name.endswith("_loss") or name.startswith("gradient_norm")
+            if name.endswith(("_loss", "_grad_norm"))
+            or name.startswith("gradient_norm")
+            or name in self.loss_table
         ]
 
     @functools.cached_property

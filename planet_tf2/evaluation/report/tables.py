@@ -86,14 +86,14 @@ def differences(group: Sequence[RunData]) -> list[str]:
 
 def parameters(run: RunData) -> list[Row]:
     """Lists the parameters that differ from preset or defaults."""
-    agent, preset = agents.of_run(run.config), run.config.get("preset")
-    known = resolve.known_presets(agent, preset)
-    given, base, plain = (
+    agent = agents.of_run(run.config)
+    known = resolve.known_presets(agent, run.config.get("preset"))
+    base, plain, found = (
         resolve.flat(agent.Parameters, to_plain(params))
         for params in (
-            run.params,
             resolve.resolve(agent, known),
             resolve.resolve(agent),
+            run.params,
         )
     )
     return [
@@ -105,7 +105,7 @@ def parameters(run: RunData) -> list[Row]:
             "changed": value != base[name],
             "help": agent.Parameters.explain(name),
         }
-        for name, value in given.items()
+        for name, value in found.items()
         if value != plain[name] or value != base[name]
     ]
 
