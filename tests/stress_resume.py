@@ -1,7 +1,6 @@
 """A training that is killed again and again, beside one that never is.
 
     python tests/stress_resume.py --kills 30
-    python tests/stress_resume.py --kills 5 --task dummy --max_steps 200
     python tests/stress_resume.py --kills 5 --params "collect_ahead: true"
     python tests/stress_resume.py --kills 20 --agent dreamer --max_steps 400
 
@@ -36,7 +35,6 @@ from planet_tf2.data.run_folder import RunFolder  # noqa: E402
 from planet_tf2.tools.journal import Journal  # noqa: E402
 
 SPLITS = ("train", "test")
-# How an agent's parameters say when it is done; two episodes run at a time.
 LENGTHS = {
     "planet": "max_steps: {}",
     "dreamer": "steps: {}, envs: 2, log_every: 1",
@@ -201,13 +199,11 @@ class Training:
     def __init__(self, logdir: pathlib.Path, args: argparse.Namespace):
         self._logdir = logdir
         self.folder = RunFolder(logdir / "00001")
-        params = f"tasks: [{args.task}], {LENGTHS[args.agent]}"
-        params = params.format(args.max_steps)
-        params += f", {args.params}" * bool(args.params)
-        program = ROOT / "scripts" / "train.py"
-        self._command = [sys.executable, str(program), "--config", "debug"]
+        length = LENGTHS[args.agent].format(args.max_steps)
+        params = f"{{tasks: [{args.task}], {length}, {args.params}}}"
+        self._command = [sys.executable, "scripts/train.py", "--config=debug"]
         self._command += ["--logdir", str(logdir), "--agent", args.agent]
-        self._command += ["--params", f"{{{params}}}"]
+        self._command += ["--params", params]
 
     def start(self) -> subprocess.Popen:
         """Starts the program."""
@@ -252,8 +248,7 @@ class Training:
         names = reader.get_variable_to_shape_map()
         # The length of the metrics has times in it, and the object graph the
         # number of the checkpoint. Each run has an id of its own.
-        left_out = "metrics_position", "save_counter", "_CHECKPOINTABLE"
-        left_out += ("run_id",)
+        left_out = "metrics_position", "save_counter", "_CHECKPOINT", "run_id"
         return {
             name: np.array(reader.get_tensor(name))
             for name in sorted(names)
@@ -268,9 +263,8 @@ class Training:
 
         found = {}
         for split in SPLITS:
-            values = read_values(
-                self.folder.path / split, ["*"], TYPES["scalar"]
-            )
+            folder = self.folder.path / split
+            values = read_values(folder, ["*"], TYPES["scalar"])
             for tag, by_step in values.items():
                 if not tag.endswith(("_per_second", "/fps")):
                     found[f"{split}/{tag}"] = {
