@@ -156,6 +156,7 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     """Raises an error if OpenGL, packages, modules or cameras are missing."""
     schedule = agents.schedule(agent, params)
     if schedule and schedule.offline:
+        assemble_steps.stored_episodes(schedule)
         return
     chosen = [tasks.get_task(name) for name in params.tasks]
     if any(draws(name, params) for name in params.tasks):
@@ -169,11 +170,16 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
             )
     # All of the control suite is there, and the first camera always.
     is_usual = not (params.camera_id or params.record_observations)
+    more = getattr(agent, "environment_arguments", lambda _: {})(params)
+    more |= {"vector_actions": agent.VECTOR_ACTIONS}
+    check = getattr(agent, "check_interface", None)
     for task in chosen:
         known = task.kind in (tasks.DM_CONTROL, tasks.DUMMY)
-        if not (known and is_usual) or task.kwargs:
+        if check or not (known and is_usual) or task.kwargs:
             learned = agents.learned(agent, params)
-            probe(task.name, params, learned=learned)
+            interface = probe(task.name, params, learned=learned, **more)
+            if check:
+                check(params, *interface)
 
 
 def _train_run(

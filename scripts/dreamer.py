@@ -33,6 +33,7 @@ _OPTIONS = (
     "wait",
     "worker_name",
 )
+_SWITCHES = ("help", "helpfull", "resume_runs", "retry_failed", "wait")
 _SUITES = ("dmc", "atari", "crafter", "memorymaze", "minecraft")
 _NAMES = {
     "actions": "atari.actions",
@@ -51,10 +52,13 @@ def translate(arguments: Sequence[str]) -> list[str]:
     """Returns the arguments for scripts/train.py.
 
     Raises:
-      ConfigError: a value cannot be read.
+      ConfigError: a value is missing or cannot be read, or a parameter is given
+        twice.
     """
     config, params, options = [], {}, []
     for name, values in _grouped(arguments):
+        if not values and not _is_switch(name):
+            raise ConfigError(f"--{name} needs a value.")
         value = " ".join(values) if values else "true"
         if name == "configs":
             config += [x for text in values for x in text.split(",")]
@@ -68,8 +72,10 @@ def translate(arguments: Sequence[str]) -> list[str]:
                 "--task, and a flag for each parameter."
             )
         else:
-            name, found = _parameter(name, value)
-            params[name] = found
+            known, found = _parameter(name, value)
+            if known in params:
+                raise ConfigError(f"--{name}={value}: {known} is given twice.")
+            params[known] = found
     config = [x for x in config if x != "defaults"] or ["default"]
     about = ["--agent=dreamer", f"--config={','.join(config)}"]
     return [*about, f"--params={as_yaml(params)}", *options]
@@ -89,19 +95,30 @@ def _grouped(arguments: Iterable[str]) -> list[tuple[str, list[str]]]:
     return found
 
 
+def _is_switch(name: str) -> bool:
+    """Whether a flag needs no value. Unknown ones are judged later."""
+    parameters = agents.find("dreamer").Parameters
+    field = parameters.field(_NAMES.get(name, name))
+    if field is None:
+        return name in _SWITCHES or name not in ("configs", "task", *_OPTIONS)
+    return field.annotation is bool
+
+
 def _parameter(name: str, text: str) -> tuple[str, Any]:
     """Returns a parameter's name and value."""
     if name == "precision":
         text = _PRECISIONS.get(text, text)
-    value = parse_value(name, text)
-    if name == "size":  # Both sides, which are the same.
-        value = re.findall(r"\d+", text)[0]
+    if (
+        name == "size"
+        and len(set(sides := re.findall(r"[^\s,()[\]]+", text))) == 1
+    ):
+        text = sides[0]  # Both sides, which are the same.
     name = _NAMES.get(name, name)
     field = agents.find("dreamer").Parameters.field(name)
-    is_list = field is not None and isinstance(field.default, list)
-    if is_list and isinstance(value, str):
-        value = [part.strip() for part in value.split(",")]
-    return name, value
+    if field is not None and isinstance(field.default, list):
+        parts = [] if text.startswith("[") else re.split(r"[,\s]+", text)
+        return name, parts or parse_value(name, text)
+    return name, parse_value(name, text, field)
 
 
 def task_name(name: str) -> str:

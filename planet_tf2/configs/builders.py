@@ -3,6 +3,7 @@
 The arguments of `make_env`:
   task: Name of the task.
   action_repeat: Simulator steps per decision; the task's own by default.
+  blind: What helps where there is neither an image nor a way to draw one.
   camera_id: Camera of the simulator for the images; the task's own by default.
   image_size: Side of the square images in pixels.
   max_length: Length of episodes in simulator steps; the task's own by
@@ -53,6 +54,7 @@ def make_env(
     task: str,
     action_repeat: int | None = None,
     *,
+    blind: str = "",
     camera_id: int | None = None,
     image_size: int = 64,
     max_length: int | None = None,
@@ -106,7 +108,7 @@ def make_env(
         observations = [name for name in names if name != "image"]
     if observations is None or "image" in observations:
         env = envs.ImageObservation(
-            env, image_size, image_supersampling, render_images
+            env, image_size, image_supersampling, render_images, blind
         )
         notes.append(f"Images come from {env.source}")
     shortest = min_length if spec.stretched and min_length else 1

@@ -163,7 +163,9 @@ def task_spaces(
     return spaces.Dict({"image": image}), spaces.Box(-1.0, 1.0, (known,))
 
 
-def probe(task_name: str, params: Mapping[str, Any], **extra: Any) -> None:
+def probe(
+    task_name: str, params: Mapping[str, Any], **extra: Any
+) -> tuple[spaces.Dict, gymnasium.Space]:
     """Tries a task's environment out: builds it, resets it, takes a step.
 
     What it returns has to fit its spaces. When it crashes, hangs or raises an
@@ -171,6 +173,9 @@ def probe(task_name: str, params: Mapping[str, Any], **extra: Any) -> None:
     of a mistake in it: that may be the bad day of a fragile simulator. Whoever
     collects episodes counts such failures. Where a mistake and bad luck look
     the same, it is tried again; luck would hardly strike twice in one place.
+
+    Returns:
+      What it observes, and how one acts in it.
 
     Raises:
       ConfigError: There is a mistake in the environment, it says that it cannot
@@ -194,6 +199,7 @@ def probe(task_name: str, params: Mapping[str, Any], **extra: Any) -> None:
                 " the same; if this is no accident, the run will fail.",
                 error.summary.rstrip("."),
             )
+        return env.observation_space, space
 
 
 def _failure(

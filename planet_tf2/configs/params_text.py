@@ -1,9 +1,11 @@
 """Parameters that are written as text: `--params`, and a flag for each."""
 
+import contextlib
 import re
 from typing import Any
 
 from absl import flags
+from pydantic.fields import FieldInfo
 
 from planet_tf2.configs import kinds
 from planet_tf2.configs.common_parameters import CommonParameters
@@ -80,17 +82,27 @@ def flag_overrides(
     Raises:
       ConfigError: The value of a flag is not valid YAML.
     """
-    given = {name: flag_values[name].value for name in parameters.known()}
+    known = parameters.known()
+    given = {name: flag_values[name].value for name in known}
     return {
-        name: parse_value(name, value)
+        name: parse_value(name, value, known[name])
         for name, value in given.items()
         if value is not None
     }
 
 
-def parse_value(name: str, value: Any) -> Any:
-    """Reads the value of a flag, which is YAML unless it is a switch."""
+def parse_value(name: str, value: Any, field: FieldInfo | None = None) -> Any:
+    """Reads the value of a flag, which is YAML unless it is a switch.
+
+    For a parameter that is a text, such as a regular expression, what YAML does
+    not take for a text is it as it stands.
+    """
     if not isinstance(value, str):
+        return value
+    if field is not None and field.annotation is str:
+        with contextlib.suppress(ValueError):
+            found = plain_yaml.read(value)
+            return found if isinstance(found, str) else value
         return value
     # As in --train_collects='[<every: 10>]'.
     text = _replace_angles(value) if value.startswith(("<", "[<")) else value

@@ -143,6 +143,7 @@ class ImageObservation(gymnasium.ObservationWrapper):
         blocks of pixels. What is thinner than a pixel fades, where it would
         flicker otherwise.
       render: Whether to draw it although the environment observes an image.
+      advice: What helps where there is no image.
 
     Attributes:
       source: Where images come from, in words.
@@ -158,6 +159,7 @@ class ImageObservation(gymnasium.ObservationWrapper):
         size: int,
         supersampling: int = 1,
         render: bool = False,
+        advice: str = "",
     ):
         super().__init__(env)
         self._size, self._supersampling = size, supersampling
@@ -175,6 +177,7 @@ class ImageObservation(gymnasium.ObservationWrapper):
                 " seen: give it an observation 'image' (uint8 [height, width,"
                 " 3]), or make it with render_mode='rgb_array'. Its render_mode"
                 f" is {env.render_mode!r}{_hint(env.unwrapped, render)}."
+                f"{advice and ' '}{advice}"
             )
         image = spaces.Box(0, 255, (size, size, 3), np.uint8)
         self.observation_space = spaces.Dict({**known, "image": image})

@@ -200,27 +200,41 @@ def _live_envs(
     return LiveEnvs(envs, names, replay, failures), names
 
 
+def stored_episodes(
+    schedule: StepSchedule,
+) -> dict[str, tuple[pathlib.Path, list[str]]]:
+    """Returns folders of stored episodes and these, by split.
+
+    Raises:
+      ConfigError: a folder has no episodes.
+    """
+    found = {}
+    for split, source, name in (
+        ("train", schedule.offline_train, "offline_traindir"),
+        ("test", schedule.offline_test, "offline_evaldir"),
+    ):
+        if not source:
+            continue
+        path = pathlib.Path(source).expanduser().resolve()
+        found[split] = path, list_episodes(path)
+        if not found[split][1]:
+            raise ConfigError(
+                f"Parameter {name!r} is {source!r}, a folder without episodes "
+                "(*.npz). Name one that has some."
+            )
+    return found
+
+
 def link_episodes(schedule: StepSchedule, folder: RunFolder) -> None:
     """Puts stored episodes into a run's folders, as links where that works.
 
     Raises:
       ConfigError: a folder has no episodes.
     """
-    for source, target, name in (
-        (schedule.offline_train, folder.train_episodes, "offline_traindir"),
-        (schedule.offline_test, folder.test_episodes, "offline_evaldir"),
-    ):
-        if not source:
-            continue
-        path = pathlib.Path(source).expanduser().resolve()
-        files = list_episodes(path)
-        if not files:
-            raise ConfigError(
-                f"Parameter {name!r} is {source!r}, a folder without episodes "
-                "(*.npz). Name one that has some."
-            )
+    targets = {"train": folder.train_episodes, "test": folder.test_episodes}
+    for split, (path, files) in stored_episodes(schedule).items():
         for file in files:
-            link = target / file
+            link = targets[split] / file
             if link.exists():
                 continue
             link.unlink(missing_ok=True)  # Of a folder that was moved.

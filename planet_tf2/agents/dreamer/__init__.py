@@ -10,7 +10,12 @@ VECTOR_ACTIONS = False
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "agent": ["Dreamer", "check_settings", "make_agent"],
+        "agent": [
+            "Dreamer",
+            "check_interface",
+            "check_settings",
+            "make_agent",
+        ],
         "loss_table": ["LOSSES"],
         "parameters": ["Parameters", "environment_arguments", "schedule"],
         "presets": ["PRESETS", "PRESET_HELP"],

@@ -12,7 +12,7 @@ from planet_tf2.agents.dreamer import build
 from planet_tf2.agents.dreamer.actor import DreamerActor, as_space
 from planet_tf2.agents.dreamer.imagination import imagine
 from planet_tf2.agents.dreamer.learner import DreamerLearner, make_learner
-from planet_tf2.agents.dreamer.world_model import WorldModel
+from planet_tf2.agents.dreamer.world_model import WorldModel, check_observations
 from planet_tf2.tools import seeds
 
 Params = Mapping[str, Any]
@@ -230,4 +230,19 @@ def make_agent(
 
 
 def check_settings(params: Params) -> None:
-    """Does nothing: all that can be found beforehand is in `parameters`."""
+    """Does nothing: what needs no environment is checked in `parameters`."""
+
+
+def check_interface(
+    params: Params,
+    observation_space: gymnasium.spaces.Dict,
+    action_space: gymnasium.Space,
+) -> None:
+    """Checks whether parameters suit what environments offer.
+
+    Raises:
+      ConfigError: see `check_observations`; or the actor's distribution does
+        not suit the actions.
+    """
+    check_observations(params, observation_space)
+    build.policy_distribution(params, action_space)

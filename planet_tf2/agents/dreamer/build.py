@@ -78,7 +78,7 @@ def make_policy(
       ConfigError: its distribution does not suit the actions.
     """
     actor = params["actor"]
-    dist = _distribution(params, space)
+    dist = policy_distribution(params, space)
     policy = Policy(
         model.rssm.action_size,
         actor["layers"],
@@ -96,7 +96,12 @@ def make_policy(
     return policy
 
 
-def _distribution(params: Params, space: gymnasium.Space) -> str:
+def policy_distribution(params: Params, space: gymnasium.Space) -> str:
+    """Returns the distribution of a policy.
+
+    Raises:
+      ConfigError: it does not suit the actions.
+    """
     actor, is_box = params["actor"], isinstance(space, _BOX)
     dist = actor["dist"]
     if dist == "auto":

@@ -56,6 +56,25 @@ def choose(
     return images, vectors
 
 
+def choose_seen(
+    space: gymnasium.spaces.Dict, settings: Mapping[str, Any]
+) -> tuple[Shapes, Shapes]:
+    """Chooses what an encoder deals with, as `choose`.
+
+    Raises:
+      ConfigError: that is nothing, or images are not of one size.
+    """
+    images, vectors = choose(space, settings)
+    if not images and not vectors:
+        offered = ", ".join(f"{k} {list(v.shape)}" for k, v in space.items())
+        raise ConfigError(
+            f"Nothing is seen: encoder.cnn_keys {settings['cnn_keys']!r} "
+            f"and encoder.mlp_keys {settings['mlp_keys']!r} match none of "
+            f"the observations: {offered}."
+        )
+    return images, vectors
+
+
 class Encoder(keras.layers.Layer):
     """Embeds observations: images by convolutions, vectors by an MLP.
 
@@ -67,7 +86,7 @@ class Encoder(keras.layers.Layer):
       embedding_size: E.
 
     Raises:
-      ConfigError: no observation is chosen.
+      ConfigError: no observation is chosen, or images differ in size.
     """
 
     def __init__(
@@ -77,16 +96,7 @@ class Encoder(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
-        self.images, self.vectors = choose(space, settings)
-        if not self.images and not self.vectors:
-            offered = ", ".join(
-                f"{k} {list(v.shape)}" for k, v in space.items()
-            )
-            raise ConfigError(
-                f"Nothing is seen: encoder.cnn_keys {settings['cnn_keys']!r} "
-                f"and encoder.mlp_keys {settings['mlp_keys']!r} match none of "
-                f"the observations: {offered}."
-            )
+        self.images, self.vectors = choose_seen(space, settings)
         self._symlog = settings["symlog_inputs"]
         common = {
             "activation": settings["act"],

@@ -35,6 +35,13 @@ from planet_tf2.configs.kinds import (
 )
 from planet_tf2.configs.step_schedule import StepSchedule
 
+# What helps where there are no images.
+_BLIND = (
+    "To learn from its vectors in place of images, choose the preset "
+    "dmc_proprio, or encoder.cnn_keys and decoder.cnn_keys '$^', and their "
+    "mlp_keys '.*'."
+)
+
 
 class Run(Group):
     """How long, and what is kept."""
@@ -260,7 +267,7 @@ def environment_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
     next one.
     """
     del params
-    return {"min_length": 1}
+    return {"min_length": 1, "blind": _BLIND}
 
 
 def _check_pattern(name: str, pattern: str) -> None:

@@ -6,7 +6,12 @@ from typing import Any
 import gymnasium
 import tensorflow as tf
 
-from planet_tf2.agents.dreamer.coders import Decoder, Encoder
+from planet_tf2.agents.dreamer.coders import (
+    Decoder,
+    Encoder,
+    choose,
+    choose_seen,
+)
 from planet_tf2.agents.dreamer.latents import Categoricals, Normals, State
 from planet_tf2.agents.dreamer.rssm import RSSM
 from planet_tf2.configs.config_error import ConfigError
@@ -19,6 +24,22 @@ Params = Mapping[str, Any]
 
 _LOSSES = ("model", "reward", "cont", "dyn", "rep")
 _SCALES = ("kl_free", "dyn_scale", "rep_scale")
+
+
+def check_observations(params: Params, space: gymnasium.spaces.Dict) -> None:
+    """Checks whether coders can deal with what there is to observe.
+
+    Raises:
+      ConfigError: nothing is seen, images that are dealt with together differ
+        in size, or one that is predicted is called as another loss is.
+    """
+    choose_seen(space, params["encoder"])
+    images, vectors = choose(space, params["decoder"])
+    if taken := {*_LOSSES, "actor", "value"} & {*images, *vectors}:
+        raise ConfigError(
+            f"An observation is called {min(taken)!r}, as another loss is."
+            " Rename it, or leave it out of decoder.mlp_keys and cnn_keys."
+        )
 
 
 class WorldModel(Module):
@@ -48,6 +69,7 @@ class WorldModel(Module):
         action_space: gymnasium.Space,
     ):
         super().__init__("world_model")
+        check_observations(params, observation_space)
         self._params = params
         self._action_space = action_space
         policy = dtype_policy(params["precision"])
@@ -67,11 +89,6 @@ class WorldModel(Module):
         vectors = {**decoder.vectors, **self.encoder.vectors}
         self.observations = {**self._images, **vectors}
         self.predicted = (*decoder.images, *decoder.vectors)
-        if taken := {*_LOSSES, "actor", "value"} & set(self.predicted):
-            raise ConfigError(
-                f"An observation is called {taken.pop()!r}, as another loss is."
-                " Rename it, or leave it out of decoder.mlp_keys and cnn_keys."
-            )
 
     @property
     def loss_names(self) -> list[str]:

@@ -1,0 +1,62 @@
+"""Mistakes of users are told in a line, before anything is written."""
+
+import pathlib
+import runpy
+
+import pytest
+
+from planet_tf2.agents import resolve
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.train import train
+
+_SCRIPT = pathlib.Path(__file__).parents[1] / "scripts" / "dreamer.py"
+translate = runpy.run_path(str(_SCRIPT), run_name="dreamer")["translate"]
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ("{encoder: {cnn_keys: front}}", "Nothing is seen: .*'front'.*image"),
+        ("{actor: {dist: onehot}}", "'actor.dist' is 'onehot'"),
+        ("{tasks: [test_suites:Blind]}", "cannot be seen.*dmc_proprio, or enc"),
+        ("{offline_traindir: nowhere}", "'nowhere', a folder without episodes"),
+    ],
+)
+def test_nothing_is_written(tmp_path, given, words):
+    with pytest.raises(ConfigError, match=words):
+        params = {"tasks": ["dummy"], "isolate_envs": "none"}
+        overrides = {k: v for k, v in params.items() if k not in given}
+        train(tmp_path / "logs", "debug", given, overrides, "dreamer")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("--batch_size", "--batch_size needs a value."),
+        ("--logdir --seed 3", "--logdir needs a value."),
+        ("--size 64 64 --image_size 64", "image_size is given twice."),
+        ("--size 64 32", "'image_size' must be .* not '64 32'"),
+        ("--size abc", "'image_size' must be .* not 'abc'"),
+        ("--encoder.mlp_keys [", "regular expression, not '\\['"),
+        ("--encoder.mlp_keys *", "regular expression, not '\\*'"),
+    ],
+)
+def test_command_lines(line, words):
+    with pytest.raises(ConfigError, match=words):
+        resolved(*line.split())
+
+
+@pytest.mark.parametrize("pattern", ["[a-z]+", "{a}", "true", "12", "a: b", ""])
+def test_patterns_are_taken_as_they_stand(pattern):
+    params = resolved(f"--encoder.mlp_keys={pattern}", "--size", "32", "32")
+    assert params.encoder["mlp_keys"] == pattern and params.image_size == 32
+
+
+def resolved(*arguments):
+    _, config, params = translate(arguments)
+    return resolve(
+        config.partition("=")[2],
+        params.partition("=")[2],
+        agent="dreamer",
+    )
