@@ -3,8 +3,9 @@
     python scripts/video_prediction.py --logdir RUN --out prediction.gif
 
 Truth, prediction and error of several sequences that the model did not learn
-from, and a plot of the error against the steps ahead. Needs no simulator.
-Nothing is written into the folder of the run.
+from, and a plot of the error against the steps ahead; and vectors over time, if
+the model predicts some. Needs no simulator. Nothing is written into the folder
+of the run.
 """
 
 from absl import flags
