@@ -36,6 +36,7 @@ SMALL = {
     "log_every": 20,
     "prefill": 30,
     "action_repeat": 1,
+    "video_pred_log": False,  # Takes a good part of the time.
 }
 
 
