@@ -17,8 +17,10 @@ translate = runpy.run_path(str(_SCRIPT), run_name="dreamer")["translate"]
     "given, words",
     [
         ("{encoder: {cnn_keys: front}}", "Nothing is seen: .*'front'.*image"),
+        ("{decoder: {cnn_keys: front}}", "Nothing is predicted: .*'front'"),
         ("{actor: {dist: onehot}}", "'actor.dist' is 'onehot'"),
         ("{tasks: [test_suites:Blind]}", "cannot be seen.*dmc_proprio, or enc"),
+        ("{offline_evaldir: nowhere}", "evaluations play.*Set both"),
         ("{offline_traindir: nowhere}", "'nowhere', a folder without episodes"),
     ],
 )
@@ -38,6 +40,7 @@ def test_nothing_is_written(tmp_path, given, words):
         ("--size 64 64 --image_size 64", "image_size is given twice."),
         ("--size 64 32", "'image_size' must be .* not '64 32'"),
         ("--size abc", "'image_size' must be .* not 'abc'"),
+        ("--critics 3", "Did you mean 'critic'"),
         ("--encoder.mlp_keys [", "regular expression, not '\\['"),
         ("--encoder.mlp_keys *", "regular expression, not '\\*'"),
     ],

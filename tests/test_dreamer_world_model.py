@@ -59,6 +59,8 @@ def test_refuses_what_cannot_be_seen():
         make_model(encoder={"mlp_keys": "$^"})
     with pytest.raises(ConfigError, match="one size.*back"):
         make_model({"back": (8, 8, 1), "front": (16, 16, 3)})
+    with pytest.raises(ConfigError, match="48x48.*power of 2.*'back'"):
+        make_model({"back": (48, 48, 1)})
     with pytest.raises(ConfigError, match="'actor', as another loss"):
         make_model({"actor": (2,)})
 

@@ -43,13 +43,13 @@ def parse_params(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(
             f"Cannot read the parameters {short_repr(text)} as YAML: {error}. "
-            "Write them like '{num_layers: 2, tasks: [cheetah_run]}'."
+            "Write them like '{action_repeat: 2, tasks: [cheetah_run]}'."
         ) from None
     if params is None:
         return {}
     if not isinstance(params, dict):
         raise ConfigError(
-            f"The parameters must be a YAML mapping like '{{num_layers: 2}}', "
+            f"The parameters must be a YAML mapping like '{{units: 2}}', "
             f"not {kinds.shown(params)}."
         )
     return params

@@ -305,10 +305,11 @@ def _hint(schema: Schema, value: Any) -> str:
 def _unknown(parameters: type[CommonParameters], name: Any) -> str:
     known = parameters.known()
     outer, _, last = str(name).rpartition(".")
+    names = [*parameters.model_fields, *known]
     places = [full for full in known if full.rpartition(".")[2] == last]
     outer = parameters.MEANT.get(outer, outer)
     if f"{outer}.{last}" in known:
         places = [f"{outer}.{last}"]
     meant = parameters.MEANT.get(name) or next(iter(places), None)
-    hint = f" Did you mean {meant!r}?" if meant else did_you_mean(name, known)
+    hint = f" Did you mean {meant!r}?" if meant else did_you_mean(name, names)
     return f"Unknown parameter {short_repr(name)}.{hint} See {parameters.PAGE}."

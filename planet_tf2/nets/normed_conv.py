@@ -198,7 +198,7 @@ class ImageEncoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         height, width = (size, size) if isinstance(size, int) else size
-        channels = _channels(depth, (height, width), minres)
+        channels = layer_channels(depth, (height, width), minres)
         self._convs = [
             NormedConv(
                 c, activation, norm, kernel_size, dtype=self.dtype_policy
@@ -261,7 +261,7 @@ class ImageDecoder(keras.layers.Layer):
         super().__init__(**kwargs)
         policy = self.dtype_policy
         self._shape, self._sigmoid = tuple(shape), sigmoid
-        *channels, last = _channels(depth, self._shape[:2], minres)
+        *channels, last = layer_channels(depth, self._shape[:2], minres)
         self._first_shape = (minres, shape[1] >> (len(channels) + 1), last)
         self._dense = Dense(
             tf.TensorShape(self._first_shape).num_elements(),
@@ -314,7 +314,7 @@ def image_distribution(dist: str, mean: tf.Tensor) -> Any:
     return {"mse": MSE, "normal": UnitNormal}[dist](mean, 3)
 
 
-def _channels(depth: int, size: Sequence[int], minres: int) -> list[int]:
+def layer_channels(depth: int, size: Sequence[int], minres: int) -> list[int]:
     """Returns the channels of the encoder's layers.
 
     Raises:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.nets import MLP, ImageDecoder, ImageEncoder, VectorDecoder
 from planet_tf2.nets.normed import unflatten
-from planet_tf2.nets.normed_conv import image_distribution
+from planet_tf2.nets.normed_conv import image_distribution, layer_channels
 from planet_tf2.nets.symlog import symlog
 from planet_tf2.nets.weights import prefix_names
 
@@ -37,7 +37,8 @@ def choose(
       all others, by name, in the order of the space.
 
     Raises:
-      ConfigError: images are not of one size.
+      ConfigError: images are not of one size, or cannot be halved down to
+        `minres`.
     """
     images, vectors = {}, {}
     for name, part in space.items():
@@ -53,13 +54,21 @@ def choose(
             f"Images that are seen together must have one size, not {sizes}. "
             "Choose among them by encoder.cnn_keys and decoder.cnn_keys."
         )
+    for name, size in sizes.items():
+        try:
+            layer_channels(settings["cnn_depth"], size, settings["minres"])
+        except ValueError as error:
+            raise ConfigError(
+                f"{error} Or change minres or cnn_keys of encoder and decoder, "
+                f"which have {settings['minres']} and take {name!r}."
+            ) from None
     return images, vectors
 
 
-def choose_seen(
-    space: gymnasium.spaces.Dict, settings: Mapping[str, Any]
+def choose_some(
+    space: gymnasium.spaces.Dict, settings: Mapping[str, Any], coder: str
 ) -> tuple[Shapes, Shapes]:
-    """Chooses what an encoder deals with, as `choose`.
+    """Chooses as `choose` what an `encoder` or `decoder` deals with.
 
     Raises:
       ConfigError: that is nothing, or images are not of one size.
@@ -67,9 +76,10 @@ def choose_seen(
     images, vectors = choose(space, settings)
     if not images and not vectors:
         offered = ", ".join(f"{k} {list(v.shape)}" for k, v in space.items())
+        done = "seen" if coder == "encoder" else "predicted"
         raise ConfigError(
-            f"Nothing is seen: encoder.cnn_keys {settings['cnn_keys']!r} "
-            f"and encoder.mlp_keys {settings['mlp_keys']!r} match none of "
+            f"Nothing is {done}: {coder}.cnn_keys {settings['cnn_keys']!r} "
+            f"and {coder}.mlp_keys {settings['mlp_keys']!r} match none of "
             f"the observations: {offered}."
         )
     return images, vectors
@@ -96,7 +106,7 @@ class Encoder(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(autocast=False, **kwargs)
-        self.images, self.vectors = choose_seen(space, settings)
+        self.images, self.vectors = choose_some(space, settings, "encoder")
         self._symlog = settings["symlog_inputs"]
         common = {
             "activation": settings["act"],

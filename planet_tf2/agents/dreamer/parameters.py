@@ -70,7 +70,7 @@ class Run(Group):
     """Folder of episodes to learn from without acting, in place of collecting
     any. No simulator is needed then."""
     offline_evaldir: Name = ""
-    """Folder of episodes to evaluate the model on."""
+    """Folder of episodes to evaluate the model on, with `offline_traindir`."""
     video_pred_log: Switch = True
     """Whether videos of predictions are logged at evaluations."""
 
@@ -191,6 +191,16 @@ class DreamerParameters(
         if self.draw_images is None:
             chosen = self.encoder.cnn_keys, self.decoder.cnn_keys
             self.draw_images = any(re.match(x, "image") for x in chosen)
+        return self
+
+    @model_validator(mode="after")
+    def _check_folders(self) -> Self:
+        if self.offline_evaldir and not self.offline_traindir:
+            raise ConfigError(
+                f"Parameter 'offline_evaldir' is {self.offline_evaldir!r}, but "
+                "without offline_traindir evaluations play episodes of their "
+                "own. Set both, or neither."
+            )
         return self
 
     @model_validator(mode="after")

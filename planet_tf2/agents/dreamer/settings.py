@@ -5,13 +5,12 @@ Names and defaults are those of dreamerv3-torch.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict, WithJsonSchema
 
 from planet_tf2.configs.common_parameters import Settings
 from planet_tf2.configs.kinds import (
     Fraction,
     Integer,
-    Name,
     Natural,
     Number,
     Positive,
@@ -22,14 +21,20 @@ from planet_tf2.configs.kinds import (
 Activation = Literal["silu", "elu", "relu", "gelu", "tanh", "softplus"]
 
 
+# Whether it is one is looked at beside all others, to say where it is not.
+Pattern = Annotated[
+    str, Strict(), WithJsonSchema({"format": "a regular expression"})
+]
+
+
 class Coder(Settings):
     """What encoder and decoder have in common."""
 
-    mlp_keys: Name = "$^"
+    mlp_keys: Pattern = "$^"
     """Vectors that it deals with: a regular expression, which is tried at the
     beginning of their names. `.*` matches all, `$^` none, `position|velocity`
     these two. Numbers, and arrays that are no images, are taken for vectors."""
-    cnn_keys: Name = "image"
+    cnn_keys: Pattern = "image"
     """Images that it deals with, chosen likewise. Several are joined on their
     channels."""
     act: Activation = "silu"

@@ -10,7 +10,7 @@ from planet_tf2.agents.dreamer.coders import (
     Decoder,
     Encoder,
     choose,
-    choose_seen,
+    choose_some,
 )
 from planet_tf2.agents.dreamer.latents import Categoricals, Normals, State
 from planet_tf2.agents.dreamer.rssm import RSSM
@@ -30,11 +30,15 @@ def check_observations(params: Params, space: gymnasium.spaces.Dict) -> None:
     """Checks whether coders can deal with what there is to observe.
 
     Raises:
-      ConfigError: nothing is seen, images that are dealt with together differ
-        in size, or one that is predicted is called as another loss is.
+      ConfigError: nothing is seen, or nothing predicted although some was to
+        be; images that are dealt with together differ in size; or what is
+        predicted is called as another loss is.
     """
-    choose_seen(space, params["encoder"])
-    images, vectors = choose(space, params["decoder"])
+    choose_some(space, params["encoder"], "encoder")
+    decoder = params["decoder"]
+    images, vectors = choose(space, decoder)
+    if {decoder["cnn_keys"], decoder["mlp_keys"]} != {"$^"}:
+        choose_some(space, decoder, "decoder")
     if taken := {*_LOSSES, "actor", "value"} & {*images, *vectors}:
         raise ConfigError(
             f"An observation is called {min(taken)!r}, as another loss is."
