@@ -19,6 +19,7 @@ from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import draws, probe
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, logging_to
+from planet_tf2.data.stored_spaces import read_spaces
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.run import Run
 from planet_tf2.tools.attr_dict import AttrDict, differences
@@ -155,8 +156,12 @@ def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
 def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     """Raises an error if OpenGL, packages, modules or cameras are missing."""
     schedule = agents.schedule(agent, params)
+    check = getattr(agent, "check_interface", None)
     if schedule and schedule.offline:
-        assemble_steps.stored_episodes(schedule)
+        path, _ = assemble_steps.stored_episodes(schedule)["train"]
+        interface = read_spaces(path)
+        if check:
+            check(params, *interface)
         return
     chosen = [tasks.get_task(name) for name in params.tasks]
     if any(draws(name, params) for name in params.tasks):
@@ -172,7 +177,6 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     is_usual = not (params.camera_id or params.record_observations)
     more = getattr(agent, "environment_arguments", lambda _: {})(params)
     more |= {"vector_actions": agent.VECTOR_ACTIONS}
-    check = getattr(agent, "check_interface", None)
     for task in chosen:
         known = task.kind in (tasks.DM_CONTROL, tasks.DUMMY)
         if check or not (known and is_usual) or task.kwargs:

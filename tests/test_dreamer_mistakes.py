@@ -3,6 +3,7 @@
 import pathlib
 import runpy
 
+import numpy as np
 import pytest
 
 from planet_tf2.agents import resolve
@@ -21,15 +22,18 @@ translate = runpy.run_path(str(_SCRIPT), run_name="dreamer")["translate"]
         ("{actor: {dist: onehot}}", "'actor.dist' is 'onehot'"),
         ("{tasks: [test_suites:Blind]}", "cannot be seen.*dmc_proprio, or enc"),
         ("{offline_evaldir: nowhere}", "evaluations play.*Set both"),
+        ("{offline_traindir: HERE}", "No usable ep.*'action' and 'reward'"),
         ("{offline_traindir: nowhere}", "'nowhere', a folder without episodes"),
     ],
 )
 def test_nothing_is_written(tmp_path, given, words):
-    with pytest.raises(ConfigError, match=words):
+    np.savez(tmp_path / "0.npz", action=np.zeros([3, 1]))
+    given = given.replace("HERE", str(tmp_path))
+    with pytest.raises(ValueError, match=words):
         params = {"tasks": ["dummy"], "isolate_envs": "none"}
         overrides = {k: v for k, v in params.items() if k not in given}
         train(tmp_path / "logs", "debug", given, overrides, "dreamer")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["0.npz"]
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def test_refuses_what_cannot_be_seen():
         make_model({"back": (48, 48, 1)})
     with pytest.raises(ConfigError, match="'actor', as another loss"):
         make_model({"actor": (2,)})
+    with pytest.raises(ConfigError, match="called 'cont'.*encoder.mlp_keys"):
+        make_model({"cont": (2,), "state": (2,)}, decoder={"mlp_keys": "state"})
 
 
 def test_actions_become_vectors():

@@ -36,7 +36,10 @@ def read_spaces(
         # Bounds and no more, since there may be many.
         actions.append(np.stack([action.min(0), action.max(0)]))
     if observed is None:
-        raise EpisodesError(f"No usable episodes in {directory}.")
+        raise EpisodesError(
+            f"No usable episodes in {directory}. They need 'action' and "
+            "'reward' of one length, which is 2 or more."
+        )
     found = {name: _as_space(kind) for name, kind in observed.items()}
     most = np.max(actions, (0, 1))
     if is_one_hot:

@@ -32,9 +32,14 @@ def check_observations(params: Params, space: gymnasium.spaces.Dict) -> None:
     Raises:
       ConfigError: nothing is seen, or nothing predicted although some was to
         be; images that are dealt with together differ in size; or what is
-        predicted is called as another loss is.
+        predicted is called as another loss is, or what is seen 'cont'.
     """
-    choose_some(space, params["encoder"], "encoder")
+    seen = set().union(*choose_some(space, params["encoder"], "encoder"))
+    if "cont" in seen:
+        raise ConfigError(
+            "An observation is called 'cont', as what is learned of ends. "
+            "Rename it, or leave it out of encoder.mlp_keys and cnn_keys."
+        )
     decoder = params["decoder"]
     images, vectors = choose(space, decoder)
     if {decoder["cnn_keys"], decoder["mlp_keys"]} != {"$^"}:
