@@ -1,6 +1,7 @@
 """Does a long training need more and more of anything?
 
     python tests/stress_leaks.py --epochs 200
+    python tests/stress_leaks.py --epochs 200 --agent dreamer
 
 Trains with the preset `debug` and looks at the processes after every epoch:
 memory, threads, open files and child processes of the training, and the memory
@@ -23,17 +24,20 @@ import psutil
 from stress_resume import Training, survivors
 
 TOLERANCE = 0.05
+# Steps of an epoch of the preset, as the agent counts them: for PlaNet two
+# updates and two test batches, of five; for Dreamer simulator steps.
+EPOCH = {"planet": 20, "dreamer": 200}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--ignore", type=int, default=20, help="first epochs")
+    parser.add_argument("--agent", choices=EPOCH, default="planet")
     parser.add_argument("--task", default="cartpole_balance")
     parser.add_argument("--params", default="", help="more parameters, as YAML")
     args = parser.parse_args()
-    # An epoch of the preset has two updates and two test batches, of five.
-    args.max_steps = 20 * args.epochs
+    args.max_steps = EPOCH[args.agent] * args.epochs
     with tempfile.TemporaryDirectory() as directory:
         looks, problems = watch(pathlib.Path(directory), args)
     problems += growth(looks[args.ignore :])

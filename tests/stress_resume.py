@@ -158,7 +158,7 @@ class Stress:
             "kills": len(self.kills),
             "lines_at_kills": self.kills,
             "lines": len(records),
-            "updates": sum("gradient_norm" in r for r in records),
+            "updates": max(r.get("update", 0) for r in records),
             "episodes": sum("file" in r for r in records),
             "seconds": round(self.seconds, 1),
             "problems": self.problems(),
