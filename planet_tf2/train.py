@@ -177,13 +177,14 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     is_usual = not (params.camera_id or params.record_observations)
     more = getattr(agent, "environment_arguments", lambda _: {})(params)
     more |= {"vector_actions": agent.VECTOR_ACTIONS}
+    found = []
     for task in chosen:
         known = task.kind in (tasks.DM_CONTROL, tasks.DUMMY)
         if check or not (known and is_usual) or task.kwargs:
             learned = agents.learned(agent, params)
-            interface = probe(task.name, params, learned=learned, **more)
-            if check:
-                check(params, *interface)
+            found.append(probe(task.name, params, learned=learned, **more))
+    if check:
+        check(params, *assemble.common_spaces(params.tasks, found))
 
 
 def _train_run(

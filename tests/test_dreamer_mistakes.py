@@ -5,10 +5,12 @@ import runpy
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from planet_tf2.agents import resolve
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.train import train
+from planet_tf2.training.assemble import common_spaces
 
 _SCRIPT = pathlib.Path(__file__).parents[1] / "scripts" / "dreamer.py"
 translate = runpy.run_path(str(_SCRIPT), run_name="dreamer")["translate"]
@@ -34,6 +36,26 @@ def test_nothing_is_written(tmp_path, given, words):
         overrides = {k: v for k, v in params.items() if k not in given}
         train(tmp_path / "logs", "debug", given, overrides, "dreamer")
     assert [path.name for path in tmp_path.iterdir()] == ["0.npz"]
+
+
+def test_tasks_share_what_all_of_them_observe():
+    """Walker and cheetah from images could not be learned by one agent."""
+    names = ["walker", "cheetah"]
+    image, box = (
+        spaces.Box(0, 255, (8, 8, 3), np.uint8),
+        spaces.Box(-1, 1, (2,)),
+    )
+    large, choice = spaces.Box(-1, 1, (3,)), spaces.Discrete(2)
+    observed = [
+        spaces.Dict({"image": image, "height": box, "speed": box}),
+        spaces.Dict({"image": image, "speed": large}),
+    ]
+    shared, action = common_spaces(
+        names, list(zip(observed, (box, large), strict=True))
+    )
+    assert (list(shared), action) == (["image"], large)
+    with pytest.raises(ConfigError, match="walker takes .*cheetah takes Disc"):
+        common_spaces(names, list(zip(observed, (box, choice), strict=True)))
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,10 @@ is, has no `train_collects` and `test_collects`, but
     environment_arguments
                   returns further arguments of `configs.builders.make_env` for
                   parameters; optional
-    check_interface  raises `ValueError` if the spaces of a task's observations
-                  and actions do not suit parameters: `check_interface(params,
-                  observation_space, action_space)`; optional
+    check_interface  raises `ValueError` if spaces of observations and actions,
+                  those common to all tasks, do not suit parameters:
+                  `check_interface(params, observation_space, action_space)`;
+                  optional
 
 Programs find it by its name: `planet`, or a module of one's own, such as
 `my_package.my_agent`.

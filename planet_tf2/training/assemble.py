@@ -3,15 +3,17 @@
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
+import gymnasium
 import numpy as np
 from gymnasium import spaces
 
 from planet_tf2 import agents
 from planet_tf2.agents.agent import Agent
+from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
@@ -105,6 +107,8 @@ def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
     if len(names) > 1:
         vectors = package.VECTOR_ACTIONS
         found = [task_spaces(name, params, vectors) for name in names]
+        if seen is None:
+            interface["observations"] = list(common_spaces(names, found)[0])
         if all(isinstance(action, spaces.Box) for _, action in found):
             interface["pad_actions"] = max(a.shape[0] for _, a in found)
     if hasattr(package, "schedule"):
@@ -112,6 +116,31 @@ def shared_interface(params: Params, package: ModuleType) -> dict[str, Any]:
     if hasattr(package, "environment_arguments"):
         interface |= package.environment_arguments(params)
     return interface
+
+
+def common_spaces(
+    tasks: Sequence[str], found: Sequence[tuple[spaces.Dict, gymnasium.Space]]
+) -> tuple[spaces.Dict, gymnasium.Space]:
+    """Returns what can be observed in all tasks, and the largest action space.
+
+    Raises:
+      ConfigError: actions are no vectors, and not the same in all of them.
+    """
+    first, action = found[0]
+    for task, (_, other) in zip(tasks, found, strict=True):
+        both = isinstance(other, spaces.Box) and isinstance(action, spaces.Box)
+        if not both and other != action:
+            raise ConfigError(
+                f"Parameter 'tasks': {tasks[0]} takes the actions {action}, "
+                f"but {task} takes {other}. Learn them in runs of their own."
+            )
+    shared = {
+        name: space
+        for name, space in first.items()
+        if all(observed.get(name) == space for observed, _ in found)
+    }
+    largest = max((a for _, a in found), key=spaces.flatdim)
+    return spaces.Dict(shared), largest
 
 
 def step_types(agent: Agent) -> dict[str, StepType]:

@@ -80,7 +80,7 @@ def choose_some(
         raise ConfigError(
             f"Nothing is {done}: {coder}.cnn_keys {settings['cnn_keys']!r} "
             f"and {coder}.mlp_keys {settings['mlp_keys']!r} match none of "
-            f"the observations: {offered}."
+            f"the observations: {offered or 'the tasks share none'}."
         )
     return images, vectors
 
