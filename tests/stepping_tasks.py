@@ -56,13 +56,13 @@ class Sloppy(Walk):
 
 
 class Fragile(Walk):
-    """Breaks every now and then: by a crash, or an exception."""
+    """Breaks every now and then, by a crash or an exception, as seeds say."""
 
     def step(self, action):
-        chance = np.random.default_rng().random()
-        if chance < 0.03:
-            os._exit(3)
+        chance = self.np_random.random()
         if chance < 0.06:
+            os._exit(3)
+        if chance < 0.12:
             raise OSError("the simulator is gone")
         return super().step(action)
 

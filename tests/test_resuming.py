@@ -22,6 +22,7 @@ def test_killed_training_goes_on_as_if_nothing_was(tmp_path, ahead):
         kills=2,
         lines=4,
         seed=1,
+        agent="planet",
         task="dummy",
         max_steps=18,
         params=SMALL + ahead,

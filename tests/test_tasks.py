@@ -115,7 +115,7 @@ def test_unknown_task(name, words):
 @pytest.mark.parametrize(
     "env_id",
     [
-        "ALE/Pong-v5",
+        "Games/Pong-v5",
         "MyGames/Ant-v5",
         "phys/Ant-v5",
         "highway-v0",
