@@ -1,9 +1,14 @@
-"""`stress_leaks.py` notices what grows."""
+"""What must not grow, and that `stress_leaks.py` notices what does."""
 
+import contextlib
 import dataclasses
+import sys
 
 import pytest
 from stress_leaks import Look, growth
+
+from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.training.summaries import Summaries
 
 LOOK = Look(
     megabytes=900.0, env_megabytes=200.0, threads=30, files=40, children=2
@@ -29,3 +34,11 @@ def test_growth(name):
     ]
     (problem,) = growth(looks)
     assert problem.startswith(f"{name} grew from {start * 1.045:g} to")
+
+
+def test_summaries_keep_no_scalars(tmp_path):
+    value = float("0.123456789")
+    before = sys.getrefcount(value)
+    with contextlib.closing(Summaries(RunFolder(tmp_path), None)) as summaries:
+        summaries.scalars("train", 1, {"a": value})
+    assert sys.getrefcount(value) == before

@@ -54,7 +54,8 @@ class Summaries:
         """Writes scalars by tag, such as `general/image_loss`."""
         with self._writer(split).as_default(step):
             for tag, value in scalars.items():
-                tf.summary.scalar(tag, value)
+                # TensorFlow keeps a tensor for every float that it has seen.
+                tf.summary.scalar(tag, np.array(value, np.float32))
 
     def predictions(
         self,
