@@ -1,7 +1,8 @@
 """Reads DreamerV3's golden numbers, as `golden_files` does PlaNet's.
 
-They are in `tests/golden_dreamer`, or in the folder that the environment
-variable PLANET_GOLDEN_DREAMER names.
+They are in `tests/golden_dreamer` (2023) and `tests/golden_dreamer_2025`, or in
+the folders that the environment variables PLANET_GOLDEN_DREAMER and
+PLANET_GOLDEN_DREAMER_2025 name.
 """
 
 import ast
@@ -11,9 +12,15 @@ from typing import Any
 
 import golden_files
 import numpy as np
+import tensorflow as tf
 
-OURS = pathlib.Path(__file__).parent / "golden_dreamer"
+_HERE = pathlib.Path(__file__).parent
+OURS = _HERE / "golden_dreamer"
 FOLDER = pathlib.Path(os.environ.get("PLANET_GOLDEN_DREAMER") or OURS)
+OURS_2025 = _HERE / "golden_dreamer_2025"
+FOLDER_2025 = pathlib.Path(
+    os.environ.get("PLANET_GOLDEN_DREAMER_2025") or OURS_2025
+)
 
 
 class Golden(golden_files.Golden):
@@ -23,10 +30,11 @@ class Golden(golden_files.Golden):
 
     Args:
       name: file name without its ending.
+      folder: where it is.
     """
 
-    def __init__(self, name: str):
-        super().__init__(name, FOLDER)
+    def __init__(self, name: str, folder: pathlib.Path = FOLDER):
+        super().__init__(name, folder)
         for line in self._lines("variable_shapes"):
             # What comes before a colon only groups the lines.
             group, _, line = line.rpartition(": ")
@@ -53,11 +61,22 @@ class Golden(golden_files.Golden):
 
     def meta(self, name: str) -> Any:
         value = super().meta(name)
-        return ast.literal_eval(value) if name.endswith("/params") else value
+        is_literal = isinstance(value, str) and value.startswith("{")
+        return ast.literal_eval(value) if is_literal else value
 
     def tags(self) -> list[str]:
         """Returns the variants in the file, as the outputs are named."""
         return sorted({key.split("/")[0] for key in self.group("out")})
+
+    def table(self, name: str) -> dict[str, np.ndarray]:
+        """Returns the rows of a table `out/name` of 2025 by their names.
+
+        `meta` lists them once for all that is called alike below its scope.
+        """
+        scope, _, last = name.rpartition("/")
+        rows = f"{scope}/{last}_rows" if scope else f"{last}_rows"
+        rows = rows if f"meta/{rows}" in self._arrays else f"{last}_rows"
+        return dict(zip(self.meta(rows), self[f"out/{name}"], strict=True))
 
     def _lines(self, name: str) -> list[str]:
         return self.group("meta").get(name, np.array([], str)).tolist()
@@ -75,9 +94,32 @@ class Golden(golden_files.Golden):
         return self.make(name, kind, *numbers, shape)
 
 
-def names() -> list[str]:
+def names(folder: pathlib.Path = FOLDER) -> list[str]:
     """Returns the names of the files."""
-    return sorted(path.stem for path in FOLDER.glob("*.npz"))
+    return sorted(path.stem for path in folder.glob("*.npz"))
+
+
+def assert_summary(actual, expected, atol=None):
+    """Compares sum, norm and first entries, filled up with zeros or not.
+
+    Up to a part of the largest entry, unless something else is given.
+    """
+    array = np.asarray(actual).astype(np.float64)
+    total, norm, *entries = expected
+    entries = entries[: array.size]
+    atol = 1e-4 * abs(array).max() + 1e-9 if atol is None else atol
+    golden_files.assert_close(array.sum(), total, 0, atol * array.size)
+    golden_files.assert_close(np.sqrt((array**2).sum()), norm, 1e-6, atol)
+    first = array.ravel()[: len(entries)]
+    golden_files.assert_close(first, entries, 1e-6, atol)
+
+
+def eager(function):
+    return function()
+
+
+def graph(function):
+    return tf.function(function, autograph=False)()
 
 
 def _sizes(text: str) -> list[int]:

@@ -5,6 +5,7 @@ import re
 import gymnasium
 import numpy as np
 import tensorflow as tf
+from golden_dreamer_files import assert_summary
 from golden_files import assert_close
 
 from planet_tf2 import agents
@@ -201,19 +202,6 @@ def check_scalars(model, scalars, expected):
         )
         checked += 1
     assert checked >= 11
-
-
-def assert_summary(actual, expected, atol=None):
-    """Compares sum, norm and first entries.
-
-    Up to a part of the largest entry, unless something else is given.
-    """
-    array = np.asarray(actual).astype(np.float64)
-    total, norm, *entries = expected
-    atol = 1e-4 * abs(array).max() + 1e-9 if atol is None else atol
-    assert_close(array.sum(), total, 0, atol * array.size)
-    assert_close(np.sqrt((array**2).sum()), norm, 1e-6, atol)
-    assert_close(array.ravel()[: len(entries)], entries, 1e-6, atol)
 
 
 CHECKS = {

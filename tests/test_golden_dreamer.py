@@ -7,8 +7,7 @@ compare with those instead.
 import importlib
 
 import pytest
-import tensorflow as tf
-from golden_dreamer_files import FOLDER, OURS, Golden, names
+from golden_dreamer_files import FOLDER, OURS, Golden, eager, graph, names
 
 AREAS = ("nets", "world", "behavior", "agent")
 
@@ -21,14 +20,6 @@ CHECKS = {
         f"golden_dreamer_{area}"
     ).CHECKS.items()
 }
-
-
-def eager(function):
-    return function()
-
-
-def graph(function):
-    return tf.function(function, autograph=False)()
 
 
 @pytest.mark.parametrize("run", [eager, graph])
