@@ -31,7 +31,9 @@ _PAGES = {
         '    --params "{tasks: [dmc:walker_walk], actor: {entropy: 1e-3}}"',
         "units": "A *step* is one of the simulator, a *decision* one of the "
         "agent: `action_repeat` steps. Both are counted over all "
-        "environments.\n\nNested parameters can be given one by one, also as "
+        "environments.\n\nThe columns 2023 and 2025 are the defaults of either "
+        "`edition`; – has no effect there, and is refused.\n\n"
+        "Nested parameters can be given one by one, also as "
         "flags: `--actor.entropy`. `scripts/dreamer.py` takes the command "
         "lines of dreamerv3-torch.",
         "origin": "dreamerv3-torch",
@@ -69,9 +71,14 @@ def render(name: str) -> str:
         for other, about in _PAGES.items()
         if other != name
     }
+    schemas = describe(agent.Parameters)
+    columns = {"Default": {x: schemas[x]["default"] for x in schemas}}
+    if hasattr(agent.Parameters, "columns"):
+        columns = agent.Parameters.columns()
     return environment.get_template("parameters.md").render(
         parameters=agent.Parameters,
-        schemas=describe(agent.Parameters),
+        schemas=schemas,
+        columns=columns,
         presets=agent.PRESETS,
         preset_help=agent.PRESET_HELP,
         others=others,

@@ -55,6 +55,7 @@ def test_presets_are_stacked_in_order():
         "noops": 3,
         "resize": "opencv",
         "actions": "needed",
+        "limit_is_end": False,
     }
     # Below the others there is always `default`.
     assert resolve("dmc_proprio").action_repeat == 2
@@ -67,6 +68,8 @@ def test_presets(name):
     """Defect 6: parts of presets were ignored, since they were misspelt."""
     params = resolve(name)
     assert resolve(overrides=params) == params
+    if params.edition == 2025:
+        return  # See test_dreamer_editions.py.
     if name in ("crafter", "minecraft", "size_xl"):
         parts = params.actor, params.critic, params.reward_head
         assert [part["layers"] for part in parts] == [5, 5, 5]

@@ -31,7 +31,8 @@ class WorldModel(Group):
     """What predicts whether an episode goes on."""
     grad_heads: list[Name] = ["decoder", "reward", "cont"]
     """Heads whose losses train the latent dynamics and the encoder. The others
-    learn on features that they cannot change."""
+    learn on features that they cannot change. In edition 2025 the critic is one
+    of them, `repval`, by what it learns of replay."""
     units: Positive = 512
     """Units of the hidden layers of heads, actor and critic."""
     act: settings.Activation = "silu"
@@ -56,6 +57,19 @@ class WorldModel(Group):
     """Smallest standard deviation of a normal state."""
     unimix_ratio: Fraction = 0.01
     """Part of the uniform distribution in discrete states."""
+    dyn_blocks: Positive = 8
+    """Blocks of the deterministic state, which is recurrent within each."""
+    dyn_layers: Positive = 1
+    """Hidden layers of the recurrent cell, in blocks."""
+    img_layers: Natural = 2
+    """Hidden layers of the prior."""
+    obs_layers: Natural = 1
+    """Hidden layers of the posterior."""
+    dyn_absolute: Switch = False
+    """Whether the posterior sees the embedding alone, and no deterministic
+    state."""
+    dyn_outscale: Scale = 1.0
+    """Scale of the initial weights of prior and posterior's output layers."""
     initial: Literal["learned", "zeros"] = "learned"
     """The state before the first observation."""
     dyn_scale: Scale = 0.5
@@ -71,16 +85,20 @@ class Optimizer(Group):
 
     GROUP = "Optimizer"
 
-    opt: Literal["adam", "adamax", "sgd", "momentum"] = "adam"
-    """Optimizer of the world model, actor, critic and ensemble."""
+    opt: Literal["adam", "adamax", "sgd", "momentum", "laprop"] = "adam"
+    """Optimizer of the world model, actor, critic and ensemble. Edition 2025
+    has a single one, `laprop`."""
     model_lr: Scale = 1e-4
-    """Learning rate of the world model."""
+    """Learning rate of the world model; in edition 2025 of everything."""
     opt_eps: Scale = 1e-8
-    """Epsilon of Adam, beside the corrected second moment."""
+    """Epsilon of the optimizer, beside the corrected second moment."""
     grad_clip: Scale = 1000.0
     """Largest global norm of the world model's gradient."""
     weight_decay: Scale = 0.0
-    """Part of all weights that an update takes away."""
+    """Part of all weights that an update takes away, times the learning rate in
+    edition 2025, where only kernels lose it."""
+    laprop: settings.LaProp = settings.LaProp()
+    """LaProp: clipping, momentum, schedule of the learning rate."""
 
 
 class Behavior(Group):
@@ -106,6 +124,21 @@ class Behavior(Group):
     """Part of the dynamics in `both`."""
     reward_EMA: Switch = True
     """Whether returns are normalised by the range of recent ones."""
+    retnorm: settings.Normalizer = settings.Normalizer()
+    """What imagined returns are divided by to be advantages."""
+    valnorm: settings.Normalizer = settings.Normalizer()
+    """What the critic's targets are normalised by."""
+    advnorm: settings.Normalizer = settings.Normalizer()
+    """What advantages are normalised by once more."""
+    contdisc: Switch = True
+    """Whether the discount is learned, as a part of whether an episode goes
+    on, rather than multiplied."""
+    imag_last: Natural = 0
+    """Time steps at the end of each sequence to imagine from, and to learn
+    values of replay at. 0 means all."""
+    ac_grads: Switch = False
+    """Whether actor and critic also train the states that imagination starts
+    from."""
     eval_state_mean: Switch = False
     """Whether evaluation takes the most likely states, and not samples."""
     reference_behavior: Switch = False

@@ -1,38 +1,38 @@
-"""What can be set of Dreamer: schedule, replay, environments, and the rest.
+"""What can be set of Dreamer: all of it, how it fits, and what follows.
 
-What is learned is in `learning_parameters.py`, what is nested in `settings.py`.
+Schedule, replay and environments are in `run_parameters.py`, what is learned in
+`learning_parameters.py`, what is nested in `settings.py`.
 
 Names and defaults are those of dreamerv3-torch, wherever that has the
-parameter. A *step* is one of the simulator, a *decision* is one of the agent:
-`action_repeat` steps.
+parameter; those of edition 2025 are in `editions.py`. A *step* is one of the
+simulator, a *decision* is one of the agent: `action_repeat` steps.
 """
 
 import math
 import re
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from planet_tf2.agents.dreamer import settings
+from planet_tf2.agents.dreamer import editions
 from planet_tf2.agents.dreamer.learning_parameters import (
     Behavior,
     Exploration,
     Optimizer,
     WorldModel,
 )
-from planet_tf2.configs import tasks
-from planet_tf2.configs.common_parameters import CommonParameters, Group
-from planet_tf2.configs.config_error import ConfigError
-from planet_tf2.configs.kinds import (
-    Integer,
-    Name,
-    Natural,
-    Number,
-    Positive,
-    Switch,
+from planet_tf2.agents.dreamer.run_parameters import (
+    Algorithm,
+    Environment,
+    Replay,
+    Run,
 )
+from planet_tf2.configs import tasks
+from planet_tf2.configs.common_parameters import CommonParameters
+from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.configs.resolve import flat, merge
 from planet_tf2.configs.step_schedule import StepSchedule
 
 # What helps where there are no images.
@@ -43,80 +43,8 @@ _BLIND = (
 )
 
 
-class Run(Group):
-    """How long, and what is kept."""
-
-    GROUP = "Schedule"
-
-    steps: Positive = 1_000_000
-    """Steps of training, of all environments together."""
-    eval_every: Positive = 10_000
-    """Steps of training between evaluations."""
-    eval_episode_num: Natural = 10
-    """Episodes of an evaluation. 0 means none."""
-    log_every: Positive = 10_000
-    """Steps between lines of the log."""
-    envs: Positive = 1
-    """Environments that are acted in at the same time, each in a process of its
-    own."""
-    prefill: Positive = 2500
-    """Random decisions to start from."""
-    pretrain: Natural = 100
-    """Updates before the agent first acts."""
-    train_ratio: Annotated[Number, Field(gt=0)] = 512.0
-    """Time steps that are learned from for each decision: there is an update
-    per `batch_size * batch_length / train_ratio` decisions."""
-    offline_traindir: Name = ""
-    """Folder of episodes to learn from without acting, in place of collecting
-    any. No simulator is needed then."""
-    offline_evaldir: Name = ""
-    """Folder of episodes to evaluate the model on, with `offline_traindir`."""
-    video_pred_log: Switch = True
-    """Whether videos of predictions are logged at evaluations."""
-
-
-class Replay(Group):
-    """What batches are made of."""
-
-    GROUP = "Data"
-
-    batch_size: Positive = 16
-    """Sequences of a batch."""
-    batch_length: Annotated[Positive, Field(ge=2)] = 64
-    """Time steps of a sequence. A sequence goes on with the next episode where
-    one ends."""
-    dataset_size: Positive = 1_000_000
-    """Decisions to draw from, the latest ones. Older episodes stay on disk."""
-    dataset_bytes: Positive | None = None
-    """Memory in bytes for them. Unbounded by default."""
-
-
-class Environment(Group):
-    """What is special about environments."""
-
-    GROUP = "Tasks"
-
-    camera_id: Annotated[Integer, Field(ge=-1)] | None = None
-    """Camera that the images are taken with, as the simulator counts them; -1
-    is the free camera of MuJoCo. None means the usual one of each task."""
-    draw_images: Switch | None = None
-    """Whether to draw images. None means that they are drawn where encoder or
-    decoder choose `image`. Videos need them."""
-    all_observations: Switch = True
-    """Store all observations, also those of more than 1,000 numbers, such as
-    images of a second camera."""
-    time_limit: Positive | None = None
-    """Steps after which an episode is cut off. None means the usual number of
-    each task."""
-    grayscale: Switch = False
-    """Whether images of Atari games are grey."""
-    atari: settings.Atari = settings.Atari()
-    """Settings of Atari games."""
-    minecraft: settings.Minecraft = settings.Minecraft()
-    """Settings of Minecraft."""
-
-
 class DreamerParameters(
+    Algorithm,
     Run,
     Replay,
     Environment,
@@ -130,6 +58,7 @@ class DreamerParameters(
 
     CHANGEABLE: ClassVar = CommonParameters.CHANGEABLE | {"video_pred_log"}
     GROUPS: ClassVar = (
+        "Algorithm",
         "Schedule",
         "Data",
         "Tasks",
@@ -151,9 +80,24 @@ class DreamerParameters(
     )
     DERIVED: ClassVar = ("batch_shape", "max_steps")
     LENGTH: ClassVar = "steps"
-    # What no similar name tells.
+    # What no similar name tells, also of danijar/dreamerv3.
     MEANT: ClassVar = {
+        "actent": "actor.entropy",
+        "agc": "laprop.agc",
+        "blocks": "dyn_blocks",
+        "classes": "dyn_discrete",
+        "deter": "dyn_deter",
         "deterministic_run": "deterministic",
+        "free_nats": "kl_free",
+        "hidden": "dyn_hidden",
+        "horizon": "discount",
+        "imag_length": "imag_horizon",
+        "lam": "discount_lambda",
+        "repval_grad": "grad_heads",
+        "reward_grad": "grad_heads",
+        "slowreg": "critic.slow_reg",
+        "slowtar": "critic.slow_returns",
+        "warmup": "laprop.warmup",
         "layers": "actor.layers",
         "lr": "model_lr",
         "size": "image_size",
@@ -172,13 +116,32 @@ class DreamerParameters(
         length = schedule(dict(self)).max_steps(self.batch_size)
         return {"batch_shape": shape, "max_steps": length}
 
+    @classmethod
+    def columns(cls) -> dict[str, dict[str, Any]]:
+        """Returns the defaults of each edition, of what it has."""
+        old = {name: field.default for name, field in cls.known().items()}
+        new = {**old, **flat(cls, editions.DEFAULTS), "edition": 2025}
+        found = {}
+        for edition, defaults in ((2023, old), (2025, new)):
+            names = {*defaults} - {*editions.lacking(edition, defaults)}
+            found[str(edition)] = {name: defaults[name] for name in names}
+        return found
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_edition(cls, given: dict[str, Any]) -> dict[str, Any]:
+        if given.get("edition") in (2025, "2025"):
+            return merge(cls, editions.DEFAULTS, given)
+        return given
+
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
         for name in ("encoder", "decoder"):
             coder = getattr(self, name)
             for key in ("mlp_keys", "cnn_keys"):
                 _check_pattern(f"{name}.{key}", getattr(coder, key))
-            if self.image_size % coder.minres:
+            smallest = self.image_size / coder.minres
+            if self.edition == 2023 and not math.log2(smallest).is_integer():
                 raise ConfigError(
                     f"Parameter '{name}.minres' must divide image_size, which "
                     f"is {self.image_size}, by a power of 2, not "
@@ -194,6 +157,18 @@ class DreamerParameters(
         return self
 
     @model_validator(mode="after")
+    def _check_edition(self) -> Self:
+        params = flat(type(self), self.model_dump())
+        for name in editions.lacking(self.edition, params):
+            if params[name] != self.field(name).default:
+                raise ConfigError(editions.refusal(self.edition, name))
+        if (self.opt == "laprop") != (self.edition == 2025):
+            raise ConfigError(editions.refusal(self.edition, "opt", self.opt))
+        if self.edition == 2025:
+            editions.check_shapes(self)
+        return self
+
+    @model_validator(mode="after")
     def _check_folders(self) -> Self:
         if self.offline_evaldir and not self.offline_traindir:
             raise ConfigError(
@@ -206,6 +181,8 @@ class DreamerParameters(
     @model_validator(mode="after")
     def _check_heads(self) -> Self:
         known = {"decoder", "reward", "cont"}
+        if self.edition == 2025:
+            known.add("repval")
         if not set(self.grad_heads) <= known:
             raise ConfigError(
                 f"Parameter 'grad_heads' must name some of {sorted(known)}, "

@@ -1,9 +1,12 @@
 """Named sets of parameters, each a difference to `default`.
 
-They can be combined, `--config dmc_vision,size_s`: the last one wins.
+They can be combined, `--config dmc_vision,size_s`: the last one wins. Those of
+edition 2025 are `size1m` to `size400m` and what ends in `_2025`.
 """
 
 from typing import Any
+
+from planet_tf2.agents.dreamer import editions
 
 
 def _size(deter: int, units: int, depth: int, layers: int) -> dict[str, Any]:
@@ -34,8 +37,124 @@ _SIZES = {
 _VECTORS = {"mlp_keys": ".*", "cnn_keys": "$^"}
 _MINECRAFT = "inventory|inventory_max|equipped|health|hunger|breath"
 
+_DEBUG = {
+    "steps": 400,
+    "eval_every": 200,
+    "eval_episode_num": 1,
+    "log_every": 100,
+    "time_limit": 100,
+    "prefill": 60,
+    "pretrain": 1,
+    "train_ratio": 16,
+    "batch_size": 4,
+    "batch_length": 10,
+    "dataset_size": 1000,
+    "imag_horizon": 5,
+    "image_size": 32,
+    **_size(16, 16, 2, 1),
+    "dyn_stoch": 4,
+    "dyn_discrete": 4,
+}
+_NEW = {"edition": 2025}
+# Sizes of 2025: units, and parameters with images and six actions.
+_UNITS = {
+    "size1m": (64, "0.69M"),
+    "size12m": (256, "10.5M"),
+    "size25m": (384, "23.5M"),
+    "size50m": (512, "41.7M"),
+    "size100m": (768, "93.5M"),
+    "size200m": (1024, "166M"),
+    "size400m": (1536, "373M"),
+}
+_SIZES_2025 = {
+    name: {**_NEW, **editions.size(units)}
+    for name, (units, _) in _UNITS.items()
+}
+_IMAGES = {"mlp_keys": "$^", "cnn_keys": "image"}
+_MINECRAFT_2025 = {"mlp_keys": _MINECRAFT, "cnn_keys": "image"}
+_DEBUG_CODER = {**_DEBUG["encoder"], "mults": [2, 3, 4]}
+
+# Steps are of the simulator: those of the authors times the action repeat.
+_SUITES_2025: dict[str, dict[str, Any]] = {
+    "dmc_proprio_2025": {
+        **_SIZES_2025["size1m"],
+        "steps": 1_100_000,
+        "train_ratio": 1024,
+        "video_pred_log": False,
+        "encoder": {**_SIZES_2025["size1m"]["encoder"], **_VECTORS},
+        "decoder": {**_SIZES_2025["size1m"]["decoder"], **_VECTORS},
+    },
+    "dmc_vision_2025": {
+        **_NEW,
+        "steps": 1_100_000,
+        "train_ratio": 256,
+        "encoder": _IMAGES,
+        "decoder": _IMAGES,
+    },
+    "atari_2025": {
+        **_NEW,
+        "tasks": ["atari:pong"],
+        "steps": 204_000_000,
+        "eval_every": 1_000_000,
+        "action_repeat": 4,
+        "time_limit": 108_000,
+        "image_size": 96,
+        "grayscale": True,
+        "atari": {
+            "sticky": True,
+            "lives": "unused",
+            "noops": 31,
+            "resize": "bilinear",
+            "actions": "all",
+            "limit_is_end": True,
+        },
+    },
+    "atari100k_2025": {
+        **_NEW,
+        "tasks": ["atari:pong"],
+        "steps": 440_000,
+        "envs": 1,
+        "train_ratio": 256,
+        "action_repeat": 4,
+        "eval_episode_num": 100,
+        "time_limit": 108_000,
+        "atari": {
+            "sticky": False,
+            "lives": "unused",
+            "noops": 31,
+            "resize": "bilinear",
+            "actions": "needed",
+            "limit_is_end": True,
+        },
+    },
+    "crafter_2025": {
+        **_NEW,
+        "tasks": ["crafter:reward"],
+        "steps": 1_100_000,
+        "envs": 1,
+        "train_ratio": 512,
+    },
+    "minecraft_2025": {
+        **_NEW,
+        "tasks": ["minecraft:diamond"],
+        "steps": 100_000_000,
+        "eval_episode_num": 0,
+        "time_limit": 36_000,
+        "minecraft": {"break_speed": 100},
+        "encoder": _MINECRAFT_2025,
+        "decoder": _MINECRAFT_2025,
+    },
+    "debug_2025": {
+        **_DEBUG,
+        **_NEW,
+        "envs": 1,
+        "encoder": _DEBUG_CODER,
+        "decoder": _DEBUG_CODER,
+    },
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {"tasks": ["dmc:walker_walk"], "action_repeat": 2},
+    "default": {"tasks": ["dmc:walker_walk"]},
     "dmc_proprio": {
         "steps": 500_000,
         "envs": 4,
@@ -88,27 +207,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "action_repeat": 1,
     },
     "debug": {
-        "steps": 400,
-        "eval_every": 200,
-        "eval_episode_num": 1,
-        "log_every": 100,
-        "time_limit": 100,
-        "prefill": 60,
-        "pretrain": 1,
-        "train_ratio": 16,
-        "batch_size": 4,
-        "batch_length": 10,
-        "dataset_size": 1000,
-        "imag_horizon": 5,
-        "image_size": 32,
-        **_size(16, 16, 2, 1),
-        "dyn_stoch": 4,
-        "dyn_discrete": 4,
+        **_DEBUG,
         "disag_models": 2,
         "disag_layers": 1,
         "disag_units": 16,
     },
     **_SIZES,
+    **_SUITES_2025,
+    **_SIZES_2025,
 }
 
 PRESET_HELP = {
@@ -127,4 +233,15 @@ PRESET_HELP = {
     "size_m": "37M parameters.",
     "size_l": "77M parameters.",
     "size_xl": "200M parameters.",
+    "dmc_proprio_2025": "The control suite from vectors, at size 1M.",
+    "dmc_vision_2025": "The control suite from images.",
+    "atari_2025": "Atari games, 200,000,000 steps of the simulator.",
+    "atari100k_2025": "Atari games, 400,000 steps of the simulator.",
+    "crafter_2025": "Crafter.",
+    "minecraft_2025": "A diamond in Minecraft.",
+    "debug_2025": "As debug, of edition 2025.",
+    **{
+        name: f"{number} parameters, edition 2025."
+        for name, (_, number) in _UNITS.items()
+    },
 }

@@ -43,7 +43,7 @@ class Coder(Settings):
     """Whether hidden layers are normalised (LayerNorm)."""
     cnn_depth: Positive = 32
     """Channels of the first convolution. The others have 2, 4, 8 times as
-    many."""
+    many; in edition 2025 all of them have what `mults` says."""
     kernel_size: Positive = 4
     """Side of the kernels."""
     minres: Positive = 4
@@ -52,6 +52,12 @@ class Coder(Settings):
     """Hidden layers for vectors."""
     mlp_units: Positive = 1024
     """Units of each of them."""
+    mults: Annotated[list[Positive], Field(min_length=1)] = [2, 3, 4, 4]
+    """Channels of each convolution, in multiples of `cnn_depth`."""
+    strided: Switch = False
+    """Whether convolutions have a stride of 2, in place of a pooling."""
+    outer: Switch = False
+    """Whether the outermost convolution keeps the size of the image."""
 
 
 class Encoder(Coder):
@@ -71,6 +77,10 @@ class Decoder(Coder):
     which has half of that and a constant."""
     vector_dist: Literal["symlog_mse", "mse"] = "symlog_mse"
     """Distribution of vectors."""
+    bspace: Positive = 8
+    """Blocks in which the deterministic state becomes the first pixels."""
+    loss_scale: Scale = 1.0
+    """Scale of the loss of every observation."""
     outscale: Scale = 1.0
     """Scale of the initial weights of output layers."""
 
@@ -127,6 +137,8 @@ class Actor(Trained):
     """Largest standard deviation of `normal`."""
     outscale: Scale = 1.0
     """Scale of the initial weights of the output layer."""
+    loss_scale: Scale = 1.0
+    """Scale of the loss."""
 
 
 class Critic(Trained):
@@ -144,6 +156,54 @@ class Critic(Trained):
     """Part of the critic that the copy takes over at each of them."""
     outscale: Scale = 0.0
     """Scale of the initial weights of the output layer."""
+    loss_scale: Scale = 1.0
+    """Scale of the loss of imagined returns."""
+    replay_scale: Scale = 0.3
+    """Scale of the loss of returns along what was stored."""
+    slow_reg: Scale = 1.0
+    """Scale of what draws the critic to its slow copy."""
+    slow_returns: Switch = False
+    """Whether imagined returns end with values of the slow copy."""
+
+
+class LaProp(Settings):
+    """LaProp: momentum of gradients that were normalised before."""
+
+    agc: Scale = 0.3
+    """Largest norm of a gradient, as a part of the norm of the weights that it
+    is for. 0 does not clip."""
+    beta1: Fraction = 0.9
+    """What momentum keeps at each update."""
+    beta2: Fraction = 0.999
+    """What the mean of squared gradients keeps at each update."""
+    nesterov: Switch = False
+    """Whether momentum looks ahead."""
+    schedule: Literal["const", "linear", "cosine"] = "const"
+    """How the learning rate goes on after it was warmed up: it stays, falls to
+    a tenth, or nearly to zero."""
+    warmup: Natural = 1000
+    """Updates in which the learning rate rises from zero, in a line."""
+    anneal: Natural = 0
+    """Updates after which it does not fall any more; counted from the
+    first."""
+
+
+class Normalizer(Settings):
+    """A scale of recent values, by a moving average."""
+
+    impl: Literal["perc", "meanstd", "none"] = "none"
+    """The range between two percentiles, mean and standard deviation, or
+    nothing."""
+    rate: Fraction = 0.01
+    """Part of the average that is replaced at each update."""
+    limit: Annotated[Number, Field(gt=0)] = 1e-8
+    """Smallest scale."""
+    perclo: Annotated[Number, Field(ge=0, le=100)] = 5.0
+    """Lower percentile."""
+    perchi: Annotated[Number, Field(ge=0, le=100)] = 95.0
+    """Upper percentile."""
+    debias: Switch = True
+    """Whether the average is corrected for having started at zero."""
 
 
 class Atari(Settings):
@@ -157,8 +217,12 @@ class Atari(Settings):
     lives: Literal["unused", "discount", "reset"] = "unused"
     """What a lost life means: nothing, a terminal state in an episode that goes
     on, or its end."""
-    resize: Literal["opencv", "pillow"] = "opencv"
-    """How images are made smaller: over areas, or by the nearest pixel."""
+    resize: Literal["opencv", "pillow", "bilinear"] = "opencv"
+    """How images are made smaller: over areas, by the nearest pixel, or by a
+    linear filter as wide as what a pixel covers."""
+    limit_is_end: Switch = False
+    """Whether an episode that 108,000 frames cut off counts as a game that is
+    over, as in the authors' program of 2025."""
     actions: Literal["all", "needed"] = "all"
     """All 18 actions, or those that the game uses."""
 

@@ -1,6 +1,7 @@
 """Games of the Atari 2600, emulated by `ale-py`."""
 
 import functools
+import math
 from typing import Any
 
 import gymnasium
@@ -13,7 +14,14 @@ from planet_tf2.envs.suites import packages
 LIMIT = 108_000  # Frames of an episode: half an hour.
 _STICKY = 0.25  # Probability with which the action before is done again.
 _GREY = np.array([0.299, 0.587, 1 - (0.299 + 0.587)])
-_RESIZE = ("area", "opencv", "nearest", "pillow")
+# By the names that programs have for them. None is the mean over an area.
+_FILTERS = {
+    "area": None,
+    "opencv": None,
+    "nearest": Image.Resampling.NEAREST,
+    "pillow": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+}
 
 
 class Atari(gymnasium.Env):
@@ -37,6 +45,9 @@ class Atari(gymnasium.Env):
       actions: `all` 18, or those `needed` in the game.
       resize: `area`, the mean of what a pixel covers, or `nearest`; `opencv`
         and `pillow` are the names that other programs have for the two.
+        `bilinear` is Pillow's filter of that name.
+      limit_is_end: Whether an episode of `LIMIT` frames ends as if the game
+        were over.
 
     Raises:
       ValueError: There is no such game or choice, or the package is missing.
@@ -56,6 +67,7 @@ class Atari(gymnasium.Env):
         lives: str = "unused",
         actions: str = "all",
         resize: str = "area",
+        limit_is_end: bool = False,
     ):
         ale_py = packages.load("ale_py", "atari")
         roms = packages.load("ale_py.roms", "atari")
@@ -64,8 +76,7 @@ class Atari(gymnasium.Env):
         self._lives_mean = packages.choose(
             "lives", lives, ("unused", "discount", "reset")
         )
-        packages.choose("resize", resize, _RESIZE)
-        self._nearest = resize in ("nearest", "pillow")
+        self._filter = _FILTERS[packages.choose("resize", resize, _FILTERS)]
         packages.choose("actions", actions, ("all", "needed"))
         if isinstance(noops, bool) or not isinstance(noops, int) or noops < 0:
             raise ValueError(f"noops is {noops!r}, but must be 0 or more.")
@@ -85,6 +96,8 @@ class Atari(gymnasium.Env):
         self.observation_space = spaces.Dict({})
         self._frames = np.zeros((2, *self._ale.getScreenDims(), 3), np.uint8)
         self._lives = 0
+        self._limit = LIMIT if limit_is_end else math.inf
+        self._frame = 0
 
     def reset(
         self, *, seed: int | None = None, options: dict | None = None
@@ -98,7 +111,7 @@ class Atari(gymnasium.Env):
             self._ale.act(0)
             if self._ale.game_over():
                 self._ale.reset_game()
-        self._lives = self._ale.lives()
+        self._lives, self._frame = self._ale.lives(), 0
         self._ale.getScreenRGB(self._frames[1])
         self._frames[0] = self._frames[1]
         return {}, {}
@@ -110,7 +123,9 @@ class Atari(gymnasium.Env):
         reward = self._ale.act(self._actions[action])
         self._frames[0] = self._frames[1]
         self._ale.getScreenRGB(self._frames[1])
+        self._frame += 1
         over = self._ale.game_over(with_truncation=False)
+        over = over or self._frame >= self._limit
         lost = self._ale.lives() < self._lives
         self._lives = self._ale.lives()
         if lost and self._lives_mean == "reset":
@@ -121,13 +136,11 @@ class Atari(gymnasium.Env):
     def render(self) -> np.ndarray:
         """Returns the image, uint8 `[size, size, 3]`, or 2-D if it is grey."""
         image, size = self._frames.max(0), self._size
-        if self._nearest:
-            picture = Image.fromarray(image)
-            image = np.array(
-                picture.resize((size, size), Image.Resampling.NEAREST)
-            )
-        else:
+        if self._filter is None:
             image = resize_area(image, size)
+        else:
+            picture = Image.fromarray(image)
+            image = np.array(picture.resize((size, size), self._filter))
         # Rounded down, after the image was made smaller, as others do.
         return (image @ _GREY).astype(np.uint8) if self._grey else image
 
