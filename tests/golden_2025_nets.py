@@ -1,14 +1,42 @@
 """Layers, coders and heads against golden numbers of DreamerV3 2025."""
 
+import gymnasium
 import tensorflow as tf
+import tensorflow_probability as tfp
 from golden_files import assert_close
 
+from planet_tf2.agents.dreamer.edition_2025.heads import Head, Policy
+from planet_tf2.nets import weights
+from planet_tf2.nets.one_hot import OneHot, binary
 from planet_tf2.nets.symexp_two_hot import SymexpTwoHot, buckets
+from planet_tf2.nets.symlog import MSE, SquashedMSE
+
+
+def layers_and_units(golden, scope, name="mlp/linear"):
+    """Returns how many hidden layers a file has below a scope, and units."""
+    named = golden.variables(scope)
+    kernels = [
+        key for key in named if key.startswith(name) and key.endswith("kernel")
+    ]
+    return len(kernels), named[kernels[0]].shape[-1]
+
+
+def load(part, golden, scope, *size):
+    """Builds a part for inputs of a size and gives it the file's variables."""
+    part.build(*size)
+    weights.load_weights(part, golden.variables(scope))
+    return part
+
+
+def make_head(golden, scope, dist):
+    head = Head(*layers_and_units(golden, scope), dist, 0.0)
+    return load(head, golden, scope, golden["in/feat"].shape[-1])
 
 
 def check_two_hot(golden, run):
     logits, target = golden["in/logits"], golden["in/target"]
-    assert_close(buckets(), golden["out/bins"])
+    count = logits.shape[-1]
+    assert_close(buckets(count), golden["out/bins"])
     even = golden["out/even_bins"]
     assert_close(buckets(len(even)), even)
 
@@ -16,14 +44,121 @@ def check_two_hot(golden, run):
         with tf.GradientTape() as tape:
             tape.watch(given := tf.constant(logits))
             loss = -SymexpTwoHot(given).log_prob(target)
-        gradient = tape.gradient(loss, given)
-        return loss, gradient, SymexpTwoHot(given).mean()
+        return loss, tape.gradient(loss, given), SymexpTwoHot(given).mean()
 
     loss, gradient, mean = run(compute)
     assert_close(loss, golden["out/loss"])
     # A place between buckets is only known to 1e-6 of their distance.
     assert_close(gradient[:, ::17], golden["out/loss_grad"], 1e-5, 2e-6)
-    assert_close(mean, golden["out/pred"], 1e-5, 1e-6 * buckets()[-1])
+    assert_mean(mean, golden["out/pred"])
+    wide = SymexpTwoHot(golden["in/wide_logits"])
+    assert_mean(run(wide.mean), golden["out/wide_pred"])
+    far = tf.one_hot(
+        [0, count // 4 + 1, count // 2, count - 1], count, 0.0, -1e9
+    )
+    assert_close(run(SymexpTwoHot(far).mean), golden["out/far_pred"])
+    check_two_hot_head(golden, run)
 
 
-CHECKS = {"two_hot": check_two_hot}
+def assert_mean(actual, desired):
+    """Of buckets that differ in size, all add their rounding errors."""
+    assert_close(actual, desired, 1e-5, 1e-7 * buckets()[-1])
+
+
+def check_two_hot_head(golden, run):
+    features = golden["in/feat"]
+    start = Head(*layers_and_units(golden, "rew"), "symexp_two_hot", 0.0)
+    start.build(features.shape[-1])
+    assert not golden["out/start/pred"].any()
+    assert not run(lambda: start(features).mean()).numpy().any()
+    head = make_head(golden, "rew", "symexp_two_hot")
+    dist = (
+        run(lambda: head(features).mean()),
+        run(lambda: -head(features).log_prob(golden["in/head/target"])),
+    )
+    assert_mean(dist[0], golden["out/head/pred"])
+    assert_close(dist[1], golden["out/head/loss"])
+
+
+def check_heads(golden, run):
+    inputs = golden.group("in/binary")
+    dist = binary(inputs["logit"])
+    expected = golden.group("out/binary")
+    assert_close(
+        run(lambda: -dist.log_prob(inputs["target"])), expected["loss"]
+    )
+    assert_close(run(dist.mean), expected["prob"])
+    assert_close(run(dist.mode), expected["pred"])
+    check_choices(golden, run)
+    raw, value = golden["in/mse/raw"], golden["in/mse/value"]
+    for name, kind in {"plain": MSE, "symlog": SquashedMSE}.items():
+        loss = run(lambda k=kind: -k(raw, 1).log_prob(value))
+        assert_close(loss, golden[f"out/mse/{name}"])
+    con = make_head(golden, "con", "binary")
+    prob = run(lambda: con(golden["in/feat"]).mean())
+    assert_close(prob, golden["out/con/prob"])
+    check_policy(golden, run, "pol", 0.1, 1.0)
+    check_policy(golden, run, "narrow", 0.3, 0.6)
+
+
+def check_choices(golden, run):
+    inputs = golden.group("in/cat")
+    chosen = tf.one_hot(inputs["index"], inputs["logits"].shape[-1])
+    for tag in {key.split("/")[0] for key in golden.group("out/cat")}:
+        rate = float(tag.removeprefix("unimix_"))
+
+        def compute(rate=rate):
+            dist, other = (OneHot(inputs[x], rate) for x in ("logits", "other"))
+            return {
+                "logp": dist.log_prob(chosen),
+                "entropy": dist.entropy(),
+                "kl": tfp.distributions.kl_divergence(dist, other),
+                "logits": dist.logits,
+                "pred": tf.argmax(dist.mode(), -1),
+            }
+
+        assert_all_close(run(compute), golden.group(f"out/cat/{tag}"))
+
+
+def assert_all_close(found, expected):
+    assert found.keys() == expected.keys()
+    for name, value in found.items():
+        assert_close(value, expected[name])
+
+
+def check_policy(golden, run, scope, min_std, max_std):
+    eps, move, key = (golden[f"in/{name}"] for name in ("eps", "move", "key"))
+    count = golden.variables(scope)["head/key/logits/bias"].size
+    parts = {
+        "move": gymnasium.spaces.Box(-1, 1, move.shape[-1:]),
+        "key": gymnasium.spaces.Discrete(count),
+    }
+    layers = layers_and_units(golden, scope)
+    policy = Policy(parts, *layers, min_std=min_std, max_std=max_std)
+    features = golden["in/feat"]
+    load(policy, golden, scope, features.shape[-1])
+    action = tf.concat([tf.one_hot(key, count), move], -1)
+    noise = tf.concat([tf.zeros([*key.shape, count]), eps], -1)
+
+    def compute():
+        dist = policy(features)
+        moves, keys = dist.parts["move"], dist.parts["key"]
+        found = {
+            "move/mean": moves.mean(),
+            "move/std": moves.stddev(),
+            "move/logp": moves.log_prob(move),
+            "move/entropy": moves.entropy(),
+            "move/sample": dist.sample_from(noise)[..., count:],
+            "key/logits": keys.logits,
+            "key/logp": keys.log_prob(action[..., :count]),
+            "key/entropy": keys.entropy(),
+        }
+        return found, dist.log_prob(action), dist.entropy()
+
+    found, log_prob, entropy = run(compute)
+    assert_all_close(found, golden.group(f"out/{scope}"))
+    for name, value in (("logp", log_prob), ("entropy", entropy)):
+        assert_close(value, found[f"move/{name}"] + found[f"key/{name}"])
+
+
+CHECKS = {"heads": check_heads, "two_hot": check_two_hot}

@@ -51,6 +51,14 @@ class ClippedNormal(BoundedNormal):
         return sample + tf.stop_gradient(clipped - sample)
 
 
+class UnclippedNormal(BoundedNormal):
+    """The same, but samples outside stay there."""
+
+    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns a sample by standard normal noise, `[..., *event]`."""
+        return self.distribution.loc + self.distribution.scale * noise
+
+
 class BoundedTruncatedNormal(tfd.Independent):
     """A normal restricted to -1..1.
 
@@ -94,6 +102,7 @@ NORMALS = {
     "normal": BoundedNormal,
     "trunc_normal": BoundedTruncatedNormal,
     "clipped_normal": ClippedNormal,
+    "unclipped_normal": UnclippedNormal,
 }
 
 
@@ -107,19 +116,19 @@ def make_normal(
 ) -> tfd.Distribution:
     """Makes a distribution from the raw outputs m and s of a network.
 
-    The mean is tanh(m). The standard deviation of `normal` is
-    (max_std - min_std) sigmoid(s + 2) + min_std, that of the others
-    2 sigmoid(s / 2) + min_std.
+    The mean is tanh(m). The standard deviation of `normal` and
+    `unclipped_normal` is (max_std - min_std) sigmoid(s + 2) + min_std, that of
+    the others 2 sigmoid(s / 2) + min_std.
 
     Args:
-      dist: `normal`, `trunc_normal` or `clipped_normal`.
+      dist: `normal`, `unclipped_normal`, `trunc_normal` or `clipped_normal`.
       mean: m, `[..., *event]`.
       std: s, a number or of the same shape.
       event_ndims: how many dimensions one event has.
       min_std: see above.
       max_std: see above.
     """
-    if dist == "normal":
+    if dist in ("normal", "unclipped_normal"):
         std = (max_std - min_std) * tf.sigmoid(std + 2) + min_std
     else:
         std = 2 * tf.sigmoid(std / 2) + min_std

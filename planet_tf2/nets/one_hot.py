@@ -1,6 +1,6 @@
 """Choices: one of several classes, several of them at once, yes or no."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -58,7 +58,47 @@ class OneHot(tfd.OneHotCategorical):
         return self.sample_from(gumbel(seed, shape))
 
 
-class JoinedOneHot:
+class Joined:
+    """Independent parts that are joined to one vector.
+
+    Args:
+      parts: distributions of vectors, by their names.
+      sizes: how many entries each of them has; N is the sum.
+
+    Attributes:
+      parts: the distributions.
+    """
+
+    def __init__(self, parts: Mapping[Any, Any], sizes: Iterable[int]):
+        self.parts, self._sizes = dict(parts), list(sizes)
+
+    def log_prob(self, value: tf.Tensor) -> tf.Tensor:
+        """Returns the logarithm of the probability, `[...]`."""
+        pairs = zip(self.parts.values(), self._split(value), strict=True)
+        return tf.add_n([part.log_prob(x) for part, x in pairs])
+
+    def entropy(self) -> tf.Tensor:
+        """Returns the entropy, `[...]`, in nats."""
+        return tf.add_n([part.entropy() for part in self.parts.values()])
+
+    def mean(self) -> tf.Tensor:
+        """Returns the means, of choices the probabilities, `[..., N]`."""
+        return tf.concat([part.mean() for part in self.parts.values()], -1)
+
+    def mode(self) -> tf.Tensor:
+        """Returns what is most likely, `[..., N]`."""
+        return tf.concat([part.mode() for part in self.parts.values()], -1)
+
+    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
+        """Returns a sample by the parts' noise, `[..., N]`."""
+        pairs = zip(self.parts.values(), self._split(noise), strict=True)
+        return tf.concat([part.sample_from(x) for part, x in pairs], -1)
+
+    def _split(self, joined: tf.Tensor) -> list[tf.Tensor]:
+        return tf.split(joined, self._sizes, -1)
+
+
+class JoinedOneHot(Joined):
     """Independent choices as one-hot vectors that are joined to one.
 
     Args:
@@ -70,37 +110,13 @@ class JoinedOneHot:
     def __init__(
         self, logits: tf.Tensor, sizes: Sequence[int], unimix: float = 0.0
     ):
-        self._sizes = list(sizes)
-        self._parts = [OneHot(x, unimix) for x in self._split(logits)]
-
-    def log_prob(self, value: tf.Tensor) -> tf.Tensor:
-        """Returns the logarithm of the probability, `[...]`."""
-        pairs = zip(self._parts, self._split(value), strict=True)
-        return tf.add_n([part.log_prob(x) for part, x in pairs])
-
-    def entropy(self) -> tf.Tensor:
-        """Returns the entropy, `[...]`, in nats."""
-        return tf.add_n([part.entropy() for part in self._parts])
-
-    def mean(self) -> tf.Tensor:
-        """Returns the probabilities, `[..., N]`."""
-        return tf.concat([part.mean() for part in self._parts], -1)
-
-    def mode(self) -> tf.Tensor:
-        """Returns the most likely choices, `[..., N]`."""
-        return tf.concat([part.mode() for part in self._parts], -1)
+        parts = tf.split(logits, list(sizes), -1)
+        choices = {i: OneHot(x, unimix) for i, x in enumerate(parts)}
+        super().__init__(choices, sizes)
 
     def sample(self, seed: tf.Tensor) -> tf.Tensor:
         """Draws choices, `[..., N]`, by a seed, int32 `[2]`."""
         return self.sample_from(gumbel(seed, tf.shape(self.mean())))
-
-    def sample_from(self, noise: tf.Tensor) -> tf.Tensor:
-        """Returns a sample by `gumbel` noise, `[..., N]`."""
-        pairs = zip(self._parts, self._split(noise), strict=True)
-        return tf.concat([part.sample_from(x) for part, x in pairs], -1)
-
-    def _split(self, joined: tf.Tensor) -> list[tf.Tensor]:
-        return tf.split(joined, self._sizes, -1)
 
 
 def binary(logits: tf.Tensor, event_ndims: int = 0) -> Any:

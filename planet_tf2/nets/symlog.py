@@ -82,8 +82,22 @@ class MSE:
     mode = mean
 
 
-class SymlogMSE(MSE):
-    """The same of the symlog of a value; tiny errors count as none."""
+class SquashedMSE(MSE):
+    """The same of the symlog of a value."""
+
+    def log_prob(self, value: tf.Tensor) -> tf.Tensor:
+        """Returns minus the sum of squared errors of the symlog, `[...]`."""
+        return super().log_prob(symlog(value))
+
+    def mean(self) -> tf.Tensor:
+        """Returns the symexp of the prediction, `[..., *event]`."""
+        return symexp(self._mean)
+
+    mode = mean
+
+
+class SymlogMSE(SquashedMSE):
+    """The same, but tiny errors count as none."""
 
     _TINY = 1e-8
 
@@ -92,12 +106,6 @@ class SymlogMSE(MSE):
         squared = tf.math.squared_difference(self._mean, symlog(value))
         squared = tf.where(squared < self._TINY, 0.0, squared)
         return -tf.reduce_sum(squared, self._axes)
-
-    def mean(self) -> tf.Tensor:
-        """Returns the symexp of the prediction, `[..., *event]`."""
-        return symexp(self._mean)
-
-    mode = mean
 
 
 def _last(ndims: int) -> list[int]:

@@ -1,0 +1,1 @@
+"""DreamerV3 as of 2025 (Hafner et al., Nature), beside that of 2023."""
