@@ -85,8 +85,22 @@ def test_settings_of_atari():
     nearest = Atari("breakout", resize="pillow", image_size=32)
     nearest.reset(seed=0)
     assert nearest.render().shape == (32, 32, 3)
+    linear = Atari("breakout", resize="bilinear", image_size=96)
+    linear.reset(seed=0)
+    expected = resize_area(linear._frames.max(0), 96)
+    difference = np.abs(linear.render() - expected.astype("f4"))
+    assert 0 < difference.mean() < 8  # A wider filter, at the same place.
     assert Atari("pong").action_space == spaces.Discrete(18)
     assert Atari("pong", actions="needed").action_space == spaces.Discrete(6)
+
+
+@pytest.mark.parametrize("is_end", [False, True])
+def test_limit_that_counts_as_an_end(monkeypatch, is_end):
+    monkeypatch.setattr("planet_tf2.envs.suites.atari.LIMIT", 8)
+    env, _ = _atari(limit_is_end=is_end)
+    for _ in range(2):
+        env.reset(seed=0)
+        assert [env.step(0)[2] for _ in range(2)] == [False, is_end]
 
 
 def test_no_ops_and_sticky_actions_follow_from_the_seed():

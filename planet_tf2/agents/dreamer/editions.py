@@ -23,6 +23,7 @@ ONLY = {
         *("critic.slow_target", "dyn_rec_depth", "dyn_m*_act", "dyn_std_act"),
         *("dyn_min_std", "initial", "imag_gradient*", "reward_EMA"),
         *("eval_state_mean", "reference_behavior", "expl_*", "disag_*"),
+        *("prefill", "pretrain"),
     ),
     2025: (
         *("dyn_blocks", "dyn_layers", "img_layers", "obs_layers"),
@@ -137,8 +138,6 @@ DEFAULTS: dict[str, Any] = {
     "retnorm": {"impl": "perc", "limit": 1.0, "debias": False},
     "envs": 16,
     "train_ratio": 32.0,
-    "prefill": 1024,
-    "pretrain": 1,
     "dataset_size": 5_000_000,
     "action_repeat": 1,
 }

@@ -43,8 +43,6 @@ _DEBUG = {
     "eval_episode_num": 1,
     "log_every": 100,
     "time_limit": 100,
-    "prefill": 60,
-    "pretrain": 1,
     "train_ratio": 16,
     "batch_size": 4,
     "batch_length": 10,
@@ -208,6 +206,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "debug": {
         **_DEBUG,
+        "prefill": 60,
+        "pretrain": 1,
         "disag_models": 2,
         "disag_layers": 1,
         "disag_units": 16,

@@ -50,7 +50,7 @@ class Run(Group):
     own."""
     prefill: Positive = 2500
     """Random decisions to start from. In edition 2025 it is the policy that
-    takes them, until there are that many sequences to draw."""
+    acts until `batch_size * batch_length` sequences can be drawn."""
     pretrain: Natural = 100
     """Updates before the agent first acts."""
     train_ratio: Annotated[Number, Field(gt=0)] = 512.0
