@@ -96,7 +96,7 @@ class ClippedOptimizer(Module):
             self.variables_to_train, self._averages, gradients, strict=True
         ):
             # Operations of one device's copy, where there are several.
-            var = _handle(variable)
+            var = handle(variable)
             if self._weight_decay:
                 tf.raw_ops.ResourceApplyGradientDescent(
                     var=var,
@@ -149,7 +149,8 @@ class ClippedOptimizer(Module):
         tf.raw_ops.ResourceApplyAdam(beta2_power=power, **settings)
 
 
-def _handle(variable: Any) -> tf.Tensor:
+def handle(variable: Any) -> tf.Tensor:
+    """Returns what operations know a variable by, on this device."""
     if isinstance(variable, tf.Variable):
         return variable.handle
     return variable.value.handle

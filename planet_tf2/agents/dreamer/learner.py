@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.agents.dreamer import replicas
 from planet_tf2.agents.dreamer.world_model import WorldModel
 from planet_tf2.agents.loss_scale import LossScale
 from planet_tf2.nets.clipped_optimizers import ClippedOptimizer
@@ -92,7 +93,7 @@ class DreamerLearner(Module):
         )
         self.behavior.commit(self._first(pending))
         scalars |= more
-        finite = self._finite(scalars, [*self.loss_names, *self.norm_names])
+        finite = replicas.finite(scalars, [*self.loss_names, *self.norm_names])
 
         def undo() -> tf.Tensor:
             for variable, value in zip(changed, before, strict=True):
@@ -138,7 +139,7 @@ class DreamerLearner(Module):
     def _model_gradients(
         self, batch: Batch, seed: tf.Tensor
     ) -> tuple[Scalars, Gradients, Any]:
-        batch, seed = _part(batch, seed)
+        batch, seed = replicas.part(batch, seed)
         scale = self._scales[0]
         with tf.GradientTape() as tape:
             scalars, context = self._model_losses(batch, seed)
@@ -160,7 +161,7 @@ class DreamerLearner(Module):
     def _behavior_gradients(
         self, context: Any, seed: tf.Tensor
     ) -> tuple[Scalars, Gradients, Any]:
-        seed = _own(seed)
+        seed = replicas.own(seed)
         scale = self._scales[1]
         groups = self.behavior.groups
         with tf.GradientTape(persistent=True) as tape:
@@ -177,12 +178,14 @@ class DreamerLearner(Module):
         return self._first(scalars)
 
     def _evaluate(self, batch: Batch, seed: tf.Tensor) -> Scalars:
-        batch, seed = _part(batch, seed)
+        batch, seed = replicas.part(batch, seed)
         model_seed, behavior_seed = seeds.split(seed, 2)
         scalars, context = self._model_losses(batch, model_seed)
         losses, *_ = self.behavior.losses(context, behavior_seed)
         scalars |= losses
-        return _average({name: scalars[name] for name in self.loss_names})
+        return replicas.average(
+            {name: scalars[name] for name in self.loss_names}
+        )
 
     def _apply(self, gradients: Gradients, norms: Scalars) -> None:
         for name, group in gradients.items():
@@ -193,17 +196,12 @@ class DreamerLearner(Module):
         scalars = self._first(scalars)
         losses = [name for name in self.loss_names if name in scalars]
         norms = [name for name in self.norm_names if name in scalars]
-        return self._finite(scalars, losses) & ~self._finite(scalars, norms)
-
-    def _finite(self, scalars: Scalars, names: list[str]) -> tf.Tensor:
-        values = tf.stack([scalars[name] for name in names])
-        return tf.reduce_all(tf.math.is_finite(values))
+        return replicas.finite(scalars, losses) & ~replicas.finite(
+            scalars, norms
+        )
 
     def _first(self, values: Any) -> Any:
-        """Takes what is the same on all devices from the first one."""
-        return tf.nest.map_structure(
-            lambda x: self._strategy.experimental_local_results(x)[0], values
-        )
+        return replicas.first(self._strategy, values)
 
 
 def make_learner(
@@ -253,50 +251,13 @@ def _gradients(
             )
     if scale is not None:
         gradients = scale.unscale(gradients)
-    return _average(gradients)
+    return replicas.average(gradients)
 
 
 def _with_norms(
     scalars: Scalars, gradients: Gradients
 ) -> tuple[Scalars, Gradients]:
-    scalars = _average(scalars)
+    scalars = replicas.average(scalars)
     for name, group in gradients.items():
         scalars[f"{name}_grad_norm"] = tf.linalg.global_norm(group)
     return scalars, gradients
-
-
-def _part(batch: Batch, seed: tf.Tensor) -> tuple[Batch, tf.Tensor]:
-    """Takes this device's part of a batch, and a seed of its own."""
-    context = tf.distribute.get_replica_context()
-    count, number = (
-        context.num_replicas_in_sync,
-        context.replica_id_in_sync_group,
-    )
-    if count == 1:
-        return batch, seed
-    parts = {}
-    for name, value in batch.items():
-        size = value.shape[0] // count
-        rows = number * size + tf.range(size)
-        parts[name] = tf.ensure_shape(
-            tf.gather(value, rows), [size, *value.shape[1:]]
-        )
-    return parts, _own(seed)
-
-
-def _own(seed: tf.Tensor) -> tf.Tensor:
-    """Returns another seed for each device, the same if there is one."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return seed
-    return seeds.fold_in(seed, context.replica_id_in_sync_group)
-
-
-def _average(values: Any) -> Any:
-    """Averages tensors over the devices."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return values
-    flat = tf.nest.flatten(values)
-    flat = context.all_reduce(tf.distribute.ReduceOp.MEAN, flat)
-    return tf.nest.pack_sequence_as(values, flat)

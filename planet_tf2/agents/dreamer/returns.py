@@ -1,5 +1,7 @@
 """What imagined futures are worth: lambda-returns, weights, their scale."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from planet_tf2.nets.module import Module
@@ -8,7 +10,10 @@ _LOW, _HIGH = 0.05, 0.95
 
 
 def lambda_return(
-    reward: tf.Tensor, value: tf.Tensor, discount: tf.Tensor, lambda_: float
+    reward: tf.Tensor,
+    value: tf.Tensor,
+    discount: tf.Tensor,
+    lambda_: float | tf.Tensor,
 ) -> tf.Tensor:
     """Computes returns that mix all lengths (DreamerV3, equation 7).
 
@@ -19,16 +24,20 @@ def lambda_return(
       reward: r, `[H, ...]`; entry k comes with state k.
       value: v, `[H, ...]`.
       discount: d, `[H, ...]`; discount factor times probability to continue.
-      lambda_: from 0, the next value alone, to 1, all rewards to the horizon.
+      lambda_: from 0, the next value alone, to 1, all rewards to the horizon;
+        of every state the same, or `[H, ...]`.
 
     Returns:
       R of all states but the last, `[H - 1, ...]`.
     """
-    parts = (tf.unstack(x)[:0:-1] for x in (reward, value, discount))
+    parts = [tf.unstack(x)[:0:-1] for x in (reward, value, discount)]
+    mixes = [lambda_] * len(parts[0])
+    if isinstance(lambda_, tf.Tensor):
+        mixes = tf.unstack(lambda_)[:0:-1]
     last = value[-1]
     returns = []
-    for r, v, d in zip(*parts, strict=True):
-        last = r + d * ((1 - lambda_) * v + lambda_ * last)
+    for r, v, d, mix in zip(*parts, mixes, strict=True):
+        last = r + d * ((1 - mix) * v + mix * last)
         returns.append(last)
     return tf.stack(returns[::-1])
 
@@ -86,9 +95,8 @@ class ReturnNormalizer(Module):
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
             returns = context.all_gather(returns, 1)
-        return self._decay * self.ema + (1 - self._decay) * _percentiles(
-            returns
-        )
+        seen = percentiles(returns, (_LOW, _HIGH))
+        return self._decay * self.ema + (1 - self._decay) * seen
 
 
 def offset_and_scale(ema: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -97,11 +105,11 @@ def offset_and_scale(ema: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return low, tf.maximum(1.0, high - low)
 
 
-def _percentiles(values: tf.Tensor) -> tf.Tensor:
-    """Returns both percentiles, interpolated linearly, `[2]`."""
+def percentiles(values: tf.Tensor, fractions: Sequence[float]) -> tf.Tensor:
+    """Returns n percentiles of all values, interpolated linearly, `[n]`."""
     ordered = tf.sort(tf.reshape(values, [-1]))
     last = tf.size(ordered) - 1
-    position = tf.constant([_LOW, _HIGH]) * tf.cast(last, tf.float32)
+    position = tf.constant(fractions) * tf.cast(last, tf.float32)
     below = tf.cast(position, tf.int32)
     fraction = position - tf.cast(below, tf.float32)
     low = tf.gather(ordered, below)
