@@ -95,9 +95,9 @@ def check_shapes(params: Any) -> None:
 def size(units: int) -> dict[str, Any]:
     """Returns a size of the networks of 2025.
 
-    All of them follow from the units of a hidden layer (Hafner et al. 2025,
-    extended data, table 3): 8 times as many in the deterministic state, a
-    16th for the channels of images and the classes of a stochastic variable.
+    All of it follows from the units of a hidden layer: 8 times as many in the
+    deterministic state, a 16th for the channels of images and the classes of a
+    stochastic variable.
     """
     coder = {
         "cnn_depth": units // 16,

@@ -69,6 +69,10 @@ LOSSES = {
         "Critic loss",
         about="Of imagined returns",
     ),
+    "repval": LossInfo(
+        "Critic loss of replay",
+        about="Of returns along what was stored",
+    ),
     "kl": LossInfo(
         "Divergence",
         "nats per step",

@@ -8,6 +8,7 @@ parameter; those of edition 2025 are in `editions.py`. A *step* is one of the
 simulator, a *decision* is one of the agent: `action_repeat` steps.
 """
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ from planet_tf2.configs.step_schedule import StepSchedule
 # What helps where there are no images.
 _BLIND = (
     "To learn from its vectors in place of images, choose the preset "
-    "dmc_proprio, or encoder.cnn_keys and decoder.cnn_keys '$^', and their "
+    "dmc_proprio{}, or encoder.cnn_keys and decoder.cnn_keys '$^', and their "
     "mlp_keys '.*'."
 )
 
@@ -117,6 +118,17 @@ class DreamerParameters(
         return {"batch_shape": shape, "max_steps": length}
 
     @classmethod
+    def explain(cls, name: str) -> str:
+        old, new = cls.columns().values()
+        text = super().explain(name)
+        if name not in old or name not in new:
+            return f"{text} Of edition {2025 if name in new else 2023} only."
+        if old[name] != new[name]:
+            return f"{text} {new[name]} in edition 2025."
+        return text
+
+    @classmethod
+    @functools.cache
     def columns(cls) -> dict[str, dict[str, Any]]:
         """Returns the defaults of each edition, of what it has."""
         old = {name: field.default for name, field in cls.known().items()}
@@ -253,8 +265,8 @@ def environment_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
     Episodes may be shorter than the sequences of a batch, which go on with the
     next one.
     """
-    del params
-    return {"min_length": 1, "blind": _BLIND}
+    suffix = "_2025" if params.get("edition") == 2025 else ""
+    return {"min_length": 1, "blind": _BLIND.format(suffix)}
 
 
 def _check_pattern(name: str, pattern: str) -> None:
