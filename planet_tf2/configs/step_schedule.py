@@ -8,9 +8,14 @@ one gradient step.
     before it   nothing          | decisions_per_update | as many again
 
 Whoever is trained by whole episodes has no such schedule, see `collects`.
+
+An agent that learns from streams, `sequence` rows at a time (`data.streams`),
+acts from the start, and learns as soon as there are `first_items` sequences.
+Resets count as decisions then: each round adds a row to each stream.
 """
 
 import dataclasses
+import math
 from fractions import Fraction
 
 
@@ -36,6 +41,9 @@ class StepSchedule:
       explore_until: decisions to explore for, or None for all.
       offline_train, offline_test: folders of episodes to learn from and to
         test with. Where there is one to learn from, no simulator is started.
+      sequence: rows of a sequence, of agents that learn from streams; else 0.
+      first_items: sequences that are needed for their first update.
+      online_queue: whether they learn from what was just played first.
     """
 
     envs: int
@@ -54,6 +62,9 @@ class StepSchedule:
     explore_until: int | None = None
     offline_train: str = ""
     offline_test: str = ""
+    sequence: int = 0
+    first_items: int = 0
+    online_queue: bool = False
 
     @property
     def offline(self) -> bool:
@@ -74,5 +85,8 @@ class StepSchedule:
         """
         if self.offline:
             return 0
+        if self.sequence:
+            rows = self.first_items + update * self.decisions_per_update
+            return self.sequence - 1 + math.ceil(rows / num_envs)
         updates = max(0, update + 1 - self.pretrain)
         return int(updates * self.decisions_per_update // num_envs)

@@ -44,10 +44,14 @@ class Rollout:
     Args:
       agent: acts in `B = len(env)` environments, see `agents.agent.Actor`.
       env: its environments.
+      resets_count: whether a reset is a step of an environment, see `steps`.
     """
 
-    def __init__(self, agent: Any, env: InGraphBatchEnv):
+    def __init__(
+        self, agent: Any, env: InGraphBatchEnv, resets_count: bool = False
+    ):
         self._agent, self._env = agent, env
+        self._resets_count = resets_count
         self._state = self._nothing_begun()
         self._episodes = tf.function(self._simulate, autograph=False)
         self._steps = tf.function(self._simulate, autograph=False)
@@ -102,8 +106,9 @@ class Rollout:
         This goes on where the call before ended, also within episodes; after
         an exception, all environments begin new ones. An environment whose
         episode is over is reset before its next step, as in the original.
-        Therefore no episode begins without a step being taken. With one seed,
-        two calls of 5 steps do what one call of 10 does.
+        Therefore no episode begins without a step being taken, unless resets
+        count as steps. With one seed, two calls of 5 steps do what one call of
+        10 does.
 
         Args:
           num_steps: steps to take in each environment, at least 1.
@@ -236,16 +241,23 @@ class Rollout:
             return self._begin(state, _episode_seeds(env_seeds, state.episodes))
 
         def step(state):
-            if end is None:
+            indices = tf.range(len(self._env))
+            if end is None or self._resets_count:
                 indices = _where(~state.done)
-            else:
-                indices = tf.range(len(self._env))
+            if end is not None:
                 state = tf.cond(
                     tf.reduce_any(state.done),
                     lambda: begin_others(state),
                     lambda: state,
                 )
-            return (self._advance(state, indices, seed, action_noise),)
+            if not self._resets_count:
+                return (self._advance(state, indices, seed, action_noise),)
+            after = tf.cond(
+                tf.size(indices) > 0,
+                lambda: self._advance(state, indices, seed, action_noise),
+                lambda: state._replace(time=state.time + 1),
+            )
+            return (after,)
 
         def goes_on(state):
             if end is None:

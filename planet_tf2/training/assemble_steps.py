@@ -14,10 +14,12 @@ from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.step_schedule import StepSchedule
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
+from planet_tf2.data.conversion import StepType
 from planet_tf2.data.episodes import list_episodes
 from planet_tf2.data.replay import Replay
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.data.stored_spaces import read_spaces
+from planet_tf2.data.streams import Streams
 from planet_tf2.envs import BatchEnv
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.signals import Guard
@@ -29,6 +31,7 @@ from planet_tf2.training.replay_batches import ReplayBatches
 from planet_tf2.training.stages import Parts
 from planet_tf2.training.step_parts import StepParts
 from planet_tf2.training.stepper import Stepper
+from planet_tf2.training.stream_batches import StreamBatches
 from planet_tf2.training.summaries import Summaries
 
 Params = Mapping[str, Any]
@@ -67,14 +70,22 @@ def make_parts(
             live, stepped = _live_envs(
                 params, schedule, environments, replays["train"]
             )
-            stepper = Stepper(agent, live, schedule, seed)
+            streams = replays["train"] if schedule.sequence else None
+            stepper = Stepper(agent, live, schedule, seed, streams)
             collectors = make_evaluations(
                 params, schedule, agent, environments, guard.should_stop
             )
         task = tasks.get_task(params["tasks"][0])
+        shape = params["batch_shape"]
+        batches = ReplayBatches(replays, shape, folder, seed, guard)
+        if schedule.sequence:
+            latents = agent.fresh_latents
+            batches = StreamBatches(
+                replays, shape, folder, seed, guard, latents=latents
+            )
         steps = StepParts(
             schedule,
-            ReplayBatches(replays, params["batch_shape"], folder, seed, guard),
+            batches,
             params.get("action_repeat") or task.action_repeat,
             stepped,
             stepper,
@@ -96,20 +107,24 @@ def make_parts(
         )
 
 
-def make_replays(schedule: StepSchedule, agent: Agent) -> dict[str, Replay]:
+def make_replays(
+    schedule: StepSchedule, agent: Agent
+) -> dict[str, Replay | Streams]:
     """Makes what episodes of both splits are held in."""
     types = step_types(agent)
     if "is_first" not in types:
         raise ValueError("The batch_spec of the agent has no is_first.")
     size, most = schedule.dataset_size, schedule.max_bytes
-    return {
-        "train": Replay(types, size, most),
-        "test": Replay(
-            types,
-            max(1, size // _TEST_PART),
-            most and max(1, most // _TEST_PART),
-        ),
+    few = max(1, size // _TEST_PART), most and max(1, most // _TEST_PART)
+    length, online = schedule.sequence, schedule.online_queue
+    if not length:
+        return {"train": Replay(types, size, most), "test": Replay(types, *few)}
+    kinds = {
+        name: StepType(dtype, shape)
+        for name, (shape, dtype) in agent.replay_latents.items()
     }
+    train = Streams(types, length, size, most, kinds, online=online)
+    return {"train": train, "test": Streams(types, length, *few, kinds)}
 
 
 def make_evaluations(
@@ -184,7 +199,7 @@ def _live_envs(
     params: Params,
     schedule: StepSchedule,
     environments: Environments,
-    replay: Replay,
+    replay: Replay | Streams,
 ) -> tuple[LiveEnvs, list[str]]:
     """Returns all environments of all tasks, and the tasks of each."""
     names = [

@@ -100,6 +100,10 @@ class EpisodeLog:
         """Returns the lines of the episodes of a global step."""
         return [r for r in self._own[split] if r.get("step", 0) == step]
 
+    def own(self, split: str) -> list[dict[str, Any]]:
+        """Returns the lines of all episodes that this run collected."""
+        return list(self._own[split])
+
     def foreign(self, split: str) -> list[str]:
         """Lists a user's own files."""
         return list(self._foreign[split])

@@ -18,6 +18,7 @@ import numpy as np
 
 from planet_tf2.control.simulate import episode_seed
 from planet_tf2.data.replay import Replay
+from planet_tf2.data.streams import Streams
 from planet_tf2.envs import BatchEnv, EnvError
 from planet_tf2.training.collecting import EnvUnreliable
 
@@ -57,7 +58,7 @@ class LiveEnvs(BatchEnv):
         self,
         envs: Sequence[Any],
         tasks: Sequence[str],
-        replay: Replay,
+        replay: Replay | Streams,
         max_failures: int,
     ):
         super().__init__(envs)

@@ -8,7 +8,9 @@ in memory at once.
 import logging
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from planet_tf2.data.episode_archive import BrokenEpisode, DamagedEpisode
@@ -104,7 +106,7 @@ class ReplayBatches:
         if self._last[0] != name:
             seed = self._seed, _BATCH, SPLITS.index(step.phase), step.update
             try:
-                batch = self._replays[step.phase].sample(seed, *self._shape)
+                batch = self._draw(step, seed)
             except IndexError:
                 raise EpisodesError(
                     f"No usable episodes in {self._folders[step.phase]}."
@@ -116,6 +118,22 @@ class ReplayBatches:
 
     def close(self) -> None:
         """Does nothing, as nothing goes on in the background."""
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """What checkpoints hold, by name."""
+        return {}
+
+    def flush(self) -> None:
+        """Puts what there is to be saved into the variables."""
+
+    def resume(self) -> None:
+        """Is told that all is there that was read and played again."""
+
+    def _draw(
+        self, step: Step, seed: tuple[int, ...]
+    ) -> Mapping[str, np.ndarray]:
+        return self._replays[step.phase].sample(seed, *self._shape)
 
     def _read(self, split: str, path: pathlib.Path) -> Episode | None:
         replay = self._replays[split]

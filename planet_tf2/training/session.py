@@ -69,6 +69,7 @@ class Session:
         self._foreign_decisions = dict.fromkeys(SPLITS, 0)
         self._means = _make_means(parts.agent)
         stepper = parts.steps and parts.steps.stepper
+        batches = parts.steps and parts.steps.batches
         self._trainer = Trainer(
             folder.checkpoints,
             {
@@ -79,10 +80,11 @@ class Session:
                 "test_mean": self._means["test"],
                 **({"ahead": parts.ahead.saved} if parts.ahead else {}),
                 **({"stepper": stepper.saved} if stepper else {}),
+                **(batches.saved if batches else {}),
             },
             _checkpoint_distance(params, parts),
             guard,
-            [parts.summaries, self._log, *([stepper] if stepper else [])],
+            [parts.summaries, self._log, *filter(None, (stepper, batches))],
             folder.scratch,
             identity=identity,
         )
@@ -163,6 +165,7 @@ class Session:
         if restored and steps.stepper:
             self._parts.progress.activity("playing running episodes again")
             steps.stepper.restore(pause)
+        steps.batches.resume()
 
     def _collect_seed_episodes(self) -> None:
         """Fills both folders with random episodes of every task."""

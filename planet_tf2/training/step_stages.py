@@ -16,9 +16,12 @@ def act(context: Context, step: Step) -> None:
     # What is announced came before this update.
     before = dataclasses.replace(step, update=step.update - 1, batch_size=0)
     for result in steps.stepper.act(step):
-        task = steps.tasks[result.pop("index")]
+        index = result.pop("index")
+        task = steps.tasks[index]
         number = context.log.count("train") + 1
         found = steps.describe_episode(result, number)
+        if steps.schedule.sequence:  # To know again whose stream it was in.
+            result["environment"] = index
         stages.announce(context, task, "main", before, [result], **found)
         _show(context, step, found)
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.agent import Agent
+from planet_tf2.agents.agent import Actor, Agent
 from planet_tf2.configs.step_schedule import StepSchedule
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
+from planet_tf2.data.streams import Streams
 from planet_tf2.tools import seeds
 from planet_tf2.training.live_envs import LiveEnvs
 from planet_tf2.training.trainer import Step
@@ -30,6 +31,8 @@ class Stepper:
       envs: where.
       schedule: when.
       seed: the run's seed.
+      streams: where what the agent wants to be stored of its decisions goes, if
+        it learns from streams.
 
     Attributes:
       saved: what checkpoints hold: counters, running episodes, and what the
@@ -37,11 +40,19 @@ class Stepper:
     """
 
     def __init__(
-        self, agent: Agent, envs: LiveEnvs, schedule: StepSchedule, seed: int
+        self,
+        agent: Agent,
+        envs: LiveEnvs,
+        schedule: StepSchedule,
+        seed: int,
+        streams: Streams | None = None,
     ):
         self._envs, self._schedule = envs, schedule
         actor = agent.actor(len(envs), {})
-        self._rollout = Rollout(actor, InGraphBatchEnv(envs))
+        if streams is not None and agent.replay_latents:
+            actor = _Remembered(actor, streams)
+        counts = streams is not None
+        self._rollout = Rollout(actor, InGraphBatchEnv(envs), counts)
         numbers = np.random.SeedSequence((seed, _ACT))
         words = numbers.generate_state(len(envs))
         self._env_seeds = [int(number) >> 1 for number in words]
@@ -108,3 +119,32 @@ class Stepper:
             self._counters["episodes"].numpy(),
             observ,
         )
+
+
+class _Remembered(Actor):
+    """An actor of whose decisions the latents are stored."""
+
+    def __init__(self, actor: Actor, streams: Streams):
+        super().__init__("remembered")
+        self._actor, self._streams = actor, streams
+        self.begin_episode, self.saved = actor.begin_episode, actor.saved
+        self.experience, self.end_episode = actor.experience, actor.end_episode
+
+    def perform(self, indices: tf.Tensor, *args: Any) -> tf.Tensor:
+        action = self._actor.perform(indices, *args)
+        with tf.control_dependencies([action]):
+            rows = {
+                name: tf.gather(x, indices)
+                for name, x in self._actor.latents.items()
+            }
+
+        def store(indices: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+            latents = dict(zip(rows, arrays, strict=True))
+            self._streams.remember(indices, latents)
+            return indices
+
+        stored = tf.numpy_function(
+            store, [indices, *rows.values()], indices.dtype
+        )
+        with tf.control_dependencies([stored]):
+            return tf.identity(action)
