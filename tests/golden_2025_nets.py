@@ -1,15 +1,19 @@
 """Layers, coders and heads against golden numbers of DreamerV3 2025."""
 
+import collections
+
 import gymnasium
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from golden_files import assert_close
 
+from planet_tf2.agents.dreamer.edition_2025.coders import Decoder, Encoder
 from planet_tf2.agents.dreamer.edition_2025.heads import Head, Policy
 from planet_tf2.nets import weights
 from planet_tf2.nets.one_hot import OneHot, binary
 from planet_tf2.nets.symexp_two_hot import SymexpTwoHot, buckets
-from planet_tf2.nets.symlog import MSE, SquashedMSE
+from planet_tf2.nets.symlog import MSE, SquashedMSE, symlog
 
 
 def layers_and_units(golden, scope, name="mlp/linear"):
@@ -161,4 +165,134 @@ def check_policy(golden, run, scope, min_std, max_std):
         assert_close(value, found[f"move/{name}"] + found[f"key/{name}"])
 
 
-CHECKS = {"heads": check_heads, "two_hot": check_two_hot}
+def image_settings(golden, tag, units):
+    params = golden.meta(f"{tag}/params")
+    params["cnn_depth"] = params.pop("depth")
+    settings = {"strided": False, "outer": False, "mlp_units": units}
+    settings |= {"symlog_inputs": True, "vector_dist": "symlog_mse"}
+    settings |= {"cnn_keys": ".*", "mlp_keys": ".*", "outscale": 1.0}
+    return {**settings, "kernel_size": 5, **params}
+
+
+def image_space(golden, tag):
+    """Returns the images in the order of the file, and them prepared."""
+    images = {x: golden[f"in/{tag}/{x}"] for x in golden.meta(f"{tag}/keys")}
+    boxes = [
+        (name, gymnasium.spaces.Box(0, 255, image.shape[-3:], np.uint8))
+        for name, image in images.items()
+    ]
+    space = gymnasium.spaces.Dict(collections.OrderedDict(boxes))
+    return space, {k: x.astype(np.float32) / 255 for k, x in images.items()}
+
+
+def assert_close_deep(actual, desired):
+    """Compares what several convolutions compute, all in float32."""
+    assert_close(actual, desired, 1e-5, 2e-5 * abs(desired).max())
+
+
+def check_encoder_image(golden, run):
+    for tag in golden.tags():
+        space, images = image_space(golden, tag)
+        encoder = Encoder(space, image_settings(golden, tag, 0))
+        load(encoder, golden, f"{tag}/enc")
+        tokens = run(lambda e=encoder, x=images: e(x))
+        assert tokens.shape[-1] == encoder.embedding_size
+        assert_close_deep(tokens, golden[f"out/{tag}/tokens"])
+
+
+def features_of(golden, tag=""):
+    deter, stoch = (golden[f"in/{tag}{x}"] for x in ("deter", "stoch"))
+    flat = stoch.reshape(*stoch.shape[:-2], -1)
+    return deter.shape[-1], np.concatenate([deter, flat], -1)
+
+
+def check_decoder_image(golden, run):
+    for tag in golden.tags():
+        space, images = image_space(golden, tag)
+        deter, features = features_of(golden, f"{tag}/")
+        units = golden.variables(f"{tag}/dec")["sp1/bias"].size // 2
+        decoder = Decoder(space, image_settings(golden, tag, units), deter)
+        load(decoder, golden, f"{tag}/dec", features.shape[-1])
+
+        def decode(decoder=decoder, features=features, images=images):
+            return {
+                name: (dist.mean(), -dist.log_prob(images[name]))
+                for name, dist in decoder(features).items()
+            }
+
+        for name, (mean, loss) in run(decode).items():
+            expected = golden.group(f"out/{tag}/{name}")
+            assert_close_deep(loss, expected.pop("loss"))
+            check_images(mean.numpy().astype(np.float64), expected)
+
+
+def check_images(mean, expected):
+    found = {
+        "mean": mean[0, 0],
+        "mean_corner": mean[:, :, :4, :4],
+        "mean_sum": mean.sum((2, 3, 4)),
+        "mean_l2": np.sqrt((mean**2).sum((2, 3, 4))),
+    }
+    for name, value in expected.items():
+        assert_close_deep(found[name], value)
+
+
+def vector_space(golden):
+    """Whole numbers and bools are classes, as many as there are logits."""
+    found = {}
+    for key in golden.meta("keys"):
+        value = golden[f"in/{key}"]
+        if value.dtype.kind == "f":
+            shape = value.shape[2:]
+            found[key] = gymnasium.spaces.Box(-np.inf, np.inf, shape)
+            continue
+        logits = golden.variables("symlog/dec").get(f"vec/{key}/logits/bias")
+        count = 2 if value.dtype.kind == "b" else logits.size
+        found[key] = gymnasium.spaces.Discrete(count)
+    return gymnasium.spaces.Dict(found)
+
+
+def check_vectors(golden, run):
+    space = vector_space(golden)
+    deter, features = features_of(golden)
+    vectors = {k: golden[f"in/{k}"].astype(np.float32) for k in space}
+    for tag in golden.tags():
+        predicted = golden.group(f"out/{tag}")
+        tokens = predicted.pop("tokens")
+        names = {key.split("/")[0] for key in predicted}
+        layers, units = layers_and_units(golden, f"{tag}/enc", "mlp")
+        settings = {
+            "cnn_keys": "$^",
+            "mlp_keys": ".*",
+            "mlp_layers": layers,
+            "mlp_units": units,
+            "symlog_inputs": tag == "symlog",
+            "vector_dist": "symlog_mse" if tag == "symlog" else "mse",
+            "outscale": 1.0,
+        }
+        encoder = load(Encoder(space, settings), golden, f"{tag}/enc")
+        assert_close(run(lambda e=encoder: e(vectors)), tokens)
+        settings["mlp_keys"] = "|".join(names)
+        decoder = Decoder(space, settings, deter)
+        load(decoder, golden, f"{tag}/dec", features.shape[-1])
+
+        def decode(decoder=decoder):
+            found = {}
+            for name, dist in decoder(features).items():
+                mean = dist.mean()
+                if isinstance(dist, SquashedMSE):
+                    mean = symlog(mean)  # The author's is not mapped back.
+                found[f"{name}/pred"] = mean
+                found[f"{name}/loss"] = -dist.log_prob(vectors[name])
+            return found
+
+        assert_all_close(run(decode), predicted)
+
+
+CHECKS = {
+    "encoder_image": check_encoder_image,
+    "decoder_image": check_decoder_image,
+    "encoder_decoder_vector": check_vectors,
+    "heads": check_heads,
+    "two_hot": check_two_hot,
+}

@@ -13,6 +13,7 @@ from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.nets import MLP, ImageDecoder, ImageEncoder, VectorDecoder
 from planet_tf2.nets.normed import unflatten
 from planet_tf2.nets.normed_conv import image_distribution, layer_channels
+from planet_tf2.nets.pooled_conv import smallest_map
 from planet_tf2.nets.symlog import symlog
 from planet_tf2.nets.weights import prefix_names
 
@@ -23,7 +24,9 @@ _OTHERS = {"is_first", "is_last", "is_terminal", "reward", "terminal"}
 
 
 def choose(
-    space: gymnasium.spaces.Dict, settings: Mapping[str, Any]
+    space: gymnasium.spaces.Dict,
+    settings: Mapping[str, Any],
+    edition: int = 2023,
 ) -> tuple[Shapes, Shapes]:
     """Chooses what an encoder or decoder deals with.
 
@@ -31,14 +34,15 @@ def choose(
       space: what there is to observe.
       settings: `cnn_keys` and `mlp_keys`, regular expressions for the
         beginnings of names.
+      edition: of the algorithm, whose convolutions fit other images.
 
     Returns:
       Shapes of the chosen images, uint8 `[H, W, C]`, and of the chosen vectors,
       all others, by name, in the order of the space.
 
     Raises:
-      ConfigError: images are not of one size, or cannot be halved down to
-        `minres`.
+      ConfigError: images are not of one size, or cannot be halved as often as
+        convolutions do.
     """
     images, vectors = {}, {}
     for name, part in space.items():
@@ -56,24 +60,32 @@ def choose(
         )
     for name, size in sizes.items():
         try:
-            layer_channels(settings["cnn_depth"], size, settings["minres"])
+            if edition == 2023:
+                minres = settings["minres"]
+                layer_channels(settings["cnn_depth"], size, minres)
+            else:
+                smallest_map(size, settings["mults"], settings["outer"])
         except ValueError as error:
+            kind = f"minres ({minres})" if edition == 2023 else "mults"
             raise ConfigError(
-                f"{error} Or change minres or cnn_keys of encoder and decoder, "
-                f"which have {settings['minres']} and take {name!r}."
+                f"{error} Or change {kind} or cnn_keys of encoder and decoder, "
+                f"which take {name!r}."
             ) from None
     return images, vectors
 
 
 def choose_some(
-    space: gymnasium.spaces.Dict, settings: Mapping[str, Any], coder: str
+    space: gymnasium.spaces.Dict,
+    settings: Mapping[str, Any],
+    coder: str,
+    edition: int = 2023,
 ) -> tuple[Shapes, Shapes]:
     """Chooses as `choose` what an `encoder` or `decoder` deals with.
 
     Raises:
       ConfigError: that is nothing, or images are not of one size.
     """
-    images, vectors = choose(space, settings)
+    images, vectors = choose(space, settings, edition)
     if not images and not vectors:
         offered = ", ".join(f"{k} {list(v.shape)}" for k, v in space.items())
         done = "seen" if coder == "encoder" else "predicted"
@@ -127,14 +139,14 @@ class Encoder(keras.layers.Layer):
         if self.vectors:
             units = settings["mlp_units"]
             self._mlp = MLP(settings["mlp_layers"], units, **common)
-            self.embedding_size += self._mlp.size(_total(self.vectors))
+            self.embedding_size += self._mlp.size(total_size(self.vectors))
 
     def build(self) -> None:
         """Creates the variables."""
         if self._cnn is not None:
             self._cnn.build(sum(shape[-1] for shape in self.images.values()))
         if self._mlp is not None:
-            self._mlp.build(_total(self.vectors))
+            self._mlp.build(total_size(self.vectors))
         self.built = True
 
     def call(self, observations: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -152,7 +164,7 @@ class Encoder(keras.layers.Layer):
             embedded.append(self._cnn(tf.concat(images, -1) - 0.5))
         if self._mlp is not None:
             vectors = [
-                _flat(observations[name], len(shape))
+                as_vectors(observations[name], len(shape))
                 for name, shape in self.vectors.items()
             ]
             joined = tf.concat(vectors, -1)
@@ -232,12 +244,12 @@ class Decoder(keras.layers.Layer):
         return _names({"cnn": self._cnn, "mlp": self._mlp})
 
 
-def _total(shapes: Shapes) -> int:
+def total_size(shapes: Shapes) -> int:
     """Returns how many entries there are together."""
     return int(sum(np.prod(shape) for shape in shapes.values()))
 
 
-def _flat(values: tf.Tensor, ndims: int) -> tf.Tensor:
+def as_vectors(values: tf.Tensor, ndims: int) -> tf.Tensor:
     """Makes vectors of arrays with `ndims` dimensions."""
     if not ndims:
         return values[..., None]

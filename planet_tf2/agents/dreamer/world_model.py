@@ -34,16 +34,18 @@ def check_observations(params: Params, space: gymnasium.spaces.Dict) -> None:
         be; images that are dealt with together differ in size; or what is
         predicted is called as another loss is, or what is seen 'cont'.
     """
-    seen = set().union(*choose_some(space, params["encoder"], "encoder"))
+    edition = params["edition"]
+    chosen = choose_some(space, params["encoder"], "encoder", edition)
+    seen = set().union(*chosen)
     if "cont" in seen:
         raise ConfigError(
             "An observation is called 'cont', as what is learned of ends. "
             "Rename it, or leave it out of encoder.mlp_keys and cnn_keys."
         )
     decoder = params["decoder"]
-    images, vectors = choose(space, decoder)
+    images, vectors = choose(space, decoder, edition)
     if {decoder["cnn_keys"], decoder["mlp_keys"]} != {"$^"}:
-        choose_some(space, decoder, "decoder")
+        choose_some(space, decoder, "decoder", edition)
     if taken := {*_LOSSES, "actor", "value"} & {*images, *vectors}:
         raise ConfigError(
             f"An observation is called {min(taken)!r}, as another loss is."
