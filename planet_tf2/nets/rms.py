@@ -154,18 +154,40 @@ class BlockLinear(Linear):
     ) -> tf.Tensor:
         """Returns inputs times kernel, `[..., units]`."""
         kernel = cast_weight(self.kernel, inputs.dtype)
-        runs = tf.reshape(inputs, [-1, self._blocks, self._own])
-        own = kernel[:, : self._own] if shared is not None else kernel
-        product = tf.matmul(tf.transpose(runs, [1, 0, 2]), own)
-        outputs = tf.reshape(tf.transpose(product, [1, 0, 2]), [-1, self.units])
-        if shared is not None:
-            outputs += tf.matmul(flatten(shared), self.shared_kernel(kernel))
-        return unflatten(outputs, inputs, [self.units])
+        if shared is None:
+            return block_product(inputs, kernel)
+        own, rest = self.parts(kernel)
+        product = tf.matmul(flatten(shared), rest)
+        product = unflatten(product, inputs, [self.units])
+        return block_product(inputs, own) + product
 
-    def shared_kernel(self, kernel: tf.Tensor) -> tf.Tensor:
-        """Returns the part of a kernel for shared inputs, `[S, units]`."""
-        rest = tf.transpose(kernel[:, self._own :], [1, 0, 2])
-        return tf.reshape(rest, [rest.shape[0], self.units])
+    def parts(self, kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what a kernel has for runs and for shared inputs.
+
+        Returns:
+          `[g, D / g, units / g]` and `[S, units]`.
+        """
+        own, rest = kernel[:, : self._own], kernel[:, self._own :]
+        rest = tf.transpose(rest, [1, 0, 2])
+        return own, tf.reshape(rest, [rest.shape[0], self.units])
+
+
+def block_product(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Multiplies each run of the last dimension by a matrix of its own.
+
+    Args:
+      inputs: `[..., D]`.
+      kernel: `[g, D / g, n]`.
+
+    Returns:
+      `[..., g * n]`.
+    """
+    blocks, own, run = kernel.shape
+    runs = tf.reshape(inputs, [-1, blocks, own])
+    product = tf.matmul(tf.transpose(runs, [1, 0, 2]), kernel)
+    product = tf.transpose(product, [1, 0, 2])
+    product = tf.reshape(product, [-1, blocks * run])
+    return unflatten(product, inputs, [blocks * run])
 
 
 def _check_divides(blocks: int, size: int) -> None:
@@ -206,7 +228,11 @@ class RMSLayer(keras.layers.Layer):
 
     def finish(self, product: tf.Tensor) -> tf.Tensor:
         """Returns the outputs for inputs times kernel, `[..., units]`."""
-        return tf.nn.silu(self.norm(self.linear.add_bias(product)))
+        return self.activate(self.linear.add_bias(product))
+
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns the outputs for those of the linear layer."""
+        return tf.nn.silu(self.norm(outputs))
 
     def named(self, linear: str, norm: str | None = None) -> dict[str, Any]:
         """Returns the variables below names of its two parts."""

@@ -20,7 +20,8 @@ class DreamerActor(Actor):
 
     It remembers, in variables, the latent state of each environment and the
     action that follows it. What to do is told by `explore`: 0 evaluates, with
-    the mode of the policy; 1 samples from it; 2 asks the explorer.
+    the mode of the policy; 1 samples from it; 2 asks the explorer. Vectors are
+    clipped to the box of the environments, but remembered as they were.
 
     Args:
       batch_size: B.
@@ -29,6 +30,7 @@ class DreamerActor(Actor):
       explorer: another policy, to explore with; None for chance.
       action_space: of the environments.
       use_mode: whether evaluation takes the most likely latent states, too.
+      samples: whether evaluation samples from the policy, too.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class DreamerActor(Actor):
         explorer: Policy | None,
         action_space: gymnasium.Space,
         use_mode: bool = False,
+        samples: bool = False,
     ):
         super().__init__("dreamer_actor")
         self._model, self._policy, self._explorer = model, policy, explorer
         self._space, self._use_mode = action_space, use_mode
+        self._samples = samples
         memory = {
             "latent": model.rssm.initial(batch_size),
             "action": tf.zeros([batch_size, policy.size]),
@@ -87,7 +91,10 @@ class DreamerActor(Actor):
         features = model.rssm.features(state)
         policy = self._policy(features)
         sample = policy.sample_from(self._policy.noise(policy_seed, [count]))
-        action = tf.where(evaluates, policy.mode(), sample)
+        if self._samples:
+            action = sample
+        else:
+            action = tf.where(evaluates, policy.mode(), sample)
         other = self._explore(features, explore_seed)
         action = tf.where(tf.equal(explore, 2.0), other, action)
         after = {
@@ -119,7 +126,7 @@ def as_space(
 ) -> tf.Tensor:
     """Returns action vectors `[..., A]` in the form of a space."""
     if isinstance(space, gymnasium.spaces.Box):
-        return action
+        return tf.clip_by_value(action, space.low, space.high)
     numbers = tf.cast(policy.numbers(action), space.dtype)
     if isinstance(space, gymnasium.spaces.Discrete):
         numbers = numbers[..., 0]
