@@ -1,6 +1,7 @@
 """Layers, coders and heads against golden numbers of DreamerV3 2025."""
 
 import collections
+import math
 
 import gymnasium
 import numpy as np
@@ -171,7 +172,9 @@ def image_settings(golden, tag, units):
     settings = {"strided": False, "outer": False, "mlp_units": units}
     settings |= {"symlog_inputs": True, "vector_dist": "symlog_mse"}
     settings |= {"cnn_keys": ".*", "mlp_keys": ".*", "outscale": 1.0}
-    return {**settings, "kernel_size": 5, **params}
+    kernels = golden.variables(tag)
+    kernel = kernels.get("enc/cnn0/kernel", kernels.get("dec/imgout/kernel"))
+    return {**settings, "kernel_size": len(kernel), **params}
 
 
 def image_space(golden, tag):
@@ -242,13 +245,19 @@ def vector_space(golden):
     found = {}
     for key in golden.meta("keys"):
         value = golden[f"in/{key}"]
+        shape = value.shape[2:]
         if value.dtype.kind == "f":
-            shape = value.shape[2:]
             found[key] = gymnasium.spaces.Box(-np.inf, np.inf, shape)
             continue
         logits = golden.variables("symlog/dec").get(f"vec/{key}/logits/bias")
-        count = 2 if value.dtype.kind == "b" else logits.size
-        found[key] = gymnasium.spaces.Discrete(count)
+        is_bool = value.dtype.kind == "b"
+        count = 2 if is_bool else logits.size // math.prod(shape)
+        classes = np.full(shape, count)
+        found[key] = (
+            gymnasium.spaces.MultiDiscrete(classes)
+            if shape
+            else gymnasium.spaces.Discrete(count)
+        )
     return gymnasium.spaces.Dict(found)
 
 
@@ -272,7 +281,9 @@ def check_vectors(golden, run):
         }
         encoder = load(Encoder(space, settings), golden, f"{tag}/enc")
         assert_close(run(lambda e=encoder: e(vectors)), tokens)
-        settings["mlp_keys"] = "|".join(names)
+        layers, units = layers_and_units(golden, f"{tag}/dec")
+        settings |= {"mlp_layers": layers, "mlp_units": units}
+        settings["mlp_keys"] = "|".join(f"{name}$" for name in names)
         decoder = Decoder(space, settings, deter)
         load(decoder, golden, f"{tag}/dec", features.shape[-1])
 
