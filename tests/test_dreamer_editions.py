@@ -93,6 +93,8 @@ def test_presets(name):
         ("edition: 2025, dyn_blocks: 3", "'dyn_blocks' must divide dyn_deter"),
         ("edition: 2025, decoder: {bspace: 0}", "'decoder.bspace' must be an"),
         ("edition: 2025, image_size: 32", "'encoder.mults' halves images of"),
+        ("edition: 2025, imag_last: 1", "Set 0, for all, or at least 2"),
+        ("edition: 2025, laprop: {schedule: linear}", "'laprop.anneal' must"),
         ("edition: 2025, encoder: {lr: 1}", "Unknown parameter 'encoder.lr'"),
         ("edition: 2025, lam: 1", "'lam'. Did you mean 'discount_lambda'"),
         ("edition: 2025, retnorm: {impl: x}", "'retnorm.impl' must be one of"),
@@ -101,6 +103,18 @@ def test_presets(name):
 def test_mistakes(text, message):
     with pytest.raises(ConfigError, match=message):
         resolve("default", f"{{{text}}}")
+
+
+def test_schedule():
+    params = resolve("size1m", "{batch_size: 4, replay_context: 0}")
+    schedule = DREAMER.schedule(params)
+    assert (schedule.sequence, schedule.first_items) == (64, 256)
+    assert (schedule.decisions_per_update, schedule.envs) == (8, 16)
+    assert schedule.online_queue and not schedule.prefill
+    schedule = DREAMER.schedule(resolve("dmc_proprio_2025"))
+    assert (schedule.sequence, schedule.first_items) == (65, 1024)
+    assert schedule.decisions_per_update == 1
+    assert DREAMER.schedule(resolve()).sequence == 0
 
 
 def test_tables_name_parameters_that_exist():

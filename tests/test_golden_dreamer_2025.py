@@ -17,7 +17,7 @@ from golden_dreamer_files import (
     names,
 )
 
-AREAS = ("nets", "core", "learn", "behavior", "replay")
+AREAS = ("nets", "core", "learn", "behavior", "replay", "counts")
 
 # What checks a file, by its name.
 CHECKS = {

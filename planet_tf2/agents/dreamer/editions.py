@@ -57,12 +57,28 @@ def refusal(edition: int, name: str, value: Any = None) -> str:
     )
 
 
-def check_shapes(params: Any) -> None:
-    """Checks that sizes of the networks of 2025 fit.
+def check(params: Any) -> None:
+    """Checks that sizes and schedules of 2025 fit.
 
     Raises:
       ConfigError: Some do not.
     """
+    rate = params.laprop
+    if rate.schedule != "const" and rate.anneal <= rate.warmup:
+        raise ConfigError(
+            f"Parameter 'laprop.schedule' is {rate.schedule!r}, so "
+            "'laprop.anneal' must be above laprop.warmup, which is "
+            f"{rate.warmup}, not {rate.anneal}."
+        )
+    if params.imag_last == 1:
+        raise ConfigError(
+            "Parameter 'imag_last' is 1, but the critic learns from pairs of "
+            "time steps. Set 0, for all, or at least 2."
+        )
+    _check_sizes(params)
+
+
+def _check_sizes(params: Any) -> None:
     if not params.dyn_discrete:
         raise ConfigError(
             "Parameter 'dyn_discrete' is 0, but the states of edition 2025 "

@@ -69,6 +69,11 @@ LOSSES = {
         "Critic loss",
         about="Of imagined returns",
     ),
+    "total": LossInfo(
+        "All",
+        "",
+        "What edition 2025 minimises: the sum of all losses, scaled",
+    ),
     "repval": LossInfo(
         "Critic loss of replay",
         about="Of returns along what was stored",

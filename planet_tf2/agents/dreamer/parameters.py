@@ -177,7 +177,7 @@ class DreamerParameters(
         if (self.opt == "laprop") != (self.edition == 2025):
             raise ConfigError(editions.refusal(self.edition, "opt", self.opt))
         if self.edition == 2025:
-            editions.check_shapes(self)
+            editions.check(self)
         return self
 
     @model_validator(mode="after")
@@ -240,15 +240,26 @@ def schedule(params: Mapping[str, Any]) -> StepSchedule:
     steps_per_update = per_update * repeat
     explore_until = params["expl_until"]
     train_updates = max(1, int(params["eval_every"] / steps_per_update))
+    if params["edition"] == 2025:
+        begin = {
+            "prefill": 0,
+            "pretrain": 0,
+            "sequence": params["replay_context"] + params["batch_length"],
+            "first_items": size,
+            "online_queue": params["online_queue"],
+        }
+        longest = 2000  # Checkpoints hold all latent states of the replay.
+    else:
+        begin = {name: params[name] for name in ("prefill", "pretrain")}
+        longest = 500
     return StepSchedule(
         envs=params["envs"],
-        prefill=params["prefill"],
-        pretrain=params["pretrain"],
+        **begin,
         decisions_per_update=per_update,
         train_updates=train_updates,
         epochs=math.ceil(params["steps"] / params["eval_every"]),
         eval_episodes=params["eval_episode_num"],
-        checkpoint_updates=max(1, min(500, train_updates // 10)),
+        checkpoint_updates=max(1, min(longest, train_updates // 10)),
         log_updates=max(1, int(params["log_every"] / steps_per_update)),
         predictions=params["video_pred_log"],
         dataset_size=params["dataset_size"],
