@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.agents.agent import Actor
+from planet_tf2.agents.dreamer.base_world_model import BaseWorldModel
 from planet_tf2.agents.dreamer.policy import Policy
-from planet_tf2.agents.dreamer.world_model import WorldModel
 from planet_tf2.tools import seeds
 
 _map = tf.nest.map_structure
@@ -36,7 +36,7 @@ class DreamerActor(Actor):
     def __init__(
         self,
         batch_size: int,
-        model: WorldModel,
+        model: BaseWorldModel,
         policy: Policy,
         explorer: Policy | None,
         action_space: gymnasium.Space,
@@ -134,7 +134,7 @@ def as_space(
 
 
 def check_shapes(
-    model: WorldModel, observ: Mapping[str, tf.Tensor]
+    model: BaseWorldModel, observ: Mapping[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
     """Returns the observations that a model reads, `[N, ...]`.
 

@@ -10,9 +10,10 @@ import tensorflow as tf
 from planet_tf2.agents.agent import Agent, Batch, Plan, Prediction, State
 from planet_tf2.agents.dreamer import build
 from planet_tf2.agents.dreamer.actor import DreamerActor, as_space
+from planet_tf2.agents.dreamer.base_world_model import check_observations
 from planet_tf2.agents.dreamer.imagination import imagine
 from planet_tf2.agents.dreamer.learner import DreamerLearner, make_learner
-from planet_tf2.agents.dreamer.world_model import WorldModel, check_observations
+from planet_tf2.agents.dreamer.world_model import WorldModel
 from planet_tf2.tools import seeds
 
 Params = Mapping[str, Any]

@@ -63,7 +63,7 @@ class WorldModel(Group):
     """Hidden layers of the recurrent cell, in blocks."""
     img_layers: Natural = 2
     """Hidden layers of the prior."""
-    obs_layers: Natural = 1
+    obs_layers: Positive = 1
     """Hidden layers of the posterior."""
     dyn_absolute: Switch = False
     """Whether the posterior sees the embedding alone, and no deterministic
