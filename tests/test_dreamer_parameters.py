@@ -79,6 +79,7 @@ def test_presets(name):
         "minecraft": 1e8,
         "memorymaze": 1e8,
         "debug": 400,
+        "quickstart": 320_000,
     }.get(name, 1e6)
 
 

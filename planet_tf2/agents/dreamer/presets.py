@@ -53,6 +53,36 @@ _DEBUG = {
     "dyn_stoch": 4,
     "dyn_discrete": 4,
 }
+# What two CPU cores can do: docs/dreamer.md says what each of these brings.
+_CODER = {**_VECTORS, "mlp_layers": 2, "mlp_units": 64, "cnn_depth": 8}
+_SMALL: dict[str, Any] = {
+    "tasks": ["cartpole_balance"],
+    "action_repeat": None,
+    "eval_every": 50_000,
+    "eval_episode_num": 4,
+    "log_every": 4000,
+    "video_pred_log": False,
+    # Decisions are cheap beside updates of this size, so there are many.
+    "envs": 4,
+    "prefill": 1000,
+    "train_ratio": 64,
+    "batch_length": 16,
+    "units": 64,
+    "dyn_hidden": 64,
+    "dyn_deter": 64,
+    "dyn_stoch": 8,
+    "dyn_discrete": 16,
+    "encoder": _CODER,
+    "decoder": _CODER,
+    "reward_head": {"layers": 1},
+    "cont_head": {"layers": 1},
+    "imag_horizon": 10,
+    "discount": 0.97,
+    # Small networks want larger steps, and none that a larger epsilon shrinks.
+    "model_lr": 1e-3,
+    "actor": {"lr": 2e-4, "eps": 1e-8, "entropy": 1e-3},
+    "critic": {"lr": 1e-3, "eps": 1e-8},
+}
 _NEW = {"edition": 2025}
 # Sizes of 2025: units, and parameters with images and six actions.
 _UNITS = {
@@ -212,6 +242,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "disag_layers": 1,
         "disag_units": 16,
     },
+    "quickstart": {**_SMALL, "steps": 320_000, "eval_every": 80_000},
+    "cpu": _SMALL,
     **_SIZES,
     **_SUITES_2025,
     **_SIZES_2025,
@@ -228,6 +260,8 @@ PRESET_HELP = {
     "memorymaze": "Memory Maze.",
     "debug": "Everything tiny, to see within seconds whether all parts work "
     "together.",
+    "quickstart": "The beginning of `cpu`: ten minutes on two CPU cores.",
+    "cpu": "Everything small, from vectors, for two CPU cores.",
     "size_xs": "8M parameters.",
     "size_s": "18M parameters.",
     "size_m": "37M parameters.",
