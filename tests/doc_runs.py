@@ -97,7 +97,7 @@ def all_commands():
 def bare(words):
     """Returns a command without variables, `sudo` and a virtual screen."""
     words = list(words)
-    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+    while words and re.fullmatch(r"[A-Z0-9_]+=.*", words[0]):
         words.pop(0)
     if words and words[0] in ("sudo", "xvfb-run"):
         words.pop(0)
