@@ -17,7 +17,7 @@ from golden_dreamer_files import (
     names,
 )
 
-AREAS = ("nets", "core", "learn", "behavior", "replay", "counts")
+AREAS = "nets core learn behavior train replay counts".split()
 
 # What checks a file, by its name.
 CHECKS = {

@@ -78,6 +78,14 @@ class Actor(Module):
         """
         return {}
 
+    @property
+    def latents(self) -> dict[str, tf.Tensor]:
+        """What is to be stored with the last observations, `[B, ...]`.
+
+        See `Agent.replay_latents`.
+        """
+        return {}
+
     def begin_episode(self, indices: tf.Tensor) -> None:
         """Forgets what there was before in these environments, no others."""
 
@@ -134,6 +142,12 @@ class Agent(Module):
       horizon: H, steps that it looks ahead; 0 if it does not.
       predicted: names of the observations that its model predicts; None for all
         that it sees.
+      replay_latents: shapes and NumPy types of what it wants stored with each
+        time step, of its own making, by name. Batches then have the first time
+        step's as `context/NAME`, `[B, ...]`, and one more step, which
+        `train_step` does not learn from; `is_last` tells where episodes end.
+      fresh_latents: the same of those steps that the last `train_step` has
+        learned from, `[B, T, ...]`, to be stored in their place.
       observation_space: what it sees of an environment.
       action_space: of the environments, as it acts in them.
     """
@@ -148,6 +162,8 @@ class Agent(Module):
     has_plans: bool = False
     horizon: int = 0
     predicted: Sequence[str] | None = None
+    replay_latents: Mapping[str, tuple[tuple[int, ...], Any]] = {}
+    fresh_latents: Mapping[str, tf.Variable] = {}
     observation_space: gymnasium.spaces.Dict
     action_space: gymnasium.Space
 

@@ -62,6 +62,10 @@ class DreamerActor(Actor):
     def saved(self) -> dict[str, Any]:
         return dict(self._memory)
 
+    @property
+    def latents(self) -> dict[str, tf.Tensor]:
+        return self._model.stored(self.state)
+
     def begin_episode(self, indices: tf.Tensor) -> None:
         ones = tf.ones_like(indices, tf.bool)
         _assign_rows(self._memory["is_first"], indices, ones)

@@ -11,6 +11,8 @@ from planet_tf2.agents.agent import Agent, Batch, Plan, Prediction, State
 from planet_tf2.agents.dreamer import build
 from planet_tf2.agents.dreamer.actor import DreamerActor, as_space
 from planet_tf2.agents.dreamer.base_world_model import check_observations
+from planet_tf2.agents.dreamer.edition_2025 import build as build_2025
+from planet_tf2.agents.dreamer.edition_2025.learner import JointLearner
 from planet_tf2.agents.dreamer.imagination import imagine
 from planet_tf2.agents.dreamer.learner import DreamerLearner, make_learner
 from planet_tf2.agents.dreamer.world_model import WorldModel
@@ -19,6 +21,16 @@ from planet_tf2.tools import seeds
 Params = Mapping[str, Any]
 
 _map = tf.nest.map_structure
+
+# What makes world model, behavior and learner of each.
+_EDITIONS = {
+    2023: (WorldModel, build.make_behavior, make_learner),
+    2025: (
+        build_2025.WorldModel,
+        build_2025.make_behavior,
+        build_2025.make_learner,
+    ),
+}
 
 
 class Dreamer(Agent):
@@ -42,7 +54,7 @@ class Dreamer(Agent):
     def __init__(
         self,
         params: Params,
-        learner: DreamerLearner,
+        learner: DreamerLearner | JointLearner,
         observation_space: gymnasium.spaces.Dict,
         action_space: gymnasium.Space,
     ):
@@ -67,6 +79,11 @@ class Dreamer(Agent):
             "action": action_space.shape,
             **dict.fromkeys(("reward", "is_first", "terminal"), ()),
             **self.model.observations,
+        }
+        self.fresh_latents = learner.fresh_latents
+        self.replay_latents = {
+            name: (tuple(v.shape[2:]), v.dtype.as_numpy_dtype)
+            for name, v in learner.fresh_latents.items()
         }
         self._params = params
 
@@ -223,9 +240,10 @@ def make_agent(
     """
     strategy = strategy or tf.distribute.get_strategy()
     keras.utils.set_random_seed(seed)
+    make_model, make_behavior, make_learner = _EDITIONS[params["edition"]]
     with strategy.scope():
-        model = WorldModel(params, observation_space, action_space)
-        behavior = build.make_behavior(params, model, action_space)
+        model = make_model(params, observation_space, action_space)
+        behavior = make_behavior(params, model, action_space)
         learner = make_learner(params, model, behavior, strategy)
     return Dreamer(params, learner, observation_space, action_space)
 
@@ -246,4 +264,5 @@ def check_interface(
         not suit the actions.
     """
     check_observations(params, observation_space)
-    build.policy_distribution(params, action_space)
+    if params["edition"] == 2023:
+        build.policy_distribution(params, action_space)

@@ -37,6 +37,9 @@ class DreamerLearner(Module):
         default one.
     """
 
+    # Nothing of its batches is written back.
+    fresh_latents: Mapping[str, tf.Variable] = {}
+
     def __init__(
         self,
         model: WorldModel,

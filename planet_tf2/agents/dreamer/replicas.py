@@ -58,3 +58,11 @@ def finite(scalars: Mapping[str, tf.Tensor], names: Sequence[str]) -> tf.Tensor:
     """Whether all of some scalars are finite."""
     values = tf.stack([scalars[name] for name in names])
     return tf.reduce_all(tf.math.is_finite(values))
+
+
+def gather(values: Any) -> Any:
+    """Joins the parts of all devices, `[B, ...]`, in their order."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return values
+    return tf.nest.map_structure(lambda x: context.all_gather(x, 0), values)

@@ -115,7 +115,10 @@ class Behavior(Module):
     @property
     def states(self) -> States:
         """What the normalizers know."""
-        return {k: n.state for k, n in self.normalizers.items()}
+        return {
+            name: tf.convert_to_tensor(normalizer.state)
+            for name, normalizer in self.normalizers.items()
+        }
 
     def noise(
         self, seed: tf.Tensor, count: int | tf.Tensor
