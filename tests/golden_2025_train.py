@@ -1,5 +1,7 @@
 """Two updates of everything against the golden numbers of 2025."""
 
+import functools
+
 import gymnasium
 import numpy as np
 import tensorflow as tf
@@ -150,17 +152,21 @@ class Training:
             "context/deter": tf.constant(inputs["dyn/deter"][:, 0]),
             "context/stoch": tf.argmax(inputs["dyn/stoch"][:, 0], -1, tf.int32),
         }
+        self.noise = functools.partial(self._noise, inputs, actions)
+        behavior.noise = lambda seed, count: self.noise(0)
+
+    def _noise(self, inputs, actions, step):
+        """Returns the noise of an update: of latents, none, and of actions."""
+        given = tf.constant(inputs[f"eps{step}"])
         noise = [
-            tf.constant(inputs["eps0"])
+            given
             if kind == "continuous"
-            else tf.zeros([*inputs["eps0"].shape[:2], int(size)])
+            else tf.zeros([*given.shape[:2], int(size)])
             for _, size, kind in sorted(line.split() for line in actions)
         ]
-        noise = tf.concat(noise, -1)
-        horizon, count = noise.shape[0] - 1, noise.shape[1]
-        latent = model.rssm.latents.shape
-        latent = tf.zeros([horizon, count, *latent])
-        behavior.noise = lambda seed, count: (latent, noise)
+        latent = self.learner.model.rssm.latents.shape
+        steps, count = given.shape[0] - 1, given.shape[1]
+        return tf.zeros([steps, count, *latent]), tf.concat(noise, -1)
 
     def _space(self):
         spaces = {}
@@ -233,6 +239,7 @@ def check_train_step(golden, run):
     learner, batch = training.learner, training.batch
     check_first(training, run)
     for step in range(2):
+        learner.behavior.noise = lambda *_, step=step: training.noise(step)
         _, gradients, *_ = run(lambda: learner._gradients(batch, None))
         (optimizer,) = learner.optimizers.values()
         found = {
