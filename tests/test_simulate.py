@@ -296,6 +296,19 @@ class TestSteps:
         assert len({seed for env in envs for seed in env.seeds}) == 12
         assert rollout.retraces == 0
 
+    @pytest.mark.parametrize("calls", [[7], [2, 5], [1] * 7])
+    def test_resets_count(self, agent, envs, calls):
+        """As a: reset, 3 steps, reset. All have a reset or a step each time."""
+        env = InGraphBatchEnv(batch(envs))
+        rollout = Rollout(agent, env, resets_count=True)
+        for steps in calls:
+            rollout.steps(steps, [7, 8, 9], SEED)
+        acts = [indices.tolist() for indices, *_ in agent.named("perform")]
+        all_act, others = [0, 1, 2], [0, 1]
+        assert acts == [all_act, others, all_act, [1], all_act, others]
+        assert self.seen(agent) == ["000", "11", "220", "3", "040", "10"]
+        assert int(rollout.state.time) == 7 and rollout.retraces == 0
+
     def test_division_into_calls_makes_no_difference(self, agent, envs):
         def act(*calls):
             env = InGraphBatchEnv(batch(envs))

@@ -10,9 +10,11 @@ from small_runs import records
 from test_steps_resume import run
 
 from planet_tf2.configs.config_error import ConfigError
+from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.data.episode_cache import EpisodesError
 from planet_tf2.data.stored_spaces import read_spaces
+from planet_tf2.data.streams import Streams
 from planet_tf2.evaluation import runs
 
 SEED_DECISIONS, PRETRAIN, PER_UPDATE, ENVS = 20, 2, 4, 2
@@ -223,3 +225,62 @@ class TestStored:
             arrays = {"action": action, "reward": reward, **flags}
             np.savez(folder / "1.npz", **arrays)
             assert str(read_spaces(folder)[1]).startswith(expected)
+
+
+@pytest.fixture(scope="module")
+def streamed(tmp_path_factory):
+    path = tmp_path_factory.mktemp("streams")
+    return run(path, "tiny_streamer", dataset_size=50)
+
+
+class TestStreams:
+    """Agents that learn from streams."""
+
+    def test_the_policy_acts_from_the_start(self, streamed):
+        assert not of_split(streamed, "train", "seed")
+        assert len(of_split(streamed, "test", "seed")) == 1
+
+    def test_updates_and_rows(self, streamed):
+        """A row for each environment and round, whatever ends meanwhile."""
+        updates = [r for r in records(streamed) if "update_count" in r]
+        items = [r["dataset_size"] for r in updates]
+        first = ENVS * PER_UPDATE  # As many as a batch has time steps.
+        grown = [first + PER_UPDATE * i for i in range(len(items))]
+        assert items == [min(50, size) for size in grown]
+        rows = sum(
+            r["length"] + 1 for r in of_split(streamed, "train", "train")
+        )
+        played = ENVS * PER_UPDATE + grown[-1]
+        assert played - ENVS * 13 <= rows <= played
+
+    def test_who_played_an_episode(self, streamed):
+        found = of_split(streamed, "train")
+        assert {r["environment"] for r in found} == {0, 1}
+        assert "environment" not in of_split(streamed, "test")[-1]
+
+    def test_without_context(self, tmp_path):
+        folder = run(tmp_path, "tiny_streamer", context=0, max_steps=20)
+        updates = [r for r in records(folder) if "update_count" in r]
+        assert updates[0]["dataset_size"] == 8 and len(updates) == 8
+
+    def test_stored_ones(self, streamed, tmp_path):
+        stored = {"offline_train": str(streamed.train_episodes)}
+        other = run(tmp_path, "tiny_streamer", dataset_size=500, **stored)
+        updates = [r for r in records(other) if "update_count" in r]
+        rows = sum(r["length"] + 1 for r in of_split(streamed, "train"))
+        assert updates[-1]["dataset_size"] == rows - 4 and len(updates) == 16
+
+    def test_nothing_to_learn_from(self, tmp_path, monkeypatch):
+        """As all of a first episode was lost: acting goes on."""
+        asked, steps, calls = iter([0, 0, 0]), Rollout.steps, []
+        monkeypatch.setattr(
+            Streams, "decisions", property(lambda self: next(asked, 1))
+        )
+        monkeypatch.setattr(
+            Rollout,
+            "steps",
+            lambda self, n, *args: calls.append(n) or steps(self, n, *args),
+        )
+        run(tmp_path, "tiny_streamer", max_steps=4)
+        # They are asked once for the test phase.
+        assert calls == [8, 1, 1]

@@ -32,9 +32,15 @@ SPLITS = ("train", "test")
 HERE = pathlib.Path(__file__).parent
 
 
-def run(logdir, **overrides):
+@pytest.fixture(scope="module", params=["tiny_stepper", "tiny_streamer"])
+def agent(request):
+    """One learns from episodes, one from streams with latents."""
+    return request.param
+
+
+def run(logdir, agent="tiny_stepper", **overrides):
     overrides = {"isolate_envs": "none", **overrides}
-    train(str(logdir), agent="tiny_stepper", overrides=overrides, report=str)
+    train(str(logdir), agent=agent, overrides=overrides, report=str)
     return RunFolder(logdir / "00001")
 
 
@@ -62,8 +68,8 @@ def trace(folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    return trace(run(tmp_path_factory.mktemp("undisturbed")))
+def undisturbed(tmp_path_factory, agent):
+    return trace(run(tmp_path_factory.mktemp("undisturbed"), agent))
 
 
 def check_same(folder, expected):
@@ -76,7 +82,7 @@ def check_same(folder, expected):
         assert len(files) == sum(r.get("split") == split for r in lines)
 
 
-def run_with_faults(path, faults, monkeypatch):
+def run_with_faults(path, agent, faults, monkeypatch):
     """Counts moments before and after everything that leaves a trace."""
     with monkeypatch.context() as patch:
         for owner, name in (
@@ -88,23 +94,23 @@ def run_with_faults(path, faults, monkeypatch):
             (session_lib, "random_episodes"),
         ):
             patch.setattr(owner, name, faults.around(getattr(owner, name)))
-        run(path)
+        run(path, agent)
 
 
-def test_cut_off_anywhere(tmp_path, monkeypatch, undisturbed):
+def test_cut_off_anywhere(tmp_path, monkeypatch, agent, undisturbed):
     faults = Faults()
-    run_with_faults(tmp_path / "count", faults, monkeypatch)
+    run_with_faults(tmp_path / "count", agent, faults, monkeypatch)
     check_same(RunFolder(tmp_path / "count" / "00001"), undisturbed)
     assert faults.count > 200
     for moment in np.linspace(9, faults.count - 1, 12).astype(int):
         path = tmp_path / str(moment)
         with pytest.raises(Crash):
-            run_with_faults(path, Faults(moment), monkeypatch)
-        check_same(run(path), undisturbed)
+            run_with_faults(path, agent, Faults(moment), monkeypatch)
+        check_same(run(path, agent), undisturbed)
 
 
-@pytest.mark.parametrize("after", [40, 90, 130])
-def test_stopped(tmp_path, monkeypatch, undisturbed, after):
+@pytest.mark.parametrize("after", [40, 70, 90])
+def test_stopped(tmp_path, monkeypatch, agent, undisturbed, after):
     """All is saved, in the middle of a step too."""
     asked = iter(range(10**9))
     with monkeypatch.context() as patch:
@@ -114,18 +120,18 @@ def test_stopped(tmp_path, monkeypatch, undisturbed, after):
             property(lambda self: next(asked) >= after),
         )
         with pytest.raises(signals.Stopped):
-            run(tmp_path)
+            run(tmp_path, agent)
     lines = len(records(RunFolder(tmp_path / "00001")))
     assert lines
-    check_same(run(tmp_path), undisturbed)
+    check_same(run(tmp_path, agent), undisturbed)
 
 
-def test_a_simulator_that_does_not_repeat_itself(tmp_path, caplog):
+def test_a_simulator_that_does_not_repeat_itself(tmp_path, caplog, agent):
     """Loses the episodes that were running, and nothing else."""
     task = {"tasks": ["stepping_tasks:sloppy"], "dataset_size": 500}
-    run(tmp_path, max_steps=12, **task)
+    run(tmp_path, agent, max_steps=12, **task)
     (tmp_path / "00001" / "DONE").unlink()
-    folder = run(tmp_path, **task)
+    folder = run(tmp_path, agent, **task)
     assert caplog.text.count("is lost: when it was played again") == 2
     assert "the reward was another one after 1 of them" in caplog.text
     lines = records(folder)
@@ -136,10 +142,10 @@ def test_a_simulator_that_does_not_repeat_itself(tmp_path, caplog):
         assert record["length"] == 12
 
 
-def test_environments_that_break(tmp_path, caplog):
+def test_environments_that_break(tmp_path, caplog, agent):
     """Lose their episode; the others go on."""
     task = {"tasks": ["stepping_tasks:fragile"], "isolate_envs": "process"}
-    folder = run(tmp_path, env_max_failures=50, **task)
+    folder = run(tmp_path, agent, env_max_failures=50, **task)
     assert "Dropped a broken episode of stepping_tasks:fragile" in caplog.text
     lines = records(folder)
     assert sum("eval_return" in line for line in lines) == 2
@@ -152,12 +158,12 @@ def test_environments_that_break(tmp_path, caplog):
 
 
 @pytest.mark.slow
-def test_killed(tmp_path, undisturbed):
+def test_killed(tmp_path, agent, undisturbed):
     """By `kill -9`, a process with environments in others."""
     random = np.random.default_rng(0)
     code = (
         "import sys; from planet_tf2.train import train; "
-        "train(sys.argv[1], agent='tiny_stepper')"
+        f"train(sys.argv[1], agent={agent!r})"
     )
     environ = {**os.environ, "PYTHONPATH": f"{HERE.parent}:{HERE}"}
     start = time.monotonic()

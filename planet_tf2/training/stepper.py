@@ -47,12 +47,12 @@ class Stepper:
         seed: int,
         streams: Streams | None = None,
     ):
-        self._envs, self._schedule = envs, schedule
+        self._envs, self._schedule, self._streams = envs, schedule, streams
         actor = agent.actor(len(envs), {})
+        acting, counts = actor, streams is not None
         if streams is not None and agent.replay_latents:
-            actor = _Remembered(actor, streams)
-        counts = streams is not None
-        self._rollout = Rollout(actor, InGraphBatchEnv(envs), counts)
+            acting = _Remembered(actor, streams)
+        self._rollout = Rollout(acting, InGraphBatchEnv(envs), counts)
         numbers = np.random.SeedSequence((seed, _ACT))
         words = numbers.generate_state(len(envs))
         self._env_seeds = [int(number) >> 1 for number in words]
@@ -87,12 +87,14 @@ class Stepper:
         state = self._rollout.state
         rounds = self._schedule.rounds(step.update, len(self._envs))
         due = rounds - int(state.time)
-        if due <= 0:
-            return []
         until = self._schedule.explore_until
         explores = until is None or self.decisions < until
         explore = _EXPLORE if explores else _SAMPLE
-        results = self._rollout.steps(due, self._env_seeds, self._seed, explore)
+        given, results = (self._env_seeds, self._seed, explore), []
+        # All there is to learn from may be lost with a first episode.
+        while due > 0 or self._streams and not self._streams.decisions:
+            results += self._rollout.steps(max(1, due), *given)
+            due = 0
         return [
             {**result, **info["episode"]}
             for result in results
@@ -121,13 +123,12 @@ class Stepper:
         )
 
 
-class _Remembered(Actor):
+class _Remembered:
     """An actor of whose decisions the latents are stored."""
 
     def __init__(self, actor: Actor, streams: Streams):
-        super().__init__("remembered")
         self._actor, self._streams = actor, streams
-        self.begin_episode, self.saved = actor.begin_episode, actor.saved
+        self.begin_episode = actor.begin_episode
         self.experience, self.end_episode = actor.experience, actor.end_episode
 
     def perform(self, indices: tf.Tensor, *args: Any) -> tf.Tensor:
