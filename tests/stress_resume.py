@@ -3,9 +3,10 @@
     python tests/stress_resume.py --kills 30
     python tests/stress_resume.py --kills 5 --params "collect_ahead: true"
     python tests/stress_resume.py --kills 20 --agent dreamer --max_steps 400
+    python tests/stress_resume.py --agent dreamer --config debug_2025
 
-Both are `scripts/train.py` with the preset `debug` and the same seed. One runs
-to its end; the other is ended by `kill -9` at random moments, and started again
+Both are `scripts/train.py` with a small preset and the same seed. One runs to
+its end; the other is ended by `kill -9` at random moments, and started again
 each time. Then they are compared, bit for bit: the losses of every update and
 all else in `metrics.jsonl` but times, all arrays of all episodes, everything in
 the last checkpoint, and the scalars that TensorBoard shows. Prints what
@@ -45,11 +46,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--agent", default="planet")
+    parser.add_argument("--config", default="debug")
     parser.add_argument("--task", default="cartpole_balance")
     parser.add_argument("--max_steps", type=int, default=1200)
-    parser.add_argument(
-        "--lines", type=int, default=8, help="of metrics from kill to kill"
-    )
+    parser.add_argument("--lines", type=int, default=8, help="between kills")
     parser.add_argument("--params", default="", help="more parameters, as YAML")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--keep", help="folder to keep all files in")
@@ -201,9 +201,9 @@ class Training:
         self.folder = RunFolder(logdir / "00001")
         length = LENGTHS[args.agent].format(args.max_steps)
         params = f"{{tasks: [{args.task}], {length}, {args.params}}}"
-        self._command = [sys.executable, "scripts/train.py", "--config=debug"]
+        self._command = [sys.executable, "scripts/train.py"]
         self._command += ["--logdir", str(logdir), "--agent", args.agent]
-        self._command += ["--params", params]
+        self._command += ["--config", args.config, "--params", params]
 
     def start(self) -> subprocess.Popen:
         """Starts the program."""
