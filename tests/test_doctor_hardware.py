@@ -204,6 +204,25 @@ def test_forecast():
     }
 
 
+def test_forecast_of_what_agents_store():
+    """Beside observations in memory, and in checkpoints."""
+    params = agents.resolve("default", agent="dreamer")
+    by_steps = agents.schedule(agents.find("dreamer"), params)
+    work, machine = Work(9, 3, 5, 600, 30, 7), Machine(10**10, 0, 10**10, None)
+    few, more = (
+        full_run.forecast(
+            work,
+            Speed(9.0, 2.0, 0.5, None, 3e9, 0.0, 10**6, 12288, latent_bytes),
+            machine,
+            params,
+            by_steps,
+        )
+        for latent_bytes in (0.0, 100.0)
+    )
+    for name in ("memory_bytes", "disk_bytes"):
+        assert more[name] - few[name] == 3 * 600 * 100
+
+
 def test_durations():
     assert full_run.duration(100) == "1.7 minutes"
     assert full_run.duration(7200) == "2.0 hours"

@@ -49,6 +49,7 @@ class Speed(NamedTuple):
     gpu_peak_bytes: float  # Of which on the GPU; 0 without one.
     weights: int
     step_bytes: float  # Memory of a time step of an episode.
+    latent_bytes: float = 0.0  # What an agent wants to be stored with it.
 
 
 class Machine(NamedTuple):
@@ -160,17 +161,20 @@ def forecast(
             seconds += work.frames / rate
         seconds += work.simulator_steps / frames.steps_per_second
         frame_bytes = frames.bytes_per_frame
-    loaded = work.frames * speed.step_bytes
+    loaded, latents = work.frames * speed.step_bytes, 0.0
     if by_steps is not None:
-        loaded = min(loaded, 1.1 * by_steps.dataset_size * speed.step_bytes)
+        held = min(work.frames, 1.1 * by_steps.dataset_size)
+        loaded, latents = held * speed.step_bytes, held * speed.latent_bytes
         if by_steps.max_bytes is not None:
             loaded = min(loaded, 1.1 * by_steps.max_bytes)
     elif params["loader_max_bytes"] is not None:
         loaded = min(loaded, 2 * params["loader_max_bytes"])
     program = max(speed.peak_bytes, 3e9 if machine.gpu_memory else 0)
     files = work.frames * frame_bytes * speed.step_bytes / _FRAME_BYTES
-    memory = int(program + _WORKER_BYTES + loaded)
-    disk = int(files + _BYTES_PER_WEIGHT * speed.weights)
+    # Checkpoints hold them too, of which there are three. While one is written,
+    # its content is in memory twice.
+    memory = int(program + _WORKER_BYTES + loaded + 3 * latents)
+    disk = int(files + _BYTES_PER_WEIGHT * speed.weights + 3 * latents)
     return {"seconds": seconds, "memory_bytes": memory, "disk_bytes": disk}
 
 

@@ -7,6 +7,7 @@ is lost if it has to be stopped. It leaves out what would take it beyond END, as
 """
 
 import json
+import math
 import resource
 import sys
 import time
@@ -89,6 +90,12 @@ def measure(
         weights=sum(int(np.prod(v.shape)) for v in agent.trained_variables),
         step_bytes=sum(
             x.dtype.size * int(np.prod(x.shape[2:])) for x in batch.values()
+        ),
+        latent_bytes=float(
+            sum(
+                np.dtype(dtype).itemsize * math.prod(shape)
+                for shape, dtype in agent.replay_latents.values()
+            )
         ),
     )
     print(json.dumps({"preset": preset, "speed": speed._asdict()}), flush=True)
