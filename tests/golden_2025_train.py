@@ -6,17 +6,19 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 from golden_2025_behavior import METRICS, assert_states, set_states
-from golden_2025_core import join_actions
+from golden_2025_core import join_actions, make_params, make_space
+from golden_2025_nets import layers_and_units
 from golden_dreamer_files import assert_summary
 from golden_files import assert_close
 
-from planet_tf2 import agents
 from planet_tf2.agents.dreamer.edition_2025 import build
 from planet_tf2.nets import weights
 
 Box = gymnasium.spaces.Box
 
 _LOSSES = {"rew": "reward", "con": "cont", "policy": "actor"}
+_SAME = "retnorm valnorm advnorm imag_last ac_grads contdisc".split()
+_LAPROP = "agc beta1 beta2 nesterov schedule warmup anneal".split()
 _METRICS = {
     **METRICS,
     "dyn_ent": "prior_ent",
@@ -26,54 +28,24 @@ _METRICS = {
 }
 
 
-def coder_of(given):
-    names = {
-        "depth": "cnn_depth",
-        "kernel": "kernel_size",
-        "layers": "mlp_layers",
-        "units": "mlp_units",
-        "symlog": "symlog_inputs",
-    }
-    same = ("mults", "outer", "strided", "outscale", "bspace")
-    found = {names.get(k, k): v for k, v in given.items()}
-    known = {*names.values(), *same}
-    return {k: v for k, v in found.items() if k in known}
-
-
-def make_params(given, variables, shape):
-    """Returns our parameters for what a file says of its own."""
-    rssm, scales, policy = (given[k] for k in ("rssm", "loss_scales", "policy"))
-    opt, slow = given["opt"], given["slowvalue"]
-    coders = {"encoder": coder_of(given["enc"])}
-    coders["encoder"].pop("outscale", None)
-    coders["decoder"] = {**coder_of(given["dec"]), "loss_scale": scales["rec"]}
+def train_params(golden):
+    """Returns our parameters for the settings of a file."""
+    given = golden.meta("params")
+    scales, opt, slow = (given[k] for k in ("loss_scales", "opt", "slowvalue"))
+    policy, imagined = given["policy"], given["imag_loss"]
+    replayed, context = given["repl_loss"], given["replay_context"]
+    assert all(imagined[name] == replayed[name] for name in ("lam", "slowreg"))
     stopped = {"reward": "reward_grad", "repval": "repval_grad"}
     heads = ["decoder", "reward", "cont", "repval"]
-    heads = [k for k in heads if given.get(stopped.get(k), True)]
-    imagined, replayed = given["imag_loss"], given["repl_loss"]
-    assert all(imagined[name] == replayed[name] for name in ("lam", "slowreg"))
-    changes = {
-        "edition": 2025,
-        "precision": "float32",
-        "batch_size": shape[0],
-        "batch_length": shape[1] - given["replay_context"],
-        "replay_context": given["replay_context"],
-        "units": policy["units"],
-        "dyn_hidden": rssm["hidden"],
-        "dyn_deter": rssm["deter"],
-        "dyn_stoch": rssm["stoch"],
-        "dyn_discrete": rssm["classes"],
-        "unimix_ratio": rssm["unimix"],
-        "dyn_outscale": rssm["outscale"],
-        "dyn_blocks": rssm["blocks"],
-        "dyn_absolute": rssm["absolute"],
-        "kl_free": rssm["free_nats"],
-        **{f"{k}_layers": rssm[f"{k}layers"] for k in ("dyn", "img", "obs")},
-        **coders,
-        "reward_head": head_of("rew", variables, scales),
-        "cont_head": head_of("con", variables, scales),
-        "grad_heads": heads,
-        "actor": {
+    size, length = golden["in/reward"].shape
+    return make_params(
+        golden,
+        batch_size=size,
+        batch_length=length - context,
+        replay_context=context,
+        dyn_outscale=given["rssm"]["outscale"],
+        grad_heads=[k for k in heads if given.get(stopped.get(k), True)],
+        actor={
             "layers": policy["layers"],
             "min_std": policy["minstd"],
             "max_std": policy["maxstd"],
@@ -81,42 +53,33 @@ def make_params(given, variables, shape):
             "entropy": imagined["actent"],
             "loss_scale": scales["policy"],
         },
-        "critic": {
-            **head_of("val", variables, {"val": scales["value"]}),
+        critic={
+            "layers": layers_and_units(golden, "val")[0],
+            "loss_scale": scales["value"],
             "replay_scale": scales["repval"],
             "slow_reg": imagined["slowreg"],
             "slow_returns": imagined["slowtar"],
             "slow_target_update": slow["every"],
             "slow_target_fraction": slow["rate"],
         },
-        "dyn_scale": scales["dyn"],
-        "rep_scale": scales["rep"],
-        "model_lr": opt["lr"],
-        "opt_eps": opt["eps"],
-        "weight_decay": opt["wd"],
-        "laprop": {
-            name: opt[name]
-            for name in (
-                *("agc", "beta1", "beta2", "nesterov"),
-                *("schedule", "warmup", "anneal"),
-            )
-            if name in opt
+        laprop={k: v for k, v in opt.items() if k in _LAPROP},
+        model_lr=opt["lr"],
+        opt_eps=opt["eps"],
+        weight_decay=opt["wd"],
+        imag_horizon=given["imag_length"],
+        discount=1 - 1 / given["horizon"],
+        discount_lambda=imagined["lam"],
+        dyn_scale=scales["dyn"],
+        rep_scale=scales["rep"],
+        **{name: given[name] for name in _SAME},
+        **{
+            "encoder.symlog_inputs": given["enc"]["symlog"],
+            "decoder.outscale": given["dec"]["outscale"],
+            "decoder.loss_scale": scales["rec"],
+            "reward_head.loss_scale": scales["rew"],
+            "cont_head.loss_scale": scales["con"],
         },
-        **{k: given[k] for k in ("retnorm", "valnorm", "advnorm")},
-        **{k: given[k] for k in ("imag_last", "ac_grads", "contdisc")},
-        "imag_horizon": given["imag_length"],
-        "discount": 1 - 1 / given["horizon"],
-        "discount_lambda": imagined["lam"],
-    }
-    return agents.resolve("default", "", changes, "dreamer")
-
-
-def head_of(scope, variables, scales):
-    layers = sum(
-        k.startswith(f"{scope}/mlp/linear") and k.endswith("kernel")
-        for k in variables
     )
-    return {"layers": layers, "loss_scale": scales[scope]}
 
 
 class Training:
@@ -128,21 +91,19 @@ class Training:
 
     def __init__(self, golden):
         self.golden = golden
-        given, variables = golden.meta("params"), golden.variables()
-        inputs = golden.group("in")
-        shape = inputs["reward"].shape
-        params = make_params(given, variables, shape)
+        inputs, params = golden.group("in"), train_params(golden)
+        observ = {name: inputs[name] for name in golden.meta("obs")}
         actions = golden.meta("actions").copy()
         vector = join_actions(inputs, actions)
         model = build.WorldModel(
-            params, self._space(), Box(-1, 1, vector.shape[2:])
+            params, make_space(golden, observ), Box(-1, 1, vector.shape[2:])
         )
         parts = action_space(actions)
         behavior = build.make_behavior(params, model, parts)
         self.learner = build.make_learner(params, model, behavior)
-        weights.load_weights(self.learner, variables)
+        weights.load_weights(self.learner, golden.variables())
         set_states(behavior, golden.meta("norm_start"))
-        self.batch = {k: tf.constant(inputs[k]) for k in golden.meta("obs")}
+        self.batch = {name: tf.constant(x) for name, x in observ.items()}
         self.batch |= {
             "action": tf.roll(vector, 1, 1),
             "reward": tf.constant(inputs["reward"]),
@@ -167,19 +128,6 @@ class Training:
         latent = self.learner.model.rssm.latents.shape
         steps, count = given.shape[0] - 1, given.shape[1]
         return tf.zeros([steps, count, *latent]), tf.concat(noise, -1)
-
-    def _space(self):
-        spaces = {}
-        for name in self.golden.meta("obs"):
-            array = self.golden[f"in/{name}"]
-            if array.dtype == np.uint8:
-                spaces[name] = Box(0, 255, array.shape[2:], np.uint8)
-            elif array.dtype.kind == "i":
-                bias = self.golden.variables(f"dec/vec/{name}/logits")["bias"]
-                spaces[name] = gymnasium.spaces.Discrete(bias.size)
-            else:
-                spaces[name] = Box(-np.inf, np.inf, array.shape[2:])
-        return gymnasium.spaces.Dict(spaces)
 
 
 def action_space(actions):

@@ -114,6 +114,7 @@ class Dreamer(Agent):
             explorer and explorer.actor,
             self.action_space,
             self._params["eval_state_mean"],
+            samples=self._params["edition"] == 2025,
         )
 
     def filter(
