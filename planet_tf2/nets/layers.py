@@ -26,11 +26,11 @@ _cast = contextvars.ContextVar("cast", default=None)
 
 @contextlib.contextmanager
 def cast_before(variables: Iterable[Any], dtype: str) -> Iterator[None]:
-    """Casts weights once for all that happens inside of a `with` block.
+    """Reads and casts weights once for all that happens in a `with` block.
 
-    A layer that is used in each step of a loop casts its weights each time,
-    which in half precision takes as long as a small product. Not for training:
-    what is cast before a loop gets a gradient that is summed in half precision.
+    A layer that is used in each step of a loop does so each time, which in half
+    precision takes as long as a small product. Not for training: what is cast
+    before a loop gets a gradient that is summed in half precision.
     """
     token = _cast.set({id(x): tf.cast(x, dtype) for x in variables})
     try:

@@ -1,6 +1,7 @@
 """The devices that TensorFlow computes on."""
 
 import contextlib
+import contextvars
 import ctypes
 import functools
 import os
@@ -15,6 +16,9 @@ _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
 _M_MMAP_THRESHOLD = -3
 _LARGE = 2**30
+
+_beside_others: contextvars.ContextVar[bool]
+_beside_others = contextvars.ContextVar("beside_others", default=False)
 
 
 def prepare() -> list[str]:
@@ -35,7 +39,6 @@ def prepare() -> list[str]:
     return [gpu.name for gpu in gpus]
 
 
-@functools.cache
 def chains() -> int:
     """How many independent chains of operations a graph should have.
 
@@ -43,9 +46,19 @@ def chains() -> int:
     each, and many are too small to be divided. So planner and learner compute
     two halves side by side on CPUs. Always two, however many cores there are,
     since the halves of a batch have random numbers of their own. A GPU likes
-    operations that are as large as possible.
+    operations that are as large as possible, and so does a thread beside
+    others (`work_beside_others`).
     """
-    return 1 if has_gpu() else 2
+    return 1 if has_gpu() or _beside_others.get() else 2
+
+
+def work_beside_others() -> None:
+    """Makes graphs of this thread, from now on, of one chain each.
+
+    For a thread that computes while others keep the rest of the cores busy:
+    operations twice as large take less of them. Not for learners.
+    """
+    _beside_others.set(True)
 
 
 @functools.cache

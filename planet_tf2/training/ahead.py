@@ -17,6 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.agents.agent import Agent
+from planet_tf2.tools import devices
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.trainer import Step
 
@@ -57,7 +58,9 @@ class Ahead:
         self._should_stop = should_stop
         self._closed = False
         # One only, since collectors share environments.
-        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self._thread = concurrent.futures.ThreadPoolExecutor(
+            1, initializer=devices.work_beside_others
+        )
         self._pending: list[tuple[Collector, concurrent.futures.Future]] = []
 
     @property

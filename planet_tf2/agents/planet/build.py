@@ -244,10 +244,10 @@ def make_planner(
         params,
     )
 
-    weights = []
-    if params["precision"] != "float32":
-        for part in (model.cell, model.heads["reward"]):
-            weights += part.trainable_variables
+    weights = [
+        *model.cell.trainable_variables,
+        *model.heads["reward"].trainable_variables,
+    ]
 
     def plan(state: Any, seed: tf.Tensor) -> Any:
         with cast_before(weights, params["precision"]):

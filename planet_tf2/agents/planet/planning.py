@@ -186,10 +186,11 @@ def imagine_all(
     What `unroll.imagine` does, for a horizon that is known: a few steps, one
     after the other in the graph, are faster than a loop in it.
     """
-    states = []
-    for step in range(actions.shape[1]):
-        drawn = _map(lambda x, t=step: x[t], noise)
-        state = cell.transition(state, actions[:, step], drawn)
+    states, length = [], actions.shape[1]
+    drawn = [tf.unstack(x, length) for x in tf.nest.flatten(noise)]
+    for action, *parts in zip(tf.unstack(actions, axis=1), *drawn, strict=True):
+        parts = tf.nest.pack_sequence_as(noise, parts)
+        state = cell.transition(state, action, parts)
         states.append(state)
     return _map(lambda *s: tf.stack(s, 1), *states)
 
