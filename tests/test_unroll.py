@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from planet_tf2.agents.planet import RSSM, closed_loop, imagine, open_loop
+from planet_tf2.agents.planet import (
+    DRNN,
+    RSSM,
+    SSM,
+    closed_loop,
+    imagine,
+    open_loop,
+    unroll,
+)
 
 BATCH, TIME, ACTION, OBS = 3, 6, 2, 4
 
@@ -130,3 +138,29 @@ def test_gradient_flows_back_through_time(cell):
     # The last prior follows from every observation but its own.
     assert (np.abs(gradient[:, :-1]).max(-1) > 0).all()
     assert not np.any(gradient[:, -1])
+
+
+@pytest.mark.parametrize("kind", [RSSM, SSM, DRNN])
+@pytest.mark.parametrize("graph", [False, True])
+def test_same_gradients_as_a_loop(kind, graph, monkeypatch):
+    cell = kind(3, 5, 5) if kind is not SSM else SSM(3, 5)
+    cell.build(ACTION, OBS)
+    variables = cell.trainable_variables
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            _, posterior = closed_loop(cell, EMBEDDED, ACTIONS, NOISE)
+            last = {name: x[:, -1] for name, x in posterior.items()}
+            ahead = imagine(cell, last, ACTIONS, NOISE[:, 0])
+            loss = sum(
+                tf.reduce_sum(tf.square(x))
+                for x in tf.nest.flatten([posterior, ahead])
+            )
+        return tape.gradient(loss, variables, unconnected_gradients="zero")
+
+    found = run(gradients, graph)
+    monkeypatch.setattr(unroll, "_LONGEST", 0)
+    expected = run(gradients, True)
+    assert all(np.abs(x).max() > 0 for x in expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, 1e-4, 1e-4)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.nets.layers import add_bias, cast_weight
+from planet_tf2.nets.layers import add_bias, cast_weight, linear
 
 
 class GRUCell(keras.layers.Layer):
@@ -80,11 +80,13 @@ class GRUCell(keras.layers.Layer):
     def _product(
         self, inputs: list[tf.Tensor], kernel: Any, bias: Any, skip: int
     ) -> tf.Tensor:
+        joined = tf.concat(inputs, -1)
+        if not skip:
+            return linear(joined, [kernel], [bias])
         kernel, bias = (
             cast_weight(x, self.compute_dtype) for x in (kernel, bias)
         )
-        kernel = kernel[skip:] if skip else kernel
-        return add_bias(tf.concat(inputs, -1) @ kernel, bias)
+        return add_bias(joined @ kernel[skip:], bias)
 
     def original_variables(self) -> dict[str, Any]:
         """Returns the variables by the names that the original gives them."""

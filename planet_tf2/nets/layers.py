@@ -13,10 +13,7 @@ class Dense(keras.layers.Dense):
     """Keras' dense layer with the bias of `add_bias`, for inputs `[N, D]`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        kernel, bias = (
-            cast_weight(x, inputs.dtype) for x in (self.kernel, self.bias)
-        )
-        return self.activation(add_bias(tf.matmul(inputs, kernel), bias))
+        return self.activation(linear(inputs, [self.kernel], [self.bias]))
 
 
 # Tensors by the identity of the variable that they are the value of.
@@ -45,6 +42,95 @@ def cast_weight(variable: Any, dtype: tf.DType) -> tf.Tensor:
     return tf.cast(variable if known is None else known, dtype)
 
 
+class _Steps:
+    """Layers that are applied in each of some steps; see `in_steps`."""
+
+    def __init__(self, length: int):
+        self.graph = tf.compat.v1.get_default_graph()
+        self._length = length
+        self._known: dict[Any, tuple] = {}
+
+    def linear(
+        self, inputs: tf.Tensor, kernels: Sequence, biases: Sequence
+    ) -> tf.Tensor:
+        """See the function of this name."""
+        key = *map(id, kernels), inputs.shape[0], inputs.dtype
+        kernel, seen, places, _ = self._known.get(key, (None, [], [], None))
+        if len(seen) == len(places):  # The first step, or used up.
+            kernel, seen, places = self._prepare(inputs, kernels, biases)
+            # With the kernels, lest others get their identity.
+            self._known[key] = kernel, seen, places, kernels
+        seen.append(inputs)
+        return tf.matmul(inputs, kernel) + places[len(seen) - 1]
+
+    def _prepare(
+        self, inputs: tf.Tensor, kernels: Sequence, biases: Sequence
+    ) -> tuple[tf.Tensor, list, list]:
+        """Returns kernel, an empty list for inputs, and what to add to outputs.
+
+        That is the bias, and nothing for the kernel; but the gradients of both
+        come back through it, those of all steps at once.
+        """
+        seen: list[tf.Tensor] = []
+        rows = self._length * tf.shape(inputs)[0]
+
+        @tf.custom_gradient
+        def nothing(kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+            def gradient(upstream: tf.Tensor) -> tf.Tensor:
+                known = tf.concat(seen, 0)
+                upstream = upstream[: tf.shape(known)[0]]
+                return tf.matmul(known, upstream, transpose_a=True)
+
+            return tf.zeros([rows, kernel.shape[1]], kernel.dtype), gradient
+
+        kernel = _joined(kernels, inputs.dtype)
+        added = nothing(kernel)
+        if biases:
+            added = add_bias(added, _joined(biases, inputs.dtype))
+        places = tf.split(added, self._length)
+        return tf.stop_gradient(kernel), seen, places
+
+
+_steps: contextvars.ContextVar[_Steps | None]
+_steps = contextvars.ContextVar("steps", default=None)
+
+
+@contextlib.contextmanager
+def in_steps(length: int) -> Iterator[None]:
+    """Sums gradients of weights over steps, by one product for each layer.
+
+    For steps that stand in a graph one after the other. Else there is a product
+    of few rows for each step, and a sum of as many gradients.
+
+    Args:
+      length: how many steps there are inside of the `with` block.
+    """
+    token = _steps.set(_Steps(length))
+    try:
+        yield
+    finally:
+        _steps.reset(token)
+
+
+def linear(
+    inputs: tf.Tensor, kernels: Sequence[Any], biases: Sequence[Any] = ()
+) -> tf.Tensor:
+    """Multiplies `[N, D]` by kernels side by side, and adds their biases."""
+    steps = _steps.get()
+    # Not within branches or loops inside of a step.
+    if steps and steps.graph is tf.compat.v1.get_default_graph():
+        return steps.linear(inputs, kernels, biases)
+    outputs = tf.matmul(inputs, _joined(kernels, inputs.dtype))
+    if biases:
+        outputs = add_bias(outputs, _joined(biases, inputs.dtype))
+    return outputs
+
+
+def _joined(weights: Sequence[Any], dtype: tf.DType) -> tf.Tensor:
+    parts = [cast_weight(x, dtype) for x in weights]
+    return parts[0] if len(parts) == 1 else tf.concat(parts, -1)
+
+
 def build_stack(layers: Sequence[Dense], input_size: int) -> None:
     """Creates the variables of layers that are applied one after the other."""
     for layer in layers:
@@ -66,11 +152,8 @@ def apply_side_by_side(
 
     Small products take as long to set up as to compute.
     """
-    kernel, bias = (
-        tf.concat([cast_weight(x, inputs.dtype) for x in parts], -1)
-        for parts in zip(*((x.kernel, x.bias) for x in layers), strict=True)
-    )
-    outputs = add_bias(tf.matmul(inputs, kernel), bias)
+    kernels, biases = zip(*((x.kernel, x.bias) for x in layers), strict=True)
+    outputs = linear(inputs, kernels, biases)
     return tf.split(outputs, [layer.units for layer in layers], -1)
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from planet_tf2.agents.planet.cell import LatentCell, Noises, State
 from planet_tf2.nets import weights
 from planet_tf2.nets.gru import GRUCell
-from planet_tf2.nets.layers import add_bias, apply_stack, build_stack
+from planet_tf2.nets.layers import add_bias, apply_stack, build_stack, linear
 
 
 class RSSM(LatentCell):
@@ -110,10 +110,7 @@ class RSSM(LatentCell):
 
         def step(prev_state, prev_action, seen, noise=None):
             _, belief = self._advance(prev_state, prev_action)
-            # Cast here, so that gradients of all steps add up in float32.
-            product = tf.matmul(
-                tf.cast(belief, dtype), tf.cast(of_belief, dtype)
-            )
+            product = linear(tf.cast(belief, dtype), [of_belief])
             hidden = apply_stack(others, first.activation(product + seen))
             return self._posterior_state(hidden, belief, noise)
 

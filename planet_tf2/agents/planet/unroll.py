@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from planet_tf2.agents.planet.cell import LatentCell, State
+from planet_tf2.nets.layers import in_steps
 
 _map = tf.nest.map_structure
 
@@ -146,9 +147,10 @@ def _unroll(
         states = tf.scan(step, tuple(inputs), state)
         return _map(_time_major, states)
     results = []
-    for entries in zip(*map(tf.unstack, inputs), strict=True):
-        state = step(state, entries)
-        results.append(state)
+    with in_steps(length):
+        for entries in zip(*map(tf.unstack, inputs), strict=True):
+            state = step(state, entries)
+            results.append(state)
     return _map(lambda *s: tf.stack(s, 1), *results)
 
 
