@@ -57,7 +57,7 @@ def plain(batch):
 def run(folder, path, first_step=0, steps=range(0, 2 * EPOCH, 5)):
     """Returns the batches of steps; their numbers are counted by split."""
     trainer = make_trainer(path)
-    trainer._global_step.assign(first_step)
+    trainer._global_step = first_step
     source = Source()
     batches = Batches(source, EpisodeLog(folder), 7, trainer.step_of)
     first = {name: trainer.next_step(name).update for name in LENGTHS}

@@ -1,6 +1,7 @@
 """What happens in a step of a phase. See `Trainer` for the order."""
 
 import dataclasses
+import functools
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from planet_tf2.agents.agent import Agent
 from planet_tf2.data import episodes
 from planet_tf2.data.first_look import remarks
 from planet_tf2.tools import seeds
+from planet_tf2.tools.same_graph import SameGraph
 from planet_tf2.tools.signals import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.ahead import Ahead
@@ -81,6 +83,13 @@ class Context:
     returns: tf.Variable
     guard: Guard
 
+    @functools.cached_property
+    def compute(self) -> dict[str, Callable[..., Any]]:
+        """Computes the losses of a batch, by phase."""
+        agent = self.parts.agent
+        steps = {"train": agent.train_step, "test": agent.test_step}
+        return {phase: SameGraph(step) for phase, step in steps.items()}
+
     @property
     def log_every(self) -> int:
         """Updates between two lines of the log."""
@@ -95,13 +104,12 @@ class Context:
 def update(context: Context, step: Step) -> None:
     """Computes the losses of a batch, in training with a gradient step."""
     agent, progress = context.parts.agent, context.parts.progress
+    due = step.is_last
     if step.phase == "train":
-        compute = agent.train_step
         due = (step.update + 1) % context.log_every == 0
-    else:
-        compute, due = agent.test_step, step.is_last
     batch = context.batches.of(step)
-    values = compute(batch, seeds.derive(*context.seed_for(_UPDATE, step)))
+    seed = seeds.derive(*context.seed_for(_UPDATE, step))
+    values = context.compute[step.phase](batch, seed)
     # Named as in `metrics.jsonl`.
     named = {
         f"{name}_loss" if name in agent.loss_names else name: float(value)

@@ -98,20 +98,23 @@ class Trainer:
         identity: str = "",
     ):
         self._phases: dict[str, Phase] = {}
-        self._global_step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._next_stage = tf.Variable(0, dtype=tf.int64, trainable=False)
+        # Numbers here, and variables only in checkpoints, which are slow.
+        self._global_step = self._next_stage = 0
+        self._counters = {
+            name: tf.Variable(0, dtype=tf.int64, trainable=False)
+            for name in ("global_step", "next_stage")
+        }
         self._checkpoint_every = checkpoint_every
         self._guard = guard
         self._writers = writers
-        own = {"global_step": self._global_step, "next_stage": self._next_stage}
         self._checkpoints = Checkpoints(
-            directory, {**own, **state}, scratch, identity
+            directory, {**self._counters, **state}, scratch, identity
         )
 
     @property
     def global_step(self) -> int:
         """Steps of all phases so far, in sequences."""
-        return int(self._global_step)
+        return self._global_step
 
     @property
     def reached_step(self) -> int:
@@ -135,13 +138,18 @@ class Trainer:
 
     def restore(self) -> bool:
         """Loads the last checkpoint that is whole; see `Checkpoints`."""
-        return self._checkpoints.restore() is not None
+        path = self._checkpoints.restore()
+        counters = self._counters.values()
+        self._global_step, self._next_stage = map(int, counters)
+        return path is not None
 
     def save(self) -> pathlib.Path:
         """Writes a checkpoint and returns its path."""
         self._guard.check()
         for writer in self._writers:
             writer.flush()
+        self._counters["global_step"].assign(self._global_step)
+        self._counters["next_stage"].assign(self._next_stage)
         return self._checkpoints.save()
 
     def step_at(self, global_step: int) -> Step:
@@ -183,9 +191,7 @@ class Trainer:
 
     def has_begun(self, step: Step) -> bool:
         """Whether some stages of a step are done, and others not."""
-        return (
-            step.global_step == self.global_step and int(self._next_stage) > 0
-        )
+        return step.global_step == self.global_step and self._next_stage > 0
 
     @property
     def _epoch_length(self) -> int:
@@ -200,20 +206,20 @@ class Trainer:
         while self.global_step < max_step:
             step = self.step_at(self.global_step)
             stages = self._phases[step.phase].stages
-            while (index := int(self._next_stage)) < len(stages):
+            while (index := self._next_stage) < len(stages):
                 if self._guard.should_stop():
                     self._stop()
                 try:
                     outcome = stages[index](step)
                 except RolloutStopped:
                     self._stop()
-                self._next_stage.assign(index + 1)
+                self._next_stage = index + 1
                 if outcome is not None:
                     self.save()
                     if outcome.score is not None:
                         yield outcome.score
-            self._global_step.assign_add(step.batch_size)
-            self._next_stage.assign(0)
+            self._global_step += step.batch_size
+            self._next_stage = 0
             if self.global_step % self._checkpoint_every < step.batch_size:
                 self.save()
         self.save()
