@@ -5,9 +5,10 @@ PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+AGENT ?= planet
 TASK ?= cartpole_balance
 CONFIG ?= quickstart
-LOGDIR ?= logs/$(CONFIG)/$(TASK)
+LOGDIR ?= logs/$(if $(filter-out planet,$(AGENT)),$(AGENT)/)$(CONFIG)/$(TASK)
 PARAMS ?=
 # Processes that share the tests; a file stays with one of them.
 JOBS ?= 2
@@ -22,8 +23,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 help:
 	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
-	@echo "              choose others with TASK=... CONFIG=... LOGDIR=... and"
-	@echo "              PARAMS=\"{name: value}\""
+	@echo "              choose others with AGENT=dreamer TASK=... CONFIG=..."
+	@echo "              LOGDIR=... and PARAMS=\"{name: value}\""
 	@echo "make test     run all tests, JOBS=$(JOBS) files at a time"
 	@echo "make check    format, lint, layers and tests, as before a commit"
 	@echo "make bench    time it in half an hour, also beside plain Keras and PyTorch"
@@ -47,8 +48,8 @@ $(VENV)/installed: setup.py pyproject.toml scripts/install_system.sh
 	@touch $@
 
 train: install
-	@$(BIN)/python scripts/train.py --logdir '$(LOGDIR)' --config $(CONFIG) \
-	    --tasks '[$(TASK)]' --params '$(PARAMS)'
+	@$(BIN)/python scripts/train.py --agent $(AGENT) --logdir '$(LOGDIR)' \
+	    --config $(CONFIG) --tasks '[$(TASK)]' --params '$(PARAMS)'
 
 test: install
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(LIMITS)

@@ -110,7 +110,8 @@ def check_make(words):
     given = dict(word.split("=", 1) for word in words if "=" in word)
     assert set(given) <= VARIABLES, f"{given} of {sorted(VARIABLES)}"
     if "CONFIG" in given:
-        assert given["CONFIG"] in agents.find().PRESETS
+        agent = given.get("AGENT", agents.DEFAULT)
+        assert given["CONFIG"] in agents.find(agent).PRESETS
     if "TASK" in given:
         tasks.get_task(given["TASK"])
 
