@@ -131,10 +131,6 @@ class _Remembered:
         self.begin_episode = actor.begin_episode
         self.experience, self.end_episode = actor.experience, actor.end_episode
 
-    @property
-    def saved(self) -> dict[str, Any]:
-        return self._actor.saved
-
     def perform(self, indices: tf.Tensor, *args: Any) -> tf.Tensor:
         action = self._actor.perform(indices, *args)
         with tf.control_dependencies([action]):
