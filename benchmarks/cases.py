@@ -18,11 +18,14 @@ flags.DEFINE_string("config", "default", "Preset of planet_tf2.")
 flags.DEFINE_string("params", "", "Parameters of planet_tf2, as YAML.")
 
 
-def params(task: str = "cheetah_run", **changes: Any) -> dict[str, Any]:
+def params(
+    task: str = "cheetah_run", agent: str = agents.DEFAULT, **changes: Any
+) -> dict[str, Any]:
     """Returns the parameters that the flags say, with changes.
 
     Args:
       task: unless the flags name one; that of the preset if empty.
+      agent: whose parameters.
       **changes: parameters that win over the flags.
 
     Raises:
@@ -31,7 +34,7 @@ def params(task: str = "cheetah_run", **changes: Any) -> dict[str, Any]:
     try:
         given = {"tasks": [task]} if task else {}
         given |= {**parse_params(FLAGS.params), **changes}
-        found = agents.resolve(FLAGS.config, "", given)
+        found = agents.resolve(FLAGS.config, "", given, agent)
     except ConfigError as error:
         raise harness.Missing(error) from None
     if found["num_gpus"] > 1:

@@ -8,7 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cases
@@ -32,12 +32,13 @@ _BASELINES = ("plain_keras", "pytorch", "pytorch:tcmalloc")
 
 
 def make_all(
-    variant: Callable[[str], Callable[[], Any]],
+    variant: Callable[[str], Callable[[], Any]], more: Sequence[str] = ()
 ) -> dict[str, Callable[[], Any]]:
     """Makes all that is to be timed, by name.
 
     Args:
       variant: makes the function of one name, in this process.
+      more: arguments of this program for other processes.
 
     Raises:
       harness.Missing: a variant cannot be made.
@@ -47,10 +48,8 @@ def make_all(
     from planet_tf2.tools import devices
 
     devices.prepare()
-    for name in FLAGS.variants:
-        split(name)
     return {
-        name: _elsewhere(name) if name in _BASELINES else variant(name)
+        name: _elsewhere(name, more) if name in _BASELINES else variant(name)
         for name in FLAGS.variants
     }
 
@@ -96,20 +95,31 @@ def pytorch() -> Any:
     Raises:
       harness.Missing: there is no PyTorch, or ours would have a GPU.
     """
+    torch()
+    from baselines.pytorch import PyTorch
+
+    return PyTorch(cases.ACTION_SIZE)
+
+
+def torch() -> Any:
+    """Returns the module, which is to use all cores.
+
+    Raises:
+      harness.Missing: there is no PyTorch, or ours would have a GPU.
+    """
     harness.check_processor_only()
     try:
         import torch
-        from baselines.pytorch import PyTorch
     except ImportError:
         raise harness.Missing(
             "PyTorch is not installed. `make bench` installs it, or choose "
             "other --variants."
         ) from None
     torch.set_num_threads(machine.usable_cores())
-    return PyTorch(cases.ACTION_SIZE)
+    return torch
 
 
-def _elsewhere(name: str) -> Callable[[], None]:
+def _elsewhere(name: str, more: Sequence[str]) -> Callable[[], None]:
     """Starts a variant in another process and returns how to run it once."""
     environ = dict(os.environ)
     if name.endswith(":tcmalloc"):
@@ -120,7 +130,7 @@ def _elsewhere(name: str) -> Callable[[], None]:
             )
         environ["LD_PRELOAD"] = library
     process = subprocess.Popen(
-        [sys.executable, sys.argv[0], f"--serve={name}"],
+        [sys.executable, *sys.argv, f"--serve={name}", *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environ,

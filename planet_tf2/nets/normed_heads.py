@@ -101,20 +101,34 @@ class DistributionHead(keras.layers.Layer):
 
     def call(self, features: tf.Tensor) -> Any:
         """Returns the distribution of the value for features `[..., F]`."""
+        return self.distribution(self.outputs(features))
+
+    def outputs(self, features: tf.Tensor) -> Any:
+        """Returns what `distribution` makes one of.
+
+        Float32 `[..., *shape]` with an axis more for logits; if the deviation
+        is learned, a pair of them.
+        """
         hidden = self._mlp(features)
         mean = _apply(self._mean, hidden, self._raw_shape)
+        if self._std_layer is None:
+            return mean
+        return mean, _apply(self._std_layer, hidden, self._shape)
+
+    def distribution(self, outputs: Any) -> Any:
+        """Returns the distribution of the value that `outputs` are about."""
         ndims = len(self._shape)
         if self._dist in NORMALS:
-            std = self._std
+            mean, std = outputs, self._std
             if self._std_layer is not None:
-                std = _apply(self._std_layer, hidden, self._shape)
+                mean, std = outputs
             bounds = self._min_std, self._max_std
             return make_normal(self._dist, mean, std, ndims, *bounds)
         if self._dist == "onehot":
             if self._sizes is not None:
-                return JoinedOneHot(mean, self._sizes, self._unimix)
-            return OneHot(mean, self._unimix)
-        return VALUES[self._dist](mean, ndims)
+                return JoinedOneHot(outputs, self._sizes, self._unimix)
+            return OneHot(outputs, self._unimix)
+        return VALUES[self._dist](outputs, ndims)
 
     def _outputs(self) -> dict[str, Dense]:
         layers = {"mean": self._mean, "std": self._std_layer}

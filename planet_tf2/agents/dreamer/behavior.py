@@ -9,7 +9,9 @@ import tensorflow as tf
 from planet_tf2.agents.dreamer import returns
 from planet_tf2.agents.dreamer.imagination import (
     Imagined,
+    Policies,
     imagine_side_by_side,
+    value_imagined,
 )
 from planet_tf2.nets.module import Module
 from planet_tf2.tools import seeds
@@ -181,15 +183,18 @@ class Behavior(Module):
         )
         cont = 1 - _merge(tf.cast(context["is_terminal"], tf.float32))
         noise = self.noise(seed, cont.shape[0] or tf.shape(cont)[0])
-        features, action = imagine_side_by_side(
+        features, action, policies = imagine_side_by_side(
             self.rssm, self.actor, start, self.settings.horizon, noise
         )
-        return self.losses_of(self.evaluate(features, action, cont))
+        imagined = self.evaluate(features, action, cont)
+        return self.losses_of(imagined, policies)
 
-    def losses_of(self, imagined: Imagined) -> tuple[Scalars, Scalars, Any]:
+    def losses_of(
+        self, imagined: Imagined, policies: Policies | None = None
+    ) -> tuple[Scalars, Scalars, Any]:
         """Does what `losses` does, for what `evaluate` returns."""
         ema = self.moved_ema(imagined)
-        actor_loss, entropy = self.actor_loss(imagined, ema)
+        actor_loss, entropy = self.actor_loss(imagined, ema, policies)
         actor, value = self.groups
         losses = {actor: actor_loss, value: self.critic_loss(imagined)}
         scalars = {
@@ -216,14 +221,21 @@ class Behavior(Module):
         """
         settings = self.settings
         reward = self._reward(features, actions)
-        value = self.critic(features).mode()
+        raw, value = value_imagined(self.critic, features)
         discount = settings.discount * self._cont(features).mean()
         target = returns.lambda_return(
             reward, value, discount, settings.lambda_
         )
         weight = returns.weights(discount, cont, settings.reference)
         return Imagined(
-            features, actions, reward, value, discount, weight, target
+            features,
+            actions,
+            reward,
+            value,
+            raw,
+            discount,
+            weight,
+            target,
         )
 
     def moved_ema(self, imagined: Imagined) -> Any:
@@ -233,7 +245,7 @@ class Behavior(Module):
         return self.normalizer.moved(imagined.target)
 
     def actor_loss(
-        self, imagined: Imagined, ema: Any
+        self, imagined: Imagined, ema: Any, policies: Policies | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Computes the actor's loss (DreamerV3, equation 11), and entropy.
 
@@ -242,13 +254,15 @@ class Behavior(Module):
         Args:
           imagined: by `evaluate`.
           ema: by `moved_ema`.
+          policies: what its actions were drawn from, if that is known.
 
         Returns:
           The loss, a scalar, and the actor's entropy in nats, `[H, N]`.
         """
         settings, weight = self.settings, imagined.weight[:-1]
-        stopped = tf.stop_gradient(imagined.features)
-        policy = self.actor(stopped)
+        policy = policies
+        if policy is None:
+            policy = self.actor(tf.stop_gradient(imagined.features))
         objective = weight * self.objective(imagined, policy, ema)
         if settings.reference:
             entropy = self.actor(imagined.features).entropy()
@@ -289,8 +303,8 @@ class Behavior(Module):
 
         -mean over k, start of w[k] (ln p(R[k]) + ln p(v_slow[k]))
         """
+        value = self.critic.distribution(imagined.returns[:-1])
         features = tf.stop_gradient(imagined.features[:-1])
-        value = self.critic(features)
         log_prob = value.log_prob(tf.stop_gradient(imagined.target))
         if self.slow_critic is not None:
             slow = tf.stop_gradient(self.slow_critic(features).mode())

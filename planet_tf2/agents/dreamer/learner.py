@@ -87,15 +87,8 @@ class DreamerLearner(Module):
         model_seed, behavior_seed = seeds.split(seed, 2)
         changed = self._changed
         before = [tf.convert_to_tensor(variable) for variable in changed]
-        scalars, context = self._learn(
-            self._model_gradients, (batch, model_seed), self._scales[0]
-        )
-        self.behavior.move_targets()
-        more, pending = self._learn(
-            self._behavior_gradients, (context, behavior_seed), self._scales[1]
-        )
-        self.behavior.commit(self._first(pending))
-        scalars |= more
+        scalars, context = self.update_model(batch, model_seed)
+        scalars |= self.update_behavior(context, behavior_seed)
         finite = replicas.finite(scalars, [*self.loss_names, *self.norm_names])
 
         def undo() -> tf.Tensor:
@@ -104,6 +97,27 @@ class DreamerLearner(Module):
             return tf.constant(False)
 
         tf.cond(finite, lambda: tf.constant(True), undo)
+        return scalars
+
+    def update_model(
+        self, batch: Batch, seed: tf.Tensor
+    ) -> tuple[Scalars, Any]:
+        """Updates the world model, whatever the gradient is.
+
+        Returns:
+          Scalars, and what the behavior learns from, on each device.
+        """
+        return self._learn(
+            self._model_gradients, (batch, seed), self._scales[0]
+        )
+
+    def update_behavior(self, context: Any, seed: tf.Tensor) -> Scalars:
+        """Updates the behavior, whatever the gradient is; returns scalars."""
+        self.behavior.move_targets()
+        scalars, pending = self._learn(
+            self._behavior_gradients, (context, seed), self._scales[1]
+        )
+        self.behavior.commit(self._first(pending))
         return scalars
 
     @property
