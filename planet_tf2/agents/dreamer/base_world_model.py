@@ -1,6 +1,6 @@
 """What the world models of all editions do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -9,12 +9,17 @@ import tensorflow as tf
 from planet_tf2.agents.dreamer.coders import choose, choose_some
 from planet_tf2.agents.dreamer.dynamics import LatentDynamics
 from planet_tf2.agents.dreamer.latents import State
+from planet_tf2.agents.dreamer.side_by_side import side_by_side
+from planet_tf2.agents.dreamer.unroll import time_major
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.nets.module import Module
 from planet_tf2.nets.weights import prefix_names
 
 Batch = dict[str, tf.Tensor]
 Params = Mapping[str, Any]
+
+# Entries of features from which on halves of a batch are computed side by side.
+_LARGE = 512
 
 HEADS = ("reward", "cont")
 LOSSES = ("model", *HEADS, "dyn", "rep")
@@ -191,15 +196,31 @@ class BaseWorldModel(Module):
         Returns:
           Posterior and prior states, and embeddings `[B, T, E]`.
         """
-        embed = self.encoder(batch)
         noise = None
         if seed is not None:
-            size, length = embed.shape[:2]
-            noise = self.rssm.noise(seed, [length, size])
-        states = self.rssm.observe(
-            embed, batch["action"], batch["is_first"], noise, state
-        )
-        return *states, embed
+            size, length = batch["action"].shape[:2]
+            noise = time_major(self.rssm.noise(seed, [length, size]))
+
+        def infer(
+            batch: Batch, noise: tf.Tensor | None, state: State | None
+        ) -> tuple[State, State, tf.Tensor]:
+            embed = self.encoder(batch)
+            noise = None if noise is None else time_major(noise)
+            states = self.rssm.observe(
+                embed, batch["action"], batch["is_first"], noise, state
+            )
+            return *states, embed
+
+        return self._in_parts(infer, batch, noise, state)
+
+    def _in_parts(self, function: Callable[..., Any], *inputs: Any) -> Any:
+        """Computes two halves of a batch side by side if that is faster.
+
+        In small networks it is the number of operations that takes time.
+        """
+        if self.rssm.feature_size < _LARGE:
+            return function(*inputs)
+        return side_by_side(function, *inputs)
 
     def predict(self, features: tf.Tensor) -> dict[str, Any]:
         """Returns what all heads say of features, `[..., F]`, by name."""
@@ -228,6 +249,11 @@ class BaseWorldModel(Module):
         Returns:
           Losses before scaling, by the names of `scales`, and others, `[B, T]`.
         """
+        return self._in_parts(self._compare, batch, posterior, prior)
+
+    def _compare(
+        self, batch: Batch, posterior: State, prior: State
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         rssm = self.rssm
         dyn, rep, value = rssm.kl(posterior, prior, self._params["kl_free"])
         losses = {"dyn": dyn, "rep": rep}
