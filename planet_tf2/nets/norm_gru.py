@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.nets.layers import cast_weight
+from planet_tf2.nets.layers import linear
 from planet_tf2.nets.normed import LayerNorm, hidden_initializer, name_normed
 
 
@@ -46,8 +46,7 @@ class NormGRUCell(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Returns the next state h', `[B, H]`, in the precision of h."""
         known = [tf.cast(x, self.compute_dtype) for x in (inputs, state)]
-        kernel = cast_weight(self.kernel, self.compute_dtype)
-        parts = tf.matmul(tf.concat(known, -1), kernel)
+        parts = linear(tf.concat(known, -1), [self.kernel])
         if self._norm is not None:
             parts = self._norm(parts)
         reset, candidate, update = tf.split(tf.cast(parts, state.dtype), 3, -1)

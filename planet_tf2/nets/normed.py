@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.nets.layers import cast_weight
+from planet_tf2.nets.layers import linear
 from planet_tf2.nets.weights import prefix_names
 
 EPSILON = 1e-3
@@ -118,8 +118,7 @@ class NormedDense(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        kernel = cast_weight(self.kernel, inputs.dtype)
-        outputs = tf.matmul(flatten(inputs), kernel)
+        outputs = linear(flatten(inputs), [self.kernel])
         return unflatten(self.finish(outputs), inputs, [self.units])
 
     def finish(self, product: tf.Tensor) -> tf.Tensor:

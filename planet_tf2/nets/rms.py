@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from planet_tf2.nets.layers import add_bias, cast_weight, multiply
+from planet_tf2.nets.layers import add_bias, cast_weight, linear
 from planet_tf2.nets.normed import flatten, unflatten
 
 EPSILON = 1e-4
@@ -99,7 +99,7 @@ class Linear(keras.layers.Layer):
 
     def product(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns inputs times kernel, `[..., units]`."""
-        outputs = multiply(flatten(inputs), self.kernel)
+        outputs = linear(flatten(inputs), [self.kernel])
         return unflatten(outputs, inputs, [self.units])
 
     def add_bias(self, product: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from planet_tf2.nets.layers import in_steps
 from planet_tf2.tools import devices
 
 State = dict[str, tf.Tensor]
@@ -156,14 +157,15 @@ def _imagine(
     """Does what `imagine` does, and returns the policy of each step, too."""
     latent_noise, action_noise = (tf.unstack(x) for x in noise)
     states, features, actions, policies = [start], [], [], []
-    for step in range(horizon):
-        features.append(rssm.features(states[-1]))
-        policies.append(actor(tf.stop_gradient(features[-1])))
-        actions.append(policies[-1].sample_from(action_noise[step]))
-        if step < horizon - 1:
-            states.append(
-                rssm.img_step(states[-1], actions[-1], latent_noise[step])
-            )
+    with in_steps(horizon):
+        for step in range(horizon):
+            features.append(rssm.features(states[-1]))
+            policies.append(actor(tf.stop_gradient(features[-1])))
+            actions.append(policies[-1].sample_from(action_noise[step]))
+            if step < horizon - 1:
+                states.append(
+                    rssm.img_step(states[-1], actions[-1], latent_noise[step])
+                )
     stacked = tf.nest.map_structure(lambda *x: tf.stack(x), *states)
     return stacked, tf.stack(features), tf.stack(actions), policies
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from planet_tf2.agents.dreamer.dynamics import Advance, Infer, LatentDynamics
 from planet_tf2.agents.dreamer.latents import Latents, State
-from planet_tf2.nets.layers import Dense
+from planet_tf2.nets.layers import Dense, linear
 from planet_tf2.nets.norm_gru import NormGRUCell
 from planet_tf2.nets.normed import NormedDense, output_initializer, unflatten
 
@@ -129,8 +129,7 @@ class RSSM(LatentDynamics):
         def infer(
             deter: tf.Tensor, seen: tf.Tensor, noise: tf.Tensor | None = None
         ) -> State:
-            # Cast here, so that gradients of all steps add up in float32.
-            product = tf.cast(deter, dtype) @ tf.cast(of_deter, dtype)
+            product = linear(tf.cast(deter, dtype), [of_deter])
             hidden = self._obs_out.finish(product + seen)
             return self._sample(deter, self._obs_stats, hidden, noise)
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import tensorflow as tf
 
-# Steps that stand in a graph one after the other, at most. That is faster than
-# a loop in it, but takes longer to build, and keeps a gradient of the weights
-# for each step until all are added.
-LONGEST = 32
+from planet_tf2.nets.layers import in_steps
+
+# Steps that stand in a graph one after the other, at most. A loop is built
+# sooner, but adds up the gradient of the weights step by step.
+LONGEST = 64
 
 
 def unroll(
@@ -32,9 +33,10 @@ def unroll(
         states = tf.scan(step, tuple(inputs), state)
         return tf.nest.map_structure(time_major, states)
     results = []
-    for entries in zip(*map(tf.unstack, inputs), strict=True):
-        state = step(state, entries)
-        results.append(state)
+    with in_steps(length):
+        for entries in zip(*map(tf.unstack, inputs), strict=True):
+            state = step(state, entries)
+            results.append(state)
     return tf.nest.map_structure(lambda *s: tf.stack(s, 1), *results)
 
 
