@@ -179,7 +179,7 @@ class Behavior(Module):
           seed: int32 `[2]`.
         """
         noise = self.noise(seed, features.shape[0] or tf.shape(features)[0])
-        seen, action = imagine_side_by_side(
+        seen, action, _ = imagine_side_by_side(
             self.rssm, self.actor, start, self.settings.horizon + 1, noise
         )
         seen, action = tf.stop_gradient(seen), tf.stop_gradient(action)
