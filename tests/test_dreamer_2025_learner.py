@@ -1,5 +1,9 @@
 """One update of Dreamer of 2025: what golden files do not cover."""
 
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -30,14 +34,15 @@ _SMALL = {
 }
 
 
-def make(action=None, shapes=VECTORS, seed=0, **changes):
+def make(action=None, shapes=VECTORS, seed=0, strategy=None, **changes):
     merged = dict(_SMALL)
     for name, value in changes.items():
         nested = isinstance(value, dict)
         merged[name] = {**_SMALL.get(name, {}), **value} if nested else value
     params = agents.resolve("default", "", merged, "dreamer")
     action = action or Box(-1, 1, (2,))
-    return dreamer.make_agent(params, space(**shapes), action, seed)
+    spaces = space(**shapes), action
+    return dreamer.make_agent(params, *spaces, seed, strategy)
 
 
 def batch_for(agent, action=None, shapes=VECTORS, seed=0):
@@ -224,3 +229,51 @@ def test_without_context_everything_is_learned_from():
     assert np.isfinite(agent.train_step(batch, SEED)["total"])
     assert changed(before, values(agent))
     assert not agent.actor(SIZE).latents
+
+
+DEVICES = """
+import numpy as np
+import tensorflow as tf
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+from test_dreamer_2025_learner import SEED, batch_for, changed, make, values
+from planet_tf2.tools import seeds
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+one, two = make(seed=0), make(seed=1, strategy=strategy)
+named = two.learner.original_variables()
+for name, variable in one.learner.original_variables().items():
+    named[name].assign(variable.numpy())
+batch = batch_for(two)
+own = [seeds.fold_in(SEED, number) for number in range(2)]
+parts = [{k: v[i : i + 1] for k, v in batch.items()} for i in range(2)]
+halves = [one.test_step(*x) for x in zip(parts, own, strict=True)]
+scalars = two.train_step(batch, SEED)
+for name in one.learner.model.scales:
+    mean = (halves[0][name] + halves[1][name]) / 2
+    np.testing.assert_allclose(scalars[name], mean, 1e-4, err_msg=name)
+for variable in two.trained_variables:
+    copies = strategy.experimental_local_results(variable.value)
+    assert {copy.device[-1] for copy in copies} == {"0", "1"}
+    np.testing.assert_array_equal(*copies)
+assert all(np.any(x.numpy(), (1, 2)).all() for x in two.fresh_latents.values())
+before = values(two)
+bad = {**batch, "reward": batch["reward"] * float("nan")}
+assert np.isnan(two.train_step(bad, SEED)["total"])
+assert not changed(before, values(two))
+print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_learn_like_their_mean():
+    result = subprocess.run(
+        [sys.executable, "-c", DEVICES],
+        cwd=pathlib.Path(__file__).parent,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.endswith("equal\n"), result.stderr[-3000:]

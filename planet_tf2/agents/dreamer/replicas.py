@@ -65,4 +65,10 @@ def gather(values: Any) -> Any:
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:
         return values
-    return tf.nest.map_structure(lambda x: context.all_gather(x, 0), values)
+
+    def join(x: tf.Tensor) -> tf.Tensor:
+        # It cannot gather uint8.
+        wide = x if x.dtype.is_floating else tf.cast(x, tf.int32)
+        return tf.cast(context.all_gather(wide, 0), x.dtype)
+
+    return tf.nest.map_structure(join, values)

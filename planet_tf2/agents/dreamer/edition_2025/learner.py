@@ -112,7 +112,7 @@ class JointLearner(Module):
             self.behavior.commit(self._first(states))
             for name, value in self._first(fresh).items():
                 variable = self.fresh_latents[name]
-                if variable.shape == value.shape:
+                if variable.shape.is_compatible_with(value.shape):
                     variable.assign(value)
             return tf.constant(True)
 
