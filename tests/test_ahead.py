@@ -190,11 +190,13 @@ def test_environment_breaks(tmp_path):
 
     whole = start(tmp_path / "whole")
     whole.run()
-    program = rough(tmp_path / "a", 1)
+    # The test episode comes between the first two.
+    program = rough(tmp_path / "a", 2)
     program.run()
     assert collected(program) == collected(whole)
-    assert calls[1] is calls[2] is not threading.main_thread()
-    program = rough(tmp_path / "b", 1, 2)
+    assert calls[1] is threading.main_thread()
+    assert calls[2] is calls[3] is not threading.main_thread()
+    program = rough(tmp_path / "b", 2, 3)
     with pytest.raises(EnvUnreliable, match="Stopped collecting walk"):
         program.run()
     again = start(tmp_path / "b")

@@ -62,6 +62,7 @@ class Ahead:
             1, initializer=devices.work_beside_others
         )
         self._pending: list[tuple[Collector, concurrent.futures.Future]] = []
+        self._held: list[tuple[Collector, tuple[int, ...], float]] = []
 
     @property
     def step(self) -> int:
@@ -79,7 +80,11 @@ class Ahead:
         self._step.assign(step.global_step)
 
     def start(
-        self, step: Step, collectors: Sequence[Collector], seed: tuple[int, ...]
+        self,
+        step: Step,
+        collectors: Sequence[Collector],
+        seed: tuple[int, ...],
+        later: bool = False,
     ) -> None:
         """Has the collectors that are due at a step collect, one by one.
 
@@ -87,19 +92,21 @@ class Ahead:
           step: the one whose weights act.
           collectors: those that are due.
           seed: see `Collector.collect`.
+          later: leave the environments alone until `is_ready` is asked.
         """
         self.begun = step
-        self._pending = [
-            (c, self._thread.submit(c.collect, seed, c.noise_at(step)))
-            for c in collectors
-        ]
+        self._pending = []
+        self._held = [(c, seed, c.noise_at(step)) for c in collectors]
+        if not later:
+            self._submit()
 
     def is_ready(self) -> bool:
-        """Whether nothing has to be waited for.
+        """Whether nothing has to be waited for; starts what was left for later.
 
         Raises:
           Exception: what has gone wrong meanwhile; see `wait`.
         """
+        self._submit()
         done = [future for _, future in self._pending if future.done()]
         for future in done:
             future.result()
@@ -113,6 +120,13 @@ class Ahead:
           Exception: what `Collector.collect` raises.
         """
         return [(c, future.result()) for c, future in self._pending]
+
+    def _submit(self) -> None:
+        self._pending += [
+            (c, self._thread.submit(c.collect, seed, noise))
+            for c, seed, noise in self._held
+        ]
+        self._held = []
 
     def close(self) -> None:
         """Breaks off what is going on, and ends the thread."""

@@ -116,8 +116,7 @@ def update(context: Context, step: Step) -> None:
         for name, value in values.items()
     }
     check_finite(named, step, batch, context.params)
-    mean = context.means[step.phase]
-    mean.submit(named)
+    context.means[step.phase].submit(named)
     losses = {
         name: named[f"{name}_loss"]
         for name in agent.loss_names
@@ -130,7 +129,7 @@ def update(context: Context, step: Step) -> None:
         seconds_left=progress.seconds_left,
     )
     if due:
-        _write(context, step, mean.clear())
+        _write(context, step, context.means[step.phase].clear())
 
 
 def predict(context: Context, step: Step) -> None:
@@ -185,7 +184,9 @@ def announce_ahead(context: Context, step: Step) -> None:
 def start_ahead(context: Context, step: Step) -> None:
     """Starts what is to be collected at a step, with the weights of then."""
     seed = context.seed_for(_COLLECT, step)
-    context.parts.ahead.start(step, _due(context, step), seed)
+    # Episodes of a test phase come first, since nothing goes on beside them.
+    later = step.is_last and bool(context.parts.collectors["test"])
+    context.parts.ahead.start(step, _due(context, step), seed, later)
 
 
 def _due(context: Context, step: Step) -> list[Collector]:
