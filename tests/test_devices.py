@@ -1,5 +1,6 @@
 """What the package asks of TensorFlow, and the devices it finds."""
 
+import concurrent.futures
 import os
 import platform
 import subprocess
@@ -54,3 +55,10 @@ def test_sees_whether_onednn_is_on(setting):
         check=True,
     )
     assert result.stdout.strip() == str(setting == "1")
+
+
+def test_one_chain_beside_others():
+    start = devices.work_beside_others
+    with concurrent.futures.ThreadPoolExecutor(1, initializer=start) as thread:
+        assert thread.submit(devices.chains).result() == 1
+    assert devices.chains() == 1 + (not devices.has_gpu())
