@@ -46,6 +46,12 @@ def space() -> gymnasium.spaces.Dict:
     return gymnasium.spaces.Dict({"image": image, **vectors})
 
 
+def seen_vectors() -> dict[str, int]:
+    """Returns the sizes of the vectors that are seen, by name."""
+    images = parameters()["encoder"]["cnn_keys"] != "$^"
+    return {} if images else _VECTORS
+
+
 def make(**changes: Any) -> Any:
     """Makes the agent."""
     params = parameters(**changes)
@@ -104,7 +110,7 @@ def pytorch(part: str) -> Callable[[], Any]:
     from baselines.pytorch_dreamer import PyTorchDreamer
 
     params = parameters()
-    vectors = _VECTORS if params["encoder"]["cnn_keys"] == "$^" else {}
+    vectors = seen_vectors()
     agent = PyTorchDreamer(params, vectors, cases.ACTION_SIZE)
     shape = {name: (entries,) for name, entries in vectors.items()}
     if not vectors:

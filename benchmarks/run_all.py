@@ -43,6 +43,7 @@ _HOLDS = {">=": operator.ge, "<=": operator.le}
 # Program, arguments, and what to read of its figures: name, key or two keys to
 # divide, and the target where there is one.
 _Benchmark = tuple[str, list[str], list[tuple[Any, ...]]]
+_SIZES = ("dmc_proprio", "dmc_vision")
 _GUARDS: list[_Benchmark] = [
     (
         "epoch.py",
@@ -114,7 +115,34 @@ def benchmarks() -> list[_Benchmark]:
         argument = "--variants=planet_tf2,pytorch:tcmalloc"
         reading = (name, (f"{theirs}:tcmalloc", ours))
         found.append(("train_step.py", [argument], [reading]))
-    return found + _GUARDS
+    return found + [_dreamer(config, half) for config in _SIZES] + _GUARDS
+
+
+def _dreamer(config: str, half: bool) -> _Benchmark:
+    """Lists what is measured of DreamerV3 at the sizes of a preset."""
+    variants = ["planet_tf2", "pytorch"]
+    if half:
+        variants.insert(1, "planet_tf2:bfloat16")
+    if harness.tcmalloc():
+        variants.append("pytorch:tcmalloc")
+    readings: list[tuple[Any, ...]] = []
+    for part, target in (("model", 2.5), ("behavior", 2.5), ("policy", 2)):
+        ours = f"seconds/{part}/planet_tf2"
+        theirs = f"seconds/{part}/pytorch"
+        name = f"{config}, {part}"
+        readings.append((f"{name}, seconds", ours))
+        name = f"{name}, PyTorch"
+        readings.append((f"{name} / ours", (theirs, ours), ">=", target))
+        if part == "policy":
+            continue
+        if half:
+            quotient = (theirs, f"{ours}:bfloat16")
+            readings.append((f"{name} / bfloat16", quotient, ">=", 4))
+        if harness.tcmalloc():
+            quotient = (f"{theirs}:tcmalloc", ours)
+            readings.append((f"{name}:tcmalloc / ours", quotient, ">=", 1.3))
+    arguments = [f"--config={config}", f"--variants={','.join(variants)}"]
+    return "dreamer.py", ["--rounds=3", *arguments], readings
 
 
 def run_program(program: str, arguments: list[str]) -> dict[str, Any] | None:

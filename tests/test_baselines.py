@@ -156,3 +156,45 @@ def test_benchmarks_that_train_find_what_they_measure(command):
     found = json.loads(result.stdout.splitlines()[-1])
     assert found["package"] == str(BENCHMARKS.parent)
     assert min(found["figures"].values()) > 0
+
+
+_SMALL = (
+    "{batch_size: 2, batch_length: 3, imag_horizon: 3, dyn_deter: 8, "
+    "dyn_hidden: 8, dyn_stoch: 4, dyn_discrete: 4, units: 8, "
+    "encoder: {mlp_layers: 1, mlp_units: 8, cnn_depth: 2}, "
+    "decoder: {mlp_layers: 1, mlp_units: 8, cnn_depth: 2}}"
+)
+DREAMER = """
+import sys
+import dreamer, variants
+from absl import flags
+from baselines.pytorch_dreamer import PyTorchDreamer
+
+flags.FLAGS(sys.argv)
+params = dreamer.parameters()
+vectors = dreamer.seen_vectors()
+theirs = PyTorchDreamer(params, vectors, 6)
+print(*(sum(v.numel() for v in theirs.variables(x)) for x in theirs.groups))
+optimizers = dreamer.make().learner.optimizers.values()
+groups = [o.variables_to_train for o in optimizers]
+print(*(sum(v.shape.num_elements() for v in group) for group in groups))
+for part in ("model", "behavior", "policy"):
+    dreamer.pytorch(part)()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["dmc_proprio", "dmc_vision"])
+def test_pytorch_has_the_same_dreamer(config):
+    pytest.importorskip("torch")
+    paths = [str(BENCHMARKS), str(BENCHMARKS.parent)]
+    arguments = [f"--config={config}", f"--params={_SMALL}"]
+    result = subprocess.run(
+        [sys.executable, "-c", DREAMER, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    theirs, ours = result.stdout.splitlines()
+    assert theirs == ours
