@@ -76,7 +76,8 @@ _SMALL: dict[str, Any] = {
     "decoder": _CODER,
     "reward_head": {"layers": 1},
     "cont_head": {"layers": 1},
-    "discount": 0.98,
+    "imag_horizon": 10,
+    "discount": 0.97,
     # Small networks want larger steps, and none that a larger epsilon shrinks.
     "model_lr": 1e-3,
     "actor": {"lr": 2e-4, "eps": 1e-8, "entropy": 1e-3},
