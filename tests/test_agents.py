@@ -115,6 +115,8 @@ def test_own_objective_decides(model, monkeypatch):
     )
 
     class Cell:
+        trainable_variables = ()
+
         def noise(self, seed, shape):
             return tf.zeros([*shape, 1])
 

@@ -23,6 +23,7 @@ def test_killed_training_goes_on_as_if_nothing_was(tmp_path, ahead):
         lines=4,
         seed=1,
         agent="planet",
+        config="debug",
         task="dummy",
         max_steps=18,
         params=SMALL + ahead,
