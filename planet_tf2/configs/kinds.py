@@ -143,8 +143,11 @@ def _bounds(schema: Schema) -> str:
     smallest = schema.get("ge", schema.get("minimum"))
     largest = schema.get("le", schema.get("maximum"))
     above = schema.get("gt", schema.get("exclusiveMinimum"))
+    below = schema.get("lt", schema.get("exclusiveMaximum"))
     if above is not None:
         return f" above {above}"
+    if below is not None:
+        return f" from {smallest} to below {below}"
     if smallest is None:
         return "" if largest is None else f" of at most {largest}"
     if largest is None:

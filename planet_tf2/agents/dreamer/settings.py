@@ -172,9 +172,9 @@ class LaProp(Settings):
     agc: Scale = 0.3
     """Largest norm of a gradient, as a part of the norm of the weights that it
     is for. 0 does not clip."""
-    beta1: Fraction = 0.9
+    beta1: Annotated[Number, Field(ge=0, lt=1)] = 0.9
     """What momentum keeps at each update."""
-    beta2: Fraction = 0.999
+    beta2: Annotated[Number, Field(ge=0, lt=1)] = 0.999
     """What the mean of squared gradients keeps at each update."""
     nesterov: Switch = False
     """Whether momentum looks ahead."""
