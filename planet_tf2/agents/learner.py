@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from planet_tf2.agents import replicas
 from planet_tf2.agents.loss_scale import LossScale
 from planet_tf2.nets.module import Module
 from planet_tf2.nets.ordered_sums import ordered_sums
@@ -130,14 +131,16 @@ class Learner(Module):
 
         like = dict.fromkeys(self.loss_names, tf.zeros([])), groups
         means = self._mean_of_parts(compute, batch, seed, like)
-        scalars, gradients = _average(means)
+        scalars, gradients = replicas.average(means)
         norms = [tf.linalg.global_norm(group) for group in gradients]
         scalars |= dict(zip(self.norm_names, norms, strict=True))
         return scalars, gradients
 
     def _evaluate(self, batch: Batch, seed: tf.Tensor) -> Scalars:
         like = dict.fromkeys(self.loss_names, tf.zeros([]))
-        return _average(self._mean_of_parts(self._losses, batch, seed, like))
+        return replicas.average(
+            self._mean_of_parts(self._losses, batch, seed, like)
+        )
 
     def _mean_of_parts(
         self,
@@ -194,10 +197,7 @@ class Learner(Module):
         return tf.math.is_finite(scalars["total"]) & ~tf.math.is_finite(norms)
 
     def _first(self, values: Any) -> Any:
-        """Takes what is the same on all devices from the first one."""
-        return tf.nest.map_structure(
-            lambda x: self._strategy.experimental_local_results(x)[0], values
-        )
+        return replicas.first(self._strategy, values)
 
 
 def _part(
@@ -222,13 +222,3 @@ def _sum(first: Any, *others: Any) -> Any:
     for other in others:
         first = tf.nest.map_structure(tf.add, first, other)
     return first
-
-
-def _average(values: Any) -> Any:
-    """Averages tensors over the devices."""
-    context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return values
-    flat = tf.nest.flatten(values)
-    flat = context.all_reduce(tf.distribute.ReduceOp.MEAN, flat)
-    return tf.nest.pack_sequence_as(values, flat)

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from planet_tf2.agents.dreamer import replicas
+from planet_tf2.agents import replicas
 from planet_tf2.agents.dreamer.world_model import WorldModel
 from planet_tf2.agents.loss_scale import LossScale
 from planet_tf2.nets.clipped_optimizers import ClippedOptimizer

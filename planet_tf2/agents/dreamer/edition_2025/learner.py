@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from planet_tf2.agents.dreamer import replicas
+from planet_tf2.agents import replicas
 from planet_tf2.agents.dreamer.edition_2025.behavior import Behavior
 from planet_tf2.agents.loss_scale import LossScale
 from planet_tf2.nets.laprop import LaProp
