@@ -28,7 +28,9 @@ command.define_path(
     "lines, of marks, between which docs/results.md lists the runs. Default: "
     "that page, unless --results is given.",
 )
-flags.DEFINE_string("name", None, "Default: task, preset and seed.")
+flags.DEFINE_string(
+    "name", None, "Default: agent, unless it is PlaNet, task, preset and seed."
+)
 flags.DEFINE_string(
     "hardware", None, "What it was trained on. Default: what the run says."
 )

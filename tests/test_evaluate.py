@@ -172,6 +172,15 @@ class TestAnchors:
         assert "of 4; here it is 2" in notes[0]
         _, notes = get_anchors("cup_catch", 4)
         assert "6" in notes[0] and len(notes) == 1
+        _, notes = get_anchors("cup_catch", 4, "dreamer")
+        assert not notes
+
+    def test_each_agent_has_its_own(self):
+        ours, _ = get_anchors("walker_walk", agent="dreamer")
+        assert ours.published == 925 and "vectors" in ours.after
+        assert ours.random == ANCHORS["walker_walk"].random
+        other, _ = get_anchors("walker_walk", agent="my_package.my_agent")
+        assert other.published is None
 
 
 def test_result_in_words():

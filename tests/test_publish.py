@@ -185,7 +185,7 @@ class TestPage:
         text = page.read_text()
         rows = [line for line in text.splitlines() if line.startswith("|")]
         assert len({row.count("|") for row in rows}) == 1
-        assert rows[2].startswith("| [run-cpu-1](#run-cpu-1) | cheetah_run |")
+        assert rows[2].startswith("| [run-cpu-1](#run-cpu-1) | PlaNet | cheet")
         assert rows[2].endswith("| 120 | 120,000 | - |")
         assert "| 512 ± 31 (20 episodes) | 39 | 951 |" in rows[3]
         assert rows[3].endswith("| 3.3 |")

@@ -90,9 +90,14 @@ def find(name: str = DEFAULT) -> types.ModuleType:
     return agent
 
 
+def name_of_run(config: Mapping[str, Any]) -> str:
+    """Returns the name of the agent that a run's `config.yaml` says."""
+    return config.get("agent", DEFAULT)
+
+
 def of_run(config: Mapping[str, Any]) -> types.ModuleType:
     """Returns the package of the agent that a run's `config.yaml` names."""
-    return find(config.get("agent", DEFAULT))
+    return find(name_of_run(config))
 
 
 def learned(

@@ -1,4 +1,4 @@
-"""What scores mean: returns of a random policy, and those of the paper."""
+"""What scores mean: returns of a random policy, and those of the papers."""
 
 import dataclasses
 
@@ -13,14 +13,15 @@ class Anchors:
       random: mean return of uniformly random actions, measured over 30 episodes
         with the action repeat of the task.
       random_stddev: standard deviation of those returns.
-      published: mean return of PlaNet after 1,000 episodes (1M simulator steps)
-        as published, or None where nothing is.
+      published: mean return that the authors published, or None.
+      after: what their agent had learned from.
       note: what to know before comparing, or nothing.
     """
 
     random: float
     random_stddev: float
     published: float | None = None
+    after: str = "1,000 episodes"
     note: str = ""
 
     def normalised(self, value: float) -> float | None:
@@ -30,6 +31,7 @@ class Anchors:
         return (value - self.random) / (self.published - self.random)
 
 
+# PlaNet's.
 ANCHORS: dict[str, Anchors] = {
     "cartpole_balance": Anchors(265, 65),
     "cartpole_swingup": Anchors(122, 59, 821),
@@ -40,15 +42,25 @@ ANCHORS: dict[str, Anchors] = {
         70,
         147,
         930,
-        "The published score may belong to an action repeat of 6, which the "
-        "authors' code had until mid-2019.",
+        note="The published score may belong to an action repeat of 6, which "
+        "the authors' code had until mid-2019.",
     ),
     "walker_walk": Anchors(39, 6, 951),
+}
+# DreamerV3's (2023), from vectors; means over the last 5% and five seeds.
+_DREAMER = {
+    "cartpole_balance": 988,
+    "cartpole_swingup": 853,
+    "reacher_easy": 964,
+    "cheetah_run": 614,
+    "finger_spin": 929,
+    "cup_catch": 960,
+    "walker_walk": 925,
 }
 
 
 def get_anchors(
-    task: str, action_repeat: int | None = None
+    task: str, action_repeat: int | None = None, agent: str = "planet"
 ) -> tuple[Anchors | None, list[str]]:
     """Looks up what to compare the returns of a task with.
 
@@ -56,6 +68,7 @@ def get_anchors(
       task: name of the task.
       action_repeat: simulator steps per decision of the agent in question;
         None for the usual number of the task.
+      agent: which one, as config.yaml names it.
 
     Returns:
       The anchors, or None if there are none, and notes on the comparison.
@@ -63,6 +76,13 @@ def get_anchors(
     anchors = ANCHORS.get(task)
     if anchors is None:
         return None, []
+    if agent != "planet":
+        anchors = dataclasses.replace(
+            anchors,
+            published=_DREAMER.get(task) if agent == "dreamer" else None,
+            after="500,000 steps from vectors",
+            note="",
+        )
     notes = [anchors.note] if anchors.note else []
     usual = tasks.get_task(task).action_repeat
     if action_repeat not in (None, usual):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2.agents import name_of_run
 from planet_tf2.configs import tasks
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.data.run_folder import RunFolder
@@ -122,7 +123,8 @@ def evaluate_run(
         print(f"  episode {len(played)}/{episodes}: {episode.score:.1f}")
     returns, lengths = map(list, zip(*played, strict=True))
     repeat = run.params["action_repeat"] or tasks.get_task(task).action_repeat
-    anchors, notes = get_anchors(task, repeat)
+    agent = name_of_run(run.folder.read_config())
+    anchors, notes = get_anchors(task, repeat, agent)
     summary = aggregate.summarise(returns)
     entry = {
         "run": str(run.folder.path),

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from planet_tf2.agents import name_of_run
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation import curves as curve_tools
@@ -166,7 +167,8 @@ def draw_returns(
         else:
             _draw_mean(ax, mean, band, split, color, label)
             means.append((name, group[0].task, split, axis, mean))
-    _draw_anchors(ax, curves[0].task)
+    agents = {name_of_run(curve.run.read_config()) for curve in curves}
+    _draw_anchors(ax, curves[0].task, sorted(agents))
     bottom, top = ax.get_ylim()
     # Room for the words above the highest line.
     ax.set_ylim(min(0, bottom), top + 0.05 * (top - bottom))
@@ -222,14 +224,15 @@ def _draw_mean(
         ax.fill_between(mean.x, low, high, color=color, alpha=0.18, linewidth=0)
 
 
-def _draw_anchors(ax: Axes, task: str) -> None:
-    anchors, _ = get_anchors(task)
-    if anchors is None:
-        return
-    for label, value, dashes in (
-        ("random", anchors.random, ":"),
-        ("published, 1,000 episodes", anchors.published, "-."),
-    ):
+def _draw_anchors(ax: Axes, task: str, agents: Sequence[str]) -> None:
+    lines = []
+    for agent in agents:
+        anchors, _ = get_anchors(task, agent=agent)
+        if anchors is None:
+            return
+        label = f"published, {anchors.after}"
+        lines.append((label, anchors.published, "-."))
+    for label, value, dashes in (("random", anchors.random, ":"), *lines):
         if value is not None:
             ax.axhline(value, color=GREY, linestyle=dashes, linewidth=1)
             place, text = (0.99, value), f"{label}: {value:g}"

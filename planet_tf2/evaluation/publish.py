@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from planet_tf2.agents import DEFAULT, name_of_run
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.evaluation import held_out, repeating, results_page, runs
@@ -61,7 +62,8 @@ def publish(
       folder: the run. Nothing is written there.
       results: folder that the new folder goes into.
       page: Markdown page to bring up to date, see `results_page`.
-      name: name of the new folder; by default task, preset and seed.
+      name: name of the new folder; by default task, preset and seed, and before
+        them the agent, unless it is PlaNet.
       hardware: what it was trained on; by default as its config.yaml says.
       note: what else there is to say about it.
       episodes, seed, agents: see `evaluate`.
@@ -157,13 +159,16 @@ def _origin(
         )
     preset, seed = config.get("preset"), config.get("seed")
     tasks = runs.read_params(folder)["tasks"]
-    name = name or file_name([*tasks, preset, seed])
+    agent = name_of_run(config)
+    of_agent = [] if agent == DEFAULT else [agent]
+    name = name or file_name([*of_agent, *tasks, preset, seed])
     if not re.fullmatch(r"[\w.-]+", name):
         raise ValueError(
             f"name is {name!r}, but must be of letters, digits, '-', '_', '.'."
         )
     return {
         "name": name,
+        "agent": agent,
         "preset": preset,
         "seed": seed,
         "command": repeating.training_command(folder, f"logs/{name}"),

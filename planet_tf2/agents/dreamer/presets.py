@@ -72,6 +72,9 @@ _SMALL: dict[str, Any] = {
     "dyn_deter": 64,
     "dyn_stoch": 8,
     "dyn_discrete": 16,
+    # A tenth, or states hold too little to act precisely by.
+    "dyn_scale": 0.05,
+    "rep_scale": 0.01,
     "encoder": _CODER,
     "decoder": _CODER,
     "reward_head": {"layers": 1},
