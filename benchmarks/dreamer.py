@@ -1,8 +1,9 @@
 """How long are the parts of DreamerV3, beside a plain form of it in PyTorch?
 
 A step of the world model and one of actor and critic, each with its optimizer;
-and 20 calls of the policy in one environment. By default the sizes of
-`dmc_proprio`; `--config=dmc_vision` has images.
+20 calls of the policy for one environment; and a thousand decisions in one,
+with its simulator. By default the sizes of `dmc_proprio`; `--config=dmc_vision`
+has images.
 """
 
 import functools
@@ -18,16 +19,21 @@ import variants
 from absl import flags
 
 from planet_tf2.agents import dreamer
+from planet_tf2.configs import environments
+from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
+from planet_tf2.control.simulate import Rollout
+from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools import seeds
+from planet_tf2.training import assemble
 
 FLAGS = flags.FLAGS
 FLAGS.set_default("config", "dmc_proprio")
 FLAGS.set_default("variants", ["planet_tf2", "pytorch"])
 
-_PARTS = ["model", "behavior", "policy"]
+_PARTS = ["model", "behavior", "policy", "decisions"]
 flags.DEFINE_list("parts", _PARTS, f"What to time: {', '.join(_PARTS)}.")
 
-_CALLS = 20
+_CALLS, _DECISIONS = 20, 1000
 # What walker_walk observes.
 _VECTORS = {"orientations": 14, "height": 1, "velocity": 9}
 
@@ -59,6 +65,13 @@ def make(**changes: Any) -> Any:
     return dreamer.make_agent(params, space(), actions)
 
 
+def open_env() -> Async:
+    """Opens the environment of the task, in a process of its own."""
+    params = parameters()
+    interface = assemble.shared_interface(params, dreamer)
+    return environments.open_env(params["tasks"][0], params, **interface)
+
+
 def batch(shape: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Returns random sequences of a shape by name, as they are stored."""
     params = parameters()
@@ -82,13 +95,17 @@ def ours(part: str, **changes: Any) -> Callable[[], Any]:
     inputs = {k: tf.constant(x) for k, x in batch(agent.batch_spec).items()}
     seed = seeds.derive(0)
     if part == "policy":
-        actor, count = agent.actor(1, {}), tf.range(1)
+        actor, count = agent.actor(1), tf.range(1)
         seen = {name: inputs[name][:1, 0] for name in agent.model.observations}
         act = tf.function(actor.perform, autograph=False)
         one = tf.constant(1.0)
         return lambda: [
             act(count, seen, one, seed).numpy() for _ in range(_CALLS)
         ]
+    if part == "decisions":
+        batched = InGraphBatchEnv(BatchEnv([open_env()]))
+        rollout = Rollout(agent.actor(1), batched)
+        return lambda: rollout.steps(_DECISIONS, [0], seed, 1.0)
     learner = agent.learner
     model, behavior = (
         tf.function(step, autograph=False)
@@ -125,10 +142,44 @@ def pytorch(part: str) -> Callable[[], Any]:
     state = {name: x[:1] for name, x in states.items()}
     seen = {name: x[:1, 0] for name, x in inputs.items()}
     first = torch.zeros(1, dtype=torch.bool)
+    if part == "decisions":
+        act = functools.partial(pytorch_decides, agent, torch)
+        return functools.partial(play, open_env(), act, state, seen["action"])
     return lambda: [
         agent.act(state, seen["action"], seen, first)[1].numpy()
         for _ in range(_CALLS)
     ]
+
+
+def pytorch_decides(
+    agent: Any,
+    torch: Any,
+    before: tuple[Any, Any],
+    observ: dict[str, np.ndarray],
+    is_first: bool,
+) -> tuple[Any, Any]:
+    """Takes a decision in one environment, given the state and action before.
+
+    Returns:
+      The state and the action after that.
+    """
+    seen = {
+        name: torch.from_numpy(np.asarray(x))[None]
+        for name, x in observ.items()
+    }
+    return agent.act(*before, seen, torch.tensor([is_first]))
+
+
+def play(env: Async, act: Callable[..., tuple], *after: Any) -> None:
+    """Takes a thousand decisions, in new episodes where one ends."""
+    done = True
+    for _ in range(_DECISIONS):
+        is_first = done
+        if done:
+            observ, _ = env.reset(seed=0)
+        after = act(after, observ, is_first)
+        observ, _, ended, cut, _ = env.step(after[1].numpy()[0])
+        done = ended or cut
 
 
 def variant(name: str, part: str) -> Callable[[], Any]:

@@ -265,6 +265,24 @@ def test_losses_depend_on_seed_and_state_alone(dist, monkeypatch):
     assert_close(behavior.normalizer.ema, pending)
 
 
+def test_imagines_from_the_last_states():
+    start = make().rssm.start(2, 5)
+    ends = tf.constant([[0.0, 1.0, 0.0, 1.0, 0.0]] * 2)
+    seed, found = seeds.derive(0), []
+    for last, kept in ((0, slice(None)), (2, slice(3, 5)), (9, slice(None))):
+        cut = tf.nest.map_structure(lambda x, k=kept: x[:, k], (start, ends))
+        context = [
+            dict(zip(("posterior", "is_terminal"), x, strict=True))
+            for x in ((start, ends), cut)
+        ]
+        one = make(last=last).losses(context[0], seed)
+        tf.nest.map_structure(
+            assert_close, one, make().losses(context[1], seed)
+        )
+        found.append(one[0]["value"])
+    assert found[0] == found[2] and found[0] != found[1]
+
+
 LEARNERS = [
     ("normal", "dynamics"),
     ("trunc_normal", "both"),

@@ -29,6 +29,7 @@ class BehaviorSettings:
 
     Attributes:
       horizon: H, imagined states, the first one included.
+      last: states at the end of each sequence to imagine from; 0 for all.
       discount: of what comes a step later.
       lambda_: see `returns.lambda_return`.
       gradient: one of `GRADIENTS`: `dynamics` goes through the world model,
@@ -50,6 +51,7 @@ class BehaviorSettings:
     """
 
     horizon: int = 15
+    last: int = 0
     discount: float = 0.997
     lambda_: float = 0.95
     gradient: str = "dynamics"
@@ -167,7 +169,7 @@ class Behavior(Module):
     def losses(
         self, context: dict[str, Any], seed: tf.Tensor
     ) -> tuple[Scalars, Scalars, Any]:
-        """Imagines from all states of a batch; changes no variable.
+        """Imagines from states of a batch; changes no variable.
 
         Args:
           context: `posterior`, states `[B, T, ...]`, and `is_terminal`, 1 where
@@ -178,13 +180,14 @@ class Behavior(Module):
           The loss of each of `groups`, other scalars by the names of the
           PyTorch port, and what `commit` needs.
         """
-        start = _map(
-            lambda x: _merge(tf.stop_gradient(x)), context["posterior"]
+        posterior, terminal = _map(
+            lambda x: _merge(tf.stop_gradient(x[:, -self.settings.last :])),
+            (context["posterior"], context["is_terminal"]),
         )
-        cont = 1 - _merge(tf.cast(context["is_terminal"], tf.float32))
+        cont = 1 - tf.cast(terminal, tf.float32)
         noise = self.noise(seed, cont.shape[0] or tf.shape(cont)[0])
         features, action, policies = imagine_side_by_side(
-            self.rssm, self.actor, start, self.settings.horizon, noise
+            self.rssm, self.actor, posterior, self.settings.horizon, noise
         )
         imagined = self.evaluate(features, action, cont)
         return self.losses_of(imagined, policies)

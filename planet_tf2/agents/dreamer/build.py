@@ -135,6 +135,7 @@ def _settings(params: Params, space: gymnasium.Space) -> BehaviorSettings:
         gradient = "dynamics" if is_box else "reinforce"
     return BehaviorSettings(
         horizon=params["imag_horizon"],
+        last=params["imag_last"],
         discount=params["discount"],
         lambda_=params["discount_lambda"],
         gradient=gradient,

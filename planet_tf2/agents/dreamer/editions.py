@@ -31,7 +31,7 @@ ONLY = {
         *("decoder.bspace", "decoder.loss_scale", "actor.loss_scale"),
         *("critic.loss_scale", "critic.replay_scale", "critic.slow_re*"),
         *("laprop.*", "retnorm.*", "valnorm.*", "advnorm.*", "contdisc"),
-        *("imag_last", "ac_grads", "replay_context", "online_queue"),
+        *("ac_grads", "replay_context", "online_queue"),
     ),
 }
 

@@ -134,8 +134,8 @@ class Behavior(Group):
     """Whether the discount is learned, as a part of whether an episode goes
     on, rather than multiplied."""
     imag_last: Natural = 0
-    """Time steps at the end of each sequence to imagine from, and to learn
-    values of replay at. 0 means all."""
+    """Time steps at the end of each sequence to imagine from, and, in edition
+    2025, to learn values of replay at. 0 means all."""
     ac_grads: Switch = False
     """Whether actor and critic also train the states that imagination starts
     from."""
