@@ -55,7 +55,7 @@ _DEBUG = {
 }
 # What two CPU cores can do: docs/dreamer.md says what each of these brings.
 _CODER = {**_VECTORS, "mlp_layers": 2, "mlp_units": 64, "cnn_depth": 8}
-_SMALL: dict[str, Any] = {
+_SHORT: dict[str, Any] = {
     "tasks": ["cartpole_balance"],
     "action_repeat": None,
     "eval_every": 50_000,
@@ -64,9 +64,14 @@ _SMALL: dict[str, Any] = {
     "video_pred_log": False,
     # Decisions are cheap beside updates of this size, so there are many.
     "envs": 4,
-    "prefill": 1000,
     "train_ratio": 64,
     "batch_length": 16,
+    "imag_horizon": 10,
+    "discount": 0.97,
+}
+_SMALL: dict[str, Any] = {
+    **_SHORT,
+    "prefill": 1000,
     "units": 64,
     "dyn_hidden": 64,
     "dyn_deter": 64,
@@ -79,8 +84,6 @@ _SMALL: dict[str, Any] = {
     "decoder": _CODER,
     "reward_head": {"layers": 1},
     "cont_head": {"layers": 1},
-    "imag_horizon": 10,
-    "discount": 0.97,
     # Small networks want larger steps, and none that a larger epsilon shrinks.
     "model_lr": 1e-3,
     "actor": {"lr": 2e-4, "eps": 1e-8, "entropy": 1e-3},
@@ -174,6 +177,16 @@ _SUITES_2025: dict[str, dict[str, Any]] = {
         "minecraft": {"break_speed": 100},
         "encoder": _MINECRAFT_2025,
         "decoder": _MINECRAFT_2025,
+    },
+    "cpu_2025": {
+        **_SHORT,
+        **_SIZES_2025["size1m"],
+        "encoder": {**_SIZES_2025["size1m"]["encoder"], **_VECTORS},
+        "decoder": {**_SIZES_2025["size1m"]["decoder"], **_VECTORS},
+        "imag_last": 8,
+        "dyn_scale": 0.1,
+        "rep_scale": 0.01,
+        "model_lr": 3e-4,
     },
     "debug_2025": {
         **_DEBUG,
@@ -285,6 +298,7 @@ PRESET_HELP = {
     "atari100k_2025": "Atari games, 400,000 steps of the simulator.",
     "crafter_2025": "Crafter.",
     "minecraft_2025": "A diamond in Minecraft.",
+    "cpu_2025": "As cpu, of edition 2025, at size 1M.",
     "debug_2025": "As debug, of edition 2025.",
     **{
         name: f"{number} parameters, edition 2025."
