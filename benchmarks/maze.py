@@ -42,10 +42,10 @@ class Snake(gymnasium.Env):
 
     def step(self, action: int):
         self._time += 1
-        place = tuple(np.add(self._place, _MOVES[action]))
-        inside = all(0 <= p < n for p, n in zip(place, self._free.shape))
-        if inside and self._free[place]:
-            self._place = place
+        place = np.add(self._place, _MOVES[action])
+        inside = np.all((place >= 0) & (place < self._free.shape))
+        if inside and self._free[tuple(place)]:
+            self._place = tuple(place)
         found = self._place == self._goal
         cut = self._time >= self._steps
         return self._seen(), float(found), found, cut, {}
