@@ -127,6 +127,7 @@ class Session:
                     self._log.count("train"),
                 )
                 self._resume_summaries()
+            self._parts.progress.activity("building graphs, up to a minute")
             for score in self._trainer.iterate(self._params["max_steps"]):
                 self._guard.show(score=score)
             if self._parts.ahead:

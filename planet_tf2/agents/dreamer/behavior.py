@@ -29,7 +29,6 @@ class BehaviorSettings:
 
     Attributes:
       horizon: H, imagined states, the first one included.
-      last: states at the end of each sequence to imagine from; 0 for all.
       discount: of what comes a step later.
       lambda_: see `returns.lambda_return`.
       gradient: one of `GRADIENTS`: `dynamics` goes through the world model,
@@ -45,13 +44,13 @@ class BehaviorSettings:
         world model, and weights are those of `returns.weights`. In both forms
         the probability to continue is not rounded, unlike in the authors'
         program.
+      last: states at the end of each sequence to imagine from; 0 for all.
 
     Raises:
       ValueError: there is no such gradient.
     """
 
     horizon: int = 15
-    last: int = 0
     discount: float = 0.997
     lambda_: float = 0.95
     gradient: str = "dynamics"
@@ -61,6 +60,7 @@ class BehaviorSettings:
     slow_update: int = 1
     slow_fraction: float = 0.02
     reference: bool = False
+    last: int = 0
 
     def __post_init__(self):
         if self.gradient not in GRADIENTS:

@@ -135,7 +135,6 @@ def _settings(params: Params, space: gymnasium.Space) -> BehaviorSettings:
         gradient = "dynamics" if is_box else "reinforce"
     return BehaviorSettings(
         horizon=params["imag_horizon"],
-        last=params["imag_last"],
         discount=params["discount"],
         lambda_=params["discount_lambda"],
         gradient=gradient,
@@ -145,6 +144,7 @@ def _settings(params: Params, space: gymnasium.Space) -> BehaviorSettings:
         slow_update=params["critic"]["slow_target_update"],
         slow_fraction=params["critic"]["slow_target_fraction"],
         reference=params["reference_behavior"],
+        last=params["imag_last"],
     )
 
 
