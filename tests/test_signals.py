@@ -23,6 +23,14 @@ def test_the_second_termination_changes_nothing():
             assert stop.requested
 
 
+def test_it_answers(caplog):
+    with caplog.at_level("INFO"), StopSignals():
+        signal.raise_signal(signal.SIGINT)
+    assert [r.message for r in caplog.records] == [
+        "Stopping soon; Ctrl-C again stops at once."
+    ]
+
+
 def test_handlers_are_restored():
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.getsignal(number) for number in numbers]

@@ -2,11 +2,14 @@
 
 import contextlib
 import dataclasses
+import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
@@ -90,8 +93,12 @@ class StopSignals:
         self._undo.close()
 
     def _listen(self, receiving: socket.socket) -> None:
+        told = False
         with receiving:
             while numbers := receiving.recv(64):
+                if signal.SIGINT in numbers and not told:
+                    _LOGGER.info("Stopping soon; Ctrl-C again stops at once.")
+                    told = True
                 if {signal.SIGTERM, signal.SIGINT} & set(numbers):
                     self._event.set()
 
