@@ -3,6 +3,7 @@
 import collections
 import functools
 import threading
+import time
 
 import pytest
 
@@ -63,7 +64,7 @@ class Workers:
             3,
             worker_name=str(number),
             report=lambda text: None,
-            wait=lambda seconds: self._written.wait(10),
+            wait=self._wait,
             check=functools.partial(train._check_same, settings, seed),
         )
         try:
@@ -72,6 +73,11 @@ class Workers:
                     self._train(run, number, settings, seed)
         except RunFolderError as error:
             self.errors.append(str(error))
+
+    def _wait(self, seconds):
+        # For a while, or those who are at it count as dead after a few looks.
+        if self._written.wait(10):
+            time.sleep(0.2)
 
     def _train(self, run, number, settings, seed):
         self.trained[number] += 1
