@@ -235,9 +235,8 @@ class Session:
         """Adds the phases, and starts what goes on beside them."""
         trainer, make = self._trainer, self._parts.make_batches
         steps = self._parts.steps
-        if steps:
-            batches = steps.batches
-        else:
+        batches = steps and steps.batches
+        if batches is None:
             batches = Batches(make, self._log, self._seed, trainer.step_of)
         context = stages.Context(
             parts=self._parts,
@@ -293,10 +292,8 @@ class Session:
         if scores:
             scores.append(partial(step_stages.sum_up, context))
         can_test = steps.batches.decisions("test") > 0
-        test = [
-            *(learn if can_test else []),
-            *(scores or [stages.end_of_phase]),
-        ]
+        test = [*learn] if can_test else []
+        test += scores or [stages.end_of_phase]
         add = self._trainer.add_phase
         add("train", schedule.train_updates * size, size, train + learn)
         add("test", schedule.test_updates * size, size, test)

@@ -180,6 +180,7 @@ class Behavior(Module):
           The loss of each of `groups`, other scalars by the names of the
           PyTorch port, and what `commit` needs.
         """
+        # From -0 on are all of them.
         posterior, terminal = _map(
             lambda x: _merge(tf.stop_gradient(x[:, -self.settings.last :])),
             (context["posterior"], context["is_terminal"]),
@@ -231,14 +232,7 @@ class Behavior(Module):
         )
         weight = returns.weights(discount, cont, settings.reference)
         return Imagined(
-            features,
-            actions,
-            reward,
-            value,
-            raw,
-            discount,
-            weight,
-            target,
+            features, actions, reward, value, raw, discount, weight, target
         )
 
     def moved_ema(self, imagined: Imagined) -> Any:

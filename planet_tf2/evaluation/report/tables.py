@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from planet_tf2 import agents
-from planet_tf2.agents import name_of_run
 from planet_tf2.configs import kinds, resolve
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.data.run_folder import RunFolderError
@@ -34,7 +33,7 @@ def score_row(
     known = [s for s in scores if s is not None and np.isfinite(s)]
     summary = aggregate.summarise_runs(known) if known else {}
     mean = summary.get("interquartile_mean")
-    agent = name_of_run(group[0].config)
+    agent = agents.name_of_run(group[0].config)
     anchors, _ = get_anchors(task, group[0].params["action_repeat"], agent)
     seed = [score for run in group for score in run.returns("seed", task)]
     results = [
