@@ -19,7 +19,8 @@ LIMITS := --timeout=600 -o faulthandler_timeout=900 \
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help install train test check format docs docs-check doctor bench experiments clean
+.PHONY: help install train test check format docs docs-check doctor bench experiments \
+    site clean
 
 help:
 	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
@@ -32,42 +33,52 @@ help:
 	@echo "make doctor   examine this machine: what is missing, how fast it is"
 	@echo "make docs-check  run the commands of the documentation, check its links"
 	@echo "make docs     write docs/parameters.md from the list of parameters"
+	@echo "make site     make a site of the documentation, in build/site"
 	@echo "make install  only install, into $(VENV)"
 	@echo "make clean    remove $(VENV)"
+
+# constraints.txt is the exact stack that the tests ran with.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+    --constraint constraints.txt --editable
 
 install: $(VENV)/installed
 
 # The last line makes sure that MuJoCo can render, and installs what is missing.
-$(VENV)/installed: setup.py pyproject.toml scripts/install_system.sh
+$(VENV)/installed: setup.py pyproject.toml constraints.txt \
+    scripts/install_system.sh
 	@python=$$(sh scripts/install_system.sh python '$(PYTHON)') && \
 	    echo "Installing into $(VENV), which takes a few minutes at first." && \
 	    "$$python" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --editable '.[test]'
+	@$(PIP) '.[box2d]'
 	@sh scripts/install_system.sh opengl $(BIN)/python
+	@touch $@
+
+# What tests and checks need beside it.
+$(VENV)/tested: $(VENV)/installed
+	@$(PIP) '.[test]'
 	@touch $@
 
 train: install
 	@$(BIN)/python scripts/train.py --agent $(AGENT) --logdir '$(LOGDIR)' \
 	    --config $(CONFIG) --tasks '[$(TASK)]' --params '$(PARAMS)'
 
-test: install
+test: $(VENV)/tested
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(LIMITS)
 
-check: install
+check: $(VENV)/tested
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest -q tests/test_layers.py
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(LIMITS)
 
-format: install
+format: $(VENV)/tested
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 docs: install
 	@$(BIN)/python scripts/write_parameters.py
 
-docs-check: install
+docs-check: $(VENV)/tested
 	@$(BIN)/python -m pytest -q -m 'not experiments' tests/test_docs*.py \
 	    tests/test_extending.py
 
@@ -79,9 +90,17 @@ experiments: install
 
 # Where the index offers several builds of PyTorch, the one for CPUs is enough.
 bench: install
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --editable '.[bench]'
+	@$(PIP) '.[bench]'
 	@$(BIN)/python benchmarks/run_all.py
+
+# Pages lie as in the repository, so that links between them are the same.
+site: $(VENV)/installed
+	@$(PIP) '.[site]'
+	@rm -rf build/pages build/site && mkdir -p build/pages/scripts
+	@cp -r README.md README.zh-CN.md CHANGELOG.md docs results build/pages
+	@cp scripts/*.sh build/pages/scripts
+	@NO_MKDOCS_2_WARNING=true $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "The site: build/site/index.html"
 
 clean:
 	rm -rf $(VENV)

@@ -15,7 +15,25 @@ GYM = "gym>=0.26.2,<0.27"
 ATARI = ["ale-py>=0.12,<0.13"]
 CRAFTER = ["crafter>=1.8.3,<1.9"]
 MEMORY_MAZE = ["memory-maze>=1.0.3,<1.1", GYM]
+# CarRacing and other games of Gymnasium. There are no wheels for Linux on ARM;
+# there box2d-py can be built with swig, see docs/faq.md.
+BOX2D = [
+    "box2d>=2.3.10,<2.4; platform_machine == 'x86_64' or"
+    " sys_platform == 'darwin'",
+]
 TABULATE = "tabulate>=0.9,<1"  # For tables of benchmarks.
+# Other people's engines and formats: docs/scaling.md, docs/sharing.md.
+RAY = ["ray[train,tune]>=2.60,<2.61", "optuna>=4,<6"]
+WANDB = ["wandb>=0.31,<0.32"]
+MLFLOW = ["mlflow>=3.17,<4"]
+EXPORT = ["onnx>=1.20,<2", "onnxruntime>=1.30,<2", "tf2onnx>=1.17,<1.18"]
+MINARI = ["minari[hdf5]>=0.5.4,<0.6"]
+SITE = [
+    "ipykernel>=7,<8",
+    "mkdocs>=1.6,<1.7",
+    "mkdocs-material>=9.8,<9.9",
+    "nbconvert>=7.17,<8",
+]
 
 HERE = pathlib.Path(__file__).parent
 
@@ -45,10 +63,6 @@ setuptools.setup(
     python_requires=">=3.11,<3.13",
     install_requires=[
         "absl-py>=2.1,<3",
-        # CarRacing and other games of Gymnasium. There are no wheels for Linux
-        # on ARM; there box2d-py can be built with swig, see docs/faq.md.
-        "box2d>=2.3.10,<2.4; platform_machine == 'x86_64' or"
-        " sys_platform == 'darwin'",
         "dm_control>=1.0.50,<1.0.51",
         "gymnasium[mujoco]>=1.4,<1.5",
         "imageio>=2.37,<3",
@@ -78,13 +92,28 @@ setuptools.setup(
     ],
     extras_require={
         "atari": ATARI,
+        "box2d": BOX2D,
         "crafter": CRAFTER,
+        "export": EXPORT,
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "gym": [GYM],
         "memorymaze": MEMORY_MAZE,
+        "minari": MINARI,
+        "mlflow": MLFLOW,
+        "ray": RAY,
+        "site": SITE,
+        "wandb": WANDB,
         "test": [
             *ATARI,
+            *BOX2D,
             *CRAFTER,
+            *EXPORT,
             *MEMORY_MAZE,
+            *MINARI,
+            *MLFLOW,
+            *RAY,
+            *SITE,
+            *WANDB,
             GYM,
             "pytest>=8.4,<10",
             "pytest-timeout>=2.4,<3",
