@@ -26,7 +26,7 @@ from planet_tf2.tools.attr_dict import AttrDict, differences
 from planet_tf2.tools.devices import check_gpus, gpu_names, make_deterministic
 from planet_tf2.tools.machine import describe_machine
 from planet_tf2.tools.signals import Stopped, StopSignals
-from planet_tf2.training import assemble, assemble_steps
+from planet_tf2.training import assemble, assemble_steps, tracking
 from planet_tf2.training.session import Session
 from planet_tf2.version import __version__
 
@@ -51,6 +51,7 @@ def train(
     *,
     num_runs: int = 1,
     report: Callable[[str], None] = print,
+    track: str = "",
     **options: Any,
 ) -> None:
     """Works on the runs of an experiment until none is left.
@@ -64,6 +65,7 @@ def train(
       seed: the run in folder n has seed + n.
       num_runs: number of runs.
       report: shows a message.
+      track: where else to show the runs, see `training.tracking`.
       **options: which runs to work on, and how, see `Experiment`.
 
     Raises:
@@ -82,6 +84,7 @@ def train(
         # Simulators may change the current folder, which is this program's.
         logdir = os.path.abspath(logdir)
     # All of these fail before anything is written.
+    trackers = tracking.check(track)
     agents.find(agent).check_settings(params)
     check_gpus(params.num_gpus)
     _check_environments(params, agents.find(agent))
@@ -98,7 +101,7 @@ def train(
         )
         settings = {**settings, "num_runs": num_runs}
         settings |= _describe_program(_prepare_determinism(params, experiment))
-        _train_all(experiment, settings, seed, report)
+        _train_all(experiment, settings, seed, report, trackers)
         experiment.raise_if_left()
 
 
@@ -107,13 +110,15 @@ def _train_all(
     settings: Mapping[str, Any],
     seed: int,
     report: Callable[[str], None],
+    trackers: list[str],
 ) -> None:
     """Trains all runs, and raises the first failure once all have ended."""
     failure: Exception | None = None
     for run in experiment:
         try:
             with run:
-                _train_run(run, {**settings, "seed": seed + run.number}, report)
+                own = {**settings, "seed": seed + run.number}
+                _train_run(run, own, report, trackers)
         except Stopped:
             raise
         except Exception as error:
@@ -188,7 +193,10 @@ def _check_environments(params: AttrDict, agent: ModuleType) -> None:
 
 
 def _train_run(
-    run: Run, settings: Mapping[str, Any], report: Callable[[str], None]
+    run: Run,
+    settings: Mapping[str, Any],
+    report: Callable[[str], None],
+    trackers: list[str],
 ) -> None:
     """Trains a run from wherever it stands to its end, inside of its `with`."""
     folder, guard = run.folder, run.guard
@@ -201,7 +209,11 @@ def _train_run(
     report(f"Run {run.number} in {folder.path}")
     with logging_to(folder.log):
         parts = make_parts(params, folder, seed, guard, settings["agent"])
-        with contextlib.closing(parts), parts.progress.console():
+        with (
+            contextlib.closing(parts),
+            parts.progress.console(),
+            tracking.tracking(folder, trackers) as parts.summaries.trackers,
+        ):
             Session(folder, parts, params, seed, guard, identity).run()
     report(_closing_message(folder))
 

@@ -83,6 +83,9 @@ flags.DEFINE_boolean(
 flags.DEFINE_integer(
     "seed", 0, "Run number n has this seed plus n.", 0, 2**31 - 1
 )
+flags.DEFINE_string(
+    "track", "", "Show the runs there as well: wandb, mlflow, or wandb,mlflow."
+)
 
 # Exit statuses: asked to stop, and the same command goes on (75); other workers
 # are at what is left (69).
@@ -105,6 +108,7 @@ def work() -> None:
             resume_runs=FLAGS.resume_runs,
             retry_failed=FLAGS.retry_failed,
             wait_for_others=FLAGS.wait,
+            track=FLAGS.track,
         )
     except Stopped as stop:
         print(f"{stop} The same command goes on from there.")

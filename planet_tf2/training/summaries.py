@@ -20,6 +20,7 @@ from planet_tf2.tools.odd_paths import plain_path
 from planet_tf2.tools.signals import Guard
 from planet_tf2.training import summary_graph
 from planet_tf2.training import summary_pictures as pictures
+from planet_tf2.training.tracking import Trackers
 
 # Steps that open-loop prediction sees; of short sequences half.
 _CONTEXT = 5
@@ -37,7 +38,12 @@ class Summaries:
       folder: the run's folder.
       agent: what is trained.
       guard: asked before anything is written.
+
+    Attributes:
+      trackers: where scalars and pictures go besides, if anywhere.
     """
+
+    trackers: Trackers | None = None
 
     def __init__(self, folder: RunFolder, agent: Agent, guard: Guard = Guard()):
         self._folder = folder
@@ -56,6 +62,9 @@ class Summaries:
             for tag, value in scalars.items():
                 # TensorFlow keeps a tensor for every float that it has seen.
                 tf.summary.scalar(tag, np.array(value, np.float32))
+        if self.trackers:
+            floats = {tag: float(value) for tag, value in scalars.items()}
+            self.trackers.show(split, step, floats)
 
     def predictions(
         self,
@@ -81,18 +90,20 @@ class Summaries:
         """
         context = max(1, min(_CONTEXT, batch["action"].shape[1] // 2))
         few = {key: value[:_NUM_SEQUENCES] for key, value in batch.items()}
-        computed = None
+        computed, written = None, {}
         with self._writer(split).as_default(step) as writer:
             if self._agent.has_model:
                 computed = tf.nest.map_structure(
                     lambda x: x.numpy(), self._predict(context, few, seed)
                 )
                 gif = self._folder.prediction_gif if split == "test" else None
-                pictures.write_predictions(
+                written = pictures.write_predictions(
                     computed, context, gif, self._folder.scratch
                 )
-            pictures.write_data(batch)
+            written |= pictures.write_data(batch)
             writer.flush()
+        if self.trackers:
+            self.trackers.show(split, step, written)
         return computed
 
     def episode(
@@ -111,20 +122,25 @@ class Summaries:
           images: uint8 `[T, H, W, 3]`, if it has some.
           histograms: values, such as `reward`, to count in the same group.
         """
+        written: pictures.Written = {}
         with self._writer(split).as_default(step) as writer:
             for name, array in histograms.items():
                 pictures.write_histogram(f"{group}/{name}_histogram", array)
             if images is not None:
                 images = video.limit_length(images, _MAX_FRAMES)
                 palette = video.choose_palette(images[::4], (video.UNSEEN,))
-                pictures.write_animation(
+                written |= pictures.write_animation(
                     f"{group}/episode", images, pictures.FPS, palette
                 )
-                pictures.write_strip(f"{group}/strip", [images], palette)
+                written |= pictures.write_strip(
+                    f"{group}/strip", [images], palette
+                )
                 large = video.magnify(images, images.shape[1], 192)
                 path, scratch = self._folder.episode_gif, self._folder.scratch
                 video.write_gif(path, large, pictures.FPS, scratch, palette)
             writer.flush()
+        if self.trackers:
+            self.trackers.show(split, step, written)
 
     def resume(self, split: str, step: int) -> None:
         """Takes back what was written from a step on, as it comes again.

@@ -1,6 +1,7 @@
 """Lays out for the eye what there is to learn from, and what a model predicts.
 
-All is written by the current writer of TensorFlow, for its current step.
+All is written by the current writer of TensorFlow, for its current step. What
+was written is returned, but for histograms.
 """
 
 import itertools
@@ -43,6 +44,8 @@ _SEEN = "#D6F0DC"
 
 # Values `[T]` by what they are, all of one length.
 Lines = Mapping[str, np.ndarray]
+# What was written by tag: numbers, and pictures as PNG or GIF.
+Written = dict[str, float | bytes]
 
 
 def write_predictions(
@@ -50,7 +53,7 @@ def write_predictions(
     context: int,
     gif_path: str | os.PathLike[str] | None = None,
     scratch: str | os.PathLike[str] | None = None,
-) -> None:
+) -> Written:
     """Writes everything that was predicted.
 
     Args:
@@ -59,8 +62,10 @@ def write_predictions(
       gif_path: file for the open loop as an animation that explains itself.
       scratch: folder for that file while it is being written.
     """
+    written: Written = {}
     for tag, value in computed.scalars.items():
         tf.summary.scalar(tag, value)
+        written[tag] = float(value)
     for tag, array in computed.histograms.items():
         write_histogram(tag, array)
     if computed.videos:
@@ -69,7 +74,7 @@ def write_predictions(
         for prefix, rows in computed.videos.items():
             length = rows["truth"].shape[1]
             seen = context if prefix == OPEN_LOOP else length
-            _write_videos(prefix, rows, seen, palette)
+            written |= _write_videos(prefix, rows, seen, palette)
         if gif_path is not None:
             frames = _explain(computed.videos[OPEN_LOOP], context)
             # Slowly enough to compare the rows.
@@ -83,29 +88,32 @@ def write_predictions(
             }
             for entry in range(min(size, _MAX_PANELS))
         }
-        _write_panels(f"openloop/{name}_trajectory", panels, context)
+        tag = f"openloop/{name}_trajectory"
+        written |= _write_panels(tag, panels, context)
     panels = {
         name: {"openloop": array}
         for name, array in sorted(computed.log_probs.items())
     }
-    _write_panels("openloop/log_probs", panels, context)
+    return written | _write_panels("openloop/log_probs", panels, context)
 
 
-def write_data(batch: Mapping[str, tf.Tensor]) -> None:
+def write_data(batch: Mapping[str, tf.Tensor]) -> Written:
     """Writes what there is to learn from.
 
     Args:
       batch: as stored; images are uint8 `[B, T, H, W, 3]`.
     """
+    written: Written = {}
     if "image" in batch:
         images = batch["image"][:_SHOWN_DATA].numpy()
         palette = video.choose_palette(
             images[:, ::4, ::2, ::2], (video.UNSEEN,)
         )
-        write_strip("general/data_strip", images, palette)
+        written = write_strip("general/data_strip", images, palette)
     for name in ("action", "reward"):
         array = batch[name].numpy()
         write_histogram(f"general/data_{name}_histogram", array)
+    return written
 
 
 def write_histogram(tag: str, values: np.ndarray) -> None:
@@ -121,10 +129,10 @@ def write_animation(
     fps: float,
     palette: Image.Image,
     legend: str = "",
-) -> None:
+) -> Written:
     """Writes a video, uint8 `[T, H, W, 3]`, that TensorBoard plays."""
     encoded = video.encode_gif(frames, fps, palette)
-    _write_image(tag, frames[0], encoded, legend)
+    return _write_image(tag, frames[0], encoded, legend)
 
 
 def write_strip(
@@ -133,14 +141,15 @@ def write_strip(
     palette: Image.Image,
     context: int = 0,
     legend: str = "",
-) -> None:
+) -> Written:
     """Writes videos, uint8 `[T, H, W, 3]` each, as a picture with a row each.
 
     Time goes to the right; frames `t < context` are marked as seen.
     """
     stride = max(1, len(videos[0]) // _MAX_COLUMNS)
     strip = video.image_strip(videos, stride, context)
-    _write_image(tag, strip, video.encode_png(strip, palette), legend)
+    encoded = video.encode_png(strip, palette)
+    return _write_image(tag, strip, encoded, legend)
 
 
 @matplotlib.rc_context({"text.parse_math": False})  # `$` is part of a name.
@@ -191,14 +200,14 @@ def draw_panels(panels: Mapping[str, Lines], seen: int = 0) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def _write_panels(tag: str, panels: Mapping[str, Lines], seen: int) -> None:
+def _write_panels(tag: str, panels: Mapping[str, Lines], seen: int) -> Written:
     image = draw_panels(panels, seen)
-    _write_image(tag, image, video.encode_png(image))
+    return _write_image(tag, image, video.encode_png(image))
 
 
 def _write_image(
     tag: str, image: np.ndarray, encoded: bytes, legend: str = ""
-) -> None:
+) -> Written:
     # TensorBoard hands the bytes to the browser as they are, so that a GIF
     # moves; `tf.summary.image` would encode a PNG.
     height, width = (str(side).encode() for side in image.shape[:2])
@@ -207,6 +216,7 @@ def _write_image(
         tf.constant([width, height, encoded]),
         metadata=create_summary_metadata(None, legend or None),
     )
+    return {tag: encoded}
 
 
 def _choose_palette(
@@ -225,16 +235,18 @@ def _choose_palette(
 
 def _write_videos(
     prefix: str, rows: Mapping[str, np.ndarray], seen: int, palette: Image.Image
-) -> None:
+) -> Written:
     """Writes the rows of a group, `[N, T, H, W, 3]`, moving and still."""
     frames = video.side_by_side(*map(rows.get, _ANIMATED), context=seen)
     chosen = video.limit_length(frames, _MAX_FRAMES)
     # It takes as long, however many frames it has.
     fps = FPS * len(chosen) / len(frames)
-    write_animation(f"{prefix}animation", chosen, fps, palette, _LEGEND)
+    tag = f"{prefix}animation"
+    written = write_animation(tag, chosen, fps, palette, _LEGEND)
     shown = range(min(_SHOWN_IN_STRIPS, len(rows["truth"])))
     strip = [rows[name][number] for number in shown for name in ROWS]
-    write_strip(f"{prefix}strip", strip, palette, seen, _LEGEND)
+    tag = f"{prefix}strip"
+    return written | write_strip(tag, strip, palette, seen, _LEGEND)
 
 
 def _explain(rows: Mapping[str, np.ndarray], context: int) -> np.ndarray:
