@@ -73,6 +73,11 @@ def train(
       Stopped: if the program was asked to stop; all is saved.
       RunsLeft: if it is not all done in the end.
     """
+    if RunFolder(logdir).published.exists():
+        raise ValueError(
+            f"{logdir} is a published run, which is not trained any further. "
+            "Choose another --logdir."
+        )
     if RunFolder(logdir).config.exists():
         parent = RunFolder(logdir).path.resolve().parent
         raise ValueError(

@@ -177,6 +177,11 @@ class Agent(Module):
         """What checkpoints hold of it, by name."""
         raise NotImplementedError
 
+    @property
+    def weights(self) -> dict[str, Any]:
+        """What of `saved` it acts and predicts with, by the same names."""
+        return self.saved
+
     # Acting.
 
     def actor(

@@ -16,6 +16,24 @@ Scalars = dict[str, tf.Tensor]
 Gradients = list[list[tf.Tensor]]
 
 
+def weights_of(learner: Any, *parts: str) -> tf.train.Checkpoint:
+    """Returns what checkpoints hold of a learner, but for what optimizers keep.
+
+    Args:
+      learner: has `optimizers`, by name.
+      *parts: what else of it there is to keep, such as `model`.
+    """
+    # Through the optimizers, as layers inside of layers are not all found.
+    trained = {
+        name: tf.train.Checkpoint(variables_to_train=one.variables_to_train)
+        for name, one in learner.optimizers.items()
+    }
+    return tf.train.Checkpoint(
+        optimizers=tf.train.Checkpoint(**trained),
+        **{name: getattr(learner, name) for name in parts},
+    )
+
+
 class Learner(Module):
     """Trains a model by one gradient step per batch.
 

@@ -13,6 +13,9 @@ DIR/00001/
   prediction.gif     the latest open-loop prediction beside the truth
   episode.gif        the latest test episode
 ```
+
+A published run has weights alone in its checkpoints, an episode or two in
+test_episodes, and `result.json`; see `evaluation.publish`.
 """
 
 import contextlib
@@ -61,6 +64,7 @@ class RunFolder:
       train, test: Folders of event files.
       config, metrics, log, prediction_gif, episode_gif: Files.
       ping, done, fail: Files that tell the state of the run.
+      published: File that only published runs have.
       scratch: Folder for files that are being written, or None if nobody in
         this process has claimed the run; see `Run`.
     """
@@ -82,6 +86,7 @@ class RunFolder:
         self.ping = self.path / "PING"
         self.done = self.path / "DONE"
         self.fail = self.path / "FAIL"
+        self.published = self.path / "result.json"
 
     def create(self) -> "RunFolder":
         """Makes the folder and those in it, where missing.

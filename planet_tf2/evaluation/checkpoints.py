@@ -37,6 +37,12 @@ def find_checkpoint(
     """
     complete = _complete_checkpoints(folder.checkpoints)
     if checkpoint is None:
+        if not complete and folder.published.exists():
+            raise CheckpointError(
+                f"The published run {folder.path} has no weights: it is from "
+                "before these were kept. Train it by the command in its "
+                "README.md."
+            )
         if not complete:
             raise CheckpointError(
                 f"The run {folder.path} is unfinished: it has no checkpoint "
@@ -61,7 +67,7 @@ def load_weights(
     """Loads the weights of an agent.
 
     Args:
-      saved: what checkpoints hold of the agent, see `Agent.saved`.
+      saved: what checkpoints hold of the agent, see `Agent.weights`.
       path: the checkpoint, without suffix.
       identity: the run's, see `training.checkpoints`.
 
@@ -89,6 +95,20 @@ def load_weights(
         problem = f"is damaged: {_first_line(error)}"
         raise CheckpointError(f"The checkpoint {path} {problem}") from None
     return int(step)
+
+
+def write_weights(
+    saved: Mapping[str, Any], step: int, path: pathlib.Path
+) -> None:
+    """Writes a checkpoint of weights alone, which `load_weights` reads.
+
+    Args:
+      saved: see `load_weights`.
+      step: the global step.
+      path: the checkpoint, without suffix, in an existing folder.
+    """
+    step = tf.Variable(step, dtype=tf.int64, trainable=False)
+    tf.train.Checkpoint(global_step=step, **saved).write(plain_path(path))
 
 
 def _complete_checkpoints(directory: pathlib.Path) -> list[str]:

@@ -297,7 +297,7 @@ def load_run(
     agent = package.make_agent(params, *runs.read_spaces(folder, params))
     for _ in range(_LOOKS):
         path = find_checkpoint(folder, checkpoint)
-        step = load_weights(agent.saved, path, config.get("id", ""))
+        step = load_weights(agent.weights, path, config.get("id", ""))
         if step is not None:
             break
     else:

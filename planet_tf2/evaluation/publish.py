@@ -12,9 +12,16 @@ from typing import Any
 import numpy as np
 
 from planet_tf2.agents import DEFAULT, name_of_run
+from planet_tf2.data.episodes import (
+    list_episodes,
+    load_episode,
+    save_episode,
+)
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.evaluation import held_out, repeating, results_page, runs
+from planet_tf2.evaluation.card import front_matter
+from planet_tf2.evaluation.checkpoints import write_weights
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.evaluate import evaluate_run
 from planet_tf2.evaluation.figures import write_figure
@@ -34,6 +41,8 @@ Result = dict[str, Any]
 MAX_BYTES = 1_000_000  # Of an animation: pages show many of them.
 _FPS = 20
 _PREDICTION_FPS = 10
+# That are published, and how large one may be.
+_EPISODES, _EPISODE_BYTES = 2, 250_000
 
 
 def publish(
@@ -56,7 +65,9 @@ def publish(
     `config.yaml`, `metrics.csv`, `curve.png` and `.csv`, `policy.gif`,
     `prediction.gif`, `evaluation.json`, `diagnosis.json` and `.png`, and
     `result.json` with the sum of it all; without pictures that the agent cannot
-    make. It appears when everything is done.
+    make. With the agent's weights and the last episodes to test it on, it is
+    the folder of a small run, whose agent can be loaded. It appears when
+    everything is done.
 
     Args:
       folder: the run. Nothing is written there.
@@ -86,9 +97,11 @@ def publish(
         run, agents = load_run(folder), min(agents, episodes)
         played = _evaluate(place, run, episodes, seed, agents)
         model = _check_model(place, run, seed)
+        _write_agent(RunFolder(place), run, played)
         result = {**origin, "note": note, **played, "model": model}
         write_json(place / "result.json", result)
-        readme = results_page.render("published.md", result)
+        about = {"card": front_matter(result), "sees": run.agent.observation_space}
+        readme = results_page.render("published.md", {**result, **about})
         write_atomically(place / "README.md", readme)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(place, target)
@@ -189,6 +202,30 @@ def _write_tables(place: pathlib.Path, folder: RunFolder) -> None:
     RunFolder(place).write_config({**folder.read_config(), "params": params})
     metrics = repeating.metrics_table(folder)
     write_atomically(place / "metrics.csv", metrics)
+
+
+def _write_agent(place: RunFolder, run: LoadedRun, played: Result) -> None:
+    """Writes what makes a run of a folder: weights, episodes, how it ended."""
+    place.checkpoints.mkdir()
+    path = place.checkpoints / pathlib.Path(run.checkpoint).name
+    write_weights(run.agent.weights, run.step, path)
+    for kind in ("test_episodes", "train_episodes"):
+        source, target = getattr(run.folder, kind), getattr(place, kind)
+        names = list_episodes(source)[-_EPISODES:]
+        for name in names:
+            target.mkdir(exist_ok=True)
+            # Of long ones the beginning.
+            share = _EPISODE_BYTES / (source / name).stat().st_size
+            arrays = load_episode(source / name)
+            del arrays["return"]  # It follows from the rewards.
+            rows = max(2, int(min(1, share) * len(arrays["reward"])))
+            arrays = {key: array[:rows] for key, array in arrays.items()}
+            save_episode(target, arrays, pathlib.Path(name).stem)
+        if names:
+            break
+    if run.state == runs.FINISHED:
+        score = played["tasks"][0]["mean"]
+        write_json(place.done, {"step": run.step, "score": score})
 
 
 def _evaluate(

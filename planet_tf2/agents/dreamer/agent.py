@@ -16,6 +16,7 @@ from planet_tf2.agents.dreamer.edition_2025.learner import JointLearner
 from planet_tf2.agents.dreamer.imagination import imagine
 from planet_tf2.agents.dreamer.learner import DreamerLearner, make_learner
 from planet_tf2.agents.dreamer.world_model import WorldModel
+from planet_tf2.agents.learner import weights_of
 from planet_tf2.tools import seeds
 
 Params = Mapping[str, Any]
@@ -98,6 +99,10 @@ class Dreamer(Agent):
     @property
     def saved(self) -> dict[str, Any]:
         return {"learner": self.learner}
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        return {"learner": weights_of(self.learner, "model", "behavior")}
 
     def actor(
         self, batch_size: int = 1, settings: Mapping[str, Any] | None = None

@@ -14,7 +14,7 @@ from planet_tf2.agents.agent import (
     Prediction,
     State,
 )
-from planet_tf2.agents.learner import Learner
+from planet_tf2.agents.learner import Learner, weights_of
 from planet_tf2.agents.planet import build, objectives
 from planet_tf2.agents.planet.losses import has_density
 from planet_tf2.agents.planet.mpc_agent import MPCAgent
@@ -81,6 +81,10 @@ class PlaNet(Agent):
     @property
     def saved(self) -> dict[str, Any]:
         return {"learner": self.learner}
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        return {"learner": weights_of(self.learner, "model")}
 
     def actor(
         self, batch_size: int = 1, settings: Mapping[str, Any] | None = None
