@@ -36,6 +36,12 @@ SITE = [
 ]
 
 HERE = pathlib.Path(__file__).parent
+# Those of scripts/ that are commands: `planet-train` and so on.
+PROGRAMS = sorted(
+    path.stem
+    for path in (HERE / "scripts").glob("[a-z]*.py")
+    if path.stem != "write_parameters"
+)
 
 
 def read_version() -> str:
@@ -54,7 +60,17 @@ setuptools.setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=setuptools.find_packages(include=["planet_tf2", "planet_tf2.*"]),
+    packages=[
+        *setuptools.find_packages(include=["planet_tf2", "planet_tf2.*"]),
+        "planet_tf2.programs",
+    ],
+    package_dir={"planet_tf2.programs": "scripts"},
+    entry_points={
+        "console_scripts": [
+            f"planet-{name.replace('_', '-')} = planet_tf2.programs:{name}"
+            for name in PROGRAMS
+        ]
+    },
     package_data={
         "planet_tf2.configs": ["templates/*"],
         "planet_tf2.evaluation": ["findings.yaml", "templates/*"],

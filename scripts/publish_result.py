@@ -9,13 +9,15 @@ written into the folder of the run. Without --logdir only the page is written.
 
 import pathlib
 
-from absl import flags
+from absl import flags, logging
 
 from planet_tf2.evaluation import results_page, runs
 from planet_tf2.tools import command
 
 FLAGS = flags.FLAGS
 _ROOT = pathlib.Path(__file__).parents[1]
+if not (_ROOT / "docs").is_dir():  # Not in a checkout, but installed.
+    _ROOT = pathlib.Path()
 
 command.define_path("logdir", None, "Folder of a finished run.")
 command.define_path(
@@ -43,9 +45,11 @@ flags.DEFINE_boolean("overwrite", False, "Replace a result of that name.")
 
 
 def work() -> None:
+    logging.set_verbosity(logging.WARNING)  # Checkpoints say how long it took.
     page = FLAGS.page
     if page is None and FLAGS.results == FLAGS["results"].default:
         page = str(_ROOT / "docs" / "results.md")
+        page = page if pathlib.Path(page).exists() else None
     if FLAGS.logdir is None:
         if page is None:
             raise ValueError("Nothing to do: say --logdir, or --page.")

@@ -156,8 +156,12 @@ def _origin(
     """Says where a run is from, and what it learned from.
 
     Raises:
-      RunFolderError: it is unfinished, or does not tell.
+      RunFolderError: it is unfinished, published, or does not tell.
     """
+    if folder.published.exists():
+        raise RunFolderError(
+            f"{folder.path} is published already. Name the run that it is of."
+        )
     state, config = runs.run_state(folder), folder.read_config()
     if state != runs.FINISHED and not allow_unfinished:
         raise RunFolderError(
