@@ -43,6 +43,7 @@ SCRIPTS = {
     ),
     "scripts/dreamer.py": ("--configs=debug", "--task=dummy", *_SMALL_DREAMER),
     "scripts/evaluate.py": ("--episodes=1",),
+    "scripts/watch.py": ("--horizon=5",),
     "scripts/plot.py": (),
     "scripts/diagnose.py": ("--starts=1", "--decisions=2"),
     "scripts/video_prediction.py": ("--sequences=1",),
@@ -136,7 +137,7 @@ def small(words, number):
         for old, new in _PLACES:
             word = word.replace(old, new)
         # Any run will do, for those that are published too.
-        is_run = re.fullmatch(r"RUN|logs/\w+-\w+-\d+", word)
+        is_run = re.fullmatch(r"RUN|(logs|results)/(\w+-)+\d+", word)
         result.append("logs/cheetah/00001" if is_run else word)
     if result[0] in ("python", "python3"):
         result[0] = sys.executable

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import pathlib
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -13,16 +15,26 @@ from PIL import Image
 from small_runs import SMALL, snapshot
 
 from planet_tf2 import agents
+from planet_tf2.data.episodes import list_episodes, load_episode
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
+from planet_tf2.evaluation import (
+    held_out,
+    repeating,
+    results_page,
+    rollouts,
+    runs,
+)
 from planet_tf2.evaluation import publish as publishing
-from planet_tf2.evaluation import repeating, results_page, rollouts
+from planet_tf2.evaluation.loading import load_agent, load_run
 from planet_tf2.evaluation.publish import policy_gif, publish
 from planet_tf2.tools.attr_dict import to_plain
 from planet_tf2.tools.journal import Journal
+from planet_tf2.train import train
 
 PAGE = f"# Results\n\n{results_page.BEGIN}\nold\n{results_page.END}\n\nMore.\n"
 FILES = {"README.md", "config.yaml", "metrics.csv", "result.json"}
 FILES |= {"evaluation.json", "curve.png", "curve.csv"}
+FILES |= {"DONE", "checkpoints", "test_episodes"}
 PICTURES = {"policy.gif", "prediction.gif", "diagnosis.json", "diagnosis.png"}
 
 
@@ -247,7 +259,7 @@ class TestPublish:
         assert target.name == "dummy-debug-1"
         assert [p.name for p in target.parent.iterdir()] == [target.name]
         assert {path.name for path in target.iterdir()} == FILES | PICTURES
-        for path in target.iterdir():
+        for path in filter(pathlib.Path.is_file, target.rglob("*")):
             assert 0 < path.stat().st_size <= publishing.MAX_BYTES
             # No paths of the machine that it was made on.
             here = str(trained.folder.path.parent).encode()
@@ -300,6 +312,97 @@ class TestPublish:
         )
         assert len(metrics) == len(list(Journal(trained.folder.metrics)))
         assert {row["experiment"] for row in curve} == {target.name}
+
+    def test_is_a_small_run(self, published, trained):
+        target, _ = published
+        before = snapshot(target)
+        loaded, own = load_agent(target), load_agent(trained.folder.path)
+        assert loaded.run.state == runs.FINISHED
+        assert loaded.run.step == own.run.step == 12
+        models = (x.run.agent.model.variables for x in (loaded, own))
+        pairs = list(zip(*models, strict=True))
+        assert len(pairs) > 20
+        for one, other in pairs:
+            np.testing.assert_array_equal(one.numpy(), other.numpy())
+        image = np.full((64, 64, 3), 90, np.uint8)
+        actions = [agent.act(image) for agent in (loaded, own)]
+        np.testing.assert_array_equal(*actions)
+        held = held_out.load_held_out(loaded.run)
+        assert [episode.length for episode in held] == [10, 10]
+        held = load_episode(target / "test_episodes" / held[-1].name)
+        newest = list_episodes(trained.folder.test_episodes)[-1]
+        own = load_episode(trained.folder.test_episodes / newest)
+        np.testing.assert_array_equal(held["image"], own["image"])
+        assert snapshot(target) == before
+
+    def test_only_weights(self, published, trained):
+        sizes = [
+            sum(p.stat().st_size for p in folder.glob("*.data*"))
+            for folder in (
+                published[0] / "checkpoints",
+                trained.folder.checkpoints,
+            )
+        ]
+        variables = trained.agent.trained_variables
+        weights = sum(4 * np.prod(v.shape) for v in variables)
+        assert weights < sizes[0] < 0.6 * sizes[1]
+
+    def test_card(self, published):
+        target, _ = published
+        result = json.loads((target / "result.json").read_text())
+        text = (target / "README.md").read_text()
+        before, card, rest = text.split("---\n", 2)
+        card = yaml.safe_load(card)
+        assert before == "" and rest.startswith("\n# dummy-debug-1\n")
+        assert card["license"] == "apache-2.0"
+        assert card["library_name"] == "planet_tf2"
+        assert {"reinforcement-learning", "dummy"} <= set(card["tags"])
+        (model,) = card["model-index"]
+        assert model["name"] == "dummy-debug-1"
+        (found,) = model["results"]
+        assert found["task"]["type"] == "reinforcement-learning"
+        assert found["dataset"] == {"type": "dummy", "name": "dummy"}
+        (metric,) = found["metrics"]
+        assert metric["type"] == "mean_reward"
+        mean, stddev = map(float, metric["value"].split(" +/- "))
+        (entry,) = result["tasks"]
+        assert mean == pytest.approx(entry["mean"], abs=0.01)
+        assert stddev == pytest.approx(entry["stddev"], abs=0.01)
+        assert 'load_agent("results/dummy-debug-1")' in rest
+
+    def test_is_neither_trained_nor_published_again(self, published, tmp_path):
+        target, _ = published
+        before = snapshot(target)
+        with pytest.raises(ValueError, match="published run, which is not"):
+            train(str(target), "debug", overrides=SMALL)
+        with pytest.raises(RunFolderError, match="is published already"):
+            publish(RunFolder(target), tmp_path, name="other")
+        assert snapshot(target) == before and not list(tmp_path.iterdir())
+
+    def test_without_weights_or_episodes(self, published, tmp_path):
+        """As all were that were published before."""
+        copy = RunFolder(shutil.copytree(published[0], tmp_path / "copy"))
+        shutil.rmtree(copy.test_episodes)
+        run = load_run(copy)
+        with pytest.raises(RunFolderError, match="There are no episodes in"):
+            held_out.load_held_out(run)
+        shutil.rmtree(copy.checkpoints)
+        with pytest.raises(RunFolderError, match="has no weights"):
+            load_agent(copy.path)
+
+    def test_only_the_beginning_of_long_episodes(
+        self, trained, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(publishing, "_EPISODE_BYTES", 1)
+        run, place = load_run(trained.folder), RunFolder(tmp_path)
+        publishing._write_agent(place, run, {"tasks": [{"mean": 1.5}]})
+        names = list_episodes(place.test_episodes)
+        assert len(names) == 2
+        for name in names:
+            short = load_episode(place.test_episodes / name)
+            long = load_episode(trained.folder.test_episodes / name)
+            assert short.keys() == long.keys()
+            np.testing.assert_array_equal(short["image"], long["image"][:2])
 
     def test_only_on_request_over_another(self, published, trained):
         target, page = published

@@ -100,7 +100,10 @@ def publish(
         _write_agent(RunFolder(place), run, played)
         result = {**origin, "note": note, **played, "model": model}
         write_json(place / "result.json", result)
-        about = {"card": front_matter(result), "sees": run.agent.observation_space}
+        about = {
+            "card": front_matter(result),
+            "sees": run.agent.observation_space,
+        }
         readme = results_page.render("published.md", {**result, **about})
         write_atomically(place / "README.md", readme)
         shutil.rmtree(target, ignore_errors=True)
