@@ -8,9 +8,13 @@ import runpy
 from collections.abc import Callable
 
 
-def __getattr__(name: str) -> Callable[[], object]:
+def __getattr__(name: str) -> Callable[[], None]:
     """Returns what runs a program, as `python scripts/NAME.py` does."""
     path = pathlib.Path(__file__).with_name(f"{name}.py")
     if name.startswith("_") or not path.exists():
         raise AttributeError(name)
-    return lambda: runpy.run_path(str(path), run_name="__main__")
+
+    def main() -> None:
+        runpy.run_path(str(path), run_name="__main__")
+
+    return main

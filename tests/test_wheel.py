@@ -80,7 +80,7 @@ def test_all_files_are_there(installed):
 
 @pytest.mark.parametrize("name", ["status", "dreamer", "publish_result"])
 def test_commands_are_the_programs(installed, name):
-    done = run(installed, name, "--helpshort")
+    done = run(installed, name, "--help")
     assert "--logdir" in done.stdout, done.stderr
     text = (ROOT / "scripts" / f"{name}.py").read_text()
     if name != "dreamer":  # It hands on to another one.

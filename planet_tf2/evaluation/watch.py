@@ -207,6 +207,6 @@ def _cover_future(frame: np.ndarray, ax: Axes, time: int) -> None:
     """Lets what is still to come fade, behind a line."""
     _, top, right, bottom = _box(frame, ax)
     now = int(ax.transData.transform((time, 0))[0])
-    later = frame[top:bottom, now:right]
+    later = frame[top:bottom, now : right + 3]
     later[:] = later // 4 + 191
     later[:, :2] = 0
