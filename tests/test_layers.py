@@ -1,7 +1,7 @@
 """Who may import whom.
 
     scripts
-    evaluation, doctor, train      (not each other)
+    evaluation, doctor, exchange, train      (not each other)
     experiment, training           (not each other)
     control
     agents
@@ -33,7 +33,7 @@ _LAYERS = [
     {"agents"},
     {"control"},
     {"experiment", "training"},
-    {"evaluation", "doctor", "train"},
+    {"evaluation", "doctor", "exchange", "train"},
 ]
 
 _TENSORFLOW = ("tensorflow", "tensorflow_probability", "keras", "tf_keras")
@@ -67,7 +67,13 @@ _WITHOUT_TENSORFLOW = [
 ]
 
 # Whole rooms that must not load it.
-_ROOMS_WITHOUT_TENSORFLOW = ("configs", "data", "envs", "experiment")
+_ROOMS_WITHOUT_TENSORFLOW = (
+    "configs",
+    "data",
+    "envs",
+    "exchange",
+    "experiment",
+)
 
 
 def _module_name(path):

@@ -97,7 +97,7 @@ def save_episode(
         key: np.broadcast_to(np.zeros((), array.dtype), array.shape)
         for key, array in episode.items()
     }
-    _conform(f"Episode {name}", forms)
+    conform(f"Episode {name}", forms)
     directory = pathlib.Path(directory)
     path = directory / (name + (STAGED_SUFFIX if staged else SUFFIX))
     with replacing(path) as file:
@@ -157,7 +157,7 @@ def load_episode(
       OSError: There is not enough memory.
     """
     with open_archive(path) as arrays:
-        return _conform(f"Episode file {os.fspath(path)!r}", arrays, types)
+        return conform(f"Episode file {os.fspath(path)!r}", arrays, types)
 
 
 def list_episodes(directory: str | os.PathLike) -> list[str]:
@@ -192,14 +192,24 @@ def clean_staged(
             path.unlink(missing_ok=True)
 
 
-def _conform(
+def conform(
     name: str,
     entries: Mapping[str, Any],
     types: Mapping[str, StepType] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Returns the arrays of a file or of a dictionary as an episode."""
+    """Returns the arrays of a file or of a dictionary as an episode.
+
+    Args:
+      name: what it is called in messages.
+      entries: arrays, or what `np.asarray` makes one of, by name.
+      types: see `load_episode`, also for what is returned and raised.
+    """
     found = {}
     wanted = {"reward": _REWARD, **(types or _types_of(entries))}
+    if not {"terminal", "is_terminal"} & {*entries} and "discount" in entries:
+        # The first version of Dreamer tells ends by these alone.
+        discount = np.asarray(entries["discount"])
+        entries = {**entries, "discount": discount, "terminal": discount == 0}
     for key in wanted:
         stored = key if key in entries else _OTHER_NAMES.get(key)
         if key != "return" and stored in entries:

@@ -1,7 +1,10 @@
 """What stored episodes tell of the environment that they are from."""
 
+import contextlib
+import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -12,13 +15,13 @@ from planet_tf2.data.episode_archive import BrokenEpisode, open_archive
 from planet_tf2.data.episode_cache import EpisodesError
 
 # No observations, also those that other programs store.
-_OTHERS = {*episodes.RESERVED_NAMES, "discount", "logprob", "is_last"}
-_OTHERS |= {"is_terminal"}
+OTHERS = {*episodes.RESERVED_NAMES, "discount", "logprob", "is_last"}
+OTHERS |= {"is_terminal", "stepid", "consec", "reset"}
+
+Spaces = tuple[spaces.Dict, spaces.Box | spaces.Discrete | spaces.MultiDiscrete]
 
 
-def read_spaces(
-    directory: pathlib.Path,
-) -> tuple[spaces.Dict, spaces.Box | spaces.Discrete | spaces.MultiDiscrete]:
+def read_spaces(directory: pathlib.Path) -> Spaces:
     """Returns how one observes and acts in the episodes of a folder.
 
     Numbers say nothing of their bounds. Actions are taken for Discrete if all
@@ -27,8 +30,20 @@ def read_spaces(
     Raises:
       EpisodesError: there is no usable episode.
     """
+    return find_spaces(_archives(directory), directory)
+
+
+def find_spaces(
+    found: Iterable[Mapping[str, Any]], place: str | os.PathLike[str]
+) -> Spaces:
+    """Returns how one observes and acts in episodes; see `read_spaces`.
+
+    Args:
+      found: arrays of each by name, or what `np.asarray` makes one of.
+      place: where they are.
+    """
     observed, actions, is_one_hot = None, [], True
-    for action, shapes in _look(directory):
+    for action, shapes in filter(None, map(_look, found)):
         observed = observed or shapes
         if actions and action.shape[1:] != actions[0].shape[1:]:
             continue
@@ -37,7 +52,7 @@ def read_spaces(
         actions.append(np.stack([action.min(0), action.max(0)]))
     if observed is None:
         raise EpisodesError(
-            f"No usable episodes in {directory}. They need 'action' and "
+            f"No usable episodes in {place}. They need 'action' and "
             "'reward' of one length, which is 2 or more."
         )
     found = {name: _as_space(kind) for name, kind in observed.items()}
@@ -53,26 +68,37 @@ def read_spaces(
     return spaces.Dict(found), action_space
 
 
-def _look(
-    directory: pathlib.Path,
-) -> Iterator[tuple[np.ndarray, dict[str, StepType]]]:
-    """Yields the actions of each episode, and what it observes."""
+def _archives(directory: pathlib.Path) -> Iterator[Mapping[str, Any]]:
+    """Yields the arrays of each file, to be read before the next comes."""
     for name in episodes.list_episodes(directory):
-        try:
+        with contextlib.suppress(BrokenEpisode, FileNotFoundError):
             with open_archive(directory / name) as arrays:
-                steps = len(np.asarray(arrays["reward"]))
-                kinds = {
-                    key: StepType(entry.dtype, entry.shape[1:])
-                    for key, entry in arrays.items()
-                    if entry.shape[:1] == (steps,)
-                    and entry.dtype.kind in "biuf"
-                    and key not in _OTHERS
-                }
-                action = np.asarray(arrays["action"])
-        except (BrokenEpisode, KeyError, TypeError, FileNotFoundError):
-            continue
-        if action.shape[:1] == (steps,) and steps > 1:
-            yield action, kinds
+                yield arrays
+
+
+def _look(
+    arrays: Mapping[str, Any],
+) -> tuple[np.ndarray, dict[str, StepType]] | None:
+    """Returns the actions of an episode, and what it observes."""
+    try:
+        steps = len(np.asarray(arrays["reward"]))
+        action = np.asarray(arrays["action"])
+        last = np.zeros(steps, bool)
+        if "is_last" in arrays:  # There Dreamer's third version has zeros.
+            last = np.asarray(arrays["is_last"]).astype(bool)
+    except (BrokenEpisode, KeyError, TypeError):
+        return None
+    if action.shape[:1] != (steps,) or last.shape != (steps,) or steps < 2:
+        return None
+    kinds = {
+        key: StepType(entry.dtype, entry.shape[1:])
+        for key, entry in arrays.items()
+        if entry.shape[:1] == (steps,)
+        and entry.dtype.kind in "biuf"
+        and key not in OTHERS
+        and "/" not in key
+    }
+    return action if last.all() else action[~last], kinds
 
 
 def _as_space(kind: StepType) -> spaces.Box:

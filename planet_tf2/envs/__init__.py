@@ -10,7 +10,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "actions": ["DISCRETE", "pad_actions", "vector_actions"],
+        "actions": [
+            "DISCRETE",
+            "pad_actions",
+            "stored_actions",
+            "vector_actions",
+        ],
         "async_env": ["Async"],
         "batch_env": ["BatchEnv"],
         "batch_simulator": ["BatchSimulator"],

@@ -1,5 +1,6 @@
 """Wrappers that turn actions into one vector between -1 and 1."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -8,6 +9,10 @@ from gymnasium import spaces
 from gymnasium.wrappers import TransformAction
 
 DISCRETE = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+_UNKNOWN = (
+    "The action space {} is not supported; use a Box, Discrete, MultiDiscrete"
+    " or MultiBinary space."
+)
 
 
 def _discrete_actions(env: gymnasium.Env) -> gymnasium.Env:
@@ -41,12 +46,7 @@ def _box_actions(env: gymnasium.Env) -> gymnasium.Env:
     there. Whole numbers are rounded to.
     """
     space = env.action_space
-    # MuJoCo writes 1e10 where a control has no bounds.
-    has_low, has_high = space.low > -1e9, space.high < 1e9
-    low = np.where(has_high, space.high - 2, -1)
-    high = np.where(has_low, space.low + 2, 1)
-    low = np.where(has_low, space.low, low).astype(np.float32).ravel()
-    high = np.where(has_high, space.high, high).astype(np.float32).ravel()
+    low, high = _range(space)
     is_unit = (low == -1).all() and (high == 1).all()
 
     def scale(action: np.ndarray) -> np.ndarray:
@@ -59,6 +59,63 @@ def _box_actions(env: gymnasium.Env) -> gymnasium.Env:
         return np.clip(action.astype(space.dtype), space.low, space.high)
 
     return TransformAction(env, scale, _unit_box(low.size))
+
+
+def _range(space: spaces.Box) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what -1 and 1 stand for, see `_box_actions`."""
+    # MuJoCo writes 1e10 where a control has no bounds.
+    has_low, has_high = space.low > -1e9, space.high < 1e9
+    low = np.where(has_high, space.high - 2, -1)
+    high = np.where(has_low, space.low + 2, 1)
+    low = np.where(has_low, space.low, low).astype(np.float32).ravel()
+    high = np.where(has_high, space.high, high).astype(np.float32).ravel()
+    return low, high
+
+
+def stored_actions(
+    space: gymnasium.Space, vectors: bool = False
+) -> tuple[gymnasium.Space, Callable[[Any], np.ndarray]]:
+    """Says how to store what somebody else did in an environment.
+
+    A `Box` becomes what `vector_actions` would have turned into it, and a
+    choice one-hot, which tells how many there are and suits all agents. Several
+    choices at once stay numbers, from 0 on, unless there are to be `vectors`.
+
+    Args:
+      space: The environment's action space.
+      vectors: Whether several choices become one vector, too.
+
+    Returns:
+      The space of stored actions, and what converts an action to it.
+
+    Raises:
+      ValueError: There are other actions.
+    """
+    if isinstance(space, spaces.Box) and space.shape != (0,):
+        low, high = _range(space)
+        is_unit = (low == -1).all() and (high == 1).all()
+        width = np.where(high > low, high - low, 2)
+
+        def scale(action: Any) -> np.ndarray:
+            vector = np.asarray(action, np.float32).ravel()
+            # Scaling is not exact.
+            return vector if is_unit else (vector - low) / width * 2 - 1
+
+        return _unit_box(int(np.prod(space.shape))), scale
+    if isinstance(space, spaces.Discrete) or vectors:
+        if isinstance(space, DISCRETE):
+
+            def flatten(action: Any) -> np.ndarray:
+                return spaces.flatten(space, action).astype(np.float32)
+
+            return _unit_box(spaces.flatdim(space)), flatten
+    if isinstance(space, spaces.MultiDiscrete):
+        choices = space.nvec.ravel()
+        numbers = spaces.MultiDiscrete(choices)
+        return numbers, lambda a: (np.asarray(a) - space.start).ravel()
+    if isinstance(space, spaces.MultiBinary):
+        return space, np.asarray
+    raise ValueError(_UNKNOWN.format(space))
 
 
 def pad_actions(env: gymnasium.Env, size: int) -> gymnasium.Env:
@@ -94,10 +151,7 @@ def vector_actions(env: gymnasium.Env) -> gymnasium.Env:
     if isinstance(space, DISCRETE):
         return _discrete_actions(env)
     if not isinstance(space, spaces.Box):
-        raise ValueError(
-            f"The action space {space} is not supported; use a Box, Discrete,"
-            " MultiDiscrete or MultiBinary space."
-        )
+        raise ValueError(_UNKNOWN.format(space))
     if space.shape == (0,):
         raise ValueError(f"The action space {space} leaves nothing to decide.")
     if len(space.shape) == 1 and space == spaces.Box(-1, 1, space.shape):

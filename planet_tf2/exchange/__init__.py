@@ -1,0 +1,1 @@
+"""Episodes of other programs in, and those of runs out, without TensorFlow."""
