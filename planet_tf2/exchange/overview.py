@@ -61,9 +61,10 @@ def _write(space: spaces.Space) -> str:
     if isinstance(space, spaces.Dict):
         return "\n".join(f"{name}: {_write(space[name])}" for name in space)
     if isinstance(space, spaces.Box):
-        low, high = space.low.min(initial=np.inf), space.high.max(initial=0)
-        bounds = f" from {low:g} to {high:g}" if low > -np.inf else ""
-        return f"{space.dtype} {list(space.shape)}{bounds}"
+        text = f"{space.dtype} {list(space.shape)}"
+        if not space.is_bounded() or not space.low.size:
+            return text
+        return f"{text} from {space.low.min():g} to {space.high.max():g}"
     return one_line(space, 100)
 
 

@@ -99,10 +99,11 @@ def open_source(place: str) -> Source:
             "(.hdf5), nor a Minari data set such as pendulum/random-v0."
         )
     storage = load_package("minari.storage.datasets_root_dir", "minari")
-    folder = storage.get_dataset_path(place) / "data"
+    root = storage.get_dataset_path()
+    folder = root / place / "data"
     if not folder.is_dir():
         raise ValueError(
-            f"Minari has no data set {place!r} in {storage.get_dataset_path()}. Fetch it: "
+            f"Minari has no data set {place!r} in {root}. Fetch it: "
             f"minari download {place}"
         )
     return _minari_source(place, folder)
