@@ -14,12 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from planet_tf2 import agents, envs
+from planet_tf2.agents import stored_episodes
 from planet_tf2.configs import resolve, tasks
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import draws, probe
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, logging_to
-from planet_tf2.data.stored_spaces import read_spaces
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.run import Run
 from planet_tf2.tools.attr_dict import AttrDict, differences
@@ -85,6 +85,10 @@ def train(
             f"with it, say --logdir {parent}."
         )
     params = agents.resolve(config, params_text, overrides, agent)
+    side = stored_episodes.image_size(agents.find(agent), params)
+    if side:
+        overrides = {**(overrides or {}), "image_size": side}
+        params = agents.resolve(config, params_text, overrides, agent)
     if params.isolate_envs != "process":
         # Simulators may change the current folder, which is this program's.
         logdir = os.path.abspath(logdir)
@@ -165,13 +169,12 @@ def _prepare_determinism(params: AttrDict, experiment: Experiment) -> int:
 
 def _check_environments(params: AttrDict, agent: ModuleType) -> None:
     """Raises an error if OpenGL, packages, modules or cameras are missing."""
-    schedule = agents.schedule(agent, params)
     check = getattr(agent, "check_interface", None)
-    if schedule and schedule.offline:
-        path, _ = assemble_steps.stored_episodes(schedule)["train"]
-        interface = read_spaces(path)
+    stored = stored_episodes.folders(agent, params)
+    if stored:
+        found = stored_episodes.interface(agent, stored["train"])
         if check:
-            check(params, *interface)
+            check(params, *found)
         return
     chosen = [tasks.get_task(name) for name in params.tasks]
     if any(draws(name, params) for name in params.tasks):

@@ -118,19 +118,6 @@ def schedule(
     return agent.schedule(params)
 
 
-def stored(
-    agent: types.ModuleType, params: Mapping[str, Any]
-) -> tuple[str, str]:
-    """Returns folders of episodes to learn from and to test with, or ''.
-
-    Where there is one to learn from, no simulator is started.
-    """
-    found = schedule(agent, params)
-    if found:
-        return found.offline_train, found.offline_test
-    return params.get("offline_traindir", ""), params.get("offline_evaldir", "")
-
-
 def resolve(
     config: str = "default",
     params_text: str = "",

@@ -9,7 +9,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from planet_tf2.configs import tasks
-from planet_tf2.configs.common_parameters import CommonParameters, Group
+from planet_tf2.configs.common_parameters import (
+    CommonParameters,
+    Group,
+    StoredEpisodes,
+)
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.kinds import LARGEST, Integer, Positive, Switch
 
@@ -82,7 +86,7 @@ class Logging(Group):
     """Updates between lines of `metrics.jsonl`."""
 
 
-class BaseParameters(Data, Schedule, Logging, CommonParameters):
+class BaseParameters(Data, StoredEpisodes, Schedule, Logging, CommonParameters):
     """The parameters of all agents, and of learning in phases."""
 
     @model_validator(mode="after")
@@ -93,7 +97,7 @@ class BaseParameters(Data, Schedule, Logging, CommonParameters):
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
-        for name in self.tasks:
+        for name in self.tasks if not self.offline_traindir else []:
             task = tasks.get_task(name)
             # Stretched episodes are never shorter than a sequence.
             if task.max_length and not task.stretched:

@@ -121,6 +121,28 @@ class Repeatability(Group):
     nothing depends on it. See docs/runs.md."""
 
 
+class StoredEpisodes(Group):
+    """What to learn from where there is no simulator."""
+
+    GROUP = "Data"
+
+    offline_traindir: Name = ""
+    """Folder of episodes to learn from without acting, in place of collecting
+    any. No simulator is needed then. See docs/data.md."""
+    offline_evaldir: Name = ""
+    """Folder of episodes to evaluate the model on, with `offline_traindir`."""
+
+    @model_validator(mode="after")
+    def _check_folders(self) -> Self:
+        if self.offline_evaldir and not self.offline_traindir:
+            raise ConfigError(
+                f"Parameter 'offline_evaldir' is {self.offline_evaldir!r}, but "
+                "without offline_traindir evaluations play episodes of their "
+                "own. Set both, or neither."
+            )
+        return self
+
+
 class Settings(BaseModel):
     """Parameters that share a name: `actor: {layers: 2, entropy: 3e-4}`.
 

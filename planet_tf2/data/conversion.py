@@ -19,7 +19,7 @@ def fit(entry: Any, steps: int, wanted: StepType) -> np.ndarray:
     Numbers get another type where that keeps their values, but for rounding;
     images are also made of floats from 0 to 1. Axes of length 1 do not matter.
     Images may have their channels first, or be grey. One-hot vectors become
-    whole numbers.
+    whole numbers, and these become such vectors.
 
     Args:
       entry: an array `[steps, ...]`, or what `np.asarray` makes one of, with
@@ -69,6 +69,13 @@ def _reshape(entry: Any, kind: StepType) -> np.ndarray | None:
         if sizes == list(wanted[:-1]):
             grey = np.asarray(entry).reshape(steps, *sizes, 1)
             return grey.repeat(3, -1)
+    is_choice = not shape and entry.dtype.kind in "iu"
+    if is_choice and len(wanted) == 1 and np.dtype(kind.dtype).kind == "f":
+        array = np.asarray(entry)
+        if 0 <= array.min() <= array.max() < wanted[0]:
+            array = np.eye(wanted[0], dtype=np.float32)[array]
+            array[0] = 0  # As of what nobody did before a reset.
+            return array
     if len(shape) == 1 and not wanted and np.dtype(kind.dtype).kind in "iu":
         array = np.asarray(entry)
         return array.argmax(-1) if one_hots(array) else None

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -15,6 +16,7 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2 import agents
+from planet_tf2.agents import stored_episodes
 from planet_tf2.configs import resolve
 from planet_tf2.configs.environments import task_spaces
 from planet_tf2.data import episodes
@@ -24,7 +26,6 @@ from planet_tf2.data.run_folder import (
     RunFolderError,
     failure_reason,
 )
-from planet_tf2.data.stored_spaces import read_spaces as read_stored_spaces
 from planet_tf2.tools import command
 from planet_tf2.tools.attr_dict import AttrDict
 from planet_tf2.tools.files import opener
@@ -165,12 +166,11 @@ def read_spaces(
       UnusableRun: vectors are needed, but there is no episode to look at.
     """
     package = agents.of_run(folder.read_config())
-    schedule = agents.schedule(package, params)
-    if schedule and schedule.offline:
-        return _stored_spaces(folder)
+    if stored_episodes.is_offline(package, params):
+        return _stored_spaces(folder, package)
     everything = package.OBSERVATIONS is None
     if everything:
-        observed, action = _stored_spaces(folder)
+        observed, action = _stored_spaces(folder, package)
         if isinstance(action, spaces.Box):
             return observed, action
     # Choices that were made do not tell how many there are.
@@ -189,12 +189,12 @@ def read_spaces(
 
 
 def _stored_spaces(
-    folder: RunFolder,
+    folder: RunFolder, package: ModuleType
 ) -> tuple[spaces.Dict, gymnasium.Space]:
     """Returns what a run's episodes tell of observations and actions."""
     for directory in (folder.train_episodes, folder.test_episodes):
         with contextlib.suppress(EpisodesError):
-            return read_stored_spaces(directory)
+            return stored_episodes.interface(package, directory)
     raise UnusableRun(
         f"Only its episodes tell what the agent of the run {folder.path} sees, "
         f"but there are none. Put one back into {folder.train_episodes}."

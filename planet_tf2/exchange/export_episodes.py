@@ -8,6 +8,7 @@ import re
 from gymnasium.envs.registration import EnvSpec
 
 from planet_tf2 import agents
+from planet_tf2.agents import stored_episodes
 from planet_tf2.configs.environments import env_spec
 from planet_tf2.configs.resolve import resolve
 from planet_tf2.data import episodes
@@ -110,7 +111,7 @@ def _environment(source: Source) -> EnvSpec | None:
     config = folder.read_config()
     agent = agents.of_run(config)
     params = resolve(agent, overrides=config["params"])
-    if len(params["tasks"]) > 1 or any(agents.stored(agent, params)):
+    if len(params["tasks"]) > 1 or stored_episodes.is_offline(agent, params):
         return None
     task = params["tasks"][0]
     constructor, kwargs = env_spec(

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
@@ -12,13 +13,18 @@ import numpy as np
 from gymnasium import spaces
 
 from planet_tf2 import agents
+from planet_tf2.agents import stored_episodes
 from planet_tf2.agents.agent import Agent
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data.conversion import StepType
-from planet_tf2.data.episodes import clean_staged, list_staged
+from planet_tf2.data.episodes import (
+    clean_staged,
+    list_episodes,
+    list_staged,
+)
 from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools.devices import make_strategy
@@ -193,6 +199,31 @@ def make_collectors(
     return result
 
 
+def stored_interface(
+    params: Params, folder: RunFolder, package: ModuleType
+) -> tuple[spaces.Dict, gymnasium.Space] | None:
+    """Puts stored episodes into a run's folders, as links where that works.
+
+    Returns:
+      What the agent sees and does in them; None if there are environments.
+    """
+    targets = {"train": folder.train_episodes, "test": folder.test_episodes}
+    found = stored_episodes.folders(package, params)
+    for split, path in found.items():
+        for file in list_episodes(path):
+            link = targets[split] / file
+            if link.exists():
+                continue
+            link.unlink(missing_ok=True)  # Of a folder that was moved.
+            try:
+                link.symlink_to(path / file)
+            except OSError:
+                shutil.copyfile(path / file, link)
+    if not found:
+        return None
+    return stored_episodes.interface(package, folder.train_episodes)
+
+
 def make_parts(
     params: Params,
     folder: RunFolder,
@@ -212,18 +243,21 @@ def make_parts(
     environments = Environments(params, folder, package)
     with contextlib.ExitStack() as closing:
         closing.callback(environments.close)
-        envs = {task: environments.get(task, 1)[0] for task in params["tasks"]}
-        first = envs[params["tasks"][0]]
-        interface = first.observation_space, first.action_space
+        interface = stored_interface(params, folder, package)
+        names = [] if interface else params["tasks"]
+        envs = {task: environments.get(task, 1)[0] for task in names}
+        if envs:
+            first = envs[names[0]]
+            interface = first.observation_space, first.action_space
         agent = package.make_agent(params, *interface, seed, strategy)
         acting, ahead, should_stop = agent, None, guard.should_stop
-        if params["collect_ahead"]:
+        if params["collect_ahead"] and envs:
             acting = package.make_agent(params, *interface, seed)
             ahead = Ahead(agent, acting, should_stop)
             closing.callback(ahead.close)
             should_stop = ahead.should_stop
         collectors = make_collectors(
-            params,
+            {**params, "tasks": names},
             package,
             {"train": acting, "test": agent},
             environments,

@@ -2,28 +2,27 @@
 
 import contextlib
 import itertools
-import pathlib
-import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from planet_tf2 import agents
 from planet_tf2.agents.agent import Agent
 from planet_tf2.configs import tasks
-from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.step_schedule import StepSchedule
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data.conversion import StepType
-from planet_tf2.data.episodes import list_episodes
 from planet_tf2.data.replay import Replay
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.data.stored_spaces import read_spaces
 from planet_tf2.data.streams import Streams
 from planet_tf2.envs import BatchEnv
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.signals import Guard
-from planet_tf2.training.assemble import Environments, step_types
+from planet_tf2.training.assemble import (
+    Environments,
+    step_types,
+    stored_interface,
+)
 from planet_tf2.training.collecting import Collector
 from planet_tf2.training.live_envs import LiveEnvs
 from planet_tf2.training.progress import Progress
@@ -56,8 +55,7 @@ def make_parts(
         closing.callback(environments.close)
         envs: dict[str, Any] = {}
         if schedule.offline:
-            link_episodes(schedule, folder)
-            interface = read_spaces(folder.train_episodes)
+            interface = stored_interface(params, folder, package)
         else:
             names = params["tasks"]
             envs = {task: environments.get(task, 1)[0] for task in names}
@@ -213,47 +211,3 @@ def _live_envs(
     ]
     failures = params["env_max_failures"]
     return LiveEnvs(envs, names, replay, failures), names
-
-
-def stored_episodes(
-    schedule: StepSchedule,
-) -> dict[str, tuple[pathlib.Path, list[str]]]:
-    """Returns folders of stored episodes and these, by split.
-
-    Raises:
-      ConfigError: a folder has no episodes.
-    """
-    found = {}
-    for split, source, name in (
-        ("train", schedule.offline_train, "offline_traindir"),
-        ("test", schedule.offline_test, "offline_evaldir"),
-    ):
-        if not source:
-            continue
-        path = pathlib.Path(source).expanduser().resolve()
-        found[split] = path, list_episodes(path)
-        if not found[split][1]:
-            raise ConfigError(
-                f"Parameter {name!r} is {source!r}, a folder without episodes "
-                "(*.npz). Name one that has some."
-            )
-    return found
-
-
-def link_episodes(schedule: StepSchedule, folder: RunFolder) -> None:
-    """Puts stored episodes into a run's folders, as links where that works.
-
-    Raises:
-      ConfigError: a folder has no episodes.
-    """
-    targets = {"train": folder.train_episodes, "test": folder.test_episodes}
-    for split, (path, files) in stored_episodes(schedule).items():
-        for file in files:
-            link = targets[split] / file
-            if link.exists():
-                continue
-            link.unlink(missing_ok=True)  # Of a folder that was moved.
-            try:
-                link.symlink_to(path / file)
-            except OSError:
-                shutil.copyfile(path / file, link)

@@ -76,9 +76,12 @@ class Batches:
         """Reads the episodes, so that problems with them show at once.
 
         Args:
-          first: numbers of the first updates to come, by split.
+          first: numbers of the first updates to come, by split; of those that
+            have episodes.
         """
         for number, split in enumerate(SPLITS):
+            if split not in first:
+                continue
             names = functools.partial(self._names, split)
             seed = self._seed, number
             source = self._make(split, seed, first[split], names)

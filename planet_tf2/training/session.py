@@ -269,9 +269,12 @@ class Session:
         ]
         # An episode is always followed by a checkpoint.
         test = test or [stages.end_of_phase]
+        splits = [split for split in SPLITS if self._log.count(split)]
+        if "test" in splits:  # Of stored episodes there may be none to test on.
+            test = first + test
         trainer.add_phase("train", params["train_steps"], size, first + train)
-        trainer.add_phase("test", params["test_steps"], size, first + test)
-        batches.start({s: trainer.next_step(s).update for s in SPLITS})
+        trainer.add_phase("test", params["test_steps"], size, test)
+        batches.start({s: trainer.next_step(s).update for s in splits})
         if ahead and ahead.step >= 0:
             stages.start_ahead(context, trainer.step_at(ahead.step))
         return context

@@ -31,7 +31,10 @@ from planet_tf2.agents.dreamer.run_parameters import (
     Run,
 )
 from planet_tf2.configs import tasks
-from planet_tf2.configs.common_parameters import CommonParameters
+from planet_tf2.configs.common_parameters import (
+    CommonParameters,
+    StoredEpisodes,
+)
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.resolve import flat, merge
 from planet_tf2.configs.step_schedule import StepSchedule
@@ -53,6 +56,7 @@ class DreamerParameters(
     Optimizer,
     Behavior,
     Exploration,
+    StoredEpisodes,
     CommonParameters,
 ):
     """The parameters of Dreamer, and those of all agents."""
@@ -178,16 +182,6 @@ class DreamerParameters(
             raise ConfigError(editions.refusal(self.edition, "opt", self.opt))
         if self.edition == 2025:
             editions.check(self)
-        return self
-
-    @model_validator(mode="after")
-    def _check_folders(self) -> Self:
-        if self.offline_evaldir and not self.offline_traindir:
-            raise ConfigError(
-                f"Parameter 'offline_evaldir' is {self.offline_evaldir!r}, but "
-                "without offline_traindir evaluations play episodes of their "
-                "own. Set both, or neither."
-            )
         return self
 
     @model_validator(mode="after")

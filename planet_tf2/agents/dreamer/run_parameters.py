@@ -12,7 +12,6 @@ from planet_tf2.agents.dreamer import settings
 from planet_tf2.configs.common_parameters import Group
 from planet_tf2.configs.kinds import (
     Integer,
-    Name,
     Natural,
     Number,
     Positive,
@@ -56,11 +55,6 @@ class Run(Group):
     train_ratio: Annotated[Number, Field(gt=0)] = 512.0
     """Time steps that are learned from for each decision: there is an update
     per `batch_size * batch_length / train_ratio` decisions."""
-    offline_traindir: Name = ""
-    """Folder of episodes to learn from without acting, in place of collecting
-    any. No simulator is needed then."""
-    offline_evaldir: Name = ""
-    """Folder of episodes to evaluate the model on, with `offline_traindir`."""
     video_pred_log: Switch = True
     """Whether videos of predictions are logged at evaluations."""
 

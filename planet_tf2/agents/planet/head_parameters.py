@@ -65,6 +65,8 @@ def check(params: Mapping[str, Any]) -> None:
             f"state components of several differ, not {chosen}."
         )
     task = tasks.get_task(chosen[0])
+    if params["offline_traindir"]:  # It is not of that task.
+        return
     if params["state_diagnostics"]:
         if task.components or task.kind == tasks.DUMMY:  # They are known.
             check_heads(params, [*MAIN_HEADS, *task.components])
