@@ -150,6 +150,19 @@ def test_work_is_that_of_a_run(preset, episodes, change):
     assert abs(work.test_batches - tests) <= batches
 
 
+def test_cards_that_are_too_new():
+    """A code for 9.0 runs on no 12.0, and the processor is what is left."""
+    made_for = ["sm_60", "sm_89", "compute_90"]
+    old = Card("H200", 141e9, "570", 9.0)
+    new = Card("RTX 5090", 32e9, "570", 12.0)
+    found = hardware.check_gpu([old, new], ["GPU:0", "GPU:1"], made_for)
+    assert found.status == "problem" and "RTX 5090 (sm_120)" in found.text
+    assert "CUDA_VISIBLE_DEVICES=-1" in found.fix
+    assert hardware.check_gpu([new], [], made_for).status == "note"
+    assert hardware.check_gpu([old], ["GPU:0"], made_for).status == "ok"
+    assert hardware.check_gpu([new], ["GPU:0"], ["sm_120"]).status == "ok"
+
+
 def test_work_of_the_paper():
     """1,000 episodes of cheetah_run: an episode per 100 updates."""
     work = plan_work(agents.resolve("default"))
@@ -244,7 +257,7 @@ def test_probe_measures_the_real_program(tiny, capsys, image_size):
     speed_probe.main(1e12, 1e15, "planet")
     lines = capsys.readouterr().out.splitlines()
     start, *speeds = [json.loads(line) for line in lines]
-    assert start == {"gpus": []}
+    assert start["gpus"] == [] and start["made_for"]
     assert [record["preset"] for record in speeds] == ["default"] * 2
     few, whole = (Speed(**record["speed"]) for record in speeds)
     assert (few.scaled_from, whole.scaled_from) == (5, None)

@@ -111,3 +111,12 @@ def test_one_that_an_installed_package_registers(env_id, tmp_path, monkeypatch):
     assert "cookery" not in gymnasium_env.plugins()
     with pytest.raises(ValueError, match="Unknown task"):
         tasks.get_task(f"gym:{env_id}")
+
+
+@pytest.mark.parametrize("env_id", ["CarRacing-v3", "LunarLander-v3"])
+def test_without_box2d(env_id, monkeypatch):
+    for name in [n for n in sys.modules if "box2d" in n.lower()]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "Box2D", None)
+    with pytest.raises(ValueError, match=r"'planet_tf2\[box2d\]'$"):
+        make_gymnasium(env_id)

@@ -64,8 +64,9 @@ def examine(
         what = "TensorFlow does not start"
         yield packages.failure("TensorFlow", what, result, *needed)
         return
-    used = result.records[0]["gpus"]
-    yield hardware.check_gpu(cards, used)
+    start = result.records[0]
+    used = start["gpus"]
+    yield hardware.check_gpu(cards, used, start.get("made_for", ()))
     gpu = max((card.memory for card in cards if used), default=0)
     room = disk.details["free_bytes"]
     machine = full_run.Machine(memory, gpu, room, frames)

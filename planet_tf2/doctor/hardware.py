@@ -131,11 +131,35 @@ def find_cards(seconds: float) -> list[Card]:
     return cards
 
 
-def check_gpu(cards: Sequence[Card], used: Sequence[str]) -> Finding:
-    """Compares the cards that there are with those that TensorFlow uses."""
+def check_gpu(
+    cards: Sequence[Card], used: Sequence[str], made_for: Sequence[str] = ()
+) -> Finding:
+    """Compares the cards that there are with those that TensorFlow uses.
+
+    Args:
+      cards: all that there are.
+      used: names of those that TensorFlow finds.
+      made_for: what its package was compiled for, such as `sm_89`.
+    """
     shown = ", ".join(f"{c.name} ({c.memory / 1e9:.0f} GB)" for c in cards)
     text, fix = "none; TensorFlow computes on the processor", None
-    if used:
+    # `compute_90` is 9.0, and code for a generation does not run on the next.
+    newest = max((int(n.rpartition("_")[2]) // 10 for n in made_for), default=0)
+    new = [card for card in cards if card.capability >= newest + 1 > 1]
+    if new:
+        text = (
+            f"{new[0].name} (sm_{new[0].capability * 10:.0f}) is newer than "
+            f"this TensorFlow package, which was made for {made_for[-1]} and "
+            "before"
+        )
+        fix = (
+            "compute on the processor: CUDA_VISIBLE_DEVICES=-1. Or take "
+            "NVIDIA's TensorFlow container, or build TensorFlow from its "
+            "sources"
+        )
+        if not used:
+            return note("GPU", f"{text}; the processor computes", fix)
+    elif used:
         text = f"TensorFlow uses {shown or ', '.join(used)}"
     elif cards:
         text = f"There is {shown}, but TensorFlow does not find it."

@@ -32,8 +32,11 @@ _ENOUGH_SECONDS = 3.0
 def main(end: float, memory: float, agent: str) -> None:
     """Measures what there is time for, the most important first."""
     gpus = devices.prepare()
-    tf.constant(0).numpy()
-    print(json.dumps({"gpus": gpus}), flush=True)
+    if not gpus:  # One that the package is not made for fails here.
+        tf.constant(0).numpy()
+    made_for = tf.sysconfig.get_build_info().get("cuda_compute_capabilities")
+    start = {"gpus": gpus, "made_for": list(made_for or ())}
+    print(json.dumps(start), flush=True)
     first, *others = full_run.presets(agent)
     few = measure(agent, first, FEW)
     for preset in others:

@@ -164,6 +164,11 @@ def make_by_id(
             del given["render_mode"]
             return package.make(env_id, **given)
     except (package.error.Error, ImportError) as error:
+        if "Box2D" in str(error):  # Which it would have built from sources.
+            raise ValueError(
+                f"{env_id} needs the package Box2D, which cannot be imported. "
+                "Install it: pip install 'planet_tf2[box2d]'"
+            ) from error
         name = package.__name__.capitalize()
         raise ValueError(f"{name} cannot make {env_id!r}: {error}") from error
     except TypeError as error:
