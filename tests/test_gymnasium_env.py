@@ -119,4 +119,4 @@ def test_without_box2d(env_id, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "Box2D", None)
     with pytest.raises(ValueError, match=r"'planet_tf2\[box2d\]'$"):
-        make_gymnasium(env_id)
+        gymnasium_env.make_gymnasium(env_id)
