@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.agents import of_run
+from planet_tf2.agents import of_run, stored_episodes
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import (
@@ -128,7 +128,15 @@ def open_task(
     params = {**run.params, "isolate_envs": "process"}
     if images:
         params["draw_images"] = True
-    observed, action = task_spaces(task, params, package.VECTOR_ACTIONS)
+    try:
+        observed, action = task_spaces(task, params, package.VECTOR_ACTIONS)
+    except ConfigError as error:
+        if not _is_offline(run):
+            raise
+        raise ConfigError(
+            f"The run {run.folder.path} was trained on stored episodes, and "
+            f"to play there is no simulator {task}: {error} Name another --task"
+        ) from error
     interface = assemble.shared_interface(run.params, package)
     if package.OBSERVATIONS is not None:
         observed = {}  # It may not tell of all.
@@ -156,6 +164,11 @@ def can_be_drawn(run: LoadedRun, task: str) -> bool:
     return True
 
 
+def _is_offline(run: LoadedRun) -> bool:
+    package = of_run(run.folder.read_config())
+    return stored_episodes.is_offline(package, run.params)
+
+
 def _check_suits(
     run: LoadedRun,
     task: str,
@@ -164,6 +177,8 @@ def _check_suits(
 ) -> None:
     """Raises a `ValueError` if the agent cannot act in a task."""
     acts, trained = run.agent.action_space, ", ".join(run.params["tasks"])
+    if _is_offline(run):
+        trained = "stored episodes"
     begin = f"The run {run.folder.path} was trained on {trained} and"
     if isinstance(acts, spaces.Box) and isinstance(action, spaces.Box):
         # Smaller ones are padded.
