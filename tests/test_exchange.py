@@ -331,7 +331,8 @@ class TestLearning:
         folder, _ = run_planet(tmp_path / "run", **{**SMALL, **stored})
         lines = list(Journal(folder.metrics))
         assert lines[-1]["phase"] == "test" and "image_loss" in lines[-1]
-        assert max(line.get("update_count", 0) for line in lines) == 50
+        trained = [line for line in lines if line["phase"] == "train"]
+        assert max(line["update"] for line in trained) == 50
         assert folder.read_config()["params"]["image_size"] == 32
         export_minari(
             sources.open_source(str(folder.train_episodes)), "aa/c-v0"
