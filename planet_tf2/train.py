@@ -22,11 +22,17 @@ from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, logging_to
 from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.experiment.run import Run
+from planet_tf2.tools import cluster
 from planet_tf2.tools.attr_dict import AttrDict, differences
 from planet_tf2.tools.devices import check_gpus, gpu_names, make_deterministic
 from planet_tf2.tools.machine import describe_machine
 from planet_tf2.tools.signals import Stopped, StopSignals
-from planet_tf2.training import assemble, assemble_steps, tracking
+from planet_tf2.training import (
+    assemble,
+    assemble_steps,
+    cluster_run,
+    tracking,
+)
 from planet_tf2.training.session import Session
 from planet_tf2.version import __version__
 
@@ -50,6 +56,7 @@ def train(
     seed: int = 0,
     *,
     num_runs: int = 1,
+    collectors: int = 0,
     report: Callable[[str], None] = print,
     track: str = "",
     **options: Any,
@@ -64,6 +71,8 @@ def train(
       agent: name of the agent, see `agents.find`.
       seed: the run in folder n has seed + n.
       num_runs: number of runs.
+      collectors: processes that play the training episodes; see
+        `training.apart`.
       report: shows a message.
       track: where else to show the runs, see `training.tracking`.
       **options: which runs to work on, and how, see `Experiment`.
@@ -92,17 +101,22 @@ def train(
     if params.isolate_envs != "process":
         # Simulators may change the current folder, which is this program's.
         logdir = os.path.abspath(logdir)
+    if collectors and agents.schedule(agents.find(agent), params):
+        raise ValueError(
+            f"The agent {agent} learns from running episodes too, so that "
+            "--collectors cannot play them. Its environments are processes of "
+            "their own already: raise 'envs'."
+        )
     # All of these fail before anything is written.
     trackers = tracking.check(track)
     agents.find(agent).check_settings(params)
     check_gpus(params.num_gpus)
-    _check_environments(params, agents.find(agent))
     settings = {"agent": agent, "preset": config, "params": params}
     with StopSignals() as signals:
         experiment = Experiment(
             logdir,
             num_runs,
-            should_stop=lambda: signals.requested,
+            should_stop=lambda: signals.requested or _others_stop(),
             report=report,
             wait=signals.wait,
             check=functools.partial(_check_same, settings, seed),
@@ -110,8 +124,23 @@ def train(
         )
         settings = {**settings, "num_runs": num_runs}
         settings |= _describe_program(_prepare_determinism(params, experiment))
-        _train_all(experiment, settings, seed, report, trackers)
-        experiment.raise_if_left()
+        together = cluster.join(lambda: signals.requested)
+        if together:
+            cluster_run.check_shares(together, params)
+            report(f"Process {together.place.index} of {together.place.count}.")
+            if not together.is_chief:
+                cluster_run.follow(together, logdir, agent, params)
+                return
+        with cluster_run.leading(together):
+            _check_environments(params, agents.find(agent))
+            _train_all(experiment, settings, seed, report, trackers, collectors)
+            experiment.raise_if_left()
+
+
+def _others_stop() -> bool:
+    """Whether another process of the same run was asked to stop."""
+    together = cluster.joined()
+    return together is not None and together.stop_asked
 
 
 def _train_all(
@@ -120,6 +149,7 @@ def _train_all(
     seed: int,
     report: Callable[[str], None],
     trackers: list[str],
+    collectors: int,
 ) -> None:
     """Trains all runs, and raises the first failure once all have ended."""
     failure: Exception | None = None
@@ -127,7 +157,7 @@ def _train_all(
         try:
             with run:
                 own = {**settings, "seed": seed + run.number}
-                _train_run(run, own, report, trackers)
+                _train_run(run, own, report, trackers, collectors)
         except Stopped:
             raise
         except Exception as error:
@@ -205,12 +235,17 @@ def _train_run(
     settings: Mapping[str, Any],
     report: Callable[[str], None],
     trackers: list[str],
+    collectors: int,
 ) -> None:
     """Trains a run from wherever it stands to its end, inside of its `with`."""
     folder, guard = run.folder, run.guard
     params, seed = settings["params"], settings["seed"]
     by_steps = agents.schedule(agents.find(settings["agent"]), params)
-    make_parts = (assemble_steps if by_steps else assemble).make_parts
+    make_parts = assemble_steps.make_parts
+    if not by_steps:
+        make_parts = functools.partial(
+            assemble.make_parts, collectors_apart=collectors
+        )
     guard.check()
     folder.create()
     identity = _keep_settings(folder, settings, report)

@@ -23,6 +23,11 @@ from planet_tf2.tools.files import StorageError
 FLAGS = flags.FLAGS
 
 
+if {"TF_CONFIG", "SLURM_STEP_ID"} & set(os.environ):
+    # That another process is gone is said in one line, and not by TensorFlow.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 def find_agent() -> types.ModuleType:
     """Finds the agent whose parameters are flags, before these are there."""
     early = flags.FlagValues()
@@ -44,7 +49,7 @@ with command.native_stderr_silenced():
     from tensorflow import errors
 
     from planet_tf2.experiment.experiment import RunsLeft
-    from planet_tf2.tools import devices
+    from planet_tf2.tools import cluster, devices
     from planet_tf2.tools.signals import Stopped
     from planet_tf2.train import train
 
@@ -87,6 +92,23 @@ flags.DEFINE_string(
     "track", "", "Show the runs there as well: wandb, mlflow, or wandb,mlflow."
 )
 
+flags.DEFINE_enum(
+    "cluster",
+    "env",
+    ["env", "slurm", "none"],
+    "Train one run by several processes, all started by this command: those of "
+    "TF_CONFIG, if it is set; those of a step of SLURM; or not.",
+)
+
+flags.DEFINE_integer(
+    "collectors",
+    0,
+    "Processes that play the training episodes while this one learns. See "
+    "docs/scaling.md for what that changes.",
+    0,
+    1000,
+)
+
 # Exit statuses: asked to stop, and the same command goes on (75); other workers
 # are at what is left (69).
 STOPPED, HELD = os.EX_TEMPFAIL, os.EX_UNAVAILABLE
@@ -94,6 +116,10 @@ STOPPED, HELD = os.EX_TEMPFAIL, os.EX_UNAVAILABLE
 
 def work() -> None:
     """Trains. The traceback of a failure is in the FAIL file of its run."""
+    if FLAGS.cluster != "env":
+        os.environ.pop(cluster.VARIABLE, None)
+    if FLAGS.cluster == "slurm":
+        os.environ[cluster.VARIABLE] = cluster.from_slurm(os.environ)
     try:
         train(
             FLAGS.logdir,
@@ -103,6 +129,7 @@ def work() -> None:
             FLAGS.agent,
             FLAGS.seed,
             num_runs=FLAGS.num_runs,
+            collectors=FLAGS.collectors,
             worker_name=FLAGS.worker_name,
             ping_every=FLAGS.ping_every,
             resume_runs=FLAGS.resume_runs,

@@ -23,7 +23,7 @@ from planet_tf2.envs import DummyEnv, EnvError
 from planet_tf2.tools.signals import Guard, RolloutStopped, Stopped
 from planet_tf2.training import assemble
 from planet_tf2.training.collecting import EnvUnreliable
-from planet_tf2.training.stages import NonFiniteError
+from planet_tf2.training.finite import NonFiniteError
 
 # Three epochs of four updates and a test batch each.
 PARAMS = {"train_steps": 20, "max_steps": 75}

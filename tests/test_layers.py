@@ -1,6 +1,7 @@
 """Who may import whom.
 
     scripts
+    engines
     evaluation, doctor, exchange, train      (not each other)
     experiment, training           (not each other)
     control
@@ -34,6 +35,7 @@ _LAYERS = [
     {"control"},
     {"experiment", "training"},
     {"evaluation", "doctor", "exchange", "train"},
+    {"engines"},
 ]
 
 _TENSORFLOW = ("tensorflow", "tensorflow_probability", "keras", "tf_keras")

@@ -8,7 +8,7 @@ from session_fakes import LENGTH, RETURN, Program
 
 from planet_tf2.data import episodes
 from planet_tf2.data.run_folder import RunFolder
-from planet_tf2.training.stages import NonFiniteError
+from planet_tf2.training.finite import NonFiniteError
 
 
 @pytest.fixture(scope="module")

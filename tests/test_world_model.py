@@ -5,7 +5,7 @@ from tf_fakes import normal_kl, random_batch, tiny_params, values
 
 from planet_tf2.agents.planet.build import make_learner, make_model
 from planet_tf2.tools import devices, seeds
-from planet_tf2.training.stages import NonFiniteError, check_finite
+from planet_tf2.training.finite import NonFiniteError, check_finite
 from planet_tf2.training.trainer import Step
 
 SEED = tf.constant([1, 2])

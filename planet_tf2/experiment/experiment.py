@@ -19,8 +19,10 @@ is not refreshed any more. A failed run is left alone unless `retry_failed` is
 set. A stop by SIGTERM or Ctrl-C is no failure: it only removes PING.
 """
 
+import collections
 import os
 import pathlib
+import random
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -139,22 +141,27 @@ class Experiment:
             self._compare(number, watches[number])
         waited = 0.0
         while watches:
-            for number, watch in list(watches.items()):
-                if self._ping_every:
-                    watch.look(waited)
-                if not self._is_wanted(number, watch):
+            numbers = collections.deque(watches)
+            while numbers:
+                number = numbers.popleft()
+                watch = watches[number]
+                if not self._is_wanted(number, watch, waited):
                     del watches[number]
-                elif self._is_free(number, watches) and (
-                    run := self._claim(number, watch)
-                ):
-                    try:
-                        # Another worker may have ended it a moment ago.
-                        if self._is_wanted(number, watch) and run.enclose():
-                            yield run
-                    finally:
-                        run.release()
-                    if not (run.lost and run.folder.ping.exists()):
-                        del watches[number]
+                    continue
+                if not self._is_free(number, watches):
+                    continue
+                if (run := self._claim(number, watch)) is None:
+                    # Others began here too. Go on elsewhere than they do.
+                    numbers.rotate(random.randrange(len(numbers) + 1))
+                    continue
+                try:
+                    # Another worker may have ended it a moment ago.
+                    if self._is_wanted(number, watch) and run.enclose():
+                        yield run
+                finally:
+                    run.release()
+                if not (run.lost and run.folder.ping.exists()):
+                    del watches[number]
             if watches:
                 waited = self._wait_for(watches.values(), not waited)
 
@@ -200,8 +207,15 @@ class Experiment:
         defined = not self._check or self._checked or first not in watches
         return bool(defined or number == first) and watches[number].is_dead()
 
-    def _is_wanted(self, number: int, watch: Watch) -> bool:
-        """Whether a run is to be worked on; says why if it is not."""
+    def _is_wanted(
+        self, number: int, watch: Watch, waited: float | None = None
+    ) -> bool:
+        """Whether a run is to be worked on; says why if it is not.
+
+        Looks at its claim first if told how long was waited since then.
+        """
+        if self._ping_every and waited is not None:
+            watch.look(waited)
         self._compare(number, watch)
         folder = self.folder(number)
         failure = read(folder.fail)

@@ -9,6 +9,7 @@ import os
 import tensorflow as tf
 from tensorflow.python.framework import test_util
 
+from planet_tf2.tools import cluster
 from planet_tf2.tools.machine import usable_cores
 
 # Parameters of glibc's mallopt.
@@ -133,7 +134,10 @@ def make_strategy(num_gpus: int = 1) -> tf.distribute.Strategy:
 
     Args:
       num_gpus: how many GPUs to use. One, or no GPU at all, needs no sharing.
+        Of several processes each uses all that it sees.
     """
+    if cluster.joined():
+        return cluster.joined().strategy
     if num_gpus == 1:
         return tf.distribute.get_strategy()
     gpus = [f"/GPU:{number}" for number in range(num_gpus)]

@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import gymnasium
-import numpy as np
 from gymnasium import spaces
 
 from planet_tf2 import agents
@@ -19,7 +18,6 @@ from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import InGraphBatchEnv
 from planet_tf2.control.simulate import Rollout
-from planet_tf2.data.conversion import StepType
 from planet_tf2.data.episodes import (
     clean_staged,
     list_episodes,
@@ -29,8 +27,10 @@ from planet_tf2.data.run_folder import RunFolder
 from planet_tf2.envs import Async, BatchEnv
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.signals import Guard
+from planet_tf2.training import cluster_run
 from planet_tf2.training.ahead import Ahead
-from planet_tf2.training.batches import make_batches
+from planet_tf2.training.apart import Apart
+from planet_tf2.training.batches import make_batches, step_types
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.progress import Progress
 from planet_tf2.training.stages import Parts
@@ -149,19 +149,6 @@ def common_spaces(
     return spaces.Dict(shared), largest
 
 
-def step_types(agent: Agent) -> dict[str, StepType]:
-    """Returns what an agent needs of a stored time step, by name."""
-    spaces = {**agent.observation_space, "action": agent.action_space}
-    dtypes = {name: space.dtype for name, space in spaces.items()}
-    dtypes |= dict.fromkeys(("is_first", "terminal"), np.dtype(bool))
-    # Floats of any width are stored as these.
-    dtypes = {name: x for name, x in dtypes.items() if x.kind != "f"}
-    return {
-        name: StepType(dtypes.get(name, np.float32), shape)
-        for name, shape in agent.batch_spec.items()
-    }
-
-
 def make_collectors(
     params: Params,
     package: ModuleType,
@@ -230,6 +217,8 @@ def make_parts(
     seed: int,
     guard: Guard = Guard(),
     agent_name: str = agents.DEFAULT,
+    *,
+    collectors_apart: int = 0,
 ) -> Parts:
     """Makes everything that a training session needs.
 
@@ -237,9 +226,9 @@ def make_parts(
       params, folder, seed: those of the run.
       guard: says when to stop, and whether the run may be written to.
       agent_name: which agent, see `agents.find`.
+      collectors_apart: processes that play training episodes; see `apart`.
     """
     package = agents.find(agent_name)
-    strategy = make_strategy(params["num_gpus"])
     environments = Environments(params, folder, package)
     with contextlib.ExitStack() as closing:
         closing.callback(environments.close)
@@ -249,6 +238,8 @@ def make_parts(
         if envs:
             first = envs[names[0]]
             interface = first.observation_space, first.action_space
+        lead = cluster_run.begin(folder, interface, seed)
+        strategy = make_strategy(params["num_gpus"])
         agent = package.make_agent(params, *interface, seed, strategy)
         acting, ahead, should_stop = agent, None, guard.should_stop
         if params["collect_ahead"] and envs:
@@ -263,6 +254,11 @@ def make_parts(
             environments,
             should_stop,
         )
+        apart = None
+        if collectors_apart and envs:
+            limit = params["env_max_failures"]
+            apart = Apart(folder, collectors_apart, limit, guard.should_stop)
+            closing.callback(apart.close)
         summaries = Summaries(folder, agent, guard)
         closing.callback(summaries.close)
         progress = Progress(params["max_steps"])
@@ -279,4 +275,6 @@ def make_parts(
             close=closing.pop_all().close,
             retry=environments.retry,
             ahead=ahead,
+            lead=lead,
+            apart=apart,
         )

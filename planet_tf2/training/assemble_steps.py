@@ -18,6 +18,7 @@ from planet_tf2.data.streams import Streams
 from planet_tf2.envs import BatchEnv
 from planet_tf2.tools.devices import make_strategy
 from planet_tf2.tools.signals import Guard
+from planet_tf2.training import cluster_run
 from planet_tf2.training.assemble import (
     Environments,
     step_types,
@@ -49,7 +50,6 @@ def make_parts(
     """Makes everything that a session needs; arguments as of `assemble`."""
     package = agents.find(agent_name)
     schedule = agents.schedule(package, params)
-    strategy = make_strategy(params["num_gpus"])
     environments = Environments(params, folder, package)
     with contextlib.ExitStack() as closing:
         closing.callback(environments.close)
@@ -61,6 +61,8 @@ def make_parts(
             envs = {task: environments.get(task, 1)[0] for task in names}
             first = envs[names[0]]
             interface = first.observation_space, first.action_space
+        lead = cluster_run.begin(folder, interface, seed)
+        strategy = make_strategy(params["num_gpus"])
         agent = package.make_agent(params, *interface, seed, strategy)
         replays = make_replays(schedule, agent)
         stepper, collectors, stepped = None, [], []
@@ -102,6 +104,7 @@ def make_parts(
             close=closing.pop_all().close,
             retry=environments.retry,
             steps=steps,
+            lead=lead,
         )
 
 

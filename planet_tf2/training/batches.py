@@ -24,8 +24,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from planet_tf2.agents.agent import Agent
 from planet_tf2.data.conversion import StepType
 from planet_tf2.data.episode_cache import EpisodeCache
 from planet_tf2.data.episodes import DAMAGED_SUFFIX
@@ -139,6 +141,19 @@ class Batches:
             if self._closed:
                 raise concurrent.futures.CancelledError
         return self._log.episodes_until(split, step)
+
+
+def step_types(agent: Agent) -> dict[str, StepType]:
+    """Returns what an agent needs of a stored time step, by name."""
+    spaces = {**agent.observation_space, "action": agent.action_space}
+    dtypes = {name: space.dtype for name, space in spaces.items()}
+    dtypes |= dict.fromkeys(("is_first", "terminal"), np.dtype(bool))
+    # Floats of any width are stored as these.
+    dtypes = {name: x for name, x in dtypes.items() if x.kind != "f"}
+    return {
+        name: StepType(dtypes.get(name, np.float32), shape)
+        for name, shape in agent.batch_spec.items()
+    }
 
 
 def make_batches(

@@ -112,6 +112,23 @@ class EpisodeLog:
         """Lists all files, oldest first."""
         return [*self.foreign(split), *(r["file"] for r in self._own[split])]
 
+    def refresh(self) -> dict[str, int]:
+        """Reads what another process has announced meanwhile.
+
+        Returns:
+          Number of episodes by split, as far as their files can be seen.
+        """
+        for record in self._journal.since(self._position):
+            split = record.get("split")
+            if "file" not in record or record in self._own[split]:
+                continue
+            if not (self._folders[split] / record["file"]).exists():
+                break
+            self._own[split].append(record)
+        else:
+            self._position = self._journal.position
+        return {split: self.count(split) for split in SPLITS}
+
     def write(self, record: dict[str, Any], sync: bool = False) -> None:
         """Appends a line to `metrics.jsonl`, and on request waits for it."""
         seconds = round(self._clock() - self._start_seconds, 2)
@@ -170,6 +187,7 @@ class EpisodeLog:
     def _read(self) -> None:
         """Finds out what there is: announced episodes, and a user's own."""
         self._own: dict[str, list[dict[str, Any]]] = {s: [] for s in SPLITS}
+        self._position = self._journal.position  # For `refresh`.
         for record in self._journal:
             if "file" in record:
                 self._own[record["split"]].append(record)

@@ -82,7 +82,7 @@ class Session:
                 **({"stepper": stepper.saved} if stepper else {}),
                 **(batches.saved if batches else {}),
             },
-            _checkpoint_distance(params, parts),
+            stages.checkpoint_distance(params, parts),
             guard,
             [parts.summaries, self._log, *filter(None, (stepper, batches))],
             folder.scratch,
@@ -250,19 +250,19 @@ class Session:
         )
         if steps:
             self._add_step_phases(context, steps)
+            self._parts.hand_out({})
             return context
         params, size = self._params, self._params["batch_shape"][0]
-        first = [
-            partial(stages.update, context),
-            partial(stages.predict, context),
-        ]
+        first = [partial(f, context) for f in (stages.update, stages.predict)]
         train = [
             partial(stages.collect, context, collector)
             for collector in self._parts.collectors["train"]
         ]
-        ahead = self._parts.ahead
-        if ahead:
-            train = [partial(stages.collect_ahead, context)]
+        apart = self._parts.apart
+        ahead = None if apart else self._parts.ahead
+        if apart or ahead:
+            how = stages.collect_apart if apart else stages.collect_ahead
+            train = [partial(how, context)]
         test = [
             partial(stages.score, context, collector, position)
             for position, collector in enumerate(self._parts.collectors["test"])
@@ -274,7 +274,9 @@ class Session:
             test = first + test
         trainer.add_phase("train", params["train_steps"], size, first + train)
         trainer.add_phase("test", params["test_steps"], size, test)
-        batches.start({s: trainer.next_step(s).update for s in splits})
+        first_ones = {s: trainer.next_step(s).update for s in splits}
+        batches.start(first_ones)
+        self._parts.hand_out(first_ones)
         if ahead and ahead.step >= 0:
             stages.start_ahead(context, trainer.step_at(ahead.step))
         return context
@@ -340,12 +342,3 @@ def _make_means(agent: Agent) -> dict[str, StreamingMean]:
         )
         for split in SPLITS
     }
-
-
-def _checkpoint_distance(params: Mapping[str, Any], parts: stages.Parts) -> int:
-    """Turns `checkpoint_every`, in steps of test phases, to global steps."""
-    size = params["batch_shape"][0]
-    if parts.steps:
-        return parts.steps.schedule.checkpoint_updates * size
-    train, test = (-(-params[f"{s}_steps"] // size) * size for s in SPLITS)
-    return -(-params["checkpoint_every"] // test) * (train + test)

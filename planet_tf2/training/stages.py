@@ -2,25 +2,25 @@
 
 import dataclasses
 import functools
-import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data import episodes
-from planet_tf2.data.first_look import remarks
 from planet_tf2.tools import seeds
 from planet_tf2.tools.same_graph import SameGraph
 from planet_tf2.tools.signals import Guard
 from planet_tf2.tools.streaming_mean import StreamingMean
 from planet_tf2.training.ahead import Ahead
+from planet_tf2.training.apart import Apart
 from planet_tf2.training.batches import Batch, Batches
+from planet_tf2.training.cluster_run import Lead
 from planet_tf2.training.collecting import Collector, retry
 from planet_tf2.training.episode_log import EpisodeLog
+from planet_tf2.training.finite import check_finite, check_return
 from planet_tf2.training.replay_batches import ReplayBatches
 from planet_tf2.training.step_parts import StepParts
 from planet_tf2.training.trainer import Outcome, Step
@@ -28,10 +28,6 @@ from planet_tf2.training.trainer import Outcome, Step
 # Tell the random numbers of different uses apart.
 _UPDATE, _COLLECT, _PREDICT = 1, 2, 3
 _SPLIT_NUMBERS = {"train": 1, "test": 2}
-
-
-class NonFiniteError(ArithmeticError):
-    """A loss, the gradient or a return is infinite or not a number."""
 
 
 @dataclasses.dataclass
@@ -48,6 +44,8 @@ class Parts:
       retry: `retry`, with what to do when an environment breaks.
       ahead: plays what is collected while training, if updates go on meanwhile.
       steps: what there is besides if the agent is trained by steps.
+      apart: hands out what other processes play, if any do.
+      lead: tells other processes what to compute, if there are any.
     """
 
     agent: Agent
@@ -60,6 +58,13 @@ class Parts:
     retry: Callable[..., Any] = retry
     ahead: Ahead | None = None
     steps: StepParts | None = None
+    lead: Lead | None = None
+    apart: Apart | None = None
+
+    def hand_out(self, first: Mapping[str, int]) -> None:
+        """Gives other processes the weights; see `Lead.start`."""
+        if self.lead:
+            self.lead.start(self.agent, first)
 
 
 @dataclasses.dataclass
@@ -101,6 +106,17 @@ class Context:
         return (self.seed, use, _SPLIT_NUMBERS[step.phase], step.phase_step)
 
 
+def checkpoint_distance(params: Mapping[str, Any], parts: Parts) -> int:
+    """Turns `checkpoint_every`, in steps of test phases, to global steps."""
+    size = params["batch_shape"][0]
+    if parts.steps:
+        return parts.steps.schedule.checkpoint_updates * size
+    train, test = (
+        -(-params[f"{s}_steps"] // size) * size for s in ("train", "test")
+    )
+    return -(-params["checkpoint_every"] // test) * (train + test)
+
+
 def update(context: Context, step: Step) -> None:
     """Computes the losses of a batch, in training with a gradient step."""
     agent, progress = context.parts.agent, context.parts.progress
@@ -109,7 +125,12 @@ def update(context: Context, step: Step) -> None:
         due = (step.update + 1) % context.log_every == 0
     batch = context.batches.of(step)
     seed = seeds.derive(*context.seed_for(_UPDATE, step))
-    values = context.compute[step.phase](batch, seed)
+    compute, lead = context.compute[step.phase], context.parts.lead
+    if lead:
+        log = None if context.parts.steps else context.log
+        values = lead.compute(compute, step, batch, seed, log)
+    else:
+        values = compute(batch, seed)
     # Named as in `metrics.jsonl`.
     named = {
         f"{name}_loss" if name in agent.loss_names else name: float(value)
@@ -163,6 +184,26 @@ def collect_ahead(context: Context, step: Step) -> Outcome | None:
     announce_ahead(context, step)
     ahead.copy_weights(step)
     start_ahead(context, step)
+    return Outcome()
+
+
+def collect_apart(context: Context, step: Step) -> Outcome | None:
+    """Adds episodes that other processes have played; see `apart`."""
+    context.parts.apart.forget()
+    due = _due(context, step)
+    if not due:
+        return None
+    progress, own = context.parts.progress, context.log.own("train")
+    progress.activity("waiting for collectors")
+    known = {r["collected"] for r in own if "collected" in r}
+    wanted = [
+        (collector.task, collector.entry["name"])
+        for collector in due
+        for _ in range(collector.entry["batch_size"])
+    ]
+    for record in context.parts.apart.take(wanted, known):
+        task, name, result = map(record.pop, ("task", "name", "result"))
+        announce(context, task, name, step, [result], **record)
     return Outcome()
 
 
@@ -299,52 +340,3 @@ def announce(
     scalars["trainer/episodes"] = context.log.count(step.phase)
     context.parts.summaries.scalars(step.phase, step.summary_step, scalars)
     return mean, path
-
-
-def check_finite(
-    values: Mapping[str, float],
-    step: Step,
-    batch: Mapping[str, tf.Tensor] | None = None,
-    params: Mapping[str, Any] | None = None,
-) -> None:
-    """Checks losses and gradient norms of a step.
-
-    Args:
-      values: scalars by name, as in `metrics.jsonl`.
-      step: where training stands.
-      batch: what they were computed from, as stored, to look for the reason.
-      params: parameters of the run, for the same purpose.
-
-    Raises:
-      NonFiniteError: naming what is not finite, and the step.
-    """
-    bad = [name for name in values if not math.isfinite(values[name])]
-    if not bad:
-        return
-    found = ", ".join(f"{name} is {values[name]}" for name in bad)
-    reason = ""  # Stored numbers are finite, or were not read.
-    if "reward" in (batch or {}):
-        rewards = np.asarray(batch["reward"])
-        texts = remarks({"reward": rewards}, params or {})
-        texts = texts or [f"Rewards: {rewards.min():g} to {rewards.max():g}."]
-        reason = f" {' '.join(texts)}"
-    raise NonFiniteError(
-        f"Stopped, since {found} in the {step.phase} phase at step {step.end} "
-        f"(update {step.update + 1}).{reason} The last checkpoint is from "
-        "before it, and --retry_failed goes on from there. Check the data, or "
-        "lower the learning rate in another --logdir."
-    )
-
-
-def check_return(task: str, episode: Mapping[str, Any]) -> None:
-    """Checks what a recorder says of an episode, before it is stored.
-
-    Raises:
-      NonFiniteError: naming the task.
-    """
-    if not math.isfinite(episode["return"]):
-        raise NonFiniteError(
-            f"Stopped, since the rewards of an episode of {task} add up to "
-            f"{episode['return']}. The episode was not stored. Mend the "
-            "environment, and go on with --retry_failed."
-        )

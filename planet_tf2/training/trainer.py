@@ -228,3 +228,20 @@ class Trainer:
         path = self.save()
         _LOGGER.info("Stopped at step %d, saved %s.", self.reached_step, path)
         raise Stopped(f"Stopped at step {self.reached_step}.")
+
+
+def schedule_of(
+    params: Mapping[str, Any], directory: str | os.PathLike[str]
+) -> Trainer:
+    """Returns the phases of a run that learns in phases, without stages.
+
+    To ask where another process stands.
+
+    Args:
+      params: of the run.
+      directory: folder of its checkpoints.
+    """
+    trainer, size = Trainer(directory, {}, 1), params["batch_shape"][0]
+    for name in ("train", "test"):
+        trainer.add_phase(name, params[f"{name}_steps"], size, [])
+    return trainer
