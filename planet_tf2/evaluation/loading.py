@@ -222,12 +222,19 @@ def imagine(
       What is expected by name, `[T, ...]`, images as uint8.
     """
     mean = agent.imagine(state, actions[None], seed).mean
-    found = {name: x[0] for name, x in mean.items()}
+    return as_observed(agent, {name: x[0] for name, x in mean.items()})
+
+
+def as_observed(
+    agent: Agent, mean: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Returns what an agent expects with images as uint8."""
+    found = dict(mean)
     for name, space in agent.observation_space.items():
         if name in found and is_image(space):
-            found[name] = tf.image.convert_image_dtype(
-                found[name], tf.uint8, True
-            )
+            # As convert_image_dtype, but without an operation of its own.
+            scaled = tf.clip_by_value(255.5 * found[name], 0, 255)
+            found[name] = tf.cast(scaled, tf.uint8)
     return found
 
 

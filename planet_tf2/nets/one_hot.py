@@ -6,12 +6,14 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from planet_tf2.tools import seeds
+
 tfd = tfp.distributions
 
 
 def gumbel(seed: tf.Tensor, shape: Sequence[int] | tf.Tensor) -> tf.Tensor:
     """Draws the noise by which the most likely class becomes a sample."""
-    uniform = tf.random.stateless_uniform(shape, seed, minval=1e-20)
+    uniform = seeds.uniform(seed, shape, 1e-20)
     return -tf.math.log(-tf.math.log(uniform))
 
 

@@ -5,8 +5,17 @@ splits it or folds a step into it for those below, so that a run's random
 numbers follow from its first seed and its step counters alone.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import tensorflow as tf
+
+# Maps a kind of noise and what was drawn of it to what is taken instead.
+Source = Callable[[str, tf.Tensor], tf.Tensor]
+_source: contextvars.ContextVar[Source | None]
+_source = contextvars.ContextVar("source", default=None)
 
 
 def new_seed() -> tf.Tensor:
@@ -36,6 +45,31 @@ def fold_in(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     return tf.random.fold_in(seed, number)
 
 
+@contextlib.contextmanager
+def noise_from(source: Source) -> Iterator[None]:
+    """Asks a function for all noise that is drawn inside of the `with` block.
+
+    So a graph can take as inputs what it would draw, where its format has no
+    random numbers. The kinds are `normal`, `uniform` and `bytes`, as the
+    functions below draw them.
+    """
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)
+
+
+def draws_elsewhere() -> bool:
+    """Whether this is inside of `noise_from`, where no loop can draw."""
+    return _source.get() is not None
+
+
+def _drawn(kind: str, noise: tf.Tensor) -> tf.Tensor:
+    source = _source.get()
+    return noise if source is None else source(kind, noise)
+
+
 def random_bytes(seed: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """Draws uint8 of a shape, all values equally likely."""
     count = tf.reduce_prod(shape)
@@ -43,7 +77,13 @@ def random_bytes(seed: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
         [(count + 3) // 4], seed, None, None, tf.int32
     )
     drawn = tf.reshape(tf.bitcast(words, tf.uint8), [-1])
-    return tf.reshape(drawn[:count], shape)
+    return _drawn("bytes", tf.reshape(drawn[:count], shape))
+
+
+def uniform(seed: tf.Tensor, shape: tf.Tensor, low: float = 0.0) -> tf.Tensor:
+    """Draws float32 of a shape between `low`, about 0, and 1, which is not."""
+    drawn = tf.random.stateless_uniform(shape, seed, minval=low)
+    return _drawn("uniform", drawn)
 
 
 def normal(seed: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
@@ -60,4 +100,4 @@ def normal(seed: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     radius = tf.sqrt(-2 * tf.math.log(1 - first))  # 1 - first is never 0.
     angle = 2 * np.pi * second
     drawn = tf.concat([radius * tf.cos(angle), radius * tf.sin(angle)], 0)
-    return tf.reshape(drawn[:count], shape)
+    return _drawn("normal", tf.reshape(drawn[:count], shape))

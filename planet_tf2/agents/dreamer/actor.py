@@ -1,21 +1,19 @@
 """Acts: infers the latent state of what it sees, and asks its policy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
 import tensorflow as tf
 
-from planet_tf2.agents.agent import Actor
 from planet_tf2.agents.dreamer.base_world_model import BaseWorldModel
 from planet_tf2.agents.dreamer.policy import Policy
+from planet_tf2.agents.recurrent import RecurrentActor
 from planet_tf2.tools import seeds
 
-_map = tf.nest.map_structure
 
-
-class DreamerActor(Actor):
+class DreamerActor(RecurrentActor):
     """Acts in B environments by a policy over latent states.
 
     It remembers, in variables, the latent state of each environment and the
@@ -43,20 +41,18 @@ class DreamerActor(Actor):
         use_mode: bool = False,
         samples: bool = False,
     ):
-        super().__init__("dreamer_actor")
         self._model, self._policy, self._explorer = model, policy, explorer
         self._space, self._use_mode = action_space, use_mode
         self._samples = samples
-        memory = {
-            "latent": model.rssm.initial(batch_size),
-            "action": tf.zeros([batch_size, policy.size]),
-            "is_first": tf.ones([batch_size], tf.bool),
-        }
-        self._memory = _map(lambda x: tf.Variable(x, trainable=False), memory)
+        super().__init__("dreamer_actor", batch_size)
 
-    @property
-    def state(self) -> dict[str, tf.Tensor]:
-        return _map(tf.identity, self._memory["latent"])
+    def initial(self, count: int | tf.Tensor) -> dict[str, Any]:
+        """Returns the initial state; `is_first` alone would do."""
+        return {
+            "latent": self._model.rssm.initial(count),
+            "action": tf.zeros([count, self._policy.size]),
+            "is_first": tf.ones([count], tf.bool),
+        }
 
     @property
     def saved(self) -> dict[str, Any]:
@@ -67,51 +63,65 @@ class DreamerActor(Actor):
         return self._model.stored(self.state)
 
     def begin_episode(self, indices: tf.Tensor) -> None:
-        ones = tf.ones_like(indices, tf.bool)
-        _assign_rows(self._memory["is_first"], indices, ones)
+        self._assign(indices, {"is_first": tf.ones_like(indices, tf.bool)})
 
-    def perform(
+    def step(
         self,
-        indices: tf.Tensor,
+        memory: dict[str, Any],
         observ: Mapping[str, tf.Tensor],
-        explore: float | tf.Tensor = 0.0,
-        seed: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        seed = seeds.new_seed() if seed is None else seed
-        latent_seed, policy_seed, explore_seed = seeds.split(seed, 3)
-        model, count = self._model, tf.shape(indices)[0]
-        before = _map(lambda x: tf.gather(x, indices), self._memory)
-        evaluates = tf.equal(explore, 0.0)
-        noise = model.rssm.noise(latent_seed, [count])
-        if self._use_mode:
-            noise = tf.where(evaluates, 0.0, noise)
+        explore: float | tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, dict[str, Any]]:
+        latent_seed, *policy_seeds = seeds.split(seed, 3)
+        model = self._model
+        noise = self._latent_noise(
+            latent_seed, tf.shape(memory["is_first"])[0], explore
+        )
         state, _ = model.rssm.obs_step(
-            before["latent"],
-            before["action"],
+            memory["latent"],
+            memory["action"],
             model.encoder(model.prepare(check_shapes(model, observ))),
-            before["is_first"],
+            memory["is_first"],
             noise,
         )
-        features = model.rssm.features(state)
-        policy = self._policy(features)
-        sample = policy.sample_from(self._policy.noise(policy_seed, [count]))
-        if self._samples:
-            action = sample
-        else:
-            action = tf.where(evaluates, policy.mode(), sample)
-        other = self._explore(features, explore_seed)
-        action = tf.where(tf.equal(explore, 2.0), other, action)
-        after = {
+        action = self._choose(model.rssm.features(state), policy_seeds, explore)
+        return self.as_space(action), {
             "latent": state,
             "action": action,
-            "is_first": tf.zeros_like(before["is_first"]),
+            "is_first": tf.zeros_like(memory["is_first"]),
         }
-        _map(
-            lambda variable, rows: _assign_rows(variable, indices, rows),
-            self._memory,
-            after,
-        )
-        return self.as_space(action)
+
+    def _latent_noise(
+        self, seed: tf.Tensor, count: tf.Tensor, explore: float | tf.Tensor
+    ) -> tf.Tensor | None:
+        if self._use_mode and tf.get_static_value(explore) == 0:
+            return None
+        noise = self._model.rssm.noise(seed, [count])
+        if self._use_mode:
+            noise = tf.where(tf.equal(explore, 0.0), 0.0, noise)
+        return noise
+
+    def _choose(
+        self,
+        features: tf.Tensor,
+        policy_seeds: Sequence[tf.Tensor],
+        explore: float | tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns action vectors `[N, A]`."""
+        policy_seed, explore_seed = policy_seeds
+        count = tf.shape(features)[0]
+        policy = self._policy(features)
+        evaluates = tf.get_static_value(explore) == 0
+        if evaluates and not self._samples:
+            return policy.mode()
+        action = policy.sample_from(self._policy.noise(policy_seed, [count]))
+        if evaluates:
+            return action
+        if not self._samples:
+            is_zero = tf.equal(explore, 0.0)
+            action = tf.where(is_zero, policy.mode(), action)
+        other = self._explore(features, explore_seed)
+        return tf.where(tf.equal(explore, 2.0), other, action)
 
     def _explore(self, features: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         count = tf.shape(features)[0]
@@ -160,9 +170,3 @@ def check_shapes(
                 f"must have {list(expected)}."
             )
     return found
-
-
-def _assign_rows(
-    variable: tf.Variable, indices: tf.Tensor, rows: tf.Tensor
-) -> None:
-    variable.scatter_nd_update(tf.cast(indices, tf.int64)[:, None], rows)

@@ -5,13 +5,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from planet_tf2.agents.agent import Actor
+from planet_tf2.agents.recurrent import RecurrentActor
 from planet_tf2.tools import seeds
 
-_map = tf.nest.map_structure
 
-
-class MPCAgent(Actor):
+class MPCAgent(RecurrentActor):
     """Model-predictive control in latent space (algorithm 1 of the paper).
 
     One object serves a batch of agents, each in its own environment. The
@@ -32,64 +30,43 @@ class MPCAgent(Actor):
         model: Any,
         planner: Callable[[Any, tf.Tensor], tf.Tensor],
     ):
-        super().__init__("mpc_agent")
+        self._action_size = action_size
         self._model = model
         self._planner = planner
-        self._state = _map(
-            lambda value: tf.Variable(value, trainable=False),
-            model.cell.zero_state(batch_size),
-        )
-        self._prev_action = tf.Variable(
-            tf.zeros([batch_size, action_size]), trainable=False
-        )
+        super().__init__("mpc_agent", batch_size)
 
-    @property
-    def state(self) -> dict[str, tf.Tensor]:
-        """What the agents believe, tensors `[B, ...]`."""
-        return _map(tf.identity, self._state)
+    def initial(self, count: int | tf.Tensor) -> dict[str, Any]:
+        """Returns the zero state, and an action of zeros."""
+        return {
+            "latent": self._model.cell.zero_state(count),
+            "action": tf.zeros([count, self._action_size]),
+        }
 
-    def begin_episode(self, indices: tf.Tensor) -> None:
-        """Forgets state and previous action of these agents, no others."""
-        for variable in tf.nest.flatten([self._state, self._prev_action]):
-            zeros = tf.zeros_like(tf.gather(variable, indices))
-            _assign_rows(variable, indices, zeros)
-
-    def perform(
+    def step(
         self,
-        indices: tf.Tensor,
+        memory: dict[str, Any],
         observ: Mapping[str, tf.Tensor],
-        explore: float | tf.Tensor = 0.0,
-        seed: tf.Tensor | None = None,
-    ) -> tf.Tensor:
+        explore: float | tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, dict[str, Any]]:
         """Filters `image`, plans, and takes the first action of the plan.
 
         Actions lie in [-1, 1]; the noise of exploration is added after
         planning, and the sum clipped.
         """
-        seed = seeds.new_seed() if seed is None else seed
         image_seed, state_seed, plan_seed, noise_seed = seeds.split(seed, 4)
         image = self._model.preprocess(observ["image"], image_seed)
         embedded = self._model.encoder(image)
-        prev_state, prev_action = _map(
-            lambda variable: tf.gather(variable, indices),
-            (self._state, self._prev_action),
-        )
         cell = self._model.cell
-        noise = cell.noise(state_seed, [tf.shape(indices)[0]])
-        state = cell.posterior(prev_state, prev_action, embedded, noise)
-        action = self._planner(state, plan_seed)[:, 0]
-        exploration = tf.random.stateless_normal(tf.shape(action), noise_seed)
-        action = tf.clip_by_value(action + explore * exploration, -1, 1)
-        _map(
-            lambda variable, rows: _assign_rows(variable, indices, rows),
-            (self._state, self._prev_action),
-            (state, action),
+        noise = cell.noise(state_seed, [tf.shape(memory["action"])[0]])
+        state = cell.posterior(
+            memory["latent"], memory["action"], embedded, noise
         )
-        return action
-
-
-def _assign_rows(
-    variable: tf.Variable, indices: tf.Tensor, rows: tf.Tensor
-) -> None:
-    indices = tf.cast(indices, tf.int64)
-    variable.scatter_nd_update(indices[:, None], rows)
+        action = self._planner(state, plan_seed)[:, 0]
+        if tf.get_static_value(explore) != 0:
+            exploration = tf.random.stateless_normal(
+                tf.shape(action), noise_seed
+            )
+            action += explore * exploration
+        action = tf.clip_by_value(action, -1, 1)
+        return action, {"latent": state, "action": action}

@@ -90,6 +90,11 @@ def search(
             )
         return iteration + 1, values, arrays
 
+    if seeds.draws_elsewhere():
+        values = start
+        for iteration in range(iterations):
+            values, _ = iterate(iteration, *values)
+        return values, None
     _, values, arrays = tf.while_loop(
         lambda iteration, *_: iteration < iterations,
         step,

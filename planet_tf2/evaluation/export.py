@@ -1,0 +1,257 @@
+"""Writes a trained agent in the formats of other programs."""
+
+import importlib
+import json
+import os
+import pathlib
+import tempfile
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from planet_tf2.configs.tasks import get_task
+from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.evaluation.loading import LoadedRun, load_run
+from planet_tf2.evaluation.output import check_outside
+from planet_tf2.evaluation.policy import (
+    Function,
+    Policy,
+    describe_space,
+    with_noise,
+    without_unused,
+)
+from planet_tf2.tools.command import native_stderr_silenced
+from planet_tf2.tools.nearest import did_you_mean
+from planet_tf2.version import __version__
+
+Functions = Mapping[str, Function]
+
+DESCRIPTION = "policy.json"
+_OPSET = 18
+
+_README = """\
+# An agent of {task}
+
+Exported as {format} by planet_tf2 {version}; `{description}` describes its
+functions, their inputs and outputs, and the environment.
+
+{usage}
+
+Every output of `act` beside `action` is an input of the next `act`. An action
+is repeated for {action_repeat} steps of the simulator.
+"""
+_USAGE = {
+    "saved_model": """\
+        import tensorflow as tf
+        policy = tf.saved_model.load(".").signatures
+        state = policy["reset"](batch=tf.constant(1))
+        # seed: int32 [2], another one for every decision.
+        state = policy["act"](**observation, **state, seed=seed)
+        action = state.pop("action")""",
+    "tflite": """\
+        from ai_edge_litert.interpreter import Interpreter
+        policy = Interpreter("policy.tflite")
+        state = policy.get_signature_runner("reset")()
+        act = policy.get_signature_runner("act")
+        state = act(**observation, **state, **noise)
+        action = state.pop("action")""",
+    "onnx": """\
+        import onnxruntime
+        policy = {name: onnxruntime.InferenceSession(name + ".onnx")
+                  for name in ("reset", "act")}
+        state = run(policy["reset"], {})
+        state = run(policy["act"], {**observation, **state, **noise})
+        action = state.pop("action")
+        # with: def run(session, inputs):
+        #           names = [x.name for x in session.get_outputs()]
+        #           return dict(zip(names, session.run(names, inputs)))""",
+}
+
+
+class ExportError(ValueError):
+    """What cannot be exported, and why."""
+
+
+def export(
+    folder: RunFolder,
+    format: str,
+    out: str | os.PathLike[str],
+    batch: int | None = None,
+    checkpoint: str | int | None = None,
+) -> pathlib.Path:
+    """Writes the agent of a run into a new folder, whole or not at all.
+
+    Args:
+      folder: the run's folder.
+      format: one of `FORMATS`.
+      out: the new folder.
+      batch: B, how many environments one call is about; by default any number
+        for `saved_model`, and 1 for the others.
+      checkpoint: which one; see `load_agent`.
+
+    Returns:
+      The new folder.
+
+    Raises:
+      ValueError: there is no such format, a package is missing, `out` exists
+        or is in the run's folder, or the agent cannot be exported.
+    """
+    write = _find(format)
+    out = pathlib.Path(out)
+    if os.path.lexists(out):
+        raise ExportError(f"{out} exists already. Name a new folder.")
+    check_outside(out, [folder])
+    run = load_run(folder, checkpoint)
+    by_seed = format == "saved_model"
+    functions: Functions = Policy(
+        run, batch or (None if by_seed else 1)
+    ).functions()
+    if not by_seed:
+        functions = {n: with_noise(f) for n, f in functions.items()}
+    functions = {n: without_unused(f) for n, f in functions.items()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export") as made:
+        place = pathlib.Path(made, "policy")
+        place.mkdir()
+        outputs = write(functions, place)
+        _describe(run, format, functions, outputs, place)
+        place.rename(out)
+    return out
+
+
+def _find(format: str) -> Callable[[Functions, pathlib.Path], Any]:
+    if format not in FORMATS:
+        raise ExportError(
+            f"There is no format {format!r}.{did_you_mean(format, FORMATS)}"
+            f" Known are {', '.join(FORMATS)}."
+        )
+    if format == "onnx":
+        _tf2onnx()
+    return FORMATS[format]
+
+
+def _tf2onnx() -> Any:
+    try:
+        return importlib.import_module("tf2onnx.convert")
+    except ImportError as error:
+        raise ExportError(
+            f"ONNX needs the package tf2onnx, which cannot be imported ({error}"
+            "). Install it: pip install 'planet_tf2[export]'"
+        ) from None
+
+
+def _write_saved_model(
+    functions: Functions, place: pathlib.Path
+) -> dict[str, Any]:
+    graphs = {name: function.trace() for name, function in functions.items()}
+    module = tf.Module()
+    module.weights = list(
+        {id(v): v for g in graphs.values() for v in g.variables}.values()
+    )
+    with native_stderr_silenced():
+        tf.saved_model.save(module, str(place), signatures=graphs)
+    return {name: graph.structured_outputs for name, graph in graphs.items()}
+
+
+def _write_tflite(functions: Functions, place: pathlib.Path) -> dict[str, Any]:
+    """Writes one file with all signatures, of TFLite's own operations only."""
+    with tempfile.TemporaryDirectory() as saved, native_stderr_silenced():
+        outputs = _write_saved_model(functions, pathlib.Path(saved))
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            saved, signature_keys=list(functions)
+        )
+        try:
+            content = converter.convert()
+        except Exception as error:  # Of a kind that is not public.
+            raise ExportError(
+                "TFLite cannot hold this agent: "
+                f"{str(error).strip().splitlines()[0]}"
+            ) from error
+    (place / "policy.tflite").write_bytes(content)
+    return outputs
+
+
+def _write_onnx(functions: Functions, place: pathlib.Path) -> dict[str, Any]:
+    """Writes a file for each function, `NAME.onnx`."""
+    convert, outputs = _tf2onnx(), {}
+    for name, function in functions.items():
+
+        def call(*inputs: tf.Tensor, own: Function = function) -> Any:
+            return own.call(**dict(zip(own.inputs, inputs, strict=True)))
+
+        graph = tf.function(call, autograph=False)
+        specs = list(function.inputs.values())
+        outputs[name] = graph.get_concrete_function(*specs).structured_outputs
+        with native_stderr_silenced():
+            model, _ = convert.from_function(graph, specs, opset=_OPSET)
+        unknown = {n.op_type for n in model.graph.node if n.domain}
+        if unknown:
+            raise ExportError(
+                f"ONNX cannot hold this agent: {name} needs"
+                f" {', '.join(sorted(unknown))}."
+            )
+        (place / f"{name}.onnx").write_bytes(model.SerializeToString())
+    return outputs
+
+
+FORMATS: dict[str, Callable[[Functions, pathlib.Path], Any]] = {
+    "saved_model": _write_saved_model,
+    "tflite": _write_tflite,
+    "onnx": _write_onnx,
+}
+
+
+def _describe(
+    run: LoadedRun,
+    format: str,
+    functions: Functions,
+    outputs: Mapping[str, Mapping[str, Any]],
+    place: pathlib.Path,
+) -> None:
+    """Writes what people and programs have to know beside the graphs."""
+    tasks, agent = list(run.params["tasks"]), run.agent
+    repeats = get_task(tasks[0]).action_repeat
+    about = {
+        "format": format,
+        "tasks": tasks,
+        "action_repeat": run.params["action_repeat"] or repeats,
+        "step": run.step,
+        "observation": {
+            name: describe_space(space)
+            for name, space in agent.observation_space.items()
+        },
+        "action": describe_space(agent.action_space),
+        "functions": {
+            name: {
+                "inputs": {
+                    key: _tensor(spec) | _drawn(key, function)
+                    for key, spec in function.inputs.items()
+                },
+                "outputs": {k: _tensor(x) for k, x in outputs[name].items()},
+            }
+            for name, function in functions.items()
+        },
+    }
+    text = json.dumps(about, indent=1) + "\n"
+    (place / DESCRIPTION).write_text(text)
+    readme = _README.format(
+        **about,
+        task=", ".join(map(str, tasks)),
+        description=DESCRIPTION,
+        usage=textwrap.indent(textwrap.dedent(_USAGE[format]), "    "),
+        version=__version__,
+    )
+    (place / "README.md").write_text(readme)
+
+
+def _tensor(tensor: Any) -> dict[str, Any]:
+    """Returns shape and type of a tensor or of its specification."""
+    shape = tensor.shape.as_list()
+    return {"shape": shape, "dtype": tensor.dtype.name}
+
+
+def _drawn(name: str, function: Function) -> dict[str, str]:
+    kind = function.noise.get(name)
+    return {"noise": kind} if kind else {}
