@@ -266,6 +266,10 @@ class Agent(Module):
         """Returns entries of a state that are worth a plot, `[B, T, D]`."""
         raise NotImplementedError
 
+    def features(self, state: State) -> tf.Tensor:
+        """Returns all that its heads see of a state, `[..., F]`."""
+        raise NotImplementedError
+
     def divergence(self, state: State, other: State) -> tf.Tensor:
         """Returns KL(state || other) of every time step, `[B, T]` in nats."""
         raise NotImplementedError

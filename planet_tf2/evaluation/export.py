@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from planet_tf2.configs.tasks import get_task
@@ -18,6 +19,7 @@ from planet_tf2.evaluation.output import check_outside
 from planet_tf2.evaluation.policy import (
     Function,
     Policy,
+    Tensors,
     describe_space,
     with_noise,
     without_unused,
@@ -66,7 +68,8 @@ _USAGE = {
         action = state.pop("action")
         # with: def run(session, inputs):
         #           names = [x.name for x in session.get_outputs()]
-        #           return dict(zip(names, session.run(names, inputs)))""",
+        #           found = zip(names, session.run(names, inputs))
+        #           return {n.removeprefix("next_"): x for n, x in found}""",
 }
 
 
@@ -110,7 +113,7 @@ def export(
     ).functions()
     if not by_seed:
         functions = {n: with_noise(f) for n, f in functions.items()}
-    functions = {n: without_unused(f) for n, f in functions.items()}
+    functions = without_unused(functions)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export") as made:
         place = pathlib.Path(made, "policy")
@@ -176,17 +179,20 @@ def _write_tflite(functions: Functions, place: pathlib.Path) -> dict[str, Any]:
 def _write_onnx(functions: Functions, place: pathlib.Path) -> dict[str, Any]:
     """Writes a file for each function, `NAME.onnx`."""
     convert, outputs = _tf2onnx(), {}
+    defs = importlib.import_module("onnx.defs")
     for name, function in functions.items():
-
-        def call(*inputs: tf.Tensor, own: Function = function) -> Any:
-            return own.call(**dict(zip(own.inputs, inputs, strict=True)))
-
-        graph = tf.function(call, autograph=False)
+        graph = tf.function(_by_position(function), autograph=False)
         specs = list(function.inputs.values())
         outputs[name] = graph.get_concrete_function(*specs).structured_outputs
         with native_stderr_silenced():
-            model, _ = convert.from_function(graph, specs, opset=_OPSET)
-        unknown = {n.op_type for n in model.graph.node if n.domain}
+            model, _ = convert.from_function(
+                graph,
+                specs,
+                opset=_OPSET,
+                custom_op_handlers={"Expm1": (_expm1, [])},
+            )
+        known = {x.name for x in defs.get_all_schemas()}
+        unknown = {n.op_type for n in model.graph.node} - known
         if unknown:
             raise ExportError(
                 f"ONNX cannot hold this agent: {name} needs"
@@ -194,6 +200,38 @@ def _write_onnx(functions: Functions, place: pathlib.Path) -> dict[str, Any]:
             )
         (place / f"{name}.onnx").write_bytes(model.SerializeToString())
     return outputs
+
+
+def _by_position(function: Function) -> Callable[..., Tensors]:
+    """Returns the function with inputs in order, and outputs named anew.
+
+    No two tensors may have one name.
+    """
+    renamed = {name: f"next_{name}" for name in function.inputs}
+
+    def call(*inputs: tf.Tensor) -> Tensors:
+        named = zip(function.inputs, inputs, strict=True)
+        found = function.call(**dict(named))
+        return {renamed.get(name, name): x for name, x in found.items()}
+
+    return call
+
+
+def _expm1(graph: Any, node: Any, name: str, args: Any) -> None:
+    """Converts what tf2onnx does not know, exp(x) - 1."""
+    del args
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    graph.remove_node(name)
+    power = graph.make_node("Exp", node.input)
+    one = graph.make_const(f"{name}_one", np.float32(1))
+    graph.make_node(
+        "Sub",
+        [power.output[0], one.output[0]],
+        name=name,
+        outputs=node.output,
+        shapes=shapes,
+        dtypes=dtypes,
+    )
 
 
 FORMATS: dict[str, Callable[[Functions, pathlib.Path], Any]] = {

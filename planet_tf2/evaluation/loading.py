@@ -13,12 +13,14 @@ import tensorflow as tf
 from planet_tf2.agents import of_run
 from planet_tf2.agents.agent import Agent
 from planet_tf2.data.run_folder import RunFolder
+from planet_tf2.envs.imagined import ImaginedEnv
 from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.checkpoints import (
     CheckpointError,
     find_checkpoint,
     load_weights,
 )
+from planet_tf2.evaluation.dreams import Dreams, as_observed
 from planet_tf2.evaluation.frames import beside, is_image
 from planet_tf2.tools import seeds
 from planet_tf2.tools.attr_dict import AttrDict
@@ -147,6 +149,11 @@ class LoadedAgent:
         )
         self.reset()
 
+    @functools.cached_property
+    def dreams(self) -> Dreams:
+        """What `planet_tf2.envs.imagined.ImaginedEnv` asks."""
+        return Dreams(self.run)
+
     def reset(self) -> None:
         """Forgets what it has seen and done; to be called between episodes."""
         self._actor.begin_episode(tf.constant([0]))
@@ -225,19 +232,6 @@ def imagine(
     return as_observed(agent, {name: x[0] for name, x in mean.items()})
 
 
-def as_observed(
-    agent: Agent, mean: Mapping[str, tf.Tensor]
-) -> dict[str, tf.Tensor]:
-    """Returns what an agent expects with images as uint8."""
-    found = dict(mean)
-    for name, space in agent.observation_space.items():
-        if name in found and is_image(space):
-            # As convert_image_dtype, but without an operation of its own.
-            scaled = tf.clip_by_value(255.5 * found[name], 0, 255)
-            found[name] = tf.cast(scaled, tf.uint8)
-    return found
-
-
 def check_actions(actions: Any, space: gymnasium.Space) -> np.ndarray:
     """Returns actions `[T, ...]` as an array, if all are of a space.
 
@@ -280,6 +274,15 @@ def load_agent(
     """
     folder = runs.find_run(run_dir, allow_failed=checkpoint is not None)
     return LoadedAgent(load_run(folder, checkpoint), seed)
+
+
+def imagined_env(
+    run_dir: str | os.PathLike[str],
+    checkpoint: str | int | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> ImaginedEnv:
+    """Makes an environment of the model of a run; see `ImaginedEnv`."""
+    return ImaginedEnv(load_agent(run_dir, checkpoint), **settings)
 
 
 def load_run(

@@ -13,7 +13,7 @@ format need not know nested ones:
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -21,7 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from planet_tf2.agents.recurrent import RecurrentActor
-from planet_tf2.evaluation.loading import LoadedRun, as_observed
+from planet_tf2.evaluation.dreams import as_observed
+from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.evaluation.runs import UnusableRun
 from planet_tf2.tools import seeds
 
@@ -145,8 +146,25 @@ class Policy:
         }
 
 
-def without_unused(function: Function) -> Function:
-    """Returns the same function without inputs that change nothing."""
+def without_unused(functions: Mapping[str, Function]) -> dict[str, Function]:
+    """Returns the same functions without what changes nothing.
+
+    These are inputs, and entries of a state that no function takes.
+    """
+    used = {name: _used(function) for name, function in functions.items()}
+    taken = {x for names in used.values() for x in names}
+
+    def is_kept(name: str) -> bool:
+        return name in taken or not name.startswith("state_")
+
+    return {
+        name: _restricted(function, used[name], is_kept)
+        for name, function in functions.items()
+    }
+
+
+def _used(function: Function) -> set[str]:
+    """Returns the names of the inputs that outputs depend on."""
     graph = function.trace().graph
     seen: set[int] = set()
     waiting = [x.op for x in graph.outputs]
@@ -154,40 +172,47 @@ def without_unused(function: Function) -> Function:
         if id(op := waiting.pop()) not in seen:
             seen.add(id(op))
             waiting += [x.op for x in op.inputs]
-    used = {x.op.name for x in graph.inputs if id(x.op) in seen}
-    kept = {n: x for n, x in function.inputs.items() if n in used}
-    unused = {n: x for n, x in function.inputs.items() if n not in used}
+    return {x.op.name for x in graph.inputs if id(x.op) in seen}
+
+
+def _restricted(
+    function: Function, used: set[str], is_kept: Callable[[str], bool]
+) -> Function:
+    unused = [x for n, x in function.inputs.items() if n not in used]
 
     def call(**inputs: tf.Tensor) -> Tensors:
         # None of these shapes is looked at, so any batch will do.
         nothing = {
-            name: tf.zeros([size or 1 for size in spec.shape], spec.dtype)
-            for name, spec in unused.items()
+            spec.name: tf.zeros([size or 1 for size in spec.shape], spec.dtype)
+            for spec in unused
         }
-        return function.call(**nothing, **inputs)
+        found = function.call(**nothing, **inputs)
+        return {name: x for name, x in found.items() if is_kept(name)}
 
-    noise = {n: x for n, x in function.noise.items() if n in kept}
-    return Function(call, kept, noise)
+    inputs, noise = (
+        {name: x for name, x in named.items() if name in used}
+        for named in (function.inputs, function.noise)
+    )
+    return Function(call, inputs, noise)
 
 
 def with_noise(function: Function) -> Function:
     """Returns the same function with noise as inputs in place of a seed.
 
-    What is random is of inputs of a known size. The graph has no loops that
-    draw, and no random numbers.
+    Its graph has no random numbers, and no loop that would draw some. The
+    batch must have a size.
     """
     if "seed" not in function.inputs:
         return function
-    drawn = _draws(function)
     kinds: list[str] = []
+    drawn = _drawing(function, kinds)(tf.zeros([2], tf.int32))
     specs = {
-        f"noise_{number}": tf.TensorSpec(x.shape, x.dtype, f"noise_{number}")
-        for number, x in enumerate(drawn(tf.zeros([2], tf.int32), kinds))
+        name: tf.TensorSpec(x.shape, x.dtype, name) for name, x in drawn.items()
     }
 
     def call(**inputs: tf.Tensor) -> Tensors:
         noise = iter([inputs.pop(name) for name in specs])
-        with seeds.noise_from(lambda kind, instead: next(noise)):
+        with seeds.noise_from(lambda kind, drawn: next(noise)):
             return function.call(seed=tf.zeros([2], tf.int32), **inputs)
 
     inputs = {n: x for n, x in function.inputs.items() if n != "seed"}
@@ -195,22 +220,20 @@ def with_noise(function: Function) -> Function:
     return Function(call, {**inputs, **specs}, of_kind)
 
 
-def noise_of(function: Function, seed: tf.Tensor) -> dict[str, np.ndarray]:
-    """Returns the noise that a function with a seed draws by it, by name.
+def noise_source(function: Function) -> Callable[[tf.Tensor], Tensors]:
+    """Returns what maps a seed, int32 `[2]`, to the noise that it stands for.
 
-    So what was exported with noise as inputs can be compared.
+    With it what `with_noise` has made does what the function itself does.
     """
-    found = _draws(function)(seed, [])
-    return {f"noise_{n}": x.numpy() for n, x in enumerate(found)}
+    return _drawing(function, [])
 
 
-def _draws(function: Function) -> Callable[..., list[tf.Tensor]]:
-    """Returns what maps a seed to what is drawn, and adds the kinds to a list.
+def _drawing(
+    function: Function, kinds: list[str]
+) -> Callable[[tf.Tensor], Tensors]:
+    """Returns a graph of all that is drawn, and adds the kinds to a list."""
 
-    The graph computes nothing else.
-    """
-
-    def draw(seed: tf.Tensor, kinds: list[str]) -> list[tf.Tensor]:
+    def draw(seed: tf.Tensor) -> Tensors:
         def note(kind: str, noise: tf.Tensor) -> tf.Tensor:
             kinds.append(kind)
             found.append(noise)
@@ -224,13 +247,9 @@ def _draws(function: Function) -> Callable[..., list[tf.Tensor]]:
         }
         with seeds.noise_from(note):
             function.call(seed=seed, **inputs)
-        return found
+        return {f"noise_{number}": x for number, x in enumerate(found)}
 
-    def drawn(seed: tf.Tensor, kinds: list[str]) -> list[tf.Tensor]:
-        graph = tf.function(lambda seed: draw(seed, kinds), autograph=False)
-        return graph(seed)
-
-    return drawn
+    return tf.function(draw, autograph=False)
 
 
 def flat_name(*parts: str) -> str:

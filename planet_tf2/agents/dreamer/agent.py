@@ -69,6 +69,7 @@ class Dreamer(Agent):
         self.norm_names = learner.norm_names
         self.scalar_names = learner.scalar_names
         self.divergence = self.model.rssm.divergence
+        self.features = self.model.rssm.features
         self.horizon = params["imag_horizon"]
         self.predicted = self.model.predicted
         self.action_space = action_space

@@ -60,6 +60,7 @@ class PlaNet(Agent):
         self.truth = self.model.truth
         self.describe = self.model.cell.describe
         self.latent = self.model.cell.latent
+        self.features = self.model.cell.features_from_state
         self.divergence = self.model.cell.divergence_from_states
         self.horizon = params["planner_horizon"]
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (action_size,))
