@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tf_fakes import random_batch
 
-from planet_tf2.training.stages import NonFiniteError, check_finite
+from planet_tf2.training.finite import NonFiniteError, check_finite
 from planet_tf2.training.trainer import Step
 
 STEP = Step("train", 1, 1200, 700, 1200, 14, 50, False)

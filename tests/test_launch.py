@@ -22,7 +22,7 @@ from planet_tf2.experiment.experiment import Experiment
 from planet_tf2.tools.journal import Journal
 from planet_tf2.tools.signals import Stopped
 from planet_tf2.training import assemble
-from planet_tf2.training.stages import NonFiniteError
+from planet_tf2.training.finite import NonFiniteError
 
 
 @pytest.fixture
