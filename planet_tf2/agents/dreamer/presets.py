@@ -86,7 +86,7 @@ _SMALL: dict[str, Any] = {
     "cont_head": {"layers": 1},
     # Small networks want larger steps, and none that a larger epsilon shrinks.
     "model_lr": 1e-3,
-    "actor": {"lr": 2e-4, "eps": 1e-8, "entropy": 1e-3},
+    "actor": {"lr": 1e-4, "eps": 1e-8, "entropy": 1e-3},
     "critic": {"lr": 1e-3, "eps": 1e-8},
 }
 _NEW = {"edition": 2025}
