@@ -3,6 +3,7 @@
 ```
 DIR/00001/
   PING, DONE, FAIL   who works on it, and how it ended
+  STOPPED            it was ended early, and is not to be trained on
   config.yaml        preset, parameters, seed and versions, as plain data
   checkpoints/       model, optimizer, steps: see docs/runs.md
   train_episodes/    episodes to learn from
@@ -63,7 +64,7 @@ class RunFolder:
       checkpoints, train_episodes, test_episodes: Folders.
       train, test: Folders of event files.
       config, metrics, log, prediction_gif, episode_gif: Files.
-      ping, done, fail: Files that tell the state of the run.
+      ping, done, fail, stopped: Files that tell the state of the run.
       published: File that only published runs have.
       scratch: Folder for files that are being written, or None if nobody in
         this process has claimed the run; see `Run`.
@@ -86,6 +87,7 @@ class RunFolder:
         self.ping = self.path / "PING"
         self.done = self.path / "DONE"
         self.fail = self.path / "FAIL"
+        self.stopped = self.path / "STOPPED"
         self.published = self.path / "result.json"
 
     def create(self) -> "RunFolder":

@@ -7,12 +7,13 @@ for run in Experiment(logdir, num_runs=3):
         run.show(score=score)
 ```
 
-Each run has a folder, `00001` and so on. Three files tell its state to people
+Each run has a folder, `00001` and so on. These files tell its state to people
 and to other workers:
 
 - PING: a worker trains it, and refreshes the file; JSON.
 - DONE: it is finished, and will not be touched again; JSON.
 - FAIL: it raised an exception; the traceback.
+- STOPPED: a sweep ended it early, and it is left alone; JSON.
 
 A run without any of them can be started or resumed, and so can one whose PING
 is not refreshed any more. A failed run is left alone unless `retry_failed` is
@@ -175,7 +176,7 @@ class Experiment:
         for number in self._numbers:
             folder = self.folder(number)
             sight = see(folder.ping)
-            if folder.done.exists():
+            if folder.done.exists() or folder.stopped.exists():
                 continue
             if folder.fail.exists():
                 reason = f"it failed, see {folder.fail}"
@@ -223,6 +224,8 @@ class Experiment:
         retry = self._retry_failed and failure == self._failures[number]
         if folder.done.exists():
             reason = f"is already done: {folder.path}"
+        elif folder.stopped.exists():
+            reason = f"was ended early by a sweep: {folder.stopped}"
         elif failure is not None and not retry:
             reason = f"failed before and is left alone: {folder.fail}"
         elif failure is None and self._is_kept(folder):

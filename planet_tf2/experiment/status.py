@@ -24,6 +24,7 @@ STATES = {
     "pending": "dim",
     "done": "blue",
     "failed": "red",
+    "stopped": "magenta",
 }
 
 # How far below a folder runs are looked for, as in `logs/cheetah/00001`.
@@ -40,7 +41,8 @@ class RunStatus:
       name: its path below the folder that was asked for.
       path: its folder, which need not exist if it is pending.
       state: `pending` (not begun, or stopped and free to go on), `running`,
-        `stale` (its worker gives no sign of life any more), `done` or `failed`.
+        `stale` (its worker gives no sign of life any more), `done`, `failed` or
+        `stopped` (ended early, by a sweep).
       worker: who works on it, or did when they gave the last sign of life.
       host: the machine of that worker.
       process: the number of its process there.
@@ -194,6 +196,8 @@ def _add_end(folder: RunFolder, status: RunStatus) -> None:
         end = watching.describe(done)
         status.step = _first(end.get("step"), status.step)
         status.score = _first(end.get("score"), status.score)
+    elif folder.stopped.exists():
+        status.state = "stopped"
     elif status.state != "running":
         failure = watching.read(folder.fail)
         if failure is not None:
