@@ -12,6 +12,7 @@ from planet_tf2.agents import name_of_run
 from planet_tf2.configs.anchors import get_anchors
 from planet_tf2.data.run_folder import RunFolder, make_folder
 from planet_tf2.evaluation import curves as curve_tools
+from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.curves import AXES, SPLITS, Band, Curve
 from planet_tf2.evaluation.figures import (
     COLORS,
@@ -93,6 +94,12 @@ def collect_curves(
         if not found:
             print(f"Left out {folder.path}: it has no {kind} return.")
         curves += found
+    if not curves and all(map(runs.plays_nothing, folders)):
+        raise ValueError(
+            f"Nothing to draw: {folders[0].path} learned from stored episodes "
+            "and plays none, so that there are no returns. report.py shows its "
+            "losses."
+        )
     if not curves:
         raise ValueError(
             f"Nothing to draw: {folders[0].path} is unfinished, it has no "

@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from planet_tf2.agents import of_run, stored_episodes
+from planet_tf2.agents import of_run
 from planet_tf2.configs.config_error import ConfigError
 from planet_tf2.configs.environments import open_env, task_spaces
 from planet_tf2.control.in_graph_batch_env import (
@@ -20,6 +20,7 @@ from planet_tf2.control.in_graph_batch_env import (
 from planet_tf2.control.simulate import Rollout
 from planet_tf2.data import episodes
 from planet_tf2.envs import Async, BatchEnv, EnvError
+from planet_tf2.evaluation import runs
 from planet_tf2.evaluation.frames import is_image
 from planet_tf2.evaluation.loading import LoadedRun
 from planet_tf2.tools import seeds
@@ -131,7 +132,7 @@ def open_task(
     try:
         observed, action = task_spaces(task, params, package.VECTOR_ACTIONS)
     except ConfigError as error:
-        if not _is_offline(run):
+        if not runs.plays_nothing(run.folder):
             raise
         raise ConfigError(
             f"The run {run.folder.path} was trained on stored episodes, and "
@@ -164,11 +165,6 @@ def can_be_drawn(run: LoadedRun, task: str) -> bool:
     return True
 
 
-def _is_offline(run: LoadedRun) -> bool:
-    package = of_run(run.folder.read_config())
-    return stored_episodes.is_offline(package, run.params)
-
-
 def _check_suits(
     run: LoadedRun,
     task: str,
@@ -177,7 +173,7 @@ def _check_suits(
 ) -> None:
     """Raises a `ValueError` if the agent cannot act in a task."""
     acts, trained = run.agent.action_space, ", ".join(run.params["tasks"])
-    if _is_offline(run):
+    if runs.plays_nothing(run.folder):
         trained = "stored episodes"
     begin = f"The run {run.folder.path} was trained on {trained} and"
     if isinstance(acts, spaces.Box) and isinstance(action, spaces.Box):

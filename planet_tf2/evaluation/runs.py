@@ -154,6 +154,16 @@ def read_params(folder: RunFolder) -> AttrDict:
         ) from None
 
 
+def plays_nothing(folder: RunFolder) -> bool:
+    """Whether a run learns from stored episodes alone.
+
+    Raises:
+      RunFolderError: as `read_params`.
+    """
+    package = agents.of_run(folder.read_config())
+    return stored_episodes.is_offline(package, read_params(folder))
+
+
 def read_spaces(
     folder: RunFolder, params: Mapping[str, Any]
 ) -> tuple[spaces.Dict, gymnasium.Space]:
