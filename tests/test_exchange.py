@@ -14,7 +14,7 @@ import pytest
 from bad_folders import run_script
 from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
-from small_runs import SMALL
+from small_runs import SMALL, records
 from small_runs import run as run_planet
 
 from planet_tf2.data import episodes
@@ -339,13 +339,19 @@ class TestLearning:
         )
         assert minari.load_dataset("aa/c-v0").total_episodes == 3
 
-    def test_planet_without_test_episodes(self, tmp_path, no_predictions):
+    def test_planet_goes_on_exactly(self, tmp_path, no_predictions):
+        """Here with nothing to test on."""
         stored = self.folders(IMAGE, BOX, tmp_path)
         stored = {**SMALL, **stored, "offline_evaldir": ""}
-        folder, _ = run_planet(tmp_path / "run", **stored)
-        assert folder.done.exists()
-        phases = {line["phase"] for line in Journal(folder.metrics)}
-        assert phases == {"train"}
+        whole, _ = run_planet(tmp_path / "whole", **stored)
+        broken, _ = run_planet(
+            tmp_path / "broken", **{**stored, "max_steps": 6}
+        )
+        broken.done.unlink()
+        run_planet(tmp_path / "broken", **stored)
+        found = records(whole)
+        assert len(found) == 4 and {r["phase"] for r in found} == {"train"}
+        assert found == records(broken)
 
     def test_planet_without_images(self, tmp_path):
         stored = self.folders(spaces.Box(-1, 1, (3,)), BOX, tmp_path)
