@@ -362,24 +362,20 @@ class TestLearning:
     def test_dreamer(self, tmp_path, no_predictions):
         observed = spaces.Box(-1, 1, (3,))
         stored = self.folders(observed, spaces.Discrete(3), tmp_path)
-        # An update per 4 * 10 / 16 decisions, two steps each.
-        stored |= {"steps": 250, "eval_every": 250, "log_every": 50}
+        # An update per 2 * 4 / 16 decisions, two steps each.
+        stored |= {"steps": 10, "eval_every": 10, "log_every": 10}
+        stored |= {"train_ratio": 16, "batch_size": 2, "batch_length": 4}
+        stored |= {"imag_horizon": 2, "video_pred_log": False}
         train(
             str(tmp_path / "run"),
             "debug,dmc_proprio",
-            overrides={
-                **stored,
-                "train_ratio": 16,
-                "batch_size": 4,
-                "batch_length": 10,
-                "video_pred_log": False,
-            },
+            overrides=stored,
             agent="dreamer",
             report=io.StringIO().write,
         )
         folder = RunFolder(tmp_path / "run" / "00001")
         lines = list(Journal(folder.metrics))
-        assert max(line.get("update_count", 0) for line in lines) == 50
+        assert max(line.get("update_count", 0) for line in lines) == 10
         export_minari(
             sources.open_source(str(folder.train_episodes)), "aa/c-v0"
         )
