@@ -20,7 +20,6 @@ from planet_tf2.data.episodes import (
 from planet_tf2.data.metrics import Metrics
 from planet_tf2.data.run_folder import RunFolder, RunFolderError, make_folder
 from planet_tf2.evaluation import held_out, repeating, results_page, runs
-from planet_tf2.evaluation.card import front_matter
 from planet_tf2.evaluation.checkpoints import write_weights
 from planet_tf2.evaluation.diagnose import diagnose
 from planet_tf2.evaluation.evaluate import evaluate_run
@@ -100,11 +99,8 @@ def publish(
         _write_agent(RunFolder(place), run, played)
         result = {**origin, "note": note, **played, "model": model}
         write_json(place / "result.json", result)
-        about = {
-            "card": front_matter(result),
-            "sees": run.agent.observation_space,
-        }
-        readme = results_page.render("published.md", {**result, **about})
+        sees = run.agent.observation_space
+        readme = results_page.render("published.md", {**result, "sees": sees})
         write_atomically(place / "README.md", readme)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(place, target)

@@ -6,7 +6,6 @@ import pathlib
 import tempfile
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from planet_tf2.configs import tasks
 from planet_tf2.control.random_episodes import random_episodes
@@ -20,8 +19,9 @@ from planet_tf2.evaluation.predictions import BATCH, Predictor, Window
 from planet_tf2.tools import video
 from planet_tf2.tools.plain_text import one_line
 
-_COLUMNS, _CELLS = 3, 6
 _FRAMES = 160  # Of the GIF, at most.
+_CURVES = 4
+_SIDE = 400  # Of a picture in pixels, about, or of two below each other.
 _RANDOM = 3  # Episodes of random actions to compare with.
 
 Curves = dict[str, tuple[np.ndarray, ...]]
@@ -65,11 +65,9 @@ def watch(
     if steps is not None:
         spec = tasks.get_task(task)
         limit = steps * (run.params["action_repeat"] or spec.action_repeat)
-        params = {
-            **run.params,
-            "time_limit": min(limit, spec.max_length or limit),
-        }
-        run = dataclasses.replace(run, params=type(run.params)(params))
+        limit = min(limit, spec.max_length or limit)
+        params = type(run.params)({**run.params, "time_limit": limit})
+        run = dataclasses.replace(run, params=params)
     drawn = rollouts.can_be_drawn(run, task)
     (played,) = rollouts.play(run, task, 1, seed, record=True, images=drawn)
     with (
@@ -137,76 +135,61 @@ def lay_out(
 ) -> np.ndarray:
     """Lays out what `imagine` returned as a video, uint8 `[N, H, W, 3]`.
 
-    What is green the model has seen, `context` of `length` time steps. Of many
-    curves the reward and those that change most are drawn.
+    Pictures have green lines, and curves a green ground, while the model sees
+    the truth, `context` of `length` time steps. Of many curves the reward and
+    those that change most are drawn.
     """
-    ranked = sorted(
-        curves, key=lambda n: (n != "reward", -np.std(curves[n][0]))
+    count = len(curves["reward"][0])
+    times = np.arange(0, count, -(-count // _FRAMES))
+    parts, height = [], _SIDE
+    if pictures:
+        side = pictures[0].shape[1]
+        rows = [
+            video.magnify(x[times][None], side, _SIDE // len(pictures))
+            for x in pictures
+        ]
+        looks = times % length < context if len(pictures) > 1 else times < 0
+        lined = [video.side_by_side(*rows, context=n) for n in (0, count)]
+        frames = np.where(looks[:, None, None, None], *lined[::-1])
+        captions = [f"decision {n}" for n in times]
+        labels = ("did", "imagined")[: len(pictures)]
+        parts = [video.add_labels(frames, labels, captions)]
+        height = parts[0].shape[1]
+    return np.concatenate(
+        [*parts, _draw(curves, times, context, length, height)], 2
     )
-    names = ranked[: _CELLS - len(pictures)]
-    rows = -(-(len(pictures) + len(names)) // _COLUMNS)
-    figure, axes = new_figure(rows, _COLUMNS, 3.2, 2.9)
-    cells = [ax for row in axes for ax in row]
-    graphs = cells[len(pictures) :][: len(names)]
-    for ax in cells:
-        ax.set_axis_off() if ax not in graphs else None
-    for ax, name in zip(graphs, names, strict=True):
-        _draw(ax, name, curves[name], context, length)
-    titles = "what it did", "what it imagined, after looking (green)"
-    for ax, title in zip(cells[: len(pictures)], titles, strict=False):
-        ax.set_title(title)
-    figure.canvas.draw()
-    ground = np.asarray(figure.canvas.buffer_rgba())[..., :3]
-    steps = len(curves["reward"][0])
-    frames = []
-    for time in range(0, steps, -(-steps // _FRAMES)):
-        frames.append(ground.copy())
-        for number, (ax, images) in enumerate(
-            zip(cells, pictures, strict=False)
-        ):
-            seen = number and time % length < context
-            _paste(frames[-1], ax, images[time], seen)
-        for ax in graphs:
-            _cover_future(frames[-1], ax, time)
-    return np.stack(frames)
 
 
 def _draw(
-    ax: Axes, name: str, pair: tuple[np.ndarray, ...], context: int, length: int
-) -> None:
-    """Draws what came and what was imagined over time."""
-    ax.set_title(one_line(name, 40))
-    ax.set_xlim(0, len(pair[0]) - 1)
-    for values, color in zip(pair, (GREY, COLORS[0]), strict=False):
-        ax.plot(values, color=color)
-    for start in range(0, len(pair[0]), length) if len(pair) > 1 else ():
-        ax.axvspan(start - 0.5, start + context - 0.5, color=SEEN)
-    ax.set_xlabel("decision; grey: truth, blue: imagined", fontsize=8)
-
-
-def _box(frame: np.ndarray, ax: Axes) -> tuple[int, int, int, int]:
-    """Returns left, top, right and bottom of a part in pixels."""
-    (left, bottom), (right, top) = ax.get_window_extent().get_points()
-    height = len(frame)
-    return int(left), int(height - top), int(right), int(height - bottom)
-
-
-def _paste(frame: np.ndarray, ax: Axes, image: np.ndarray, seen: bool) -> None:
-    """Puts an image in the middle of a part, as large as it can be."""
-    left, top, right, bottom = _box(frame, ax)
-    sides = np.array([bottom - top - 8, right - left - 8])
-    factor = max(1, int((sides / image.shape[:2]).min()))
-    image = video.enlarge(image, factor)[: sides[0], : sides[1]]
-    image = video.side_by_side(image[None, None], context=seen, separator=4)[0]
-    top += (bottom - top - image.shape[0]) // 2
-    left += (right - left - image.shape[1]) // 2
-    frame[top : top + image.shape[0], left : left + image.shape[1]] = image
-
-
-def _cover_future(frame: np.ndarray, ax: Axes, time: int) -> None:
-    """Lets what is still to come fade, behind a line."""
-    _, top, right, bottom = _box(frame, ax)
-    now = int(ax.transData.transform((time, 0))[0])
-    later = frame[top:bottom, now : right + 3]
-    later[:] = later // 4 + 191
-    later[:, :2] = 0
+    curves: Curves, times: np.ndarray, context: int, length: int, height: int
+) -> np.ndarray:
+    """Draws curves up to each time, behind which they fade."""
+    ranked = sorted(
+        curves, key=lambda n: (n != "reward", -np.std(curves[n][0]))
+    )[:_CURVES]
+    rows, columns = min(2, len(ranked)), -(-len(ranked) // 2)
+    size = 4.8 / columns, (height + 0.5) / 100 / rows
+    figure, axes = new_figure(rows, columns, *size)
+    places = [ax for row in axes for ax in row]
+    for ax, name in zip(places, ranked, strict=False):
+        ax.set_title(one_line(name, 40))
+        for values, color in zip(curves[name], (GREY, COLORS[0]), strict=False):
+            ax.plot(values, color=color)
+        for start in range(0, len(values), length):
+            ax.axvspan(start - 0.5, start + context - 0.5, color=SEEN)
+        ax.set_xlim(0, len(values) - 1)
+        ax.set_xlabel("decision; grey: truth, blue: imagined", fontsize=7)
+    for ax in places[len(ranked) :]:
+        ax.set_visible(False)
+    figure.canvas.draw()
+    ground = np.asarray(figure.canvas.buffer_rgba())[:height, :, :3]
+    frames = np.stack([ground] * len(times))
+    for ax in places[: len(ranked)]:
+        box = ax.get_window_extent()
+        top, bottom = height - int(box.y1), height - int(box.y0)
+        for frame, time in zip(frames, times, strict=True):
+            now = int(ax.transData.transform((time, 0))[0])
+            later = frame[top:bottom, now : int(box.x1) + 3]
+            later[:] = later // 4 + 191
+            later[:, :2] = 0
+    return frames
