@@ -148,10 +148,13 @@ def lay_out(
             video.magnify(x[times][None], side, _SIDE // len(pictures))
             for x in pictures
         ]
-        looks = times % length < context if len(pictures) > 1 else times < 0
+        looks = (times % length < context) & (len(pictures) > 1)
         lined = [video.side_by_side(*rows, context=n) for n in (0, count)]
         frames = np.where(looks[:, None, None, None], *lined[::-1])
-        captions = [f"decision {n}" for n in times]
+        captions = [
+            f"decision {n}{', looking' if look else ''}"
+            for n, look in zip(times, looks, strict=True)
+        ]
         labels = ("did", "imagined")[: len(pictures)]
         parts = [video.add_labels(frames, labels, captions)]
         height = parts[0].shape[1]
