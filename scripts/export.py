@@ -36,7 +36,7 @@ def work() -> None:
 
         devices.prepare()
     out = export(folder, FLAGS.format, FLAGS.out, FLAGS.batch, FLAGS.checkpoint)
-    print(f"Exported to {out}; see {out / 'README.md'}.")
+    print(f"Exported to {out}; policy.json tells of inputs and outputs.")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import tempfile
-import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,45 +31,6 @@ Functions = Mapping[str, Function]
 
 DESCRIPTION = "policy.json"
 _OPSET = 18
-
-_README = """\
-# An agent of {task}
-
-Exported as {format} by planet_tf2 {version}; `{description}` describes its
-functions, their inputs and outputs, and the environment.
-
-{usage}
-
-Every output of `act` beside `action` is an input of the next `act`. An action
-is repeated for {action_repeat} steps of the simulator.
-"""
-_USAGE = {
-    "saved_model": """\
-        import tensorflow as tf
-        policy = tf.saved_model.load(".").signatures
-        state = policy["reset"](batch=tf.constant(1))
-        # seed: int32 [2], another one for every decision.
-        state = policy["act"](**observation, **state, seed=seed)
-        action = state.pop("action")""",
-    "tflite": """\
-        from ai_edge_litert.interpreter import Interpreter
-        policy = Interpreter("policy.tflite")
-        state = policy.get_signature_runner("reset")()
-        act = policy.get_signature_runner("act")
-        state = act(**observation, **state, **noise)
-        action = state.pop("action")""",
-    "onnx": """\
-        import onnxruntime
-        policy = {name: onnxruntime.InferenceSession(name + ".onnx")
-                  for name in ("reset", "act")}
-        state = run(policy["reset"], {})
-        state = run(policy["act"], {**observation, **state, **noise})
-        action = state.pop("action")
-        # with: def run(session, inputs):
-        #           names = [x.name for x in session.get_outputs()]
-        #           found = zip(names, session.run(names, inputs))
-        #           return {n.removeprefix("next_"): x for n, x in found}""",
-}
 
 
 class ExportError(ValueError):
@@ -252,6 +212,7 @@ def _describe(
     tasks, agent = list(run.params["tasks"]), run.agent
     repeats = get_task(tasks[0]).action_repeat
     about = {
+        "written_by": f"planet_tf2 {__version__}, see its docs/export.md",
         "format": format,
         "tasks": tasks,
         "action_repeat": run.params["action_repeat"] or repeats,
@@ -274,14 +235,6 @@ def _describe(
     }
     text = json.dumps(about, indent=1) + "\n"
     (place / DESCRIPTION).write_text(text)
-    readme = _README.format(
-        **about,
-        task=", ".join(map(str, tasks)),
-        description=DESCRIPTION,
-        usage=textwrap.indent(textwrap.dedent(_USAGE[format]), "    "),
-        version=__version__,
-    )
-    (place / "README.md").write_text(readme)
 
 
 def _tensor(tensor: Any) -> dict[str, Any]:
