@@ -31,6 +31,7 @@ Functions = Mapping[str, Function]
 
 DESCRIPTION = "policy.json"
 _OPSET = 18
+_ONE = np.float32(1)
 
 
 class ExportError(ValueError):
@@ -149,7 +150,10 @@ def _write_onnx(functions: Functions, place: pathlib.Path) -> dict[str, Any]:
                 graph,
                 specs,
                 opset=_OPSET,
-                custom_op_handlers={"Expm1": (_expm1, [])},
+                custom_op_handlers={
+                    "Expm1": (_expm1, []),
+                    "Log1p": (_log1p, []),
+                },
             )
         known = {x.name for x in defs.get_all_schemas()}
         unknown = {n.op_type for n in model.graph.node} - known
@@ -180,14 +184,30 @@ def _by_position(function: Function) -> Callable[..., Tensors]:
 def _expm1(graph: Any, node: Any, name: str, args: Any) -> None:
     """Converts what tf2onnx does not know, exp(x) - 1."""
     del args
+    _chain(
+        graph, node, ("Exp", []), ("Sub", [graph.make_const(f"{name}/1", _ONE)])
+    )
+
+
+def _log1p(graph: Any, node: Any, name: str, args: Any) -> None:
+    """Converts what tf2onnx does not know, log(1 + x)."""
+    del args
+    _chain(
+        graph, node, ("Add", [graph.make_const(f"{name}/1", _ONE)]), ("Log", [])
+    )
+
+
+def _chain(graph: Any, node: Any, first: Any, second: Any) -> None:
+    """Puts two operations in the place of a node."""
     shapes, dtypes = node.output_shapes, node.output_dtypes
-    graph.remove_node(name)
-    power = graph.make_node("Exp", node.input)
-    one = graph.make_const(f"{name}_one", np.float32(1))
+    graph.remove_node(node.name)
+    between = graph.make_node(
+        first[0], [*node.input, *(x.output[0] for x in first[1])]
+    )
     graph.make_node(
-        "Sub",
-        [power.output[0], one.output[0]],
-        name=name,
+        second[0],
+        [between.output[0], *(x.output[0] for x in second[1])],
+        name=node.name,
         outputs=node.output,
         shapes=shapes,
         dtypes=dtypes,
