@@ -10,6 +10,8 @@ TASK ?= cartpole_balance
 CONFIG ?= quickstart
 LOGDIR ?= logs/$(if $(filter-out planet,$(AGENT)),$(AGENT)/)$(CONFIG)/$(TASK)
 PARAMS ?=
+# A published run, or one of your own, to watch.
+RUN ?= results/cartpole_balance-quickstart-1
 # Processes that share the tests; a file stays with one of them.
 JOBS ?= 2
 # Seconds after which a test counts as hanging: it is ended, and if that does
@@ -19,10 +21,11 @@ LIMITS := --timeout=600 -o faulthandler_timeout=900 \
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help install train test check format docs docs-check doctor bench experiments \
+.PHONY: help install watch train test check format docs docs-check doctor bench experiments \
     site clean
 
 help:
+	@echo "make watch    install, play a trained agent, leave a GIF: RUN=results/NAME"
 	@echo "make train    learn $(TASK) with the preset $(CONFIG);"
 	@echo "              choose others with AGENT=dreamer TASK=... CONFIG=..."
 	@echo "              LOGDIR=... and PARAMS=\"{name: value}\""
@@ -57,6 +60,9 @@ $(VENV)/installed: setup.py pyproject.toml constraints.txt \
 $(VENV)/tested: $(VENV)/installed
 	@$(PIP) '.[test]'
 	@touch $@
+
+watch: install
+	@$(BIN)/python scripts/watch.py --logdir '$(RUN)'
 
 train: install
 	@$(BIN)/python scripts/train.py --agent $(AGENT) --logdir '$(LOGDIR)' \
