@@ -27,7 +27,7 @@ from planet_tf2.tools.journal import Journal  # noqa: E402
 
 PARAMS = {
     "tasks": ["dummy"],
-    "max_steps": 800,
+    "max_steps": 400,
     "train_steps": 100,
     "train_collects": [{"after": 10, "every": 20}],
     "log_every": 5,
@@ -103,10 +103,11 @@ def look(folder: RunFolder) -> list[str]:
         problems.append("an episode was taken twice")
     if files != announced:
         problems.append(f"files and lines differ: {files ^ announced}")
-    points = range(10, 100 * 8, 20)
     steps = [line["step"] for line in lines]
-    wanted = sum(point <= 100 * 8 for point in points)
-    if abs(len(steps) - wanted) > 1:
+    # Epochs of 100 training steps and 10 of testing.
+    epochs, rest = divmod(PARAMS["max_steps"], 110)
+    wanted = len(range(10, 100 * epochs + min(rest, 100) + 1, 20))
+    if len(steps) != wanted:
         problems.append(f"{len(steps)} episodes where {wanted} were due")
     if processes_of(folder):
         problems.append("collectors are left")
