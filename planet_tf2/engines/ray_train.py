@@ -45,6 +45,8 @@ def train(
             f"Ray Train is not installed ({error}): pip install "
             "'planet_tf2[ray]'"
         ) from None
+    # Of a minute, TensorFlow alone takes most on a busy machine.
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "600")
     logdir = os.path.abspath(logdir)
     options |= {"logdir": logdir, "config": config, "params_text": params_text}
     TensorflowTrainer(
