@@ -106,7 +106,8 @@ def look(folder: RunFolder) -> list[str]:
     steps = [line["step"] for line in lines]
     # Epochs of 100 training steps and 10 of testing.
     epochs, rest = divmod(PARAMS["max_steps"], 110)
-    wanted = len(range(10, 100 * epochs + min(rest, 100) + 1, 20))
+    last = 100 * epochs + min(rest, 100) - 5  # Where the last update begins.
+    wanted = len(range(10, last + 1, 20))
     if len(steps) != wanted:
         problems.append(f"{len(steps)} episodes where {wanted} were due")
     if processes_of(folder):
