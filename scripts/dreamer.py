@@ -22,6 +22,8 @@ from planet_tf2.configs.params_text import parse_value
 _TRAIN = pathlib.Path(__file__).with_name("train.py")
 # What scripts/train.py has beside parameters.
 _OPTIONS = (
+    "cluster",
+    "collectors",
     "help",
     "helpfull",
     "logdir",
@@ -30,6 +32,7 @@ _OPTIONS = (
     "resume_runs",
     "retry_failed",
     "seed",
+    "track",
     "wait",
     "worker_name",
 )
