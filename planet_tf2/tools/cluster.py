@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -148,11 +149,15 @@ class Cluster:
         _meet(place, time.monotonic() + _PATIENCE)
         # TensorFlow waits for ever for one that died just now.
         signal.alarm(int(_PATIENCE))
+        on_stop = signal.getsignal(signal.SIGTERM)
         with self.watched():
             self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
             self._sum = self._make_sum()
             self.share(None)
         signal.alarm(0)
+        if threading.current_thread() is threading.main_thread():
+            # TensorFlow has set a handler of its own, and ignores it.
+            signal.signal(signal.SIGTERM, on_stop)
 
     @property
     def is_chief(self) -> bool:
