@@ -58,6 +58,7 @@ def measure(
         [*command, "--params", more],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         while not (begun := times(base)):
