@@ -15,6 +15,7 @@ __all__ = ["bad_folder"]
 ARGUMENTS = {
     "diagnose": ["--out=out/d.json"],
     "evaluate": ["--out=out/e.json"],
+    "export": ["--format=saved_model", "--out=out/policy"],
     "fetch_events": ["--outdir=out"],
     "inspect_planner": ["--out=out/p.html"],
     "plot": ["--out=out/c.png"],
@@ -23,11 +24,14 @@ ARGUMENTS = {
     "status": [],
     "video_prediction": ["--out=out/v.gif"],
     "viewer": [],
+    "watch": ["--out=out/w.gif"],
 }
-# Their --logdir is where runs go to, and need not be there yet.
+# Their --logdir is where runs go to, and need not be there yet or be finished.
 MAKE_RUNS = {
+    "collect": "plays for runs that are unfinished",
     "doctor": "looks how much room there is for runs",
     "train": "makes runs; its own tests say which folders it refuses",
+    "tune": "makes trials, whose runs `train` refuses",
 }
 # These are for folders that others refuse.
 TELLS_ANYWAY = {

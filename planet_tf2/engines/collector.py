@@ -50,7 +50,7 @@ def collect(run_dir: str, should_stop: Callable[[], bool]) -> None:
       ValueError: that is no run, or learns from running episodes.
       EnvUnreliable: the environment fails again and again.
     """
-    folder = RunFolder(run_dir)
+    folder = runs.find_run(run_dir)
     config, params = folder.read_config(), runs.read_params(folder)
     package = agents.of_run(config)
     if agents.schedule(package, params):
