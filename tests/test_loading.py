@@ -290,12 +290,18 @@ class TestCheckpoints:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", ["README.md", "docs/looking.md"])
-def test_examples_of_the_documentation(trained, document):
+@pytest.mark.parametrize(
+    "document, run",
+    [
+        ("README.md", "results/cartpole_balance-quickstart-1"),
+        ("docs/looking.md", "logs/quickstart/cartpole_balance/00001"),
+    ],
+)
+def test_examples_of_the_documentation(trained, document, run):
     blocks = doc_files.blocks(doc_files.read(document), "python")
     (code,) = (block for block in blocks if "load_agent" in block)
     for old, new in (
-        ("logs/quickstart/cartpole_balance/00001", str(trained.folder.path)),
+        (run, str(trained.folder.path)),
         ("cartpole_balance", "dummy"),
     ):
         assert old in code
