@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from bad_folders import make_run, run_script
+from bad_folders import make_run
 from PIL import Image
 from small_runs import SMALL, snapshot
 
@@ -19,7 +19,6 @@ from planet_tf2.data.episodes import list_episodes, load_episode
 from planet_tf2.data.run_folder import RunFolder, RunFolderError
 from planet_tf2.evaluation import (
     held_out,
-    repeating,
     results_page,
     rollouts,
     runs,
@@ -46,88 +45,6 @@ def page(tmp_path):
     return path
 
 
-class TestCommand:
-    def words(self, command):
-        words = shlex.split(command)
-        assert words[:2] == ["python", "scripts/train.py"]
-        return dict(zip(words[2::2], words[3::2], strict=True))
-
-    def test_repeats_the_parameters(self, tmp_path):
-        collects = [{"after": 3, "name": "it's"}]
-        folder = RunFolder(
-            make_run(
-                tmp_path / "run",
-                train_collects=collects,
-                free_nats=1e-7,
-                # As in the preset, but not for so many test steps.
-                checkpoint_every=100,
-                test_steps=3,
-            )
-        )
-        words = self.words(repeating.training_command(folder, "logs/new one"))
-        assert words["--logdir"] == "logs/new one"
-        assert words["--config"] == "debug"
-        assert "--seed" not in words
-        changed = yaml.safe_load(words["--params"])
-        names = "train_collects", "free_nats", "checkpoint_every", "test_steps"
-        assert sorted(changed) == sorted(names)
-        params = agents.resolve(words["--config"], words["--params"])
-        saved = folder.read_config()["params"]
-        assert to_plain(params) == to_plain(saved)
-
-    def test_of_a_later_run_and_a_preset_that_is_gone(self, tmp_path):
-        """The new run is the first of its experiment."""
-        folder = RunFolder(make_run(tmp_path / "00003"))
-        assert "--params" not in repeating.training_command(folder, "x")
-        config = {**folder.read_config(), "seed": 13, "preset": "fancy"}
-        folder.write_config(config)
-        words = self.words(repeating.training_command(folder, "x"))
-        assert words["--seed"] == "12" and words["--config"] == "default"
-        params = agents.resolve("default", words["--params"])
-        assert to_plain(params) == to_plain(config["params"])
-
-
-class TestMetrics:
-    @pytest.fixture
-    def folder(self, tmp_path):
-        folder = RunFolder(make_run(tmp_path / "run"))
-        journal = Journal(folder.metrics)
-        for number in range(1, 8):
-            record = {"phase": "train", "update": number}
-            record["elapsed_seconds"] = 1800.0 * number
-            journal.append({**record, "image_loss": 1 / 3 + number})
-            if number in (2, 5):
-                episode = {"split": "train", "return": 2.0, "task": "walk"}
-                episode |= {"file": f"{number}.npz", "env_step": 100 * number}
-                journal.append({**record, **episode, "step": 0, "episode": 1})
-        return folder
-
-    def rows(self, folder):
-        text = repeating.metrics_table(folder)
-        return list(csv.DictReader(io.StringIO(text)))
-
-    def test_all_records(self, folder):
-        rows = self.rows(folder)
-        assert len(rows) == 9
-        assert rows[0]["image_loss"] == "1.33333"
-        assert rows[0]["return"] == ""
-        assert rows[2]["file"] == "2.npz" and rows[2]["image_loss"] == ""
-
-    def test_of_many_updates_some(self, folder, monkeypatch):
-        monkeypatch.setattr(repeating, "_MAX_UPDATES", 3)
-        rows = self.rows(folder)
-        assert [r["update"] for r in rows] == ["1", "2", "4", "5", "7"]
-        assert sum(r["file"].endswith(".npz") for r in rows) == 2
-
-    def test_totals(self, folder):
-        records = list(Journal(folder.metrics))
-        totals = repeating.count_totals(records)
-        assert list(totals.values()) == [7, 2, 500, 3.5]
-        del records[0]["elapsed_seconds"]
-        assert repeating.count_totals(records) == {**totals, "hours": None}
-        assert list(repeating.count_totals([]).values()) == [0, 0, 0, None]
-
-
 class TestPolicyGif:
     def test_large_ones_lose_frames_and_size(self, monkeypatch):
         rng = np.random.default_rng(0)
@@ -137,102 +54,6 @@ class TestPolicyGif:
         assert len(content) <= 60_000
         with Image.open(io.BytesIO(content)) as gif:
             assert gif.n_frames < 250
-
-
-class TestPage:
-    def result(self, name="walk-cpu-1", task="walker_walk", **changes):
-        return {
-            "name": name,
-            "tasks": [
-                {
-                    "task": task,
-                    "mean": 512.4,
-                    "stddev": 31.0,
-                    "episodes": 20,
-                    "random": 39,
-                    "published": 951,
-                    "policy": "policy.gif",
-                    "shown_return": 500.0,
-                }
-            ],
-            "model": {
-                "context": 5,
-                "horizon": 45,
-                "image_ratio": 0.314,
-                "one_future_image_ratio": 0.628,
-                "image_ratio_to_mean_frame": None,
-                "reward_explained_variance": 0.9,
-            },
-            "preset": "cpu",
-            "seed": 1,
-            "command": "python scripts/train.py",
-            "hardware": "two cores",
-            "note": "",
-            "train_episodes": 120,
-            "simulator_steps": 120000,
-            "hours": 3.26,
-            **changes,
-        }
-
-    def publish(self, tmp_path, *results):
-        for result in results:
-            place = tmp_path / "results" / result["name"]
-            place.mkdir(parents=True)
-            (place / "result.json").write_text(json.dumps(result))
-
-    def test_none(self, page, tmp_path):
-        results_page.update_page(page, tmp_path / "results")
-        text = page.read_text()
-        assert "No run has been published yet." in text
-        assert text.startswith("# Results\n\n<!--") and "old" not in text
-        assert text.endswith("-->\n\nMore.\n")
-
-    def test_table_and_parts(self, page, tmp_path):
-        self.publish(
-            tmp_path,
-            self.result(),
-            self.result("run-cpu-1", "cheetah_run", hours=None, note="Aha."),
-        )
-        results_page.update_page(page, tmp_path / "results")
-        text = page.read_text()
-        rows = [line for line in text.splitlines() if line.startswith("|")]
-        assert len({row.count("|") for row in rows}) == 1
-        assert rows[2].startswith("| [run-cpu-1](#run-cpu-1) | PlaNet | cheet")
-        assert rows[2].endswith("| 120 | 120,000 | - |")
-        assert "| 512 ± 31 (20 episodes) | 39 | 951 |" in rows[3]
-        assert rows[3].endswith("| 3.3 |")
-        assert "of run-cpu-1](../results/run-cpu-1/curve.png)" in text
-        assert "0.31 of a still picture's and - of the mean frame's" in text
-        assert "of one sampled future 0.63 of a still picture's" in text
-        assert "\nAha.\n" in text
-        # Doing it again changes nothing.
-        results_page.update_page(page, tmp_path / "results")
-        assert page.read_text() == text
-
-    def test_earlier_versions_and_agents_without_images(self, page, tmp_path):
-        early, blind = self.result(), self.result("walk-other-1", model=None)
-        del early["model"]["one_future_image_ratio"]
-        blind["tasks"][0]["policy"] = None
-        self.publish(tmp_path, early, blind)
-        results_page.update_page(page, tmp_path / "results")
-        text = page.read_text()
-        assert "of one sampled future - of a still" in text
-        pictures = [w for w in text.split("](") if "walk-other-1/" in w]
-        assert len(pictures) == 1 and "curve.png" in pictures[0]
-
-    def test_pages_without_marks(self, tmp_path):
-        (tmp_path / "page.md").write_text(results_page.BEGIN + "\n")
-        with pytest.raises(RunFolderError, match="needs the lines"):
-            results_page.update_page(tmp_path / "page.md", tmp_path)
-
-    def test_script_without_a_run(self, page, tmp_path, capsys):
-        self.publish(tmp_path, self.result())
-        where = ["--results", tmp_path / "results"]
-        assert run_script("publish_result", "--page", page, *where) == 0
-        assert "walk-cpu-1" in page.read_text()
-        assert "with 1 runs" in capsys.readouterr().out
-        assert run_script("publish_result", *where) == 1
-        assert "say --logdir, or --page" in capsys.readouterr().err
 
 
 @pytest.mark.slow

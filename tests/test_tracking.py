@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import struct
+import time
 import types
 
 import numpy as np
@@ -181,11 +182,13 @@ def wandb_records(folder):
     protocol = pytest.importorskip("wandb.proto.wandb_internal_pb2")
     for path in sorted(folder.path.glob("wandb/offline-run-*/*.wandb")):
         data, position, message = path.read_bytes(), 7, b""
-        while position < len(data):
+        while position + 7 <= len(data):
             if 32768 - position % 32768 < 7:
                 position += 32768 - position % 32768
                 continue
             _, length, kind = struct.unpack_from("<IHB", data, position)
+            if position + 7 + length > len(data):
+                break  # It is being written.
             message += data[position + 7 : position + 7 + length]
             position += 7 + length
             if kind in (1, 4):  # Whole, or its last part.
@@ -193,10 +196,18 @@ def wandb_records(folder):
                 message = b""
 
 
-def wandb_contents(folder):
-    """Returns the history, the settings and the ids that W&B keeps."""
+def wandb_contents(folder, sessions):
+    """Returns the history, the settings and the ids that W&B keeps.
+
+    Its service may still be writing when a run is finished.
+    """
     history, settings, ids = [], {}, set()
-    for record in wandb_records(folder):
+    for _ in range(300):
+        records = list(wandb_records(folder))
+        if sum(record.HasField("exit") for record in records) == sessions:
+            break
+        time.sleep(0.1)
+    for record in records:
         if record.HasField("history"):
             items = record.history.item
             history.append(
@@ -220,7 +231,7 @@ def test_wandb_offline(folder, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     show_a_run(folder, "wandb")
-    history, settings, ids = wandb_contents(folder)
+    history, settings, ids = wandb_contents(folder, 2)
     assert ids == {CONFIG["id"]}
     assert settings["actor"] == {"lr": 0.1} and settings["seed"] == 1
     found = [

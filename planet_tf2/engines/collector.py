@@ -148,7 +148,7 @@ class _Player:
         newest = (checkpoint_paths(self._folder.checkpoints) or [None])[-1]
         if newest == self._path:
             return
-        found = load_weights(self._agent.saved, str(newest), self._identity)
+        found = load_weights(self._agent.weights, str(newest), self._identity)
         if found is None:
             return  # It is gone already; there is a newer one.
         self._path, self._step = newest, self._schedule.step_at(found)

@@ -85,8 +85,13 @@ def _mix(
     """Writes a checkpoint behind `own`, with what the donor has learned."""
     readers = [tf.train.load_checkpoint(plain_path(p)) for p in (own, donor)]
     mine, other = readers
-    tensors = {}
-    for name in mine.get_variable_to_shape_map():
+    tensors, names = {}, mine.get_variable_to_shape_map()
+    if not any(name.startswith(_LEARNED) for name in names):
+        raise ValueError(
+            f"The checkpoint {own} has no {_LEARNED!r}, which an agent must "
+            "name in `saved` what it has learned, so that pbt can take it over."
+        )
+    for name in names:
         source = other if name.startswith(_LEARNED) else mine
         tensors[name] = source.get_tensor(name)
         if name.endswith(_RATE):  # It would win over the parameter.

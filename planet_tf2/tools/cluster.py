@@ -253,7 +253,7 @@ def _meet(place: Place, deadline: float) -> None:
         with contextlib.suppress(OSError):
             where = host.strip("[]"), int(port)
             with socket.create_connection(where, left) as connection:
-                connection.sendall(bytes([place.index % 256]))
+                connection.sendall(place.index.to_bytes(4))
                 connection.settimeout(max(1.0, left))
                 if connection.recv(1):
                     return
@@ -274,13 +274,14 @@ def _gather(place: Place, server: socket.socket, deadline: float) -> None:
             connection, _ = server.accept()
             connection.settimeout(_AGAIN)
             with contextlib.suppress(OSError):
-                there[(connection.recv(1) or b"\0")[0]] = connection
-                there.pop(0, None)
+                index = int.from_bytes(connection.recv(4))
+                if index in wanted:
+                    there[index] = connection
         for connection in there.values():
             connection.sendall(b"!")
             connection.recv(1)  # It closes first, so that the port is free.
     except OSError:
-        names = [place.addresses[n] for n in wanted if n % 256 not in there]
+        names = [place.addresses[n] for n in wanted if n not in there]
         raise PeerLost(
             f"The chief waited {_PATIENCE:.0f} seconds for "
             f"{', '.join(names) or 'the others'}."
